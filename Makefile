@@ -1,0 +1,54 @@
+# make demo    watch it work, on a simulated slide
+# make test    checks and tests
+# Everything that is needed is set up on the first call.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+EXTRAS := demo,trainer,test,tflite-runtime
+
+.PHONY: demo test check format schema bench clean
+
+demo: $(VENV)/.demo
+	@$(BIN)/leukoscope demo $(DEMO)
+
+test: check
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: $(VENV)/.demo
+	@$(BIN)/python -m edge.messages
+
+bench: $(VENV)/.demo
+	@$(BIN)/leukoscope-bench $(BENCH)
+
+# A virtual environment with only what runs the device and the demo. mosquitto is wanted, not needed: the demo
+# has a broker of its own.
+$(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@firmware_config/apt_need.sh mosquitto:mosquitto || echo "going on with the embedded broker"
+	$(PIP) install --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@firmware_config/apt_need.sh mosquitto:mosquitto mosquitto_sub:mosquitto-clients || echo "tests of a real broker will be skipped"
+	$(PIP) install --quiet --editable '.[$(EXTRAS)]'
+	@touch $@ $(VENV)/.demo
+
+# Debian leaves ensurepip out of python3; without it a virtual environment has no pip.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Leukoscope needs Python 3.11, 3.12 or 3.13; $(PYTHON) is another. Give one: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || firmware_config/apt_need.sh :python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,84 @@
+"""Frame in, field out: quality, masks, crops, calls in one straight line. No file, no broker."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge.errors import BundleError
+from edge.masking import PREPROCESSING, FieldMasks, Recipe, cut_crop, find_cells
+from edge.messages import Cell, Quality
+from edge.quality import assess
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.classifier import Classifier
+    from edge.masking import FoundCell
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One analysed frame. cells: the largest first, without ids. masks: where they are, or None when refused."""
+
+    width: int
+    height: int
+    quality: Quality
+    cells: tuple[Cell, ...]
+    timings_ms: dict[str, float]
+    masks: FieldMasks | None
+
+
+class Analyzer:
+    """Masks, crops and classifies frames. Not thread-safe, as its classifier is not.
+
+    Raises BundleError when the model was trained on crops of another recipe or another version of it.
+    """
+
+    def __init__(self, classifier: Classifier, recipe: Recipe = "adaptive") -> None:
+        trained_on = classifier.bundle.description.preprocessing
+        if trained_on != PREPROCESSING[recipe]:
+            raise BundleError(
+                f"{classifier.bundle.path}: was trained on crops of recipe {trained_on}, "
+                f"masking is set to {PREPROCESSING[recipe]}"
+            )
+        self.classifier = classifier
+        self._recipe: Recipe = recipe
+
+    def analyze(self, pixels: NDArray[np.uint8]) -> Field:
+        """Analyse a frame, uint8 RGB (height, width, 3)."""
+        started = time.perf_counter()
+        quality = assess(pixels)
+        assessed = time.perf_counter()
+        timings = {"quality": assessed - started}
+        cells: tuple[Cell, ...] = ()
+        masks = None
+        if quality.accepted:
+            masks = find_cells(pixels, self._recipe)
+            masked = time.perf_counter()
+            cells = tuple(self._call(pixels, masks, found) for found in masks.cells)
+            timings |= {"mask": masked - assessed, "classify": time.perf_counter() - masked}
+        timings["total"] = time.perf_counter() - started
+        height, width = pixels.shape[:2]
+        milliseconds = {stage: round(1000 * seconds, 3) for stage, seconds in timings.items()}
+        return Field(width, height, quality, cells, milliseconds, masks)
+
+    def _call(self, pixels: NDArray[np.uint8], masks: FieldMasks, found: FoundCell) -> Cell:
+        call = self.classifier.classify(cut_crop(pixels, masks, found))
+        probabilities = {
+            label: round(float(p), 4)
+            for label, p in zip(self.classifier.labels, call.probabilities, strict=True)
+        }
+        return Cell(
+            cell_id="",
+            box=found.box,
+            crop=found.crop,
+            label=call.label,
+            probability=probabilities[call.label],
+            probabilities=probabilities,
+            rejected=call.rejected,
+            complete=found.complete,
+            heatmap=call.heatmap(),
+        )

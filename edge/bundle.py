@@ -1,0 +1,133 @@
+"""A model bundle: one `.tflite` file with everything the device must know of it behind the flatbuffer.
+
+What stands behind is a plain zip, as TFLite metadata has it, so any TFLite tool opens the model and any zip
+tool the rest: `labels.txt`, `leukoscope.json` (`Description`), and the golden inputs as PNG.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (part of the public signature)
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge.errors import BundleError
+
+MAX_BYTES = 64 * 1024 * 1024
+_DESCRIPTION = "leukoscope.json"
+_LABELS = "labels.txt"
+
+
+class Golden(Struct, frozen=True):
+    """An input with the answer that the exporter saw: logits of all classes and the map of the highest one."""
+
+    image: str
+    logits: tuple[float, ...]
+    map: tuple[float, ...]
+
+
+class Reject(Struct, frozen=True):
+    """When the model does not answer: below this probability, at the bundle's temperature."""
+
+    minimum_probability: Annotated[float, Meta(ge=0, le=1)]
+
+
+class Description(Struct, frozen=True, kw_only=True):
+    """What the bundle says of its model. Unknown keys are ignored, so that newer bundles can add some."""
+
+    format: Literal["leukoscope.bundle/1"]
+    name: str
+    labels: Annotated[tuple[str, ...], Meta(min_length=2)]
+    preprocessing: str
+    model_sha256: str
+    outputs: dict[Literal["logits", "maps", "features"], str]
+    temperature: Annotated[float, Meta(gt=0)]
+    reject: Reject
+    goldens: Annotated[tuple[Golden, ...], Meta(min_length=1)]
+    tolerance: Annotated[float, Meta(gt=0, description="of a golden's logits, in logits; of its map, relative to its peak")]
+    created: str
+    intended_use: str
+    limits: str
+    training: dict[str, Any]
+    measured: dict[str, Any]
+    tools: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was read and is whole.
+
+    model: the flatbuffer. sha256: of the whole file, by which results name it. golden_images: PNG bytes.
+    """
+
+    path: Path
+    description: Description
+    model: bytes
+    sha256: str
+    golden_images: tuple[bytes, ...]
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read and check a bundle: its zip, its description, and that the flatbuffer is the one described.
+
+    Raises BundleError with one sentence. Nothing of the file is executed here.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BundleError(f"{path}: is larger than {MAX_BYTES >> 20} MiB, which no bundle is")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise BundleError(f"{path}: there is no such model file") from None
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            start = min((entry.header_offset for entry in archive.infolist()), default=0)
+            description = msgspec.json.decode(_member(archive, _DESCRIPTION), type=Description)
+            labels = _member(archive, _LABELS).decode().split()
+            images = tuple(_member(archive, golden.image) for golden in description.goldens)
+    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, OSError, ValueError, zlib.error) as error:
+        # ValueError covers msgspec's errors, text that is no UTF-8, and zipfile's own on a broken directory.
+        raise BundleError(f"{path}: is damaged or is no Leukoscope model bundle ({error})") from None
+    model = content[:start]
+    if hashlib.sha256(model).hexdigest() != description.model_sha256:
+        raise BundleError(f"{path}: is damaged: the network is not the one that its description names")
+    if tuple(labels) != description.labels:
+        raise BundleError(f"{path}: is damaged: its two lists of labels differ")
+    return Bundle(path, description, model, hashlib.sha256(content).hexdigest(), images)
+
+
+def write_bundle(path: Path, model: bytes, description: Description, golden_images: dict[str, bytes]) -> None:
+    """Write a bundle; the same contents give the same bytes. `golden_images`: name -> PNG."""
+    buffer = io.BytesIO()
+    buffer.write(model)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        members = {
+            _LABELS: "\n".join(description.labels).encode(),
+            _DESCRIPTION: msgspec.json.format(msgspec.json.encode(description), indent=1),
+            **golden_images,
+        }
+        for name, data in members.items():
+            archive.writestr(_entry(name), data)
+    partial = path.with_name(f"partial-{path.name}")
+    partial.write_bytes(buffer.getvalue())
+    partial.replace(path)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # a fixed time: bundles can be compared by hash
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    entry = archive.getinfo(name)
+    if entry.file_size > MAX_BYTES:
+        raise ValueError(f"{name} unpacks to more than {MAX_BYTES >> 20} MiB")
+    return archive.read(entry)

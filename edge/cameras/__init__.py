@@ -1,0 +1,65 @@
+"""Sources of frames. Every camera is a `Camera`; the configuration says which one `open_camera` makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.config import CameraConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture from the microscope.
+
+    pixels: uint8 RGB, (height, width, 3).
+    name: what an operator would call it (a file name, a position on the slide).
+    captured_at: UTC.
+    source_id: where the same picture would come again after a restart (a file), its lasting identity, by
+        which it is analysed once only; None for a live camera.
+    """
+
+    pixels: NDArray[np.uint8]
+    name: str
+    captured_at: datetime
+    source_id: str | None = None
+
+
+class Camera(Protocol):
+    """What every source of frames does. Not thread-safe: one thread reads."""
+
+    def read(self) -> Frame | None:
+        """Give the next frame, or None when the source has ended.
+
+        Raises UnreadableFrameError when this one frame cannot be had and the next may be, CameraError when
+        the source cannot go on.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the device. Safe to call twice."""
+        ...
+
+
+def open_camera(config: CameraConfig) -> Camera:
+    """Make the camera that the configuration names, importing only what that one needs.
+
+    Raises CameraError where it is not there.
+    """
+    from edge.config import ReplayConfig, SimulatedConfig  # noqa: PLC0415
+
+    match config:
+        case ReplayConfig():
+            from edge.cameras.replay import ReplayCamera  # noqa: PLC0415
+
+            return ReplayCamera(config)
+        case SimulatedConfig():
+            from edge.cameras.simulated import SimulatedCamera  # noqa: PLC0415
+
+            return SimulatedCamera(config)

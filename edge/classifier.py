@@ -1,0 +1,115 @@
+"""Crops in, calls out: class probabilities, the class activation map, accepted or rejected and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.bundle import Bundle, read_bundle
+from edge.errors import BundleError
+from edge.messages import Heatmap, ModelReference
+from edge.runtime import Runtime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+UNCERTAIN = "uncertain"
+"""Reason of a rejected call: no class reaches the bundle's minimum probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one crop was called.
+
+    probabilities: float32 (classes,), calibrated. activation_map: float32 (rows, columns), the called
+    class's evidence at each place in logits; its mean plus the class's bias is the logit. rejected: why the
+    call is not to be counted, or None.
+    """
+
+    label: str
+    probabilities: NDArray[np.float32]
+    activation_map: NDArray[np.float32]
+    rejected: str | None
+
+    def heatmap(self) -> Heatmap:
+        """Give the map as a message carries it: what speaks for the class, its peak at 255 (Grad-CAM's ReLU)."""
+        positive = np.maximum(self.activation_map, 0)
+        peak = float(positive.max())
+        grid = np.rint(positive * (255 / peak)).astype(np.uint8) if peak > 0 else positive.astype(np.uint8)
+        rows, columns = grid.shape
+        return Heatmap((rows, columns), grid.tobytes(), round(peak, 4))
+
+
+class Classifier:
+    """A bundle on a runtime that has proved itself on the golden inputs. Not thread-safe."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
+        self.bundle = bundle
+        self.labels = bundle.description.labels
+        self.reference = ModelReference(bundle.description.name, bundle.sha256)
+        self.runtime_name = f"{runtime.name} {runtime.version}"
+        self._runtime = runtime
+
+    @classmethod
+    def load(cls, path: Path, *, threads: int = 1, runtime: str = "auto") -> Classifier:
+        """Read a bundle, open it, and run its golden inputs.
+
+        Raises BundleError when it is damaged or answers them wrongly, NoRuntimeError without a runtime.
+        """
+        bundle = read_bundle(path)
+        try:
+            opened = Runtime(bundle.model, bundle.description.outputs, threads=threads, choice=runtime)
+        except BundleError as error:
+            raise BundleError(f"{path}: {error}") from None
+        classifier = cls(bundle, opened)
+        classifier.check_goldens()
+        return classifier
+
+    def classify(self, crop: NDArray[np.uint8]) -> Call:
+        """Call one crop, uint8 RGB (120, 120, 3) cut by `edge.masking.cut_crop`."""
+        outputs = self._runtime.run(crop)
+        scaled = outputs["logits"] / np.float32(self.bundle.description.temperature)
+        exponent = np.exp(scaled - scaled.max())
+        probabilities = exponent / exponent.sum()
+        best = int(probabilities.argmax())
+        sure = probabilities[best] >= self.bundle.description.reject.minimum_probability
+        return Call(
+            self.labels[best], probabilities, outputs["maps"][:, :, best], None if sure else UNCERTAIN
+        )
+
+    def raw_outputs(self, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Give logits (classes,), maps (rows, columns, classes) and features of one crop, before calibration."""
+        return self._runtime.run(crop)
+
+    def check_goldens(self) -> None:
+        """Run the golden inputs. Raises BundleError when an answer is further off than the tolerance.
+
+        Runtimes differ by a few units in the last place, so the answers are compared with the bundle's own
+        tolerance; a wrong op version or a miscompiled kernel is far outside it.
+        """
+        description = self.bundle.description
+        for number, (golden, png) in enumerate(
+            zip(description.goldens, self.bundle.golden_images, strict=True), start=1
+        ):
+            crop = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+            if crop is None or crop.shape != (120, 120, 3):
+                raise BundleError(f"{self.bundle.path}: golden input {number} is not a 120x120 image")
+            outputs = self._runtime.run(np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), np.uint8))
+            logits, expected = outputs["logits"], np.array(golden.logits, np.float32)
+            grid = outputs["maps"][:, :, int(expected.argmax())].ravel() if expected.size else np.empty(0)
+            expected_grid = np.array(golden.map, np.float32)
+            if expected.shape != logits.shape or expected_grid.shape != grid.shape:
+                raise BundleError(f"{self.bundle.path}: golden input {number} has an answer of another shape")
+            off = float(np.abs(logits - expected).max())
+            peak = max(float(np.abs(expected_grid).max()), 1e-6)
+            map_off = float(np.abs(grid - expected_grid).max()) / peak
+            if not (off <= description.tolerance and map_off <= description.tolerance):
+                raise BundleError(
+                    f"{self.bundle.path}: {self.runtime_name} answers golden input {number} wrongly "
+                    f"(logits off by {off:.3f}, map by {map_off:.3f}, allowed {description.tolerance})"
+                )

@@ -1,0 +1,43 @@
+"""Every error that a user can cause or meet: one class a cause, one sentence that names what and where.
+
+The command line prints the sentence and exits with `exit_status`; the daemon decides by class whether the
+rest of its work can go on.
+"""
+
+
+class LeukoscopeError(Exception):
+    """Base of all errors whose message is written for the user."""
+
+    exit_status = 1
+
+
+class ConfigError(LeukoscopeError):
+    """The configuration file is missing, unreadable, or holds a key or value that cannot be."""
+
+    exit_status = 2
+
+
+class CameraError(LeukoscopeError):
+    """The source of frames is not there or cannot go on."""
+
+
+class UnreadableFrameError(CameraError):
+    """One frame cannot be had; the source itself goes on: call `read` again."""
+
+
+class BundleError(LeukoscopeError):
+    """The model bundle is damaged, is not a bundle, or does not give its golden answers."""
+
+
+class NoRuntimeError(LeukoscopeError):
+    """Neither ai-edge-litert nor tflite-runtime can be imported."""
+
+
+class StoreError(LeukoscopeError):
+    """The result store cannot be opened or written."""
+
+
+class BrokerError(LeukoscopeError):
+    """The MQTT broker cannot be reached, or refused what was sent."""
+
+    exit_status = 3

@@ -1,0 +1,221 @@
+"""Every MQTT payload as a typed struct. `python -m edge.messages` prints the JSON Schema made from them."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 (msgspec reads annotations at run time)
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+MAX_PAYLOAD = 64 * 1024
+"""Bytes. A broker drops a client that sends more than it allows, again and again: nothing larger is sent."""
+
+Box = Annotated[tuple[int, int, int, int], Meta(description="x, y, width, height in pixels of the frame")]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Milliseconds = Annotated[float, Meta(ge=0)]
+
+
+class ModelReference(Struct, frozen=True):
+    """Which model answered."""
+
+    name: str
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Heatmap(Struct, frozen=True):
+    """Class activation map of the called class over the cell's crop.
+
+    data: row-major uint8 grid (base64 in JSON), 255 where the evidence is strongest, 0 where there is none
+    or where it speaks against the class. `peak` is the value of 255, in logits.
+    """
+
+    shape: Annotated[tuple[int, int], Meta(description="rows, columns")]
+    data: Annotated[bytes, Meta(description="row-major uint8 grid")]
+    peak: float
+
+
+class Cell(Struct, frozen=True, kw_only=True):
+    """One white cell: where it is, what it was called, and why."""
+
+    cell_id: str
+    box: Box
+    crop: Annotated[
+        Box, Meta(description="the square that was classified and that the heatmap covers; may pass the frame")
+    ]
+    label: str
+    probability: Probability
+    probabilities: dict[str, Probability]
+    rejected: Annotated[str | None, Meta(description="why the call is not counted, or null")]
+    complete: Annotated[bool, Meta(description="false: cut by the frame's edge, not counted")]
+    heatmap: Heatmap | None
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """Is the frame worth analysing. Figures are relative to nothing: compare them within a specimen."""
+
+    accepted: bool
+    reason: str | None
+    focus: Annotated[float, Meta(description="variance of the Laplacian over the mean brightness; rises when sharper")]
+    brightness: Annotated[float, Meta(description="mean grey level, 0 to 255")]
+    clipped: Annotated[float, Meta(ge=0, le=1, description="share of pixels at white")]
+
+
+class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.field/1"):
+    """One analysed field with its cells."""
+
+    field_id: str
+    specimen_id: str
+    device_id: str
+    boot_id: str
+    sequence: Annotated[int, Meta(ge=0)]
+    captured_at: datetime
+    clock_synced: bool
+    historical: Annotated[bool, Meta(description="true when it is delivered late")]
+    source: str
+    width: int
+    height: int
+    model: ModelReference
+    quality: Quality
+    timings_ms: dict[str, Milliseconds]
+    cells: tuple[Cell, ...]
+    heatmaps_omitted: Annotated[
+        int, Meta(ge=0, description="cells whose heatmap was left out to keep the message below 64 KiB")
+    ] = 0
+
+
+class ClassCount(Struct, frozen=True):
+    """One class of the differential: count, percentage of the counted cells, and its 95 % interval."""
+
+    label: str
+    count: int
+    percent: float
+    low: float
+    high: float
+
+
+class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.differential/1"):
+    """The current specimen's count. `counted` is the denominator of the percentages."""
+
+    specimen_id: str
+    device_id: str
+    state: Literal["running", "preliminary", "final", "corrected"]
+    updated_at: datetime
+    clock_synced: bool
+    target: int
+    fields: int
+    fields_refused: int
+    counted: int
+    unclassified: dict[str, int]
+    incomplete: int
+    classes: tuple[ClassCount, ...]
+    not_assessed: tuple[str, ...]
+    interval: str
+    model: ModelReference
+
+
+class Status(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.status/1"):
+    """Is the device there. `offline` is also what the broker says in its name when it vanishes."""
+
+    device_id: str
+    state: Literal["online", "offline"]
+    boot_id: str
+
+
+class Info(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.info/1"):
+    """What the device is: versions, model, configuration without secrets."""
+
+    device_id: str
+    boot_id: str
+    versions: dict[str, str]
+    model: ModelReference
+    labels: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    config: dict[str, Any]
+
+
+class Health(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.health/1"):
+    """How the device is. A figure that this machine does not give is null."""
+
+    device_id: str
+    boot_id: str
+    at: datetime
+    uptime_s: float
+    cpu_load: float | None
+    memory_rss_mb: float | None
+    memory_available_mb: float | None
+    temperature_c: float | None
+    throttled: bool | None
+    disk_free_mb: float | None
+    backlog: int
+    fields: int
+    fields_refused: dict[str, int]
+    frames_per_second: float
+    stages_ms: dict[str, float]
+
+
+class Response(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.response/1"):
+    """The answer to a command."""
+
+    device_id: str
+    command: str
+    correlation_id: str | None
+    ok: bool
+    error: str | None = None
+
+
+Message = FieldResult | Differential | Status | Info | Health | Response
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """Give the payload, at most MAX_PAYLOAD bytes.
+
+    A field too crowded for that leaves out the heatmaps of its last cells and says how many.
+    Raises ValueError when even that is not enough.
+    """
+    payload = _encoder.encode(message)
+    if len(payload) <= MAX_PAYLOAD or not isinstance(message, FieldResult):
+        return _checked(payload)
+    cells = list(message.cells)
+    omitted = 0
+    excess = len(payload) - MAX_PAYLOAD + 16  # 16: room for the count itself to grow
+    for i in reversed(range(len(cells))):
+        if excess <= 0:
+            break
+        if cells[i].heatmap is not None:
+            bare = msgspec.structs.replace(cells[i], heatmap=None)
+            excess -= len(_encoder.encode(cells[i])) - len(_encoder.encode(bare))
+            cells[i] = bare
+            omitted += 1
+    return _checked(
+        _encoder.encode(msgspec.structs.replace(message, cells=tuple(cells), heatmaps_omitted=omitted))
+    )
+
+
+def _checked(payload: bytes) -> bytes:
+    if len(payload) > MAX_PAYLOAD:
+        raise ValueError(f"a message of {len(payload)} bytes is over the limit of {MAX_PAYLOAD}")
+    return payload
+
+
+def decode(payload: bytes) -> Message:
+    """Read any payload. Raises msgspec.ValidationError or msgspec.DecodeError."""
+    return _decoder.decode(payload)
+
+
+def decode_field(payload: bytes) -> FieldResult:
+    """Read a field's payload. Raises as `decode`."""
+    return msgspec.json.decode(payload, type=FieldResult)
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema (2020-12) that every payload satisfies."""
+    schema = msgspec.json.schema(Message)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+if __name__ == "__main__":
+    print(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode())  # noqa: T201
