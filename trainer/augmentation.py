@@ -1,0 +1,98 @@
+"""What a microscope, a stain and a hand on the slide can do to a crop, as one Keras layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from edge.masking import CROP_SIZE, WHITE_LEVEL
+
+_BARE = WHITE_LEVEL / 255
+
+
+class Augmentation(keras.layers.Layer):
+    """Turn, shift and scale, then stain, light, focus and noise. uint8 (n, s, s, 3) -> float32 (n, 120, 120, 3).
+
+    Colour is changed in optical density (Beer-Lambert), where a dye's amount is a factor: `stain` scales all
+    channels together, `hue` each on its own, `cast` multiplies the light. `scale`, `shift` are shares of the
+    crop, `blur` a standard deviation in pixels, `noise` one in grey levels. All are the widths of what is drawn.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: float = 0.15,
+        shift: float = 0.06,
+        stain: float = 0.25,
+        hue: float = 0.12,
+        cast: float = 0.05,
+        blur: float = 1.2,
+        noise: float = 6.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.scale, self.shift, self.stain, self.hue = scale, shift, stain, hue
+        self.cast, self.blur, self.noise = cast, blur, noise
+        self._seed = seed
+
+    def call(self, inputs: Any, key: Any) -> Any:
+        """Augment a batch. `key` (int64) names the draw: the same key gives the same pictures."""
+        seeds = tf.random.split(tf.stack([tf.cast(key, tf.int64), tf.constant(self._seed, tf.int64)]), 8)
+        count = tf.shape(inputs)[0]
+        image = tf.cast(inputs, tf.float32) / 255.0
+        image = self._moved(image, count, seeds)
+        density = -tf.math.log(tf.clip_by_value(image / _BARE, 0.02, 1.2))
+        amount = tf.exp(tf.random.stateless_normal((count, 1, 1, 1), seeds[3]) * self.stain)
+        tint = tf.exp(tf.random.stateless_normal((count, 1, 1, 3), seeds[4]) * self.hue)
+        light = tf.exp(tf.random.stateless_normal((count, 1, 1, 3), seeds[5]) * self.cast)
+        image = tf.exp(-density * amount * tint) * _BARE * light
+        image = self._blurred(image, count, seeds[6])
+        strength = tf.random.stateless_uniform((count, 1, 1, 1), seeds[7], 0, self.noise / 255)
+        image += strength * tf.random.stateless_normal(tf.shape(image), seeds[7])
+        return tf.clip_by_value(image, 0.0, 1.0)
+
+    def _moved(self, image: Any, count: Any, seeds: Any) -> Any:
+        side = float(image.shape[1])
+        angle = tf.random.stateless_uniform((count,), seeds[0], 0, 6.2831853)
+        mirror = tf.sign(tf.random.stateless_uniform((count,), seeds[1], -1, 1))
+        zoom = tf.exp(tf.random.stateless_normal((count, 2), seeds[1]) * tf.constant([self.scale, self.scale / 3]))
+        move = tf.random.stateless_normal((count, 2), seeds[2]) * self.shift * CROP_SIZE
+        across, along = zoom[:, 0] * zoom[:, 1], zoom[:, 0] / zoom[:, 1]
+        cos, sin = tf.cos(angle), tf.sin(angle)
+        a, b = cos * across * mirror, -sin * along
+        d, e = sin * across * mirror, cos * along
+        half_in, half_out = (side - 1) / 2, (CROP_SIZE - 1) / 2
+        c = half_in - a * half_out - b * half_out + move[:, 0]
+        f = half_in - d * half_out - e * half_out + move[:, 1]
+        zero = tf.zeros_like(a)
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=image,
+            transforms=tf.stack([a, b, c, d, e, f, zero, zero], axis=1),
+            output_shape=tf.constant([CROP_SIZE, CROP_SIZE]),
+            interpolation="BILINEAR",
+            fill_mode="CONSTANT",
+            fill_value=_BARE,
+        )
+
+    def _blurred(self, image: Any, count: Any, seed: Any) -> Any:
+        """Blur every image by its own width: a mix of the sharp picture and a strongly blurred one."""
+        if self.blur <= 0:
+            return image
+        offsets = tf.range(-3.0, 4.0)
+        kernel = tf.exp(-0.5 * (offsets / self.blur) ** 2)
+        kernel /= tf.reduce_sum(kernel)
+        rows = tf.tile(kernel[:, None, None, None], [1, 1, 3, 1])
+        columns = tf.tile(kernel[None, :, None, None], [1, 1, 3, 1])
+        soft = tf.pad(image, [[0, 0], [3, 3], [3, 3], [0, 0]], "SYMMETRIC")
+        soft = tf.nn.depthwise_conv2d(soft, rows, [1, 1, 1, 1], "VALID")
+        soft = tf.nn.depthwise_conv2d(soft, columns, [1, 1, 1, 1], "VALID")
+        share = tf.random.stateless_uniform((count, 1, 1, 1), seed)
+        return image + share * (soft - image)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give what the layer is rebuilt from."""
+        own = ("scale", "shift", "stain", "hue", "cast", "blur", "noise")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}, "seed": self._seed}

@@ -1,0 +1,78 @@
+"""leukoscope-train: fit a recipe, export the bundle."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.errors import LeukoscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit status."""
+    # TensorFlow talks a lot while it is imported; what matters comes as an exception.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        status: int = options.run(options)
+    except LeukoscopeError as error:
+        print(f"leukoscope-train: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("leukoscope-train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)  # noqa: T201
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="leukoscope-train", description="Train and export the model.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    fit = commands.add_parser("fit", help="train a recipe; run it again to go on after a stop")
+    fit.add_argument("--recipe", default="clinic", help="a recipe's name, or a TOML file (default: clinic)")
+    fit.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    fit.add_argument("--out", type=Path, required=True, help="directory of the run")
+    fit.add_argument("--photographs", type=Path, help="groups file made earlier, instead of recovering them")
+    fit.add_argument("--epochs", type=int, help="instead of the recipe's")
+    fit.add_argument("--images-per-epoch", type=int, help="instead of the recipe's")
+    fit.add_argument("--seed", type=int, help="instead of the recipe's")
+    fit.set_defaults(run=_fit)
+
+    export = commands.add_parser("export", help="quantize a finished run to int8 and write the bundle")
+    export.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
+    export.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    export.add_argument("--out", type=Path, required=True, help="the bundle, a .tflite file")
+    export.set_defaults(run=_export)
+    return parser
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from trainer.recipe import load_recipe  # noqa: PLC0415
+    from trainer.run import fit_run  # noqa: PLC0415
+
+    overrides = {
+        name: value
+        for name in ("epochs", "images_per_epoch", "seed")
+        if (value := getattr(options, name)) is not None
+    }
+    fit_run(load_recipe(options.recipe, **overrides), options.data, options.out, options.photographs)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from trainer.run import export_run  # noqa: PLC0415
+
+    export_run(options.folder, options.data, options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""From trained weights to the bundle: full int8, all-class maps, goldens, and gates that stop a bad file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from edge import __version__
+from edge.bundle import Description, Golden, Reject, write_bundle
+from edge.cameras.simulated import SimulatedCamera
+from edge.classifier import Classifier
+from edge.config import SimulatedConfig
+from edge.errors import LeukoscopeError
+from edge.masking import CROP_SIZE, PREPROCESSING, cut_crop, find_cells
+from edge.runtime import Runtime, installed
+from trainer.networks import with_maps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import keras
+    from numpy.typing import NDArray
+
+    from trainer.recipe import Recipe
+
+MAX_BUNDLE_BYTES = 300_000
+MAX_ACCURACY_DROP = 0.005
+MIN_AGREEMENT = 0.985
+GOLDEN_TOLERANCE = 0.5  # logits; runtimes differ by a few of the output's quantization steps
+
+INTENDED_USE = (
+    "Research and training: naming white blood cells in stained peripheral smears. Not a medical device; "
+    "every count is to be confirmed by a qualified person."
+)
+LIMITS = (
+    "Trained on photographs from one microscope and one stain. On other microscopes it is much less often "
+    "right. It knows the classes it lists and no other: immature cells, blasts and basophils are called "
+    "something else."
+)
+
+
+class ExportError(LeukoscopeError):
+    """A gate stopped the export; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A flatbuffer and the names of its output tensors by our names."""
+
+    model: bytes
+    outputs: dict[str, str]
+
+
+def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized:
+    """Convert to full int8 with uint8 input at scale 1/255, one signature, three outputs.
+
+    representative: uint8 (n, 120, 120, 3), crops of training photographs. Raises ExportError when the file
+    has no weights in it, or another input than the camera's bytes.
+    """
+    exported = with_maps(model)
+    # Black and white pin the input's range to exactly 0 to 1, so that its scale is 1/255.
+    ends = np.stack([np.full((CROP_SIZE, CROP_SIZE, 3), v, np.uint8) for v in (0, 255)])
+
+    def batches() -> Iterator[list[NDArray[np.float32]]]:
+        for image in np.concatenate([ends, representative]):
+            yield [image[None].astype(np.float32) / 255]
+
+    with tempfile.TemporaryDirectory() as folder:
+        # Concrete functions of a Keras 3 model convert "successfully" to a file without weights.
+        archive = tf.keras.export.ExportArchive()
+        archive.track(exported)
+        spec = tf.TensorSpec((1, CROP_SIZE, CROP_SIZE, 3), tf.float32, name="image")
+
+        def serve(image: Any) -> dict[str, Any]:
+            logits, maps, features = exported(image, training=False)
+            return {"logits": logits, "maps": maps, "features": features}
+
+        archive.add_endpoint("serve", serve, input_signature=[spec])
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = batches
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.uint8
+        content: bytes = converter.convert()
+    return Quantized(content, _checked_outputs(content, model.count_params()))
+
+
+def _checked_outputs(content: bytes, parameters: int) -> dict[str, str]:
+    if len(content) < parameters:
+        raise ExportError(f"the converted file has {len(content)} bytes for {parameters} weights: they are not in it")
+    interpreter = tf.lite.Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    operations = {op["op_name"] for op in interpreter._get_ops_details()}  # noqa: SLF001
+    if operations & {"READ_VARIABLE", "VAR_HANDLE"}:
+        raise ExportError("the converted file reads its weights from variables that the device has not")
+    scale, zero_point = interpreter.get_input_details()[0]["quantization"]
+    if abs(scale * 255 - 1) > 1e-4 or zero_point != 0:
+        raise ExportError(f"the input's scale is {scale} from {zero_point}; the camera's bytes need 1/255 from 0")
+    (signature,) = interpreter.get_signature_list()
+    details = {d["index"]: d["name"] for d in interpreter.get_output_details()}
+    runner = interpreter.get_signature_runner(signature)
+    return {name: details[d["index"]] for name, d in runner.get_output_details().items()}
+
+
+def run_int8(
+    quantized: Quantized, pixels: NDArray[np.uint8], runtime: str = "auto", progress: Callable[[], None] = lambda: None
+) -> NDArray[np.float32]:
+    """Give the int8 logits, float32 (n, classes), of crops (n, 120, 120, 3), one by one as the device does."""
+    opened = Runtime(quantized.model, quantized.outputs, choice=runtime)
+    rows = []
+    for crop in pixels:
+        rows.append(opened.run(crop)["logits"])
+        progress()
+    return np.array(rows, np.float32)
+
+
+def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Give the temperature with the least log loss on held-out cells (Guo et al. 2017).
+
+    logits: (n, classes), labels: (n,). Searched on a grid: the loss is smooth and one-dimensional.
+    """
+    if not len(labels):
+        return 1.0
+    candidates = np.geomspace(0.5, 4.0, 121)
+    losses = []
+    for temperature in candidates:
+        scaled = logits / temperature
+        scaled = scaled - scaled.max(axis=1, keepdims=True)
+        log_probability = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+        losses.append(-log_probability[np.arange(len(labels)), labels].mean())
+    return float(round(candidates[int(np.argmin(losses))], 3))
+
+
+def _golden_crops(recipe: Recipe, count: int = 3) -> Iterator[NDArray[np.uint8]]:
+    """Cut the largest cells of the first drawn fields, without noise, which PNG cannot pack."""
+    camera = SimulatedCamera(SimulatedConfig(seed=20, noise=0))
+    while count and (frame := camera.read()):
+        masks = find_cells(frame.pixels, recipe.data.masking)
+        if masks.cells:
+            yield cut_crop(frame.pixels, masks, masks.cells[0])
+            count -= 1
+
+
+def goldens_of(quantized: Quantized, recipe: Recipe) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
+    """Draw the golden inputs and answer them: drawn cells, so that no photograph rides in the bundle."""
+    opened = Runtime(quantized.model, quantized.outputs)
+    goldens, images = [], {}
+    for number, crop in enumerate(_golden_crops(recipe)):
+        name = f"golden/{number}.png"
+        ok, png = cv2.imencode(".png", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        if not ok:
+            raise ExportError(f"{name}: could not be encoded")
+        outputs = opened.run(crop)
+        best = int(outputs["logits"].argmax())
+        goldens.append(
+            Golden(
+                name,
+                tuple(round(float(v), 5) for v in outputs["logits"]),
+                tuple(round(float(v), 4) for v in outputs["maps"][:, :, best].ravel()),
+            )
+        )
+        images[name] = png.tobytes()
+    return tuple(goldens), images
+
+
+def gate(float_logits: NDArray[np.float32], int8_logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
+    """Compare int8 with float on held-out cells; give the figures. Raises ExportError naming the failed gate."""
+    if not len(labels):
+        return {}
+    float_calls, int8_calls = float_logits.argmax(axis=1), int8_logits.argmax(axis=1)
+    figures = {
+        "float_accuracy": round(float((float_calls == labels).mean()), 4),
+        "int8_accuracy": round(float((int8_calls == labels).mean()), 4),
+        "agreement": round(float((float_calls == int8_calls).mean()), 4),
+    }
+    drop = figures["float_accuracy"] - figures["int8_accuracy"]
+    if drop > MAX_ACCURACY_DROP:
+        raise ExportError(f"int8 loses {100 * drop:.1f} points of accuracy; {100 * MAX_ACCURACY_DROP} are allowed")
+    if figures["agreement"] < MIN_AGREEMENT:
+        raise ExportError(
+            f"int8 and float agree on {100 * figures['agreement']:.1f} % of cells; {100 * MIN_AGREEMENT} % are needed"
+        )
+    return figures
+
+
+def write(
+    path: Path,
+    quantized: Quantized,
+    recipe: Recipe,
+    *,
+    temperature: float,
+    minimum_probability: float,
+    training: dict[str, Any],
+    measured: dict[str, Any],
+    max_bytes: int = MAX_BUNDLE_BYTES,
+) -> None:
+    """Write the bundle and try it on every runtime that is installed; a file that fails is removed again.
+
+    Raises ExportError or BundleError.
+    """
+    goldens, images = goldens_of(quantized, recipe)
+    description = Description(
+        format="leukoscope.bundle/1",
+        name=recipe.name,
+        labels=recipe.data.classes,
+        preprocessing=PREPROCESSING[recipe.data.masking],
+        model_sha256=hashlib.sha256(quantized.model).hexdigest(),
+        outputs=quantized.outputs,  # type: ignore[arg-type]
+        temperature=temperature,
+        reject=Reject(minimum_probability),
+        goldens=goldens,
+        tolerance=GOLDEN_TOLERANCE,
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        intended_use=INTENDED_USE,
+        limits=LIMITS,
+        training=training,
+        measured=measured,
+        tools=_tools(),
+    )
+    trial = path.with_name(f"trial-{path.name}")
+    write_bundle(trial, quantized.model, description, images)
+    try:
+        if trial.stat().st_size > max_bytes:
+            raise ExportError(f"the bundle has {trial.stat().st_size} bytes; {max_bytes} are allowed")
+        for runtime in installed():
+            Classifier.load(trial, runtime=runtime)
+        trial.replace(path)
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def _tools() -> dict[str, str]:
+    versions = {"leukoscope": __version__}
+    for name in ("tensorflow", "keras", "opencv-python-headless", "numpy"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    commit = subprocess.run(  # noqa: S603
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if commit.returncode == 0:
+        versions["commit"] = commit.stdout.strip()
+    return versions

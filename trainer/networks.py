@@ -1,0 +1,72 @@
+"""The networks, by name. Each takes float32 (n, 120, 120, 3) in 0 to 1 and gives logits, maps and features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import layers
+
+from edge.masking import CROP_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def build(name: str, classes: int, options: dict[str, Any]) -> keras.Model:
+    """Make a network with freshly drawn weights. Raises KeyError for a name that is none."""
+    return NETWORKS[name](classes, **options)
+
+
+def _block(x: Any, filters: int, stride: int = 1) -> Any:
+    """Separable convolution (Chollet 2017), then BN, then ReLU: the order that int8 folds without loss."""
+    y = layers.SeparableConv2D(filters, 3, strides=stride, padding="same", use_bias=False)(x)
+    y = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(y))
+    if stride == 1 and x.shape[-1] == filters:
+        y = layers.Add()([x, y])
+    return y
+
+
+def compact(
+    classes: int, *, widths: tuple[int, ...] = (16, 32, 64, 128), depth: int = 3, dropout: float = 0.3
+) -> keras.Model:
+    """Separable CNN with global average pooling and one dense layer.
+
+    With that head the class activation map (Zhou et al. 2016) is Grad-CAM (Selvaraju et al. 2017) up to a
+    constant, so it needs no gradient on the device.
+    """
+    inputs = keras.Input((CROP_SIZE, CROP_SIZE, 3), name="image")
+    x = layers.Conv2D(widths[0], 3, strides=2, padding="same", use_bias=False)(inputs)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
+    x = _block(x, widths[1])
+    x = _block(x, widths[2], stride=2)
+    for _ in range(depth - 2):
+        x = _block(x, widths[2])
+    x = _block(x, widths[3], stride=2)
+    for _ in range(depth - 1):
+        x = _block(x, widths[3])
+    x = layers.Identity(name="activation")(x)
+    features = layers.GlobalAveragePooling2D(name="features")(x)
+    kept = layers.Dropout(dropout)(features)
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(kept), name="compact")
+
+
+def with_maps(model: keras.Model) -> keras.Model:
+    """Give the network that is exported: scores, the class activation maps of all classes, and the features.
+
+    The maps are the dense layer applied at every place, as a 1x1 convolution without bias; their mean over
+    the grid, plus the bias, is the logit.
+    """
+    activation = model.get_layer("activation").output
+    features = model.get_layer("features").output
+    dense = model.get_layer("logits")
+    kernel, bias = dense.get_weights()
+    maps = layers.Conv2D(kernel.shape[1], 1, use_bias=False, name="maps")
+    logits = layers.Dense(kernel.shape[1], name="scores")
+    exported = keras.Model(model.inputs, [logits(features), maps(activation), features])
+    maps.set_weights([kernel[None, None]])
+    logits.set_weights([kernel, bias])
+    return exported
+
+
+NETWORKS: dict[str, Callable[..., keras.Model]] = {"compact": compact}

@@ -1,0 +1,224 @@
+"""From a recipe and a data directory to trained weights, resumable after any epoch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from edge.errors import LeukoscopeError
+from trainer import networks
+from trainer.augmentation import Augmentation
+from trainer.splits import draw_probabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from trainer.recipe import Recipe
+
+WEIGHTS = "model.keras"
+HISTORY = "history.json"
+_STATE = "training.keras"
+
+
+class TrainingError(LeukoscopeError):
+    """Training cannot go on; the last good checkpoint is kept."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Crops with what training must know of them.
+
+    pixels: uint8 (n, s, s, 3). labels: int64 (n,). photographs: n names.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    photographs: tuple[str, ...]
+
+    def chosen(self, mask: NDArray[np.bool_]) -> Samples:
+        """Give those where `mask` (n,) is True."""
+        index = np.flatnonzero(mask)
+        return Samples(self.pixels[index], self.labels[index], tuple(self.photographs[i] for i in index))
+
+
+def centre(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut the device's 120x120 crop out of crops with context: (n, s, s, 3) -> (n, 120, 120, 3)."""
+    margin = (pixels.shape[1] - networks.CROP_SIZE) // 2
+    return pixels[:, margin : margin + networks.CROP_SIZE, margin : margin + networks.CROP_SIZE]
+
+
+class _AveragedWeights(keras.callbacks.Callback):
+    """A running average of all weights, BatchNorm's statistics included (Polyak and Juditsky 1992).
+
+    Keras' own averaging leaves those statistics out, and writes the average back after every call of `fit`.
+    """
+
+    def __init__(self, average: keras.Model, decay: float, seen: int) -> None:
+        super().__init__()
+        self._average, self._decay, self._seen = average, decay, seen
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        self._seen += 1
+        # The first steps are forgotten faster, or the average would start from noise.
+        decay = min(self._decay, (1 + self._seen) / (10 + self._seen))
+        for mean, now in zip(self._average.weights, self.model.weights, strict=True):
+            mean.assign(mean * decay + now * (1 - decay))
+
+
+def fit(
+    recipe: Recipe,
+    training: Samples,
+    validation: Samples,
+    out: Path,
+    report: Callable[[int, int, dict[str, float]], None] = lambda _epoch, _step, _logs: None,
+) -> keras.Model:
+    """Train, or go on from the last checkpoint in `out`; give the network with its averaged weights.
+
+    Each epoch's draw depends on the seed and the epoch alone, so a resumed run sees what an unbroken one
+    would have seen. `report` is called after each batch, and with step -1 after each epoch.
+    Raises TrainingError when a checkpoint cannot be written or read.
+    """
+    settings = recipe.training
+    keras.utils.set_random_seed(settings.seed)
+    steps = max(1, settings.images_per_epoch // settings.batch)
+    model, average, history = _start_or_resume(recipe, steps, out)
+    held = centre(validation.pixels)
+    averaging = _AveragedWeights(average, settings.average, len(history) * steps)
+    for epoch in range(len(history), settings.epochs):
+        progress = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda step, logs, epoch=epoch: report(epoch, step, logs or {})
+        )
+        model.fit(
+            _batches(recipe, training, epoch, steps),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[averaging, progress],
+        )
+        logs = {k: float(v[-1]) for k, v in model.history.history.items()}
+        if len(held):
+            logs |= _validated(average, held, validation)
+        history.append(logs)
+        _save(model, average, history, out)
+        report(epoch, -1, logs)
+    return average
+
+
+def predict(model: keras.Model, pixels: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
+    """Give the logits, float32 (n, classes), of uint8 crops (n, 120, 120, 3)."""
+    parts = [
+        np.asarray(model(tf.cast(pixels[i : i + batch], tf.float32) / 255.0, training=False))
+        for i in range(0, len(pixels), batch)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+
+
+def _options(recipe: Recipe) -> dict[str, Any]:
+    options = {k: v for k, v in recipe.network.items() if k != "name"}
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+
+
+def _start_or_resume(
+    recipe: Recipe, steps: int, out: Path
+) -> tuple[keras.Model, keras.Model, list[dict[str, float]]]:
+    out.mkdir(parents=True, exist_ok=True)
+    last = last_checkpoint(out)
+    if last is not None:
+        try:
+            history: list[dict[str, float]] = json.loads((last / HISTORY).read_text(encoding="utf-8"))
+            return keras.models.load_model(last / _STATE), keras.models.load_model(last / WEIGHTS), history
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{last}: cannot be resumed from ({error}); remove it to go on") from None
+    settings = recipe.training
+    classes = len(recipe.data.classes)
+    model = networks.build(recipe.network["name"], classes, _options(recipe))
+    average = networks.build(recipe.network["name"], classes, _options(recipe))
+    average.set_weights(model.get_weights())
+    warmup = settings.warmup_epochs * steps
+    rate = keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate * 0.01 if warmup else settings.learning_rate,
+        max(1, settings.epochs * steps - warmup),
+        warmup_target=settings.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    return model, average, []
+
+
+def last_checkpoint(out: Path) -> Path | None:
+    """Give the newest whole checkpoint folder of a run, or None. `model.keras` in it holds the averaged weights."""
+    return max(out.glob("epoch-*"), default=None)
+
+
+def _batches(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.data.Dataset:
+    settings = recipe.training
+    chance = draw_probabilities(training.labels, training.photographs, recipe.data.balance)
+    rng = np.random.default_rng([settings.seed, epoch])
+    drawn = rng.choice(len(chance), (steps, settings.batch), p=chance)
+    targets = np.eye(len(recipe.data.classes), dtype=np.float32)[training.labels]
+
+    def raw() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], int]]:
+        for step, index in enumerate(drawn):
+            yield training.pixels[index], targets[index], epoch * steps + step
+
+    side = training.pixels.shape[1]
+    signature = (
+        tf.TensorSpec((settings.batch, side, side, 3), tf.uint8),
+        tf.TensorSpec((settings.batch, targets.shape[1]), tf.float32),
+        tf.TensorSpec((), tf.int64),
+    )
+    augment = Augmentation(seed=settings.seed, **recipe.augmentation)
+    data = tf.data.Dataset.from_generator(raw, output_signature=signature)
+    data = data.map(lambda image, target, key: (augment(image, key), target), num_parallel_calls=2)
+    return data.prefetch(2)
+
+
+def _validated(
+    average: keras.Model, held: NDArray[np.uint8], validation: Samples
+) -> dict[str, float]:
+    """Measure what would be kept. Each photograph weighs once, however many copies there are of it."""
+    right = predict(average, held).argmax(axis=1) == validation.labels
+    names = np.array(validation.photographs)
+    weight = 1 / np.unique(names, return_counts=True)[1][np.unique(names, return_inverse=True)[1]]
+    recalls = [
+        np.average(right[validation.labels == c], weights=weight[validation.labels == c])
+        for c in np.unique(validation.labels)
+    ]
+    return {
+        "val_accuracy": float(np.average(right, weights=weight)),
+        "val_macro_recall": float(np.mean(recalls)),
+    }
+
+
+def _save(model: keras.Model, average: keras.Model, history: list[dict[str, float]], out: Path) -> None:
+    """Write beside, then put in place: a full disk or a kill leaves the last good checkpoint."""
+    folder = out / f"epoch-{len(history):04d}"
+    partial = out / f"partial-{folder.name}"
+    former = last_checkpoint(out)
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        model.save(partial / _STATE)
+        average.save(partial / WEIGHTS)
+        (partial / HISTORY).write_text(json.dumps(history, indent=1), encoding="utf-8")
+        partial.rename(folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise TrainingError(
+            f"{folder}: cannot be written ({error.strerror or error}); "
+            f"{'the last good checkpoint is ' + str(former) if former else 'there is no earlier one'}"
+        ) from None
+    if former is not None:
+        shutil.rmtree(former, ignore_errors=True)
