@@ -29,7 +29,10 @@ WHITE_LEVEL = 235
 
 _WORK_SIDE = 320  # a nucleus is still 20 to 60 pixels across, and a field costs a few milliseconds
 _CROP_MARGIN = 1.6  # of the nucleus box: cytoplasm and its granules tell an eosinophil from a neutrophil
-_LOBE_GAP = 0.35  # of the square root of the larger lobe's area
+_LEAST_CONTRAST = 0.12  # natural log of B/G: a nucleus stands out by 0.3 and more
+_TWO_KINDS = 0.8  # difference in optical density (natural log), at which what is blue is of two kinds
+_WHOLE_NUCLEUS = 0.75  # of a red cell's area: the smallest lymphocyte's nucleus
+_LOBE_GAP = 0.7  # of the square root of the larger lobe's area
 _CYTOPLASM_REACH = 0.8  # of the nucleus's radius, beyond its hull
 _MIN_SHARE_OF_LARGEST = 0.12
 _MIN_SHARE_OF_FRAME = 0.0015
@@ -112,7 +115,7 @@ def _find_adaptive(pixels: Pixels) -> FieldMasks:
     outside = _outside(small)
     white, tissue = _background(small, outside)
     ratio = _ratio(small, outside)
-    nuclei = _nuclei(ratio, outside)
+    nuclei = _nuclei(ratio, small, white, outside)
     labels, found = _separate(nuclei, ratio, tissue, outside)
     cells = tuple(_measure(labels, k, 1 / scale, outside, (height, width)) for k in range(found))
     return FieldMasks(cells, labels, white, outside, (height, width), "adaptive")
@@ -141,8 +144,7 @@ def _background(small: Pixels, outside: NDArray[np.bool_] | None) -> tuple[NDArr
     """Give the white point (the median of what no cell covers) and what cells cover."""
     green = cv2.GaussianBlur(np.ascontiguousarray(small[:, :, 1]), (3, 3), 0)
     inside = green if outside is None else green[~outside]
-    threshold, _ = cv2.threshold(inside.reshape(-1, 1), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    tissue = green <= threshold
+    tissue = green <= _otsu(inside)
     bare = ~tissue if outside is None else ~tissue & ~outside
     if not bare.any():
         bare = np.ones_like(tissue)
@@ -156,18 +158,40 @@ def _ratio(small: Pixels, outside: NDArray[np.bool_] | None) -> NDArray[np.float
     return cv2.GaussianBlur(ratio, (0, 0), 1.5)  # chroma is coarser than luma in every JPEG
 
 
-def _nuclei(ratio: NDArray[np.float32], outside: NDArray[np.bool_] | None) -> Pixels:
-    """Give the nucleus mask, 0 or 255."""
+def _nuclei(
+    ratio: NDArray[np.float32],
+    small: Pixels,
+    white: NDArray[np.float32],
+    outside: NDArray[np.bool_] | None,
+) -> Pixels:
+    """Give the nucleus mask, 0 or 255.
+
+    Where the stain gives red cells or granules a share of the blue dye, the ratio alone takes them along;
+    nuclei are then the darker of two kinds, and a second threshold on optical density parts them.
+    """
     low, high = np.percentile(ratio, (1, 99.8))
-    if high - low < 0.12:  # nothing in the picture is coloured differently from the rest
+    if high - low < _LEAST_CONTRAST:  # nothing in the picture is coloured differently from the rest
         return np.zeros(ratio.shape, np.uint8)
     grey = np.clip((ratio - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
-    inside = grey if outside is None else grey[~outside]
-    threshold, _ = cv2.threshold(inside.reshape(-1, 1), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    mask = np.where(grey > threshold, np.uint8(255), np.uint8(0))
+    mask = grey > _otsu(grey if outside is None else grey[~outside])
     if outside is not None:
-        mask[outside] = 0
-    return cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+        mask &= ~outside
+    green = cv2.GaussianBlur(np.ascontiguousarray(small[:, :, 1]), (0, 0), 1.0)
+    density = np.clip((_LOG[int(white[1])] - _LOG[green]) * 128, 0, 255).astype(np.uint8)
+    stained = density[mask]
+    if stained.size:
+        threshold = _otsu(stained)
+        dark, pale = stained[stained > threshold], stained[stained <= threshold]
+        enough = dark.size > _MIN_SHARE_OF_FRAME * density.size and pale.size > 0
+        if enough and float(dark.mean()) - float(pale.mean()) > 128 * _TWO_KINDS:
+            mask &= density > threshold
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    return cv2.morphologyEx(mask.astype(np.uint8) * np.uint8(255), cv2.MORPH_OPEN, kernel)
+
+
+def _otsu(values: NDArray[np.uint8]) -> float:
+    threshold, _ = cv2.threshold(values.reshape(-1, 1), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return float(threshold)
 
 
 def _red_cell_diameter(tissue: NDArray[np.bool_], nuclei: Pixels) -> float | None:
@@ -204,12 +228,15 @@ def _separate(
     count, parts, stats, _ = cv2.connectedComponentsWithStats(nuclei)
     if count == 1:
         return labels, 0
-    groups = _join_lobes(parts, stats)
+    ruler = _red_cell_diameter(tissue, nuclei)
+    red_cell = None if ruler is None else float(np.pi / 4 * ruler * ruler)
+    groups = _join_lobes(parts, stats, red_cell)
+    if not groups:
+        return labels, 0
     areas = np.array([stats[g, cv2.CC_STAT_AREA].sum() for g in groups])
     smallest = max(_MIN_SHARE_OF_LARGEST * areas.max(), _MIN_SHARE_OF_FRAME * nuclei.size)
-    ruler = _red_cell_diameter(tissue, nuclei)
-    if ruler is not None:
-        smallest = max(smallest, _MIN_SHARE_OF_RED_CELL * np.pi / 4 * ruler * ruler)
+    if red_cell is not None:
+        smallest = max(smallest, _MIN_SHARE_OF_RED_CELL * red_cell)
     kept = [i for i in np.argsort(-areas, kind="stable") if areas[i] >= smallest]
     which = np.zeros(count, np.int32)  # component -> 1-based rank of its cell
     for rank, i in enumerate(kept):
@@ -223,8 +250,14 @@ def _separate(
     return labels, len(kept)
 
 
-def _join_lobes(parts: NDArray[np.int32], stats: NDArray[np.int32]) -> list[list[int]]:
-    """Group components into nuclei: lobes lie closer to each other than their own width."""
+def _join_lobes(
+    parts: NDArray[np.int32], stats: NDArray[np.int32], red_cell: float | None
+) -> list[list[int]]:
+    """Group components into nuclei: lobes lie closer to each other than their own width.
+
+    red_cell: the area of a red cell, pixels. What is as large as a whole nucleus is no lobe: two such are two
+    cells side by side.
+    """
     count = len(stats)
     areas = stats[:, cv2.CC_STAT_AREA]
     parent = list(range(count))
@@ -243,6 +276,8 @@ def _join_lobes(parts: NDArray[np.int32], stats: NDArray[np.int32]) -> list[list
             if max(xb - xa - wa, xa - xb - wb) > reach or max(yb - ya - ha, ya - yb - hb) > reach:
                 continue
             if areas[b] < 0.04 * areas[a] or root(a) == root(b):
+                continue
+            if red_cell is not None and areas[b] > _WHOLE_NUCLEUS * red_cell:
                 continue
             x0, y0 = min(xa, xb), min(ya, yb)
             x1, y1 = max(xa + wa, xb + wb), max(ya + ha, yb + hb)

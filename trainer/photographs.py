@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -24,7 +24,7 @@ import numpy as np
 from edge.errors import LeukoscopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -39,8 +39,8 @@ CLUSTER: Final = "cluster-"
 MINIMUM_INLIERS: Final = 30
 """Keypoints, of at most 300, that one affine map must explain.
 
-Measured on 12,515 images: copies and their original share 40 to 240, strangers at most 15; two copies share
-30 and more, strangers among copies at most 20.
+Measured on 12,515 copies: a copy and its original share 37 and more, two copies of one photograph nearly
+always 30 and more, strangers at most 12.
 """
 
 _WORKING_SIDE: Final = 320  # pixels; the copies' own size, for ORB's scales must agree with the originals'
@@ -49,6 +49,7 @@ _WORDS: Final = 2000
 _WEDGE_LEVEL: Final = 24  # grey level: stained nuclei lie above it, a black wedge and its JPEG noise below
 _WEDGE_MARGIN: Final = 15  # pixels, half an ORB patch: nearer, a descriptor tells the wedge's edge
 _RATIO: Final = 0.85  # best to second-best descriptor distance (Lowe, IJCV 2004)
+_FAR: Final = 64  # bits of 256
 _REPROJECTION: Final = 2.0  # pixels
 _STRETCH: Final = 2.0  # the augmentation's shear and zoom stay far below
 _CANDIDATES: Final = 5
@@ -66,9 +67,8 @@ class PhotographError(LeukoscopeError, ValueError):
 class Match:
     """What was found for one image.
 
-    photograph: the original's file name without suffix; a name that starts with `CLUSTER` when only copies of
-    it are known; None when nothing fits. inliers: keypoints explained by the best map that was tried, also
-    when they are too few for a match.
+    photograph: the original's file name without suffix; `CLUSTER` and a digest when only copies of it are
+    known; None when nothing fits. inliers: keypoints of the best fit, also when too few for a match.
     """
 
     photograph: str | None
@@ -100,7 +100,6 @@ def find_photographs(
     With originals, an image is assigned to one of them; those that fit none are then clustered. Without,
     all images are clustered among themselves. A cluster is named by the digest of its first image, so names
     of different calls never clash; but only within one call do all copies of a photograph get one name.
-
     Two photographs that overlap on the slide stay two where their originals are given, and may become one
     cluster where not. So `find_photographs(originals, None)` tells which originals overlap widely.
 
@@ -110,11 +109,18 @@ def find_photographs(
     images = list(dict.fromkeys(images))
     if originals is not None and not originals:
         raise PhotographError("no originals: give the photographs, or None to cluster the images themselves")
-    with _one_opencv_thread():
-        matches = _assign(images, originals, progress) if originals is not None else {}
-        left = [image for image in images if image not in matches or matches[image].photograph is None]
-        clustered = _cluster(left, progress) if len(left) > 1 else {}
+    threads = cv2.getNumThreads()
+    # A step takes about a millisecond: waking a thread pool for it costs more than it saves.
+    cv2.setNumThreads(1)
+    try:
+        if originals is None:
+            return _cluster(images, progress)
+        matches = _assign(images, originals, progress)
+        left = [image for image, match in matches.items() if match.photograph is None]
+        clustered = _cluster(left, progress)
         return matches | {image: match for image, match in clustered.items() if match.photograph}
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def write_groups(path: Path, matches: Mapping[Path, Match], root: Path) -> None:
@@ -161,21 +167,10 @@ def _by_photograph(groups: Mapping[str, str]) -> dict[str, list[str]]:
     return images
 
 
-@contextmanager
-def _one_opencv_thread() -> Iterator[None]:
-    # A step takes about a millisecond: waking a thread pool for it costs more than it saves.
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
-
-
 def _assign(
     images: Sequence[Path], originals: Sequence[Path], progress: Progress | None
 ) -> dict[Path, Match]:
-    twice = [name for name, count in Counter(path.stem for path in originals).items() if count > 1]
+    twice = [name for name, times in Counter(path.stem for path in originals).items() if times > 1]
     if twice:
         raise PhotographError(f"{twice[0]}: two originals have this name")
     step = _steps(progress, len(originals) + len(images))
@@ -183,19 +178,19 @@ def _assign(
     matches = {}
     for image in images:
         features = gallery.describe(_read_grey(image))
-        scores = gallery.vectors @ gallery.vector(features)
-        # All candidates are tried, not the first that fits: photographs of one place on the slide all fit,
-        # and only the one that was copied fits best.
-        shortlist = np.argsort(-scores)[:_CANDIDATES]
-        inliers = [_count_inliers(features, gallery.features[entry]) for entry in shortlist]
-        found = max(inliers, default=0)
-        known = found >= MINIMUM_INLIERS
-        matches[image] = Match(originals[shortlist[inliers.index(found)] // 2].stem if known else None, found)
+        shortlist = np.argsort(-gallery.scores(features))[:_CANDIDATES]
+        fits = [(_fit(features, gallery.features[entry]), int(entry)) for entry in shortlist]
+        # Photographs of one place on the slide all fit; the one that was copied has the nearest descriptors.
+        (inliers, _), entry = max(fits, key=lambda fit: fit[0][1])
+        known = inliers >= MINIMUM_INLIERS
+        matches[image] = Match(originals[entry // 2].stem if known else None, inliers)
         step()
     return matches
 
 
 def _cluster(images: Sequence[Path], progress: Progress | None) -> dict[Path, Match]:
+    if not images:
+        return {}
     step = _steps(progress, 2 * len(images))
     gallery = _Gallery(images, step)
     strongest = [0] * len(images)
@@ -210,7 +205,7 @@ def _cluster(images: Sequence[Path], progress: Progress | None) -> dict[Path, Ma
                 other = int(entry) // 2
                 if cluster[other] == cluster[index]:
                     continue
-                inliers = _count_inliers(gallery.features[2 * index], gallery.features[entry])
+                inliers, _ = _fit(gallery.features[2 * index], gallery.features[entry])
                 strongest[index] = max(strongest[index], inliers)
                 strongest[other] = max(strongest[other], inliers)
                 if inliers >= MINIMUM_INLIERS:
@@ -226,15 +221,8 @@ def _cluster(images: Sequence[Path], progress: Progress | None) -> dict[Path, Ma
 
 
 def _steps(progress: Progress | None, total: int) -> Callable[[], None]:
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done, total)
-
-    return step
+    done = count(1)
+    return lambda: progress(next(done), total) if progress else None
 
 
 class _Gallery:
@@ -255,7 +243,7 @@ class _Gallery:
         self._words = pool[np.random.default_rng(0).permutation(len(pool))[:_WORDS]]
         counts = np.array([self._count_words(entry) for entry in self.features], np.float32)
         self._rarity = np.log(len(counts) / np.maximum(1, (counts > 0).sum(axis=0))).astype(np.float32)
-        self.vectors = np.array([self._weigh(row) for row in counts], np.float32)
+        self.vectors = self._weigh(counts)
 
     def describe(self, grey: NDArray[np.uint8]) -> _Features:
         kernel = np.ones((_WEDGE_MARGIN, _WEDGE_MARGIN), np.uint8)
@@ -267,8 +255,8 @@ class _Gallery:
         points = np.array([keypoint.pt for keypoint in keypoints], np.float32)
         return _Features(points, np.asarray(descriptors, np.uint8))
 
-    def vector(self, features: _Features) -> NDArray[np.float32]:
-        return self._weigh(self._count_words(features))
+    def scores(self, features: _Features) -> NDArray[np.float32]:
+        return np.asarray(self.vectors @ self._weigh(self._count_words(features)), np.float32)
 
     def _count_words(self, features: _Features) -> NDArray[np.float32]:
         if not len(features.points) or not len(self._words):
@@ -277,27 +265,29 @@ class _Gallery:
         return np.bincount(words, minlength=len(self._words)).astype(np.float32)
 
     def _weigh(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
-        vector = np.sqrt(counts) * self._rarity
-        return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), np.float32)
+        vectors = np.sqrt(counts) * self._rarity
+        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6))
 
 
-def _count_inliers(image: _Features, other: _Features) -> int:
+def _fit(image: _Features, other: _Features) -> tuple[int, float]:
+    """Count the keypoints that the best affine map explains; add up the bits by which they are near."""
     if len(image.points) < 3 or len(other.points) < 3:
-        return 0
+        return 0, 0.0
     pairs = cv2.BFMatcher.create(cv2.NORM_HAMMING).knnMatch(image.descriptors, other.descriptors, k=2)
     distinct = [first for first, second in pairs if first.distance < _RATIO * second.distance]
     if len(distinct) < 3:
-        return 0
+        return 0, 0.0
     source = image.points[[match.queryIdx for match in distinct]]
     target = other.points[[match.trainIdx for match in distinct]]
     affine, inliers = cv2.estimateAffine2D(
         source, target, ransacReprojThreshold=_REPROJECTION, maxIters=500, confidence=0.99
     )
-    if affine is None:
-        return 0
     # A map that squeezes one image into a speck "explains" any keypoints that lie close together.
-    stretch = np.linalg.svd(affine[:, :2], compute_uv=False)
-    return int(inliers.sum()) if stretch[0] < _STRETCH and stretch[1] > 1 / _STRETCH else 0
+    stretch = (0, 0) if affine is None else np.linalg.svd(affine[:, :2], compute_uv=False)
+    if not 1 / _STRETCH < stretch[1] <= stretch[0] < _STRETCH:
+        return 0, 0.0
+    near = _FAR - np.array([match.distance for match in distinct])[inliers.ravel() > 0]
+    return len(near), float(near.clip(0).sum())
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:

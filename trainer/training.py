@@ -97,6 +97,9 @@ def fit(
         progress = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda step, logs, epoch=epoch: report(epoch, step, logs or {})
         )
+        for layer in model.layers:
+            if hasattr(layer, "seed_generator"):  # dropout: its draws, too, depend on the epoch alone
+                layer.seed_generator.state.assign([settings.seed, epoch])
         model.fit(
             _batches(recipe, training, epoch, steps),
             initial_epoch=epoch,
@@ -182,7 +185,7 @@ def _batches(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.da
     augment = Augmentation(seed=settings.seed, **recipe.augmentation)
     data = tf.data.Dataset.from_generator(raw, output_signature=signature)
     data = data.map(lambda image, target, key: (augment(image, key), target), num_parallel_calls=2)
-    return data.prefetch(2)
+    return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
 
 
 def _validated(

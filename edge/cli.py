@@ -1,0 +1,151 @@
+"""leukoscope: the command line. Each command imports what it needs and no more, so that --help is at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge import __version__
+from edge.errors import LeukoscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit status. An error of the user's is one sentence, never a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except LeukoscopeError as error:
+        print(f"leukoscope: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_status
+    except BrokenPipeError:
+        # Whoever read our output has gone (head, a closed pager): nothing is left to say, here or at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="leukoscope",
+        description="White-blood-cell differential counter that explains every call. Not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=f"leukoscope {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="watch it work, on a simulated slide or on your own images")
+    demo.add_argument("--images", nargs="+", metavar="PATH", help="folders, files or globs, instead of the slide")
+    demo.add_argument("--cells", type=int, default=40, help="white cells on the simulated slide (default: 40)")
+    demo.add_argument("--seed", type=int, default=1, help="which slide is drawn (default: 1)")
+    demo.add_argument("--rate", type=float, default=2.0, help="fields a second; 0: as fast as it goes (default: 2)")
+    demo.add_argument("--picture", type=Path, metavar="FILE", help="write the last screen there as an SVG")
+    demo.set_defaults(run=_demo)
+
+    run = commands.add_parser("run", help="the daemon: analyse, store, publish")
+    run.add_argument("--config", type=Path, required=True, help="the TOML configuration")
+    run.set_defaults(run=_run)
+
+    analyze = commands.add_parser("analyze", help="analyse images and print what is found")
+    analyze.add_argument("paths", nargs="+", metavar="PATH", help="folders, image files or globs")
+    analyze.add_argument("--json", action="store_true", help="one JSON object a line and image")
+    analyze.add_argument("--masks", type=Path, metavar="DIR", help="write each image's masks there as PNG")
+    analyze.add_argument("--recipe", choices=("adaptive", "study"), default="adaptive", help="how cells are found")
+    analyze.add_argument("--model", type=Path, help="a bundle, instead of the one that ships")
+    analyze.add_argument(
+        "--runtime", choices=("auto", "ai-edge-litert", "tflite-runtime"), default="auto", help="which TFLite runtime"
+    )
+    analyze.set_defaults(run=_analyze)
+
+    check = commands.add_parser("check-config", help="say whether a configuration is right, and if not, why")
+    check.add_argument("config", type=Path)
+    check.set_defaults(run=_check_config)
+
+    model = commands.add_parser("model", help="look at a model bundle, or prove that it works here")
+    model.add_argument("action", choices=("info", "verify"))
+    model.add_argument("file", type=Path, nargs="?", help="a bundle (default: the one that ships)")
+    model.set_defaults(run=_model)
+
+    results = commands.add_parser("results", help="look at what the daemon has stored")
+    results.add_argument("action", choices=("list", "export"), help="a table, or every field as a line of JSON")
+    where = results.add_mutually_exclusive_group(required=True)
+    where.add_argument("--config", type=Path, help="the daemon's configuration, which names the store")
+    where.add_argument("--store", type=Path, help="the store itself")
+    results.add_argument("--specimen", help="only this one")
+    results.set_defaults(run=_results)
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from edge.demo import run_demo  # noqa: PLC0415
+
+    return run_demo(
+        images=options.images,
+        cells=options.cells,
+        seed=options.seed,
+        rate=options.rate,
+        picture=options.picture,
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from edge.config import load_config  # noqa: PLC0415
+
+    config = load_config(options.config)
+    from edge.daemon import run_daemon  # noqa: PLC0415
+
+    return run_daemon(config)
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from edge.offline import analyze_paths  # noqa: PLC0415
+
+    return analyze_paths(
+        options.paths,
+        as_json=options.json,
+        masks=options.masks,
+        recipe=options.recipe,
+        model=options.model,
+        runtime=options.runtime,
+    )
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    from edge.config import ReplayConfig, load_config  # noqa: PLC0415
+
+    config = load_config(options.config)
+    if not config.model.bundle.is_file():
+        from edge.errors import ConfigError  # noqa: PLC0415
+
+        raise ConfigError(f"{options.config}: model.path: {config.model.bundle} is not there")
+    camera = f"replay of {', '.join(config.camera.paths)}" if isinstance(config.camera, ReplayConfig) else "simulated slide"
+    print(f"{options.config}: right. Device {config.device}, camera: {camera}, broker {config.mqtt.host}:{config.mqtt.port}")  # noqa: T201
+    return 0
+
+
+def _model(options: argparse.Namespace) -> int:
+    from edge.config import SHIPPED_MODEL  # noqa: PLC0415
+    from edge.listing import show_model, verify_model  # noqa: PLC0415
+
+    path = options.file or SHIPPED_MODEL
+    return show_model(path) if options.action == "info" else verify_model(path)
+
+
+def _results(options: argparse.Namespace) -> int:
+    from edge.config import load_config  # noqa: PLC0415
+    from edge.listing import export_results, list_results  # noqa: PLC0415
+
+    path = options.store or Path(load_config(options.config).store.path)
+    show = list_results if options.action == "list" else export_results
+    return show(path, options.specimen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""One connection to an MQTT broker, from CONNECT to its end, driven by the thread that owns it.
+
+It keeps nothing beyond its end: what was not acknowledged is in the store. paho would carry its own queue
+over to the next connection, in memory and with its own idea of what was sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+if TYPE_CHECKING:
+    import socket
+
+    from paho.mqtt.client import ConnectFlags, DisconnectFlags
+    from paho.mqtt.reasoncodes import ReasonCode
+
+    from edge.config import MqttConfig
+
+log = logging.getLogger(__name__)
+
+WINDOW = 20
+"""Messages in flight: what a broker must take from a client that asked for no more."""
+
+CONNECT_S = 5.0
+_CONNACK_S = 10.0
+_ACK_S = 60.0  # a broker that is silent for longer on a living connection has lost the message
+_MAX_INCOMING = 256 * 1024
+_OVERHEAD = 64  # bytes of an MQTT packet beside its topic and payload, rounded up
+
+Command = tuple[str, bytes, bool]
+"""Topic, payload, and whether the broker kept it from before."""
+
+
+class ConnectionLostError(Exception):
+    """The connection has ended. Its message says why, for the log."""
+
+
+class Outgoing(NamedTuple):
+    """A message for QoS 1. key: what the caller knows it by."""
+
+    key: tuple[str, str]
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+class Outcome(NamedTuple):
+    """What became of a message: acknowledged, or refused for a reason."""
+
+    key: tuple[str, str]
+    refusal: str | None
+
+
+class Connection:
+    """Opens on construction (bounded by CONNECT_S an address; raises OSError), answers after some turns.
+
+    will: what the broker says in our name when we vanish. command_topic: what to listen to.
+    """
+
+    def __init__(
+        self, config: MqttConfig, client_id: str, password: str | None, will: Outgoing, command_topic: str
+    ) -> None:
+        self.ready = False
+        self.in_flight: dict[int, tuple[str, str]] = {}
+        self.acknowledged = 0
+        self.outcomes: deque[Outcome] = deque()
+        self.commands: deque[Command] = deque()
+        self._window = WINDOW
+        self._max_packet: int | None = None
+        self._command_topic = command_topic
+        self._why: str | None = None
+        self._progress = self._opened = time.monotonic()
+        self._client = self._make_client(config, client_id, password, will)
+        self._client.connect(config.host, config.port, config.keepalive_s, properties=_limits(config))
+
+    def _make_client(
+        self, config: MqttConfig, client_id: str, password: str | None, will: Outgoing
+    ) -> Client:
+        version = MQTTProtocolVersion.MQTTv5 if config.protocol == "5" else MQTTProtocolVersion.MQTTv311
+        # Without reconnect_on_failure, paho answers a refusal neither by another version nor another id.
+        client = Client(
+            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, reconnect_on_failure=False
+        )
+        client.connect_timeout = CONNECT_S
+        if config.username:
+            client.username_pw_set(config.username, password)
+        client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
+        return client
+
+    @property
+    def room(self) -> int:
+        """How many messages may be sent now."""
+        return max(0, self._window - len(self.in_flight)) if self.ready else 0
+
+    @property
+    def congested(self) -> bool:
+        """Whether bytes are waiting because the network takes no more."""
+        return self._client.want_write()
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was opened."""
+        return time.monotonic() - self._opened
+
+    def too_large(self, topic: str, payload: bytes) -> bool:
+        """Whether the broker said that it takes nothing of this size: it would end the connection."""
+        size = len(topic.encode()) + len(payload) + _OVERHEAD
+        return self._max_packet is not None and size > self._max_packet
+
+    def send(self, message: Outgoing) -> None:
+        """Send with QoS 1; what becomes of it shows up in `outcomes`. Raises ConnectionLostError."""
+        if self.too_large(message.topic, message.payload):
+            self.outcomes.append(Outcome(message.key, f"the broker takes at most {self._max_packet} bytes"))
+            return
+        if not self.in_flight:
+            self._progress = time.monotonic()
+        info = self._client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+        if info.rc != MQTT_ERR_SUCCESS:
+            raise ConnectionLostError(self._reason())
+        self.in_flight[info.mid] = message.key
+
+    def send_and_forget(self, topic: str, payload: bytes) -> None:
+        """Send with QoS 0."""
+        if not self.too_large(topic, payload):
+            self._client.publish(topic, payload, qos=0)
+
+    def turn(self, timeout_s: float, wake: socket.socket) -> None:
+        """Wait until the network or `wake` has something, or the time is up, and do what is due.
+
+        Raises ConnectionLostError.
+        """
+        sock: Any = self._client.socket()
+        if sock is None:
+            raise ConnectionLostError(self._reason())
+        writers = [sock] if self._client.want_write() else []
+        readable, writable, _ = select.select([sock, wake], writers, [], timeout_s)
+        if sock in readable:
+            self._client.loop_read()
+        if sock in writable or self._client.want_write():
+            self._client.loop_write()
+        self._client.loop_misc()
+        if self._client.socket() is None:
+            raise ConnectionLostError(self._reason())
+        now = time.monotonic()
+        if not self.ready and now - self._opened > _CONNACK_S:
+            raise ConnectionLostError("it does not answer as an MQTT broker does")
+        if self.in_flight and now - self._progress > _ACK_S:
+            raise ConnectionLostError(f"it has acknowledged nothing for {_ACK_S:.0f} s")
+
+    def say_goodbye(self) -> None:
+        """End it in order: the broker keeps the will to itself."""
+        self._client.disconnect()
+        if self._client.socket() is not None:
+            self._client.loop_write()
+
+    def close(self) -> None:
+        """End it as it stands. Without a goodbye, the broker says the will."""
+        sock: Any = self._client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _reason(self) -> str:
+        return self._why or "the connection was lost"
+
+    def _on_connect(
+        self,
+        client: Client,
+        _data: Any,
+        _flags: ConnectFlags,
+        code: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if code.is_failure:
+            self._why = f"it refused the connection: {code}"
+            return
+        self.ready = True
+        self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
+        self._max_packet = getattr(properties, "MaximumPacketSize", None)
+        client.subscribe(self._command_topic, qos=1)
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _data: Any,
+        flags: DisconnectFlags,
+        code: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self._why = f"it ended the connection: {code}"
+
+    def _on_publish(
+        self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Properties
+    ) -> None:
+        # Called for QoS 0 as well, as soon as it is written: those are not in flight.
+        key = self.in_flight.pop(mid, None)
+        if key is not None:
+            self._progress = time.monotonic()
+            self.acknowledged += 1
+            self.outcomes.append(Outcome(key, str(code) if code.is_failure else None))
+
+    def _on_subscribe(
+        self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties
+    ) -> None:
+        if any(code.is_failure for code in codes):
+            log.warning("the broker does not let this device have commands: %s", codes[0])
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self.commands.append((message.topic, bytes(message.payload), message.retain))
+
+
+def _limits(config: MqttConfig) -> Properties | None:
+    if config.protocol != "5":
+        return None
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = _MAX_INCOMING  # a command is small; a device's memory is, too
+    return properties

@@ -1,0 +1,132 @@
+"""The store's file: made, recognised, opened, and claimed for one daemon."""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from edge.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_APPLICATION_ID = 0x6C65756B  # "leuk", so that another program's database is not taken for ours
+_VERSION = 1
+_BUSY_S = 10.0
+_SCHEMA = """
+CREATE TABLE specimens (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'final', 'corrected')),
+    started_at TEXT NOT NULL,
+    finished_at TEXT
+) STRICT;
+-- AUTOINCREMENT: a sequence is never given twice, not even after its row is gone.
+CREATE TABLE fields (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    field_id TEXT NOT NULL UNIQUE,
+    specimen_id TEXT NOT NULL REFERENCES specimens (id),
+    source_id TEXT,
+    run_id TEXT NOT NULL,
+    committed_s REAL NOT NULL,
+    tally BLOB NOT NULL,
+    payload BLOB,
+    delivered_at TEXT,
+    error TEXT,
+    UNIQUE (specimen_id, source_id)
+) STRICT;
+CREATE INDEX fields_of_specimen ON fields (specimen_id);
+CREATE INDEX fields_waiting ON fields (sequence) WHERE delivered_at IS NULL;
+"""
+
+
+def connect(path: Path, *, durable: bool) -> sqlite3.Connection:
+    """Open the database; what is missing of it is made, its folder included.
+
+    durable: False saves the wait for the disk where losing the last writes in a power cut does no harm.
+    Raises StoreError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{path}: the result store cannot be opened: {_reason(error)}") from None
+    try:
+        with errors(path, "opened"):
+            _prepare(connection, path, durable=durable)
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(db: sqlite3.Connection, path: Path, *, durable: bool) -> None:
+    db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    db.execute("PRAGMA foreign_keys = ON")
+    version = _pragma(db, "user_version")
+    written = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if written and _pragma(db, "application_id") != _APPLICATION_ID:
+        raise StoreError(f"{path}: is the database of another program, not a result store")
+    if version > _VERSION:
+        raise StoreError(f"{path}: was written by a newer leukoscope (store version {version})")
+    if not written:
+        db.execute("PRAGMA journal_mode = WAL")
+        with transaction(db, path, "prepared"):
+            if _pragma(db, "user_version") == 0:  # nobody else was faster
+                for statement in _SCHEMA.split(";\n"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+@contextmanager
+def errors(path: Path, what: str) -> Iterator[None]:
+    """Turn SQLite's errors into StoreError; `what` was being done with the store."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: the result store cannot be {what}: {_reason(error)}") from error
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, path: Path, what: str = "written") -> Iterator[None]:
+    """All of the block or nothing of it. Raises StoreError."""
+    with errors(path, what):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            db.execute("COMMIT")
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+
+
+@contextmanager
+def claim(path: Path) -> Iterator[None]:
+    """Keep a second daemon off this store: both would number, count and deliver the same fields.
+
+    The kernel lets go of the claim when the process ends, however it ends. Raises StoreError.
+    """
+    # A file of its own: closing any handle on the database would drop SQLite's own locks.
+    lock = path.with_name(path.name + ".lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("ab")
+    except OSError as error:
+        raise StoreError(f"{path}: the result store cannot be opened: {_reason(error)}") from None
+    with closing(file):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(f"{path}: is in use by another leukoscope") from None
+        yield
+
+
+def _reason(error: OSError | sqlite3.Error) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

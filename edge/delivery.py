@@ -1,0 +1,238 @@
+"""What is said on one connection, and in which order: birth, the current count, the backlog oldest first."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from edge import commands, identity
+from edge.connection import Outgoing
+from edge.messages import MAX_PAYLOAD, Differential, FieldResult, Health, Info, Status, decode_field, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.connection import Connection
+    from edge.store import Store, Waiting
+
+log = logging.getLogger(__name__)
+
+LATE_S = 10.0
+"""A field that is offered longer after its commit is historical: it must not move a live value."""
+
+_REFUSED_AGAIN_S = 300.0  # an access list or a quota may have changed; asking more often would be nagging
+_MAX_RESPONSES = 100
+
+
+class Mailbox:
+    """What the daemon's thread hands to the publisher's, and how far that one got.
+
+    Plain assignments only, each by one thread, so no lock is needed.
+    """
+
+    def __init__(self) -> None:
+        self.news = False
+        self.current: tuple[int, Differential | None] = (0, None)
+        self.acknowledged = 0
+        self.refused = 0
+        self.ask_again_at = 0.0
+
+    def put(self, differential: Differential) -> None:
+        """Let this be the current differential."""
+        self.current = (self.current[0] + 1, differential)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the broker has answered to the current differential, if there is one."""
+        return max(self.acknowledged, self.refused) >= self.current[0]
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the broker has the current differential, if there is one."""
+        return self.acknowledged >= self.current[0]
+
+
+class Delivery:
+    """One connection's worth of delivering. Nothing of it outlives the connection.
+
+    window: how many fields may be in flight at once. health: called with the backlog every health_s.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        store: Store,
+        mailbox: Mailbox,
+        info: Info,
+        *,
+        window: int,
+        health: Callable[[int], Health],
+        health_s: float,
+    ) -> None:
+        self.delivered = 0
+        self._connection = connection
+        self._store = store
+        self._mailbox = mailbox
+        self._info = info
+        self._device_id = info.device_id
+        self._window = window
+        self._health = health
+        self._health_s = health_s
+        self._health_due = 0.0
+        self._born = False
+        self._outbox: deque[Outgoing] = deque()
+        self._cursor = -1
+        self._more = True
+        self._with_refused = False
+        self._offered_differential = 0
+        self._complaints: dict[str, str] = {}
+
+    def step(self) -> None:
+        """Do what is due: note what the broker said, answer it, and fill the window.
+
+        Raises ConnectionLostError, StoreError.
+        """
+        self.settle()
+        if not self._connection.ready:
+            return
+        if not self._born:
+            self._born = True
+            self._say_hello()
+        self._obey()
+        if self._mailbox.news:
+            self._mailbox.news = False  # before looking into the store: what comes meanwhile is news again
+            self._more = True
+        if time.monotonic() >= self._mailbox.ask_again_at:
+            self._mailbox.ask_again_at = time.monotonic() + _REFUSED_AGAIN_S
+            self._cursor, self._more, self._with_refused = -1, True, True
+        while self._outbox and self._connection.room:
+            self._connection.send(self._outbox.popleft())
+        self._offer_differential()
+        self._offer_fields()
+        self._report_health()
+
+    @property
+    def fields_in_flight(self) -> list[str]:
+        """Fields that were sent and not answered, the oldest first."""
+        return [name for kind, name in self._connection.in_flight.values() if kind == "field"]
+
+    @property
+    def drained(self) -> bool:
+        """Whether all there is to say was said and answered."""
+        return (
+            self._born
+            and not (self._more or self._mailbox.news or self._outbox)
+            and not (self._connection.in_flight or self._connection.outcomes)
+            and self._mailbox.settled
+        )
+
+    def topic(self, name: str) -> str:
+        """Give the full topic."""
+        return f"leukoscope/{self._device_id}/{name}"
+
+    def status(self, state: Literal["online", "offline"]) -> Outgoing:
+        """Make the birth or the farewell."""
+        return status_message(self._device_id, state)
+
+    def _say_hello(self) -> None:
+        self._outbox.append(self.status("online"))
+        self._outbox.append(Outgoing(("info", ""), self.topic("info"), _fitting(self._info), retain=True))
+
+    def settle(self) -> None:
+        """Note what the broker said. Raises StoreError."""
+        delivered = []
+        outcomes = self._connection.outcomes
+        while outcomes:
+            (kind, name), refusal = outcomes.popleft()
+            if refusal is not None and self._complaints.get(kind) != refusal:
+                self._complaints[kind] = refusal  # a wrong access list is one line, not one a field
+                log.warning("the broker did not take %s %s: %s", kind, name, refusal)
+            if kind == "differential":
+                if refusal is None:
+                    self._mailbox.acknowledged = int(name)
+                else:
+                    self._mailbox.refused = int(name)
+            elif kind == "field" and refusal is None:
+                delivered.append(name)
+            elif kind == "field":
+                self._store.mark_refused(name, refusal or "")
+        if delivered:
+            self._store.mark_delivered(delivered)
+            self.delivered += len(delivered)
+
+    def _obey(self) -> None:
+        while self._connection.commands:
+            topic, payload, retained = self._connection.commands.popleft()
+            if len(self._outbox) >= _MAX_RESPONSES:
+                log.warning("commands come faster than their answers can be sent: one is left unanswered")
+                continue
+            name = topic.rpartition("/")[2]
+            response = commands.answer(name, payload, device_id=self._device_id, retained=retained)
+            # Only ever to the device's own topic: an MQTT 5 response topic could send it anywhere.
+            where = self.topic(f"response/{response.command}")
+            self._outbox.append(Outgoing(("response", response.command), where, encode(response)))
+
+    def _offer_differential(self) -> None:
+        version, differential = self._mailbox.current
+        busy = any(kind == "differential" for kind, _ in self._connection.in_flight.values())
+        if differential is None or version == self._offered_differential or busy or not self._connection.room:
+            return
+        self._offered_differential = version
+        key = ("differential", str(version))
+        topic = self.topic("result/differential")
+        self._connection.send(Outgoing(key, topic, encode(differential), retain=True))
+
+    def _offer_fields(self) -> None:
+        in_flight = set(self.fields_in_flight)
+        room = min(self._window - len(in_flight), self._connection.room)
+        if not self._more or room <= 0:
+            return
+        rows = self._store.undelivered(room, self._cursor, refused=self._with_refused)
+        self._more = len(rows) == room
+        for row in rows:
+            self._cursor = row.sequence
+            if row.field_id in in_flight:
+                continue
+            try:
+                payload = _field_payload(row)
+            except (ValueError, msgspec.MsgspecError) as error:
+                log.warning("field %s cannot be sent: %s", row.field_id, error)
+                self._store.mark_refused(row.field_id, str(error))
+                continue
+            topic = self.topic("result/field")
+            self._connection.send(Outgoing(("field", row.field_id), topic, payload))
+        if not self._more:
+            self._with_refused = False
+
+    def _report_health(self) -> None:
+        now = time.monotonic()
+        if now < self._health_due or self._connection.congested:
+            return
+        self._health_due = now + self._health_s
+        health = self._health(self._store.backlog())
+        self._connection.send_and_forget(self.topic("health"), encode(health))
+
+
+def status_message(device_id: str, state: Literal["online", "offline"]) -> Outgoing:
+    """Make the birth, the farewell, or the will."""
+    status = Status(device_id=device_id, state=state, boot_id=identity.boot_id())
+    return Outgoing(("status", state), f"leukoscope/{device_id}/status", encode(status), retain=True)
+
+
+def _field_payload(row: Waiting) -> bytes:
+    late = row.run_id != identity.RUN_ID or time.monotonic() - row.committed_s > LATE_S
+    if not late and len(row.payload) <= MAX_PAYLOAD:
+        return row.payload
+    field: FieldResult = decode_field(row.payload)
+    return encode(msgspec.structs.replace(field, historical=late))
+
+
+def _fitting(info: Info) -> bytes:
+    try:
+        return encode(info)
+    except ValueError:  # a configuration may name thousands of files
+        return encode(msgspec.structs.replace(info, config={}))

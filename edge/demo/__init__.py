@@ -1,0 +1,105 @@
+"""`leukoscope demo`: the whole system on this machine, watched as a dashboard would watch it, over MQTT.
+
+A broker, the daemon as a process of its own, and a subscriber that shows what arrives.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.config import ReplayConfig, SimulatedConfig
+from edge.demo.broker import LocalBroker
+from edge.demo.dashboard import Dashboard
+from edge.demo.truth import Truth
+from edge.errors import LeukoscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.config import CameraConfig
+
+_DEVICE = "demo"
+
+
+def run_demo(
+    *, images: Sequence[str] | None, cells: int, seed: int, rate: float, picture: Path | None = None
+) -> int:
+    """Run until the slide or the images are through; give the daemon's exit status.
+
+    picture: where to write the last screen as an SVG.
+
+    Raises CameraError where the images are not there, BrokerError where no broker can be started.
+    """
+    camera: CameraConfig
+    if images:
+        from edge.cameras.replay import ReplayCamera  # noqa: PLC0415
+
+        absolute = tuple(str(Path(path).expanduser().absolute()) for path in images)
+        camera = ReplayConfig(absolute, frames_per_second=rate)
+        fields = len(ReplayCamera(camera))
+        title = f"{fields} images"
+        truth = None
+    else:
+        from edge.cameras.simulated import SimulatedCamera  # noqa: PLC0415
+
+        camera = SimulatedConfig(seed=seed, cells=cells, frames_per_second=rate)
+        simulated = SimulatedCamera(camera)
+        fields = len(simulated)
+        title = "SIMULATED SLIDE - drawn by a program, no patient, no microscope"
+        truth = Truth(simulated)
+    with tempfile.TemporaryDirectory(prefix="leukoscope-demo-") as name, LocalBroker() as broker:
+        folder = Path(name)
+        config = folder / "demo.toml"
+        config.write_text(_toml(camera, broker, folder / "results.db", cells), encoding="utf-8")
+        dashboard = Dashboard(title, broker.description, fields, truth)
+        dashboard.connect(broker.port, broker.protocol, _DEVICE)
+        log = folder / "daemon.log"
+        with log.open("wb") as stderr:
+            daemon = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+                [sys.executable, "-m", "edge.cli", "run", "--config", str(config)], stderr=stderr
+            )
+            try:
+                dashboard.watch(daemon)
+            finally:
+                status = _stop(daemon)
+                dashboard.close()
+        dashboard.summary()
+        if picture is not None:
+            dashboard.picture(picture)
+        if status and not dashboard.fields_seen:
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
+            raise LeukoscopeError(f"the daemon stopped with status {status}: {lines[-1]}")
+        if status:
+            print(f"leukoscope: the daemon ended with status {status}:", file=sys.stderr)  # noqa: T201
+            print(*log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:], sep="\n", file=sys.stderr)  # noqa: T201
+    return status
+
+
+def _toml(camera: CameraConfig, broker: LocalBroker, store: Path, target: int) -> str:
+    """Write the daemon's configuration. JSON strings, numbers and lists of them are TOML as well."""
+    if isinstance(camera, ReplayConfig):
+        section = {"kind": "replay", "paths": list(camera.paths)}
+    else:
+        section = {"kind": "simulated", "seed": camera.seed, "cells": camera.cells}
+    section["frames_per_second"] = camera.frames_per_second
+    lines = [f"device_id = {json.dumps(_DEVICE)}", "[camera]"]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in section.items()]
+    lines += ["[specimen]", 'id = "DEMO"', f"target = {max(1, target)}"]
+    lines += ["[store]", f"path = {json.dumps(str(store))}"]
+    lines += ["[mqtt]", 'host = "127.0.0.1"', f"port = {broker.port}", f'protocol = "{broker.protocol}"']
+    return "\n".join(lines) + "\n"
+
+
+def _stop(daemon: subprocess.Popen[bytes]) -> int:
+    if daemon.poll() is None:
+        daemon.terminate()
+    try:
+        return daemon.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        return daemon.wait()

@@ -1,0 +1,226 @@
+"""What a dashboard makes of the MQTT topics, in a terminal."""
+
+from __future__ import annotations
+
+import io
+import queue
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import paho.mqtt.client as mqtt
+from rich.align import Align
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from edge.demo.colours import COLOURS, heat
+from edge.errors import BrokerError, LeukoscopeError
+from edge.messages import Differential, FieldResult, Message, Status, decode
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from edge.demo.truth import Truth
+    from edge.messages import Cell
+
+_CARDS = 4
+_CONNECT_S = 10.0
+
+
+class Dashboard:
+    """Subscribes to one device's topics and shows them until its daemon ends.
+
+    title: what is looked at. fields: how many are to come, for the progress bar.
+    """
+
+    def __init__(self, title: str, broker: str, fields: int, truth: Truth | None) -> None:
+        self._title, self._broker, self._expected, self._truth = title, broker, fields, truth
+        self._messages: queue.Queue[tuple[datetime, Message]] = queue.Queue()
+        self._client: mqtt.Client | None = None
+        self._console = Console()
+        self._cards: list[tuple[FieldResult, Cell]] = []
+        self._differential: Differential | None = None
+        self._state = "waiting"
+        self._seen: set[str] = set()
+        self._cells = 0
+        self._analysis_ms: list[float] = []
+        self._arrival_ms: list[float] = []
+
+    @property
+    def fields_seen(self) -> int:
+        """Count the different fields that arrived."""
+        return len(self._seen)
+
+    def connect(self, port: int, protocol: str, device: str) -> None:
+        """Subscribe to everything that the device says. Raises BrokerError."""
+        version = mqtt.MQTTv5 if protocol == "5" else mqtt.MQTTv311
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "leukoscope-dashboard", protocol=version)
+        client.on_message = self._received
+        client.on_connect = lambda c, *_: c.subscribe(f"leukoscope/{device}/#", qos=1)
+        subscribed: queue.Queue[bool] = queue.Queue()
+        client.on_subscribe = lambda *_: subscribed.put(True)
+        try:
+            client.connect("127.0.0.1", port)
+            client.loop_start()
+            subscribed.get(timeout=_CONNECT_S)
+        except (OSError, queue.Empty):
+            raise BrokerError(f"{self._broker} on port {port} does not let the dashboard subscribe") from None
+        self._client = client
+
+    def close(self) -> None:
+        """Leave the broker."""
+        if self._client is not None:
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    def watch(self, daemon: subprocess.Popen[bytes]) -> None:
+        """Show what arrives until the daemon has ended and nothing more comes."""
+        if not self._console.is_terminal:
+            while self._take(daemon) is not None:
+                pass
+            return
+        with Live(self._screen(), console=self._console, refresh_per_second=8, screen=False) as live:
+            while self._take(daemon) is not None:
+                live.update(self._screen())
+
+    def picture(self, path: Path) -> None:
+        """Write the screen as it stands now as an SVG. Raises LeukoscopeError."""
+        console = Console(record=True, width=110, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+        console.print(self._screen())
+        try:
+            console.save_svg(str(path), title="leukoscope demo")
+        except OSError as error:
+            raise LeukoscopeError(f"{path}: the picture cannot be written: {error.strerror}") from None
+
+    def summary(self) -> None:
+        """Print what it came to."""
+        print_ = self._console.print
+        print_()
+        print_(f"[bold]{self.fields_seen}[/] of {self._expected} fields arrived over MQTT, with [bold]{self._cells}[/] cells.")
+        if self._differential is not None:
+            print_(self._differential_table(self._differential))
+        if self._truth is not None and self._truth.drawn:
+            drawn, found, named = self._truth.drawn, self._truth.found, self._truth.named
+            print_(
+                f"Drawn and complete in those fields: {drawn}. Found: {found} ({100 * found / drawn:.0f} %). "
+                f"Called what they were drawn as: {named} ({100 * named / drawn:.0f} %)."
+            )
+        if self._analysis_ms:
+            print_(
+                f"Analysis of a field: median {_median(self._analysis_ms):.1f} ms. "
+                f"From captured to shown here: median {_median(self._arrival_ms):.1f} ms."
+            )
+        if self._truth is not None:
+            print_("[yellow]The slide was simulated: these figures say nothing about real blood.[/]")
+        print_("Not a medical device.")
+
+    def _received(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        try:
+            self._messages.put((datetime.now(UTC), decode(message.payload)))
+        except msgspec.MsgspecError:
+            return  # somebody else's topic, or an image
+
+    def _take(self, daemon: subprocess.Popen[bytes]) -> bool | None:
+        """Take what comes within a moment; None when nothing can come any more."""
+        ended = daemon.poll() is not None
+        try:
+            arrived, message = self._messages.get(timeout=0.3)
+        except queue.Empty:
+            return None if ended else False
+        match message:
+            case Status():
+                self._state = message.state
+            case Differential():
+                self._differential = message
+            case FieldResult() if message.field_id not in self._seen:
+                self._take_field(arrived, message)
+        return True
+
+    def _take_field(self, arrived: datetime, field: FieldResult) -> None:
+        self._seen.add(field.field_id)
+        self._cells += len(field.cells)
+        self._analysis_ms.append(field.timings_ms.get("total", 0.0))
+        self._arrival_ms.append(1000 * (arrived - field.captured_at).total_seconds())
+        self._cards = [*((field, cell) for cell in field.cells), *self._cards][:_CARDS]
+        if self._truth is not None:
+            self._truth.add(field)
+        if not self._console.is_terminal:
+            calls = ", ".join(f"{c.label} {100 * c.probability:.0f} %" for c in field.cells) or "no white cell"
+            self._console.print(f"{field.source}: {calls}", soft_wrap=True, highlight=False)
+
+    def _screen(self) -> RenderableType:
+        style = "black on yellow" if self._truth is not None else "bold"
+        head = Table.grid(expand=True, padding=(0, 1))
+        head.add_column(ratio=1)
+        head.add_column(justify="right")
+        head.add_row(Text(f" {self._title} ", style), Text(f"{self._state} - {self._broker}", "dim"))
+        cards = Columns([_card(field, cell) for field, cell in self._cards], equal=True)
+        differential = self._differential_table(self._differential) if self._differential else Text("")
+        latency = ""
+        if self._analysis_ms:
+            latency = (
+                f"last field {self._analysis_ms[-1]:.1f} ms, median {_median(self._analysis_ms):.1f} ms; "
+                f"captured to shown {self._arrival_ms[-1]:.1f} ms"
+            )
+        progress = Table.grid(expand=True, padding=(0, 1))
+        progress.add_column(ratio=1)
+        progress.add_column(justify="right")
+        progress.add_row(
+            ProgressBar(total=max(self._expected, 1), completed=self.fields_seen),
+            Text(f"{self.fields_seen}/{self._expected} fields, {self._cells} cells", "dim"),
+        )
+        body = Group(head, cards, differential, Text(latency, "dim"), progress)
+        return Panel(body, title="[bold]Leukoscope[/]", border_style="blue", width=min(self._console.width, 110))
+
+    def _differential_table(self, differential: Differential) -> Table:
+        table = Table(
+            title=f"Differential of {differential.specimen_id} ({differential.state}), {differential.counted} cells counted",
+            title_justify="left",
+            box=None,
+            padding=(0, 1),
+        )
+        for name, justify in (("", "left"), ("", "left"), ("cells", "right"), ("%", "right"), ("95 % interval", "left")):
+            table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        for row in differential.classes:
+            colour = COLOURS.get(row.label, "white")
+            bar = Text("█" * round(row.percent / 4) or "▏", colour)
+            table.add_row(
+                Text(row.label, colour), bar, str(row.count), f"{row.percent:.1f}", f"{row.low:.1f} to {row.high:.1f}"
+            )
+        aside = [f"{count} {reason}" for reason, count in differential.unclassified.items()]
+        if differential.incomplete:
+            aside.append(f"{differential.incomplete} cut by the edge")
+        if aside:
+            table.caption, table.caption_justify = "not counted: " + ", ".join(aside), "left"
+        return table
+
+
+def _card(field: FieldResult, cell: Cell) -> Panel:
+    colour = COLOURS.get(cell.label, "white")
+    lines: list[RenderableType] = [Align.center(heat(cell.heatmap) if cell.heatmap else Text("no map"))]
+    for label, probability in sorted(cell.probabilities.items(), key=lambda item: -item[1])[:2]:
+        lines.append(Text(f"{label:<11}{100 * probability:4.0f} %", COLOURS.get(label, "white")))
+    if cell.rejected or not cell.complete:
+        lines.append(Text(cell.rejected or "cut by the edge", "yellow"))
+    else:
+        lines.append(Text("counted", "dim"))
+    return Panel(
+        Group(*lines),
+        title=Text(cell.label, f"bold {colour}"),
+        subtitle=Text(field.source[-20:], "dim"),
+        border_style=colour,
+        width=24,
+    )
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+

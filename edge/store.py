@@ -1,0 +1,248 @@
+"""The result store: SQLite, and which results the broker has acknowledged.
+
+A field is on the disk before anyone hears of it, it is stored once however often its picture comes, and it
+stays until the broker has it. A `Store` is one connection: it belongs to the thread that opened it.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+
+import msgspec
+
+from edge import identity
+from edge.database import connect, errors, transaction
+from edge.differential import Tally, tally
+from edge.errors import StoreError
+from edge.messages import FieldResult, decode_field
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+SpecimenState = Literal["open", "final", "corrected"]
+
+_PAGE = 100
+
+
+class Specimen(NamedTuple):
+    """One specimen: `open` while fields are expected, `final` after, `corrected` when some came even so."""
+
+    specimen_id: str
+    state: SpecimenState
+    started_at: str
+
+
+class Waiting(NamedTuple):
+    """A field that the broker has not acknowledged.
+
+    run_id, committed_s: the process that committed it, and when on that process's monotonic clock.
+    """
+
+    sequence: int
+    field_id: str
+    payload: bytes
+    run_id: str
+    committed_s: float
+
+
+class Store:
+    """One connection to the store, for the thread that opens it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path, *, durable: bool = True) -> Self:
+        """Open the store; what is missing of it is made, its folder included.
+
+        durable: False saves the wait for the disk where losing the last writes in a power cut does no harm.
+        Raises StoreError.
+        """
+        return cls(connect(path, durable=durable), path)
+
+    def close(self) -> None:
+        """Close the connection. Safe to call twice."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return errors(self.path, "read")
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._db, self.path)
+
+    # Specimens
+
+    def open_specimen(self) -> Specimen | None:
+        """Give the specimen that the last run left open, if any: the one started last."""
+        return self._specimen("state = 'open' ORDER BY rowid DESC")
+
+    def start_specimen(self, specimen_id: str) -> Specimen:
+        """Give the specimen of this id, whatever its state; a new one is opened."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO specimens (id, started_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (specimen_id, _stamp()),
+            )
+            specimen = self._specimen("id = ?", specimen_id)
+        if specimen is None:
+            raise StoreError(f"{self.path}: specimen {specimen_id} cannot be read back")
+        return specimen
+
+    def finish_specimen(self, specimen_id: str) -> None:
+        """Nothing more is expected of this specimen. Its first end is the one that is kept."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE specimens SET state = 'final', finished_at = ? WHERE id = ? AND state = 'open'",
+                (_stamp(), specimen_id),
+            )
+
+    def specimens(self) -> list[Specimen]:
+        """Give all specimens, the oldest first."""
+        with self._reading():
+            rows = self._db.execute("SELECT id, state, started_at FROM specimens ORDER BY rowid").fetchall()
+        return [Specimen(*row) for row in rows]
+
+    def _specimen(self, where: str, *values: str) -> Specimen | None:
+        with self._reading():
+            query = f"SELECT id, state, started_at FROM specimens WHERE {where} LIMIT 1"  # noqa: S608
+            row = self._db.execute(query, values).fetchone()
+        return None if row is None else Specimen(*row)
+
+    # Fields
+
+    def next_sequence(self) -> int:
+        """Give the number of the next field; it goes on where the last process ended."""
+        with self._reading():
+            row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'fields'").fetchone()
+        return 1 if row is None else int(row[0]) + 1
+
+    def has_source(self, specimen_id: str, source_id: str) -> bool:
+        """Whether this picture was stored for this specimen before."""
+        with self._reading():
+            query = "SELECT 1 FROM fields WHERE specimen_id = ? AND source_id = ?"
+            return self._db.execute(query, (specimen_id, source_id)).fetchone() is not None
+
+    def add(self, field: FieldResult, source_id: str | None = None) -> bool:
+        """Commit a field to the disk; False, and nothing changes, where its source was stored before.
+
+        It is kept whole: what does not fit into a message is left out when it is sent. A specimen that was
+        final becomes corrected.
+        """
+        values = (
+            field.sequence,
+            field.field_id,
+            field.specimen_id,
+            source_id,
+            identity.RUN_ID,
+            time.monotonic(),
+            msgspec.json.encode(tally(field)),
+            msgspec.json.encode(field),
+        )
+        with self._transaction():
+            added = self._db.execute(
+                "INSERT INTO fields"
+                " (sequence, field_id, specimen_id, source_id, run_id, committed_s, tally, payload)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (specimen_id, source_id) DO NOTHING",
+                values,
+            ).rowcount
+            if added:
+                self._db.execute(
+                    "UPDATE specimens SET state = 'corrected' WHERE id = ? AND state = 'final'",
+                    (field.specimen_id,),
+                )
+        return bool(added)
+
+    def fields(self, specimen_id: str) -> Iterator[FieldResult]:
+        """Give a specimen's fields in their order, those that were pruned left out. Raises StoreError."""
+        for field_id, payload in self._pages("payload", specimen_id):
+            try:
+                field = decode_field(payload)
+            except msgspec.MsgspecError as error:
+                raise StoreError(f"{self.path}: field {field_id} cannot be read back: {error}") from None
+            yield field
+
+    def tallies(self, specimen_id: str) -> Iterator[tuple[str, Tally]]:
+        """Give what each field of a specimen adds to its differential, with the field's id."""
+        for field_id, plain in self._pages("tally", specimen_id):
+            yield field_id, msgspec.json.decode(plain, type=Tally)
+
+    def _pages(self, column: Literal["payload", "tally"], specimen_id: str) -> Iterator[tuple[str, bytes]]:
+        # Page by page: a read that stays open would keep the write-ahead log from being folded back.
+        query = (
+            f"SELECT sequence, field_id, {column} FROM fields"  # noqa: S608
+            f" WHERE specimen_id = ? AND sequence > ? AND {column} IS NOT NULL"
+            f" ORDER BY sequence LIMIT {_PAGE}"
+        )
+        after, full = -1, True
+        while full:
+            with self._reading():
+                rows = self._db.execute(query, (specimen_id, after)).fetchall()
+            yield from ((field_id, content) for _, field_id, content in rows)
+            full = len(rows) == _PAGE
+            after = rows[-1][0] if rows else after
+
+    # Delivery
+
+    def undelivered(self, limit: int, after: int = -1, *, refused: bool = True) -> list[Waiting]:
+        """Give at most `limit` fields that wait behind sequence `after`, the oldest first.
+
+        refused: with those that the broker has refused before.
+        """
+        query = (
+            "SELECT sequence, field_id, payload, run_id, committed_s FROM fields"
+            " WHERE delivered_at IS NULL AND sequence > ? AND (? OR error IS NULL) ORDER BY sequence LIMIT ?"
+        )
+        with self._reading():
+            return [Waiting(*row) for row in self._db.execute(query, (after, refused, limit)).fetchall()]
+
+    def mark_delivered(self, field_ids: Iterable[str]) -> None:
+        """Note that the broker has acknowledged these."""
+        stamp = _stamp()
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE fields SET delivered_at = ?, error = NULL"
+                " WHERE field_id = ? AND delivered_at IS NULL",
+                [(stamp, field_id) for field_id in field_ids],
+            )
+
+    def mark_refused(self, field_id: str, error: str) -> None:
+        """Note why the broker did not take this one. It goes on waiting."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE fields SET error = ? WHERE field_id = ? AND delivered_at IS NULL", (error, field_id)
+            )
+
+    def backlog(self) -> int:
+        """Count the fields that wait, the refused ones among them."""
+        with self._reading():
+            return int(
+                self._db.execute("SELECT count(*) FROM fields WHERE delivered_at IS NULL").fetchone()[0]
+            )
+
+    def prune(self, retention_days: float) -> int:
+        """Drop the cells of fields that were delivered longer ago, and give their number.
+
+        What still waits is kept however old it is. Of what goes, a few bytes stay: that the picture was seen
+        and what it counted, so that it is never counted again.
+        """
+        limit = _stamp(timedelta(days=retention_days))
+        with self._transaction():
+            return self._db.execute(
+                "UPDATE fields SET payload = NULL WHERE delivered_at < ? AND payload IS NOT NULL", (limit,)
+            ).rowcount
+
+
+def _stamp(ago: timedelta = timedelta(0)) -> str:
+    return (identity.now() - ago).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

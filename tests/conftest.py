@@ -1,0 +1,45 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from mqtt_partners import MOSQUITTO, Listener, Mosquitto
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def idle_broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """Give a broker that is not started yet."""
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed")
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    broker = Mosquitto(folder)
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def broker(idle_broker: Mosquitto) -> Mosquitto:
+    """Give a running broker."""
+    idle_broker.start()
+    return idle_broker
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[[Mosquitto], Listener]]:
+    """Give a function that starts a listener on a broker."""
+    listeners: list[Listener] = []
+
+    def start(broker: Mosquitto) -> Listener:
+        listeners.append(Listener(broker))
+        return listeners[-1]
+
+    yield start
+    for listener in listeners:
+        listener.close()

@@ -1,0 +1,153 @@
+"""A bundle is whole or refused with one sentence; it proves itself on its golden inputs; both runtimes agree."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge.bundle import read_bundle, write_bundle
+from edge.classifier import UNCERTAIN, Classifier
+from edge.config import SHIPPED_MODEL
+from edge.errors import BundleError, LeukoscopeError, NoRuntimeError
+from edge.runtime import RUNTIMES, installed
+
+MODEL = SHIPPED_MODEL.read_bytes()
+
+
+def golden_crops():
+    for png in read_bundle(SHIPPED_MODEL).golden_images:
+        yield cv2.cvtColor(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def rewritten(path, **changes):
+    bundle = read_bundle(SHIPPED_MODEL)
+    images = {g.image: png for g, png in zip(bundle.description.goldens, bundle.golden_images, strict=True)}
+    model = changes.pop("model", bundle.model)
+    changes.setdefault("model_sha256", hashlib.sha256(model).hexdigest())
+    write_bundle(path, model, msgspec.structs.replace(bundle.description, **changes), images)
+    return path
+
+
+def test_the_shipped_bundle_is_small_and_says_what_it_is():
+    bundle = read_bundle(SHIPPED_MODEL)
+    assert len(MODEL) < 300_000
+    assert bundle.description.labels == ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
+    assert "medical device" in bundle.description.intended_use
+    assert bundle.sha256 == hashlib.sha256(MODEL).hexdigest()
+    assert bundle.description.training["photographs"] > 250
+
+
+def test_any_zip_tool_opens_what_stands_behind_the_network():
+    with zipfile.ZipFile(SHIPPED_MODEL) as archive:
+        assert archive.testzip() is None
+        assert archive.read("labels.txt").decode().split() == list(read_bundle(SHIPPED_MODEL).description.labels)
+
+
+@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
+def test_golden_inputs_pass_on_each_runtime(runtime):
+    if runtime not in installed():
+        pytest.skip(f"{runtime} has no usable installation here")
+    classifier = Classifier.load(SHIPPED_MODEL, runtime=runtime)
+    assert classifier.runtime_name.startswith(runtime)
+    for crop in golden_crops():
+        call = classifier.classify(crop)
+        assert call.probabilities.sum() == pytest.approx(1, abs=1e-5)
+        assert call.label == classifier.labels[int(call.probabilities.argmax())]
+        assert call.heatmap().shape == (15, 15)
+        assert max(call.heatmap().data) == 255
+
+
+def test_both_runtimes_give_the_same_calls_and_maps():
+    if len(installed()) < 2:
+        pytest.skip("only one runtime is installed")
+    one, other = (Classifier.load(SHIPPED_MODEL, runtime=name) for name in installed())
+    for crop in golden_crops():
+        a, b = one.raw_outputs(crop), other.raw_outputs(crop)
+        assert np.abs(a["logits"] - b["logits"]).max() < 0.5
+        assert np.corrcoef(a["maps"].ravel(), b["maps"].ravel())[0, 1] > 0.98
+
+
+def test_the_mean_of_a_map_is_its_logit_up_to_the_bias():
+    # What makes the class activation map an exact account of the score, on the int8 file itself.
+    classifier = Classifier.load(SHIPPED_MODEL)
+    rng = np.random.default_rng(1)
+    offsets = []
+    for crop in [*golden_crops(), *rng.integers(0, 256, (5, 120, 120, 3), np.uint8)]:
+        outputs = classifier.raw_outputs(crop)
+        offsets.append(outputs["logits"] - outputs["maps"].mean(axis=(0, 1)))
+    assert np.std(offsets, axis=0).max() < 0.35
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(MODEL) - 1), st.integers(1, 255))
+def test_a_flipped_byte_is_refused_or_changes_nothing_that_is_used(tmp_path, position, flip):
+    damaged = bytearray(MODEL)
+    damaged[position] ^= flip
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(damaged)
+    whole = read_bundle(SHIPPED_MODEL)
+    try:
+        bundle = read_bundle(path)
+    except BundleError as error:
+        assert str(path) in str(error)
+        assert "\n" not in str(error)
+    else:
+        # Bytes that no one reads (a time stamp, a comment) may differ; the network and its goldens may not.
+        assert bundle.model == whole.model
+        assert bundle.description == whole.description
+        assert bundle.golden_images == whole.golden_images
+
+
+@pytest.mark.parametrize("length", [0, 1, 1000, len(MODEL) // 2, len(MODEL) - 1])
+def test_a_cut_off_copy_is_refused(tmp_path, length):
+    path = tmp_path / "short.tflite"
+    path.write_bytes(MODEL[:length])
+    with pytest.raises(BundleError, match=r"short\.tflite: is damaged"):
+        read_bundle(path)
+
+
+def test_a_bundle_that_answers_its_goldens_wrongly_is_refused(tmp_path):
+    bundle = read_bundle(SHIPPED_MODEL)
+    first = bundle.description.goldens[0]
+    wrong = msgspec.structs.replace(first, logits=tuple(v + 2 for v in first.logits))
+    path = rewritten(tmp_path / "wrong.tflite", goldens=(wrong, *bundle.description.goldens[1:]))
+    with pytest.raises(BundleError, match="golden input 1 wrongly"):
+        Classifier.load(path)
+
+
+def test_a_network_that_is_none_is_refused_with_a_sentence(tmp_path):
+    path = rewritten(tmp_path / "rubbish.tflite", model=b"TFL3" * 1000)
+    with pytest.raises(BundleError, match="cannot run this network"):
+        Classifier.load(path)
+
+
+def test_a_file_that_is_not_there_and_a_runtime_that_is_not_installed(tmp_path):
+    with pytest.raises(BundleError, match="no such model file"):
+        read_bundle(tmp_path / "none.tflite")
+    with pytest.raises(NoRuntimeError, match="pip install"):
+        Classifier.load(SHIPPED_MODEL, runtime="another")
+    assert issubclass(NoRuntimeError, LeukoscopeError)
+
+
+def test_below_the_bundles_threshold_a_call_is_rejected_with_its_reason(tmp_path):
+    crop = next(golden_crops())
+    strict = Classifier.load(rewritten(tmp_path / "strict.tflite", reject={"minimum_probability": 1.0}))
+    lax = Classifier.load(rewritten(tmp_path / "lax.tflite", reject={"minimum_probability": 0.0}))
+    assert strict.classify(crop).rejected == UNCERTAIN
+    assert lax.classify(crop).rejected is None
+    assert strict.classify(crop).label == lax.classify(crop).label
+
+
+def test_temperature_flattens_probabilities_without_changing_the_call(tmp_path):
+    hot = Classifier.load(rewritten(tmp_path / "hot.tflite", temperature=10.0))
+    plain = Classifier.load(SHIPPED_MODEL)
+    for crop in golden_crops():
+        assert hot.classify(crop).probabilities.max() < plain.classify(crop).probabilities.max()
+        assert hot.classify(crop).label == plain.classify(crop).label

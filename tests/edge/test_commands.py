@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge import commands, messages
+
+DEEP = b"[" * 3000
+
+
+@given(
+    st.text(max_size=80),
+    st.binary(max_size=80) | st.just(DEEP) | st.just(b'{"correlation_id":' + DEEP),
+    st.booleans(),
+)
+def test_there_is_always_an_answer_that_can_be_sent(name, payload, retained):
+    answer = commands.answer(name, payload, device_id="d", retained=retained)
+    assert answer.ok is (answer.error is None)
+    assert len(messages.encode(answer)) < 4096
+
+
+def test_a_huge_correlation_id_is_not_sent_back():
+    answer = commands.answer("ping", b'{"correlation_id": "%s"}' % (b"x" * 200), device_id="d")
+    assert (answer.ok, answer.correlation_id) == (False, None)

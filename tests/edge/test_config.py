@@ -1,0 +1,91 @@
+"""A configuration is right, or the one thing that is wrong with it is named with the way out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.config import Config, ReplayConfig, SimulatedConfig, from_plain, load_config
+from edge.errors import ConfigError
+
+SMALLEST = '[camera]\nkind = "simulated"\n'
+
+
+def written(tmp_path, text):
+    path = tmp_path / "device.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_smallest_configuration_has_defaults_that_work(tmp_path):
+    config = load_config(written(tmp_path, SMALLEST))
+    assert isinstance(config.camera, SimulatedConfig)
+    assert config.mqtt.port == 1883
+    assert config.model.bundle.is_file()
+    assert config.device == load_config(written(tmp_path, SMALLEST)).device
+
+
+def test_relative_paths_are_meant_from_the_files_own_folder(tmp_path):
+    text = '[camera]\nkind = "replay"\npaths = ["slides", "/elsewhere/*.png"]\n[store]\npath = "state/results.db"\n'
+    config = load_config(written(tmp_path, text))
+    assert isinstance(config.camera, ReplayConfig)
+    assert config.camera.paths == (str(tmp_path / "slides"), "/elsewhere/*.png")
+    assert config.store.path == str(tmp_path / "state" / "results.db")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("colour = 1\n" + SMALLEST, "colour is not a known key; known here: camera"),
+        (SMALLEST + "[mqtt]\nprt = 1\n", "mqtt.prt is not a known key; known here: .*port"),
+        (SMALLEST + "sead = 1\n", "camera.sead is not a known key; known here: kind, .*seed"),
+        (SMALLEST + "[mqtt]\nport = 0\n", "mqtt.port: expected `int` >= 1"),
+        (SMALLEST + '[mqtt]\nport = "1883"\n', "mqtt.port: expected `int`, got `str`"),
+        ('[camera]\nkind = "telescope"\n', "camera.kind: invalid value 'telescope'"),
+        ('[camera]\nkind = "replay"\n', "camera.paths is missing"),
+        ("", "camera is missing"),
+        ("[camera", "is not valid TOML"),
+        (SMALLEST + '[specimen]\nid = "a/b"\n', "specimen.id"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(tmp_path, text, sentence):
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_no_text(tmp_path):
+    with pytest.raises(ConfigError, match="there is no such configuration file"):
+        load_config(tmp_path / "none.toml")
+    path = tmp_path / "binary.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read as text"):
+        load_config(path)
+    with pytest.raises(ConfigError, match="cannot be read as text"):
+        load_config(tmp_path)
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+sections = st.sampled_from(["camera", "mqtt", "model", "store", "specimen", "masking", "device_id", "x"])
+
+
+@given(st.dictionaries(sections, plain, max_size=5))
+def test_whatever_stands_in_the_file_gives_a_configuration_or_one_sentence(raw):
+    try:
+        assert isinstance(from_plain(raw, origin="f.toml"), Config)
+    except ConfigError as error:
+        assert str(error).startswith("f.toml: ")
+
+
+def test_what_is_told_to_the_network_holds_no_secret(tmp_path):
+    text = SMALLEST + '[mqtt]\nusername = "nurse"\npassword_file = "secret.txt"\n'
+    told = str(load_config(written(tmp_path, text)).without_secrets())
+    assert "nurse" not in told
+    assert "secret.txt" not in told

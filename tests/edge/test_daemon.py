@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from mqtt_partners import PATIENCE_S, wait_for
+from samples import scripted
+
+from edge import identity
+from edge import store as store_module
+from edge.cameras import open_camera
+from edge.config import SHIPPED_MODEL, Config, MqttConfig, ReplayConfig, SpecimenConfig, StoreConfig
+from edge.daemon import Daemon
+from edge.errors import BundleError, CameraError, StoreError
+from edge.store import Store
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_daemon.py"))]
+COMMAND = [sys.executable, "-m", "edge.cli", "run", "--config"]
+
+
+def draw(folder: Path, count: int, start: int = 0) -> None:
+    """Draw smears of one dark nucleus on a light ground, each another picture."""
+    folder.mkdir(exist_ok=True)
+    for number in range(start, start + count):
+        picture = np.full((120, 160, 3), (225, 215, 228), np.uint8)
+        cv2.circle(picture, (80, 60), 26, (200, 170, 190), -1)
+        cv2.circle(picture, (70 + number % 20, 60), 15, (140, 50, 110), -1)
+        cv2.circle(picture, (20 + number, 15), 6, (190, 160, 220), -1)
+        assert cv2.imwrite(str(folder / f"{number:03}.png"), picture)
+
+
+@pytest.fixture
+def images(tmp_path):
+    draw(tmp_path / "images", 12)
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def config(tmp_path, idle_broker, images):
+    return Config(
+        ReplayConfig((str(images),)),
+        device_id="test-1",
+        specimen=SpecimenConfig(id="S"),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(host=idle_broker.host, port=idle_broker.port),
+    )
+
+
+def changed(config: Config, section: str, **values) -> Config:
+    return msgspec.structs.replace(
+        config, **{section: msgspec.structs.replace(getattr(config, section), **values)}
+    )
+
+
+def run(config: Config, **keywords) -> int:
+    return Daemon(config, load=scripted, **keywords).run()
+
+
+def stored(config: Config, specimen: str = "S") -> list:
+    with Store.open(Path(config.store.path)) as store:
+        return list(store.fields(specimen))
+
+
+def toml(config: Config, path: Path) -> Path:
+    """Write a configuration as a file. JSON's strings, numbers and lists are TOML as well."""
+    plain = msgspec.to_builtins(config)
+    lines = [f"device_id = {json.dumps(plain.pop('device_id'))}"]
+    for section, values in plain.items():
+        lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def spawn(command: list[str], config: Path, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as stderr:
+        return subprocess.Popen(
+            [*command, str(config)],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            stderr=stderr,
+        )
+
+
+def test_a_replay_from_start_to_end(config, broker, listen):
+    listener = listen(broker)
+    assert run(config) == 0
+    wait_for(lambda: listener.state("status") == "offline", "the end")
+    fields = list(listener.fields().values())
+    assert [f.source for f in fields] == [f"images/{n:03}.png" for n in range(12)]
+    assert [f.sequence for f in fields] == list(range(1, 13))
+    assert not any(f.historical for f in fields)
+    ids = [f.field_id for f in fields] + [c.cell_id for f in fields for c in f.cells]
+    assert len(set(ids)) == 24
+    assert fields == stored(config)
+    final = listener.of("result/differential")[-1]
+    assert (final.state, final.specimen_id, final.fields, final.counted) == ("final", "S", 12, 12)
+    assert {c.label: c.count for c in final.classes if c.count} == Counter(f.cells[0].label for f in fields)
+    assert final.not_assessed == ("basophil",)
+    assert listener.of("info")[0].capabilities == ("cmd/ping",)
+
+
+def test_a_second_run_finds_nothing_new_and_says_final_again(config, broker, listen):
+    assert run(config) == 0
+    listener = listen(broker)
+    assert run(config) == 0
+    wait_for(lambda: [s.state for s in listener.of("status")][-2:] == ["online", "offline"], "the end")
+    assert not listener.fields()
+    assert len(stored(config)) == 12
+    assert {(d.state, d.counted) for d in listener.of("result/differential")} == {("final", 12)}
+
+
+def test_what_comes_after_the_end_makes_a_corrected_count(config, broker, listen, images):
+    assert run(config) == 0
+    draw(images, 1, start=50)
+    listener = listen(broker)
+    assert run(config) == 0
+    wait_for(lambda: listener.counted() == 13, "the new field")
+    assert listener.of("result/differential")[-1].state == "corrected"
+    assert run(config) == 0
+    wait_for(lambda: [s.state for s in listener.of("status")][-2:] == ["online", "offline"], "the end")
+    assert listener.of("result/differential")[-1].state == "corrected"
+
+
+def test_running_and_preliminary(config, broker, listen):
+    listener = listen(broker)
+    assert run(changed(config, "specimen", target=5), camera=lambda c: Interrupted(c, after=9)) == 0
+    wait_for(lambda: listener.counted() == 9, "the count")
+    states = [(d.state, d.counted) for d in listener.of("result/differential")]
+    assert all(state == ("running" if counted < 5 else "preliminary") for state, counted in states)
+
+
+class Interrupted:
+    """A replay that stops the daemon, or fails, after some frames."""
+
+    daemon: Daemon | None = None
+
+    def __init__(self, config: ReplayConfig, after: int, error: Exception | None = None) -> None:
+        self._replay = open_camera(config)
+        self._left = after
+        self._error = error
+
+    def read(self):
+        if self._left == 0 and self._error is not None:
+            raise self._error
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        self._left -= 1
+        return self._replay.read() if self._left >= 0 else None
+
+    def close(self) -> None:
+        self._replay.close()
+
+
+def test_a_stopped_run_is_taken_up_where_it_was_left(config, broker, listen):
+    config = changed(config, "specimen", id="")
+    listener = listen(broker)
+    assert run(config, camera=lambda c: Interrupted(c, after=4)) == 0
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert run(config) == 0
+    wait_for(lambda: len(listener.fields()) == 12, "the rest")
+    wait_for(lambda: listener.state("result/differential") == "final", "the end")
+    assert len({f.specimen_id for f in listener.fields().values()}) == 1
+    assert listener.of("result/differential")[-1].counted == 12
+    # The specimen is finished: without an id, the next run is another one's.
+    assert run(config) == 0
+    wait_for(lambda: len(listener.fields()) == 24, "the next specimen")
+    assert len({f.specimen_id for f in listener.fields().values()}) == 2
+
+
+def test_unreadable_pictures_are_named_and_passed_over(config, broker, listen, images, caplog):
+    (images / "005a.png").write_bytes(b"not a picture")
+    (images / "007a.png").write_bytes((images / "007.png").read_bytes()[:60])
+    listener = listen(broker)
+    assert run(config) == 1
+    wait_for(lambda: listener.state("result/differential") == "final", "the end")
+    assert len(listener.fields()) == 12
+    warnings = [r.getMessage() for r in caplog.records if r.name == "edge.daemon"]
+    assert [Path(w.split(":")[0]).name for w in warnings] == ["005a.png", "007a.png"]
+
+
+def test_no_readable_picture_at_all(config, broker, listen, images, caplog):
+    for path in images.iterdir():
+        path.write_bytes(b"")
+    listener = listen(broker)
+    assert run(config) == 1
+    assert "no frame could be read" in caplog.text
+    wait_for(lambda: listener.of("result/differential"), "the empty count")
+    assert listener.of("result/differential")[-1].state == "running"
+
+
+def test_without_a_broker_everything_is_kept_and_delivered_by_the_next_run(
+    config, idle_broker, listen, caplog, monkeypatch
+):
+    assert run(changed(config, "mqtt", drain_s=0.2)) == 3
+    sentence = (
+        f"12 results are kept in {config.store.path} and will be sent when the broker at "
+        f"127.0.0.1:{idle_broker.port} answers"
+    )
+    assert sentence in caplog.messages
+    assert len(stored(config)) == 12
+    idle_broker.start()
+    listener = listen(idle_broker)
+    monkeypatch.setattr(identity, "RUN_ID", "another process")
+    assert run(config) == 0
+    wait_for(lambda: len(listener.fields()) == 12, "what was kept")
+    assert all(f.historical for f in listener.fields().values())
+    wait_for(lambda: listener.state("result/differential") == "final", "the count")
+
+
+def test_a_broken_model_touches_nothing(config):
+    def load(_config):
+        raise BundleError("x.tflite: is damaged")
+
+    with pytest.raises(BundleError):
+        Daemon(config, load=load).run()
+    assert not Path(config.store.path).exists()
+
+
+def test_a_camera_that_fails_is_an_error_after_what_it_gave_was_delivered(config, broker, listen):
+    listener = listen(broker)
+    with pytest.raises(CameraError, match="unplugged"):
+        run(config, camera=lambda c: Interrupted(c, after=5, error=CameraError("unplugged")))
+    wait_for(lambda: len(listener.fields()) == 5, "what it gave")
+    assert listener.of("result/differential")[-1].state == "running"
+
+
+def test_a_full_disk_ends_it_and_loses_nothing(config, broker, listen, monkeypatch):
+    real = store_module.Store.add
+
+    def add(store, field, source_id=None):
+        if field.sequence > 7:
+            raise StoreError("results.db: the result store cannot be written: database or disk is full")
+        return real(store, field, source_id)
+
+    listener = listen(broker)
+    with monkeypatch.context() as full:
+        full.setattr(store_module.Store, "add", add)
+        with pytest.raises(StoreError, match="full"):
+            run(config)
+    wait_for(lambda: len(listener.fields()) == 7, "what was stored")
+    assert run(config) == 0
+    wait_for(lambda: len(listener.fields()) == 12, "the rest")
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_second_daemon_on_the_same_store_is_refused(config):
+    class Nested(Interrupted):
+        def read(self):
+            with pytest.raises(StoreError, match="in use"):
+                run(config)
+            return super().read()
+
+    assert run(config, camera=lambda c: Nested(c, after=1)) == 0
+
+
+def test_killed_at_any_moment_each_picture_is_stored_once_and_arrives(
+    tmp_path, config, broker, listen, images
+):
+    draw(images, 48, start=12)
+    listener = listen(broker)
+    path = toml(config, tmp_path / "device.toml")
+    rng = random.Random(5)  # noqa: S311
+    for enough in (4, 17, 30, 43):
+        with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
+            wait_for(lambda enough=enough: len(listener.fields()) >= enough, f"{enough} fields")
+            time.sleep(rng.uniform(0, 0.02))
+            daemon.kill()
+    wait_for(lambda: listener.state("status") == "offline", "the will")
+    with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
+        assert daemon.wait(PATIENCE_S) == 0
+    fields = stored(config)
+    assert sorted(f.source for f in fields) == [f"images/{n:03}.png" for n in range(60)]
+    wait_for(lambda: len(listener.fields()) == 60, "all fields")
+    assert set(listener.fields()) == {f.field_id for f in fields}
+    wait_for(lambda: listener.state("result/differential") == "final", "the end")
+    final = listener.of("result/differential")[-1]
+    assert (final.fields, final.counted) == (60, 60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order_even_between_two_slow_frames(tmp_path, config, broker, listen, number):
+    listener = listen(broker)
+    slow = changed(config, "camera", frames_per_second=0.01)
+    with spawn(SCRIPTED, toml(slow, tmp_path / "device.toml"), tmp_path / "log") as daemon:
+        wait_for(listener.fields, "the first field")
+        daemon.send_signal(number)
+        assert daemon.wait(5) == 0
+    wait_for(lambda: listener.state("status") == "offline", "the farewell")
+    assert listener.of("result/differential")[-1].state == "running"
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log
+
+
+@pytest.mark.skipif(not SHIPPED_MODEL.is_file(), reason="no model bundle in the tree")
+def test_the_real_command_killed_and_run_again(tmp_path, config, broker, listen, images):
+    draw(images, 60, start=12)
+    listener = listen(broker)
+    path = toml(config, tmp_path / "device.toml")
+    with spawn(COMMAND, path, tmp_path / "log") as daemon:
+        wait_for(lambda: len(listener.fields()) >= 10, "10 fields")
+        daemon.kill()
+    with spawn(COMMAND, path, tmp_path / "log") as daemon:
+        assert daemon.wait(PATIENCE_S) == 0, (tmp_path / "log").read_text()
+    fields = stored(config)
+    assert sorted(f.source for f in fields) == [f"images/{n:03}.png" for n in range(72)]
+    wait_for(lambda: len(listener.fields()) == 72, "all fields")
+    assert set(listener.fields()) == {f.field_id for f in fields}

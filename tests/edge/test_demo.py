@@ -1,0 +1,85 @@
+"""The newcomer's command: it runs, shows what comes over MQTT, ends by itself, and says what it is."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+
+import cv2
+import pytest
+from test_masking import draw_nucleus, field
+
+from edge.demo import broker, run_demo
+from edge.demo.colours import heat, shade
+from edge.errors import BrokerError
+from edge.messages import Heatmap
+
+
+def demo(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "edge.cli", "demo", "--rate", "0", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_the_simulated_slide_is_watched_to_its_end(tmp_path):
+    if shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is None:
+        pytest.skip("mosquitto is not installed")
+    picture = tmp_path / "screen.svg"
+    done = demo("--cells", "8", "--picture", str(picture))
+    assert done.returncode == 0, done.stderr
+    assert "The slide was simulated" in done.stdout
+    assert "Not a medical device" in done.stdout
+    assert "(final)" in done.stdout
+    arrived = next(line for line in done.stdout.splitlines() if "arrived over MQTT" in line).split()
+    assert arrived[0] == arrived[2] != "0"
+    drawing = picture.read_text(encoding="utf-8")
+    assert "SIMULATED" in drawing
+    assert "mosquitto" in drawing
+
+
+def test_ones_own_images_are_shown_and_not_called_simulated(tmp_path):
+    for name in ("one", "two"):
+        picture = cv2.cvtColor(draw_nucleus(field(), 320, 240), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+    done = demo("--images", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 fields arrived" in done.stdout
+    assert "simulated" not in done.stdout.lower()
+
+
+def test_without_mosquitto_the_embedded_broker_serves(monkeypatch, capsys):
+    if importlib.util.find_spec("amqtt") is None:
+        pytest.skip("amqtt is not installed")
+    monkeypatch.setattr(broker.shutil, "which", lambda *_, **__: None)
+    assert run_demo(images=None, cells=2, seed=1, rate=0) == 0
+    assert "arrived over MQTT" in capsys.readouterr().out
+
+
+def test_without_any_broker_the_way_out_is_named(monkeypatch):
+    monkeypatch.setattr(broker.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(broker.importlib.util, "find_spec", lambda *_: None)
+    with pytest.raises(BrokerError, match="apt-get install mosquitto"):
+        run_demo(images=None, cells=2, seed=1, rate=0)
+
+
+def test_images_that_are_not_there_are_named_before_anything_is_started(tmp_path):
+    done = demo("--images", str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert done.stderr == f"leukoscope: {tmp_path / 'none'}: there is no such file or folder\n"
+
+
+def test_a_heatmap_is_brighter_where_the_evidence_is():
+    text = heat(Heatmap((3, 2), bytes([0, 255, 10, 20, 255, 0]), 1.0))
+    assert text.plain == "▀▀\n▀▀"
+    levels = [sum(shade(level)) for level in range(256)]
+    assert levels[0] < 30
+    assert levels[255] > 600
+    assert all(b - a > -25 for a, b in zip(levels, levels[1:], strict=False))

@@ -1,0 +1,100 @@
+"""Payloads: golden bytes, the schema they satisfy, the limit they keep."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import cell, field
+
+from edge import messages
+from edge.messages import MAX_PAYLOAD, Status, decode, encode, json_schema
+
+validator = jsonschema.Draft202012Validator(json_schema())
+
+
+def test_the_form_of_a_field_is_what_dashboards_were_written_for():
+    fixed = msgspec.structs.replace(
+        field(7, msgspec.structs.replace(cell(map_side=2), cell_id="c1")),
+        field_id="f1",
+        boot_id="b1",
+        captured_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    )
+    assert json.loads(encode(fixed)) == {
+        "schema": "leukoscope.field/1",
+        "field_id": "f1",
+        "specimen_id": "S",
+        "device_id": "test-1",
+        "boot_id": "b1",
+        "sequence": 7,
+        "captured_at": "2026-01-02T03:04:05Z",
+        "clock_synced": False,
+        "historical": False,
+        "source": "picture 7",
+        "width": 640,
+        "height": 480,
+        "model": {"name": "scripted", "sha256": "0" * 64},
+        "quality": {"accepted": True, "reason": None, "focus": 5.0, "brightness": 180.0, "clipped": 0.0},
+        "timings_ms": {"total": 1.0},
+        "cells": [
+            {
+                "cell_id": "c1",
+                "box": [1, 2, 30, 40],
+                "crop": [-3, 0, 44, 44],
+                "label": "neutrophil",
+                "probability": 0.9,
+                "probabilities": {"neutrophil": 0.1, "lymphocyte": 0.1, "monocyte": 0.1, "eosinophil": 0.1},
+                "rejected": None,
+                "complete": True,
+                "heatmap": {"shape": [2, 2], "data": "AAEAAQ==", "peak": 3.5},
+            }
+        ],
+        "heatmaps_omitted": 0,
+    }
+
+
+@given(st.integers(0, 140), st.integers(1, 32))
+def test_however_crowded_a_field_its_message_is_valid_whole_and_below_the_limit(cells, side):
+    crowded = field(1, *[cell(map_side=side) for _ in range(cells)])
+    payload = encode(crowded)
+    assert len(payload) <= MAX_PAYLOAD
+    validator.validate(json.loads(payload))
+    back = decode(payload)
+    assert [c.cell_id for c in back.cells] == [c.cell_id for c in crowded.cells]
+    without = [c.heatmap is None for c in back.cells]
+    assert back.heatmaps_omitted == sum(without)
+    assert without == sorted(without), "the largest cells, which come first, keep theirs longest"
+
+
+def test_what_cannot_be_made_small_enough_is_refused_here_and_not_by_the_broker():
+    with pytest.raises(ValueError, match="over the limit"):
+        encode(field(1, *[cell() for _ in range(400)]))
+
+
+@given(st.binary(max_size=200))
+def test_rubbish_is_an_error_that_can_be_caught(payload):
+    try:
+        decode(payload)
+    except msgspec.MsgspecError:
+        return
+    validator.validate(json.loads(payload))
+
+
+def test_the_schema_refuses_what_is_not_ours():
+    good = json.loads(encode(Status(device_id="d", state="online", boot_id="b")))
+    validator.validate(good)
+    for bad in ({**good, "state": "asleep"}, {**good, "schema": "leukoscope.status/9"}, {}):
+        with pytest.raises(jsonschema.ValidationError):
+            validator.validate(bad)
+
+
+def test_the_module_prints_the_schema(capsys):
+    import runpy
+
+    runpy.run_path(messages.__file__, run_name="__main__")
+    assert json.loads(capsys.readouterr().out) == json_schema()

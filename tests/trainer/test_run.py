@@ -1,0 +1,167 @@
+"""From a folder of images to a bundle that the device takes: the researcher's two commands, on drawn images."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from drawn_data import CLASSES, draw_data
+
+pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
+
+from edge.bundle import read_bundle  # noqa: E402
+from edge.classifier import Classifier  # noqa: E402
+from edge.errors import ConfigError  # noqa: E402
+from trainer import run as runs  # noqa: E402
+from trainer import training  # noqa: E402
+from trainer.cli import main  # noqa: E402
+from trainer.datasets import DataError, list_images  # noqa: E402
+from trainer.recipe import load_recipe  # noqa: E402
+from trainer.training import TrainingError, last_checkpoint  # noqa: E402
+
+RECIPE = """
+[data]
+sets = ["blood-cell-images/TRAIN"]
+classes = ["eosinophil", "lymphocyte", "monocyte", "neutrophil"]
+context = 1.3
+holdout = 0.3
+[network]
+name = "compact"
+widths = [8, 8, 16, 16]
+depth = 2
+[augmentation]
+noise = 3.0
+[training]
+epochs = 3
+images_per_epoch = 64
+batch = 8
+warmup_epochs = 0
+average = 0.9
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return draw_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipes") / "tiny.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, data, recipe):
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    assert main(["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]) == 0
+    return out
+
+
+def history(out):
+    return json.loads((last_checkpoint(out) / training.HISTORY).read_text(encoding="utf-8"))
+
+
+def test_a_run_records_what_it_was_made_from(finished):
+    record = json.loads((finished / runs.RUN).read_text(encoding="utf-8"))
+    assert record["photographs"] == 3 * len(CLASSES)
+    assert len(record["held_out"]) == len(CLASSES)
+    assert record["data_sha256"].keys() == {"blood-cell-images/TRAIN"}
+    assert len(history(finished)) == 3
+
+
+def test_the_exported_bundle_is_taken_by_the_device_and_classifies(finished, data, tmp_path):
+    bundle = tmp_path / "tiny.tflite"
+    assert main(["export", "--run", str(finished), "--data", str(data), "--out", str(bundle)]) == 0
+    classifier = Classifier.load(bundle)
+    about = read_bundle(bundle).description
+    assert classifier.labels == CLASSES
+    assert about.training["photographs_held_out"] == len(CLASSES)
+    call = classifier.classify(np.full((120, 120, 3), 200, np.uint8))
+    assert call.probabilities.shape == (4,)
+    assert call.activation_map.shape == (15, 15)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(finished, data, recipe, tmp_path, monkeypatch):
+    out = tmp_path / "stopped"
+    save = training._save
+
+    def save_then_stop(model, average, log, folder):
+        save(model, average, log, folder)
+        if len(log) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_save", save_then_stop)
+    arguments = ["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]
+    assert main(arguments) == 130
+    assert len(history(out)) == 1
+    monkeypatch.undo()
+    assert main(arguments) == 0
+    for stopped, whole in zip(history(out), history(finished), strict=True):
+        assert stopped["loss"] == pytest.approx(whole["loss"], abs=1e-4)
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(finished, data, recipe, tmp_path, monkeypatch):
+    out = tmp_path / "full"
+    shutil.copytree(finished, out)
+    good = last_checkpoint(out)
+
+    def no_room(self, path, *_, **__):
+        raise OSError(28, "No space left on device")
+
+    model = training.keras.models.load_model(good / training.WEIGHTS)
+    monkeypatch.setattr(type(model), "save", no_room)
+    with pytest.raises(TrainingError, match=r"No space left on device.*the last good checkpoint is .*epoch-0003"):
+        training._save(model, model, [{}] * 4, out)
+    assert last_checkpoint(out) == good
+    assert not list(out.glob("partial-*"))
+
+
+def test_a_folder_that_holds_another_run_is_not_overwritten(finished, data, recipe, capsys):
+    arguments = ["fit", "--recipe", recipe, "--data", str(data), "--out", str(finished), "--seed", "9"]
+    assert main(arguments) == ConfigError.exit_status
+    assert "holds a run of another recipe" in capsys.readouterr().err
+
+
+def test_images_that_are_not_there_or_not_of_the_set_are_named(data, tmp_path, capsys):
+    with pytest.raises(DataError, match="the data set blood-cell-images/TRAIN is not there"):
+        list_images(tmp_path, "blood-cell-images/TRAIN")
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    (copy / "blood-cell-images/TRAIN/BASOPHILE").mkdir()
+    with pytest.raises(DataError, match="BASOPHILE, which is no class"):
+        list_images(copy, "blood-cell-images/TRAIN")
+    (copy / "blood-cell-images/TRAIN/BASOPHILE").rmdir()
+    for file in (copy / "blood-cell-images/TRAIN/MONOCYTE").iterdir():
+        file.unlink()
+    with pytest.raises(DataError, match="MONOCYTE: holds no image of the class monocyte"):
+        list_images(copy, "blood-cell-images/TRAIN")
+    truncated = copy / "blood-cell-images/TRAIN/MONOCYTE/x.jpeg"
+    truncated.write_bytes(b"\xff\xd8\xff")
+    out = tmp_path / "out"
+    assert main(["fit", "--data", str(copy), "--out", str(out)]) == DataError.exit_status
+    assert f"{truncated}: is not an image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[data]\nsets = 1", "sets"),
+        (RECIPE.replace("[training]", "[training]\nepoch = 3"), "epoch"),
+        (RECIPE.replace('name = "compact"', ""), "network.name is missing"),
+        ("[", "tiny.toml"),
+    ],
+)
+def test_a_recipe_that_is_wrong_is_refused_by_name(tmp_path, text, sentence):
+    path = tmp_path / "tiny.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=sentence):
+        load_recipe(str(path))
+
+
+def test_a_recipe_that_is_not_there_names_those_that_are():
+    with pytest.raises(ConfigError, match="with the package come: .*clinic"):
+        load_recipe("clinik")
