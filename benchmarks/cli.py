@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; print Markdown, write JSON where asked."""
     parser = argparse.ArgumentParser(prog="leukoscope-bench", description="Measure latency and memory.")
-    parser.add_argument("--images", nargs="+", metavar="PATH", help="instead of 640x480 fields of the simulated slide")
+    parser.add_argument(
+        "--images", nargs="+", metavar="PATH", help="instead of 640x480 fields of the simulated slide"
+    )
     parser.add_argument("--fields", type=int, default=20, help="how many pictures (default: 20)")
     parser.add_argument("--repetitions", type=int, default=5, help="passes over them (default: 5)")
     parser.add_argument("--threads", type=int, default=1)
@@ -68,7 +70,7 @@ def _pictures(images: Sequence[str] | None, count: int, folder: Path) -> list[Pa
     if images:
         return list(ReplayCamera(ReplayConfig(tuple(images))).files[:count])
     camera = SimulatedCamera(SimulatedConfig(cells=count))
-    files = []
+    files: list[Path] = []
     while len(files) < count and (frame := camera.read()):
         file = folder / f"{len(files):04d}.jpg"
         cv2.imwrite(str(file), cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
@@ -79,8 +81,9 @@ def _pictures(images: Sequence[str] | None, count: int, folder: Path) -> list[Pa
 def _markdown(result: dict[str, Any]) -> str:
     facts = result["environment"]
     lines = [
-        f"{facts['processor']}, {facts['cores']} cores, kernel {facts['kernel']}; {result['runtime']}, "
-        f"{result['threads']} thread(s); {result['pictures']}; commit {facts.get('commit', 'unknown')}",
+        f"{facts['processor']}, {facts['cores']} cores, kernel {facts['kernel']}",
+        f"{result['runtime']}, {result['threads']} thread(s); {result['pictures']};",
+        f"commit {facts.get('commit', 'unknown')}",
         "",
         "| stage | calls | p50 ms | p90 ms | p99 ms | maximum ms |",
         "|---|---|---|---|---|---|",
@@ -92,9 +95,9 @@ def _markdown(result: dict[str, Any]) -> str:
     cold = result["cold_start"]
     lines += [
         "",
-        f"Cold start, median of {cold['starts']}: imports {cold['import_s']} s, model with its golden inputs "
-        f"{cold['model_s']} s, first field {cold['first_field_s']} s, in all {cold['total_s']} s; "
-        f"peak RSS {cold['peak_rss_mib']:.0f} MiB.",
+        f"Cold start, median of {cold['starts']}: imports {cold['import_s']} s,",
+        f"model with its golden inputs {cold['model_s']} s, first field {cold['first_field_s']} s,",
+        f"in all {cold['total_s']} s; peak RSS {cold['peak_rss_mib']:.0f} MiB.",
     ]
     return "\n".join(lines)
 

@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
             facts[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    commit = subprocess.run(
+    commit = subprocess.run(  # noqa: S603
         ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],  # noqa: S607
         capture_output=True,
         text=True,
@@ -49,4 +49,6 @@ def _cpu_model() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return "unknown"
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )

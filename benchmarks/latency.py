@@ -47,9 +47,7 @@ def measure(
     analyzer = Analyzer(classifier)
     frames = [_decode(jpeg) for jpeg in jpegs]
     masks = [find_cells(frame) for frame in frames]
-    cut = [
-        (frame, found, cell) for frame, found in zip(frames, masks, strict=True) for cell in found.cells
-    ]
+    cut = [(frame, found, cell) for frame, found in zip(frames, masks, strict=True) for cell in found.cells]
     crops = [cut_crop(*arguments) for arguments in cut]
     stages: dict[str, list[Callable[[], object]]] = {
         "decode": [lambda jpeg=jpeg: _decode(jpeg) for jpeg in jpegs],  # type: ignore[misc]
@@ -74,7 +72,12 @@ def _time(stage: str, calls: Sequence[Callable[[], object]], repetitions: int) -
             times.append(1000 * (time.perf_counter() - started))
     p50, p90, p99 = np.percentile(times, (50, 90, 99))
     return Latency(
-        stage, len(times), round(float(p50), 3), round(float(p90), 3), round(float(p99), 3), round(max(times), 3)
+        stage,
+        len(times),
+        round(float(p50), 3),
+        round(float(p90), 3),
+        round(float(p99), 3),
+        round(max(times), 3),
     )
 
 

@@ -36,7 +36,7 @@ print(json.dumps([imported - begun, loaded - imported, done - loaded, done - beg
 
 @dataclass(frozen=True)
 class ColdStart:
-    """Medians over fresh processes: seconds to import, to load the model, to the first result; peak RSS in MiB."""
+    """Medians over fresh processes: seconds to each point of the start, and the peak of the RSS in MiB."""
 
     starts: int
     import_s: float

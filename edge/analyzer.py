@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One analysed frame. cells: the largest first, without ids. masks: where they are, or None when refused."""
+    """One analysed frame. cells: the largest first, without ids. masks: None when the frame was refused."""
 
     width: int
     height: int

@@ -25,7 +25,7 @@ _LABELS = "labels.txt"
 
 
 class Golden(Struct, frozen=True):
-    """An input with the answer that the exporter saw: logits of all classes and the map of the highest one."""
+    """An input with the answer that the exporter saw: all logits, and the map of the highest."""
 
     image: str
     logits: tuple[float, ...]
@@ -46,11 +46,13 @@ class Description(Struct, frozen=True, kw_only=True):
     labels: Annotated[tuple[str, ...], Meta(min_length=2)]
     preprocessing: str
     model_sha256: str
-    outputs: dict[Literal["logits", "maps", "features"], str]
+    outputs: dict[str, str]  # logits, maps, features -> the tensor's name
     temperature: Annotated[float, Meta(gt=0)]
     reject: Reject
     goldens: Annotated[tuple[Golden, ...], Meta(min_length=1)]
-    tolerance: Annotated[float, Meta(gt=0, description="of a golden's logits, in logits; of its map, relative to its peak")]
+    tolerance: Annotated[
+        float, Meta(gt=0, description="of a golden's logits, in logits; of its map, relative to its peak")
+    ]
     created: str
     intended_use: str
     limits: str
@@ -92,7 +94,15 @@ def read_bundle(path: Path) -> Bundle:
             description = msgspec.json.decode(_member(archive, _DESCRIPTION), type=Description)
             labels = _member(archive, _LABELS).decode().split()
             images = tuple(_member(archive, golden.image) for golden in description.goldens)
-    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, OSError, ValueError, zlib.error) as error:
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        EOFError,
+        NotImplementedError,
+        OSError,
+        ValueError,
+        zlib.error,
+    ) as error:
         # ValueError covers msgspec's errors, text that is no UTF-8, and zipfile's own on a broken directory.
         raise BundleError(f"{path}: is damaged or is no Leukoscope model bundle ({error})") from None
     model = content[:start]

@@ -37,7 +37,7 @@ class Call:
     rejected: str | None
 
     def heatmap(self) -> Heatmap:
-        """Give the map as a message carries it: what speaks for the class, its peak at 255 (Grad-CAM's ReLU)."""
+        """Give the map as a message carries it: what speaks for the class (ReLU), its peak at 255."""
         positive = np.maximum(self.activation_map, 0)
         peak = float(positive.max())
         grid = np.rint(positive * (255 / peak)).astype(np.uint8) if peak > 0 else positive.astype(np.uint8)
@@ -83,7 +83,7 @@ class Classifier:
         )
 
     def raw_outputs(self, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Give logits (classes,), maps (rows, columns, classes) and features of one crop, before calibration."""
+        """Give logits (classes,), maps (rows, columns, classes) and features (n,), before calibration."""
         return self._runtime.run(crop)
 
     def check_goldens(self) -> None:

@@ -42,10 +42,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="watch it work, on a simulated slide or on your own images")
-    demo.add_argument("--images", nargs="+", metavar="PATH", help="folders, files or globs, instead of the slide")
-    demo.add_argument("--cells", type=int, default=40, help="white cells on the simulated slide (default: 40)")
+    demo.add_argument(
+        "--images", nargs="+", metavar="PATH", help="folders, files or globs, instead of the slide"
+    )
+    demo.add_argument(
+        "--cells", type=int, default=40, help="white cells on the simulated slide (default: 40)"
+    )
     demo.add_argument("--seed", type=int, default=1, help="which slide is drawn (default: 1)")
-    demo.add_argument("--rate", type=float, default=2.0, help="fields a second; 0: as fast as it goes (default: 2)")
+    demo.add_argument(
+        "--rate", type=float, default=2.0, help="fields a second; 0: as fast as it goes (default: 2)"
+    )
     demo.add_argument("--picture", type=Path, metavar="FILE", help="write the last screen there as an SVG")
     demo.set_defaults(run=_demo)
 
@@ -57,10 +63,15 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("paths", nargs="+", metavar="PATH", help="folders, image files or globs")
     analyze.add_argument("--json", action="store_true", help="one JSON object a line and image")
     analyze.add_argument("--masks", type=Path, metavar="DIR", help="write each image's masks there as PNG")
-    analyze.add_argument("--recipe", choices=("adaptive", "study"), default="adaptive", help="how cells are found")
+    analyze.add_argument(
+        "--recipe", choices=("adaptive", "study"), default="adaptive", help="how cells are found"
+    )
     analyze.add_argument("--model", type=Path, help="a bundle, instead of the one that ships")
     analyze.add_argument(
-        "--runtime", choices=("auto", "ai-edge-litert", "tflite-runtime"), default="auto", help="which TFLite runtime"
+        "--runtime",
+        choices=("auto", "ai-edge-litert", "tflite-runtime"),
+        default="auto",
+        help="which TFLite runtime",
     )
     analyze.set_defaults(run=_analyze)
 
@@ -74,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     model.set_defaults(run=_model)
 
     results = commands.add_parser("results", help="look at what the daemon has stored")
-    results.add_argument("action", choices=("list", "export"), help="a table, or every field as a line of JSON")
+    results.add_argument(
+        "action", choices=("list", "export"), help="a table, or every field as a line of JSON"
+    )
     where = results.add_mutually_exclusive_group(required=True)
     where.add_argument("--config", type=Path, help="the daemon's configuration, which names the store")
     where.add_argument("--store", type=Path, help="the store itself")
@@ -125,8 +138,10 @@ def _check_config(options: argparse.Namespace) -> int:
         from edge.errors import ConfigError  # noqa: PLC0415
 
         raise ConfigError(f"{options.config}: model.path: {config.model.bundle} is not there")
-    camera = f"replay of {', '.join(config.camera.paths)}" if isinstance(config.camera, ReplayConfig) else "simulated slide"
-    print(f"{options.config}: right. Device {config.device}, camera: {camera}, broker {config.mqtt.host}:{config.mqtt.port}")  # noqa: T201
+    camera = config.camera
+    source = f"replay of {', '.join(camera.paths)}" if isinstance(camera, ReplayConfig) else "simulated slide"
+    broker = f"{config.mqtt.host}:{config.mqtt.port}"
+    print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}")  # noqa: T201
     return 0
 
 

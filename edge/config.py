@@ -120,7 +120,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def machine_device_id() -> str:
-    """Give an id that is the same after every start of this machine, and tells nobody the machine's own id."""
+    """Give an id that stays with this machine and does not give away the machine's own."""
     try:
         machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
     except OSError:

@@ -55,7 +55,8 @@ def verify_model(path: Path) -> int:
 
     for runtime in installed() or ("auto",):
         classifier = Classifier.load(path, runtime=runtime)
-        print(f"{path}: {len(classifier.bundle.description.goldens)} golden inputs pass on {classifier.runtime_name}")  # noqa: T201
+        goldens = len(classifier.bundle.description.goldens)
+        print(f"{path}: {goldens} golden inputs pass on {classifier.runtime_name}")  # noqa: T201
     return 0
 
 
@@ -68,11 +69,16 @@ def list_results(path: Path, specimen: str | None) -> int:
     table = Table("captured", "specimen", "source", "cells", "calls", title=str(path), title_justify="left")
     for field in _fields(path, specimen):
         calls = ", ".join(
-            f"{cell.label} {100 * cell.probability:.0f} %" + ("" if cell.complete else " (cut)") for cell in field.cells
+            f"{cell.label} {100 * cell.probability:.0f} %" + ("" if cell.complete else " (cut)")
+            for cell in field.cells
         )
         captured = field.captured_at.strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(
-            captured, field.specimen_id, field.source, str(len(field.cells)), calls or field.quality.reason or "-"
+            captured,
+            field.specimen_id,
+            field.source,
+            str(len(field.cells)),
+            calls or field.quality.reason or "-",
         )
     Console().print(table)
     return 0

@@ -41,7 +41,8 @@ class Cell(Struct, frozen=True, kw_only=True):
     cell_id: str
     box: Box
     crop: Annotated[
-        Box, Meta(description="the square that was classified and that the heatmap covers; may pass the frame")
+        Box,
+        Meta(description="the square that was classified and that the heatmap covers; may pass the frame"),
     ]
     label: str
     probability: Probability
@@ -56,7 +57,9 @@ class Quality(Struct, frozen=True, kw_only=True):
 
     accepted: bool
     reason: str | None
-    focus: Annotated[float, Meta(description="variance of the Laplacian over the mean brightness; rises when sharper")]
+    focus: Annotated[
+        float, Meta(description="variance of the Laplacian over the mean brightness; rises when sharper")
+    ]
     brightness: Annotated[float, Meta(description="mean grey level, 0 to 255")]
     clipped: Annotated[float, Meta(ge=0, le=1, description="share of pixels at white")]
 

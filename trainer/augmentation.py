@@ -7,17 +7,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from edge.masking import CROP_SIZE, WHITE_LEVEL
+from edge.masking import CROP_SIZE
+from edge.masking.adaptive import WHITE_LEVEL
 
 _BARE = WHITE_LEVEL / 255
 
 
-class Augmentation(keras.layers.Layer):
-    """Turn, shift and scale, then stain, light, focus and noise. uint8 (n, s, s, 3) -> float32 (n, 120, 120, 3).
+class Augmentation(keras.layers.Layer):  # type: ignore[misc]
+    """Turn, shift and scale, then stain, light, focus and noise; uint8 (n, s, s, 3) to float32 in 0 to 1.
 
-    Colour is changed in optical density (Beer-Lambert), where a dye's amount is a factor: `stain` scales all
-    channels together, `hue` each on its own, `cast` multiplies the light. `scale`, `shift` are shares of the
-    crop, `blur` a standard deviation in pixels, `noise` one in grey levels. All are the widths of what is drawn.
+    Colour is changed in optical density (Beer-Lambert), where a dye's amount is a factor: `stain` scales
+    all channels together, `hue` each on its own, `cast` multiplies the light. `scale`, `shift` are shares of
+    the crop, `blur` a standard deviation in pixels, `noise` one in grey levels: widths of what is drawn.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class Augmentation(keras.layers.Layer):
         side = float(image.shape[1])
         angle = tf.random.stateless_uniform((count,), seeds[0], 0, 6.2831853)
         mirror = tf.sign(tf.random.stateless_uniform((count,), seeds[1], -1, 1))
-        zoom = tf.exp(tf.random.stateless_normal((count, 2), seeds[1]) * tf.constant([self.scale, self.scale / 3]))
+        zoom = tf.exp(
+            tf.random.stateless_normal((count, 2), seeds[1]) * tf.constant([self.scale, self.scale / 3])
+        )
         move = tf.random.stateless_normal((count, 2), seeds[2]) * self.shift * CROP_SIZE
         across, along = zoom[:, 0] * zoom[:, 1], zoom[:, 0] / zoom[:, 1]
         cos, sin = tf.cos(angle), tf.sin(angle)

@@ -122,7 +122,9 @@ def cut_crops(
     """Cut the largest cell of every image. Raises DataError for an image that cannot be read."""
     side = round(CROP_SIZE * context)
     pixels = np.empty((len(images), side, side, 3), np.uint8)
-    labels, names, missed = [], [], []
+    labels: list[int] = []
+    names: list[str] = []
+    missed: list[str] = []
     for done, image in enumerate(images):
         try:
             frame = read_image(image.path)
@@ -159,7 +161,7 @@ def cached_crops(
     context: float,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> tuple[Crops, str]:
-    """Cut the crops, or take them from the folder `cache` if images and recipe are the same; give the fingerprint."""
+    """Cut the crops, or take them from the folder `cache`; give them with the images' fingerprint."""
     data_hash = fingerprint(images)
     key = hashlib.sha256(
         json.dumps([data_hash, list(classes), PREPROCESSING[recipe], context, cv2.__version__]).encode()
@@ -180,7 +182,11 @@ def cached_crops(
     cache.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.npz")
     np.savez(
-        partial, pixels=crops.pixels, labels=crops.labels, names=np.array(crops.names), missed=np.array(crops.missed)
+        partial,
+        pixels=crops.pixels,
+        labels=crops.labels,
+        names=np.array(crops.names),
+        missed=np.array(crops.missed),
     )
     partial.replace(path)
     return crops, data_hash

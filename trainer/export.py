@@ -99,7 +99,9 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
 
 def _checked_outputs(content: bytes, parameters: int) -> dict[str, str]:
     if len(content) < parameters:
-        raise ExportError(f"the converted file has {len(content)} bytes for {parameters} weights: they are not in it")
+        raise ExportError(
+            f"the converted file has {len(content)} bytes for {parameters} weights: they are not in it"
+        )
     interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()
     operations = {op["op_name"] for op in interpreter._get_ops_details()}  # noqa: SLF001
@@ -107,7 +109,9 @@ def _checked_outputs(content: bytes, parameters: int) -> dict[str, str]:
         raise ExportError("the converted file reads its weights from variables that the device has not")
     scale, zero_point = interpreter.get_input_details()[0]["quantization"]
     if abs(scale * 255 - 1) > 1e-4 or zero_point != 0:
-        raise ExportError(f"the input's scale is {scale} from {zero_point}; the camera's bytes need 1/255 from 0")
+        raise ExportError(
+            f"the input's scale is {scale} from {zero_point}; the camera's bytes need 1/255 from 0"
+        )
     (signature,) = interpreter.get_signature_list()
     details = {d["index"]: d["name"] for d in interpreter.get_output_details()}
     runner = interpreter.get_signature_runner(signature)
@@ -115,9 +119,12 @@ def _checked_outputs(content: bytes, parameters: int) -> dict[str, str]:
 
 
 def run_int8(
-    quantized: Quantized, pixels: NDArray[np.uint8], runtime: str = "auto", progress: Callable[[], None] = lambda: None
+    quantized: Quantized,
+    pixels: NDArray[np.uint8],
+    runtime: str = "auto",
+    progress: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float32]:
-    """Give the int8 logits, float32 (n, classes), of crops (n, 120, 120, 3), one by one as the device does."""
+    """Give the int8 logits, float32 (n, classes), of crops (n, 120, 120, 3), one by one as on the device."""
     opened = Runtime(quantized.model, quantized.outputs, choice=runtime)
     rows = []
     for crop in pixels:
@@ -126,10 +133,13 @@ def run_int8(
     return np.array(rows, np.float32)
 
 
-def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+def fit_temperature(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], weights: NDArray[np.float64]
+) -> float:
     """Give the temperature with the least log loss on held-out cells (Guo et al. 2017).
 
-    logits: (n, classes), labels: (n,). Searched on a grid: the loss is smooth and one-dimensional.
+    logits: (n, classes), labels: (n,), weights: (n,), so that each photograph counts once. Searched on a
+    grid: the loss is smooth and one-dimensional.
     """
     if not len(labels):
         return 1.0
@@ -139,7 +149,7 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
         scaled = logits / temperature
         scaled = scaled - scaled.max(axis=1, keepdims=True)
         log_probability = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-        losses.append(-log_probability[np.arange(len(labels)), labels].mean())
+        losses.append(-np.average(log_probability[np.arange(len(labels)), labels], weights=weights))
     return float(round(candidates[int(np.argmin(losses))], 3))
 
 
@@ -159,7 +169,9 @@ def goldens_of(quantized: Quantized, recipe: Recipe) -> tuple[tuple[Golden, ...]
     goldens, images = [], {}
     for number, crop in enumerate(_golden_crops(recipe)):
         name = f"golden/{number}.png"
-        ok, png = cv2.imencode(".png", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        ok, png = cv2.imencode(
+            ".png", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9]
+        )
         if not ok:
             raise ExportError(f"{name}: could not be encoded")
         outputs = opened.run(crop)
@@ -175,22 +187,31 @@ def goldens_of(quantized: Quantized, recipe: Recipe) -> tuple[tuple[Golden, ...]
     return tuple(goldens), images
 
 
-def gate(float_logits: NDArray[np.float32], int8_logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
-    """Compare int8 with float on held-out cells; give the figures. Raises ExportError naming the failed gate."""
+def gate(
+    float_logits: NDArray[np.float32],
+    int8_logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64],
+) -> dict[str, float]:
+    """Compare int8 with float on held-out cells; give the figures. Raises ExportError for a failed gate."""
     if not len(labels):
         return {}
     float_calls, int8_calls = float_logits.argmax(axis=1), int8_logits.argmax(axis=1)
     figures = {
         "float_accuracy": round(float((float_calls == labels).mean()), 4),
         "int8_accuracy": round(float((int8_calls == labels).mean()), 4),
+        "int8_accuracy_per_photograph": round(float(np.average(int8_calls == labels, weights=weights)), 4),
         "agreement": round(float((float_calls == int8_calls).mean()), 4),
     }
     drop = figures["float_accuracy"] - figures["int8_accuracy"]
     if drop > MAX_ACCURACY_DROP:
-        raise ExportError(f"int8 loses {100 * drop:.1f} points of accuracy; {100 * MAX_ACCURACY_DROP} are allowed")
+        raise ExportError(
+            f"int8 loses {100 * drop:.1f} points of accuracy; {100 * MAX_ACCURACY_DROP} are allowed"
+        )
     if figures["agreement"] < MIN_AGREEMENT:
         raise ExportError(
-            f"int8 and float agree on {100 * figures['agreement']:.1f} % of cells; {100 * MIN_AGREEMENT} % are needed"
+            f"int8 and float agree on {100 * figures['agreement']:.1f} % of cells; "
+            f"{100 * MIN_AGREEMENT} % are needed"
         )
     return figures
 
@@ -217,7 +238,7 @@ def write(
         labels=recipe.data.classes,
         preprocessing=PREPROCESSING[recipe.data.masking],
         model_sha256=hashlib.sha256(quantized.model).hexdigest(),
-        outputs=quantized.outputs,  # type: ignore[arg-type]
+        outputs=quantized.outputs,
         temperature=temperature,
         reject=Reject(minimum_probability),
         goldens=goldens,
@@ -241,7 +262,7 @@ def write(
 
 
 def _try_on_every_runtime(path: Path) -> None:
-    """Run the goldens as a device would, in a process without TensorFlow: beside it tflite-runtime cannot load."""
+    """Run the goldens in a process without TensorFlow, beside which tflite-runtime cannot load."""
     done = subprocess.run(  # noqa: S603 (our own interpreter and module)
         [sys.executable, "-m", "edge.cli", "model", "verify", str(path)],
         capture_output=True,
@@ -249,7 +270,9 @@ def _try_on_every_runtime(path: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise ExportError(done.stderr.strip().splitlines()[-1] if done.stderr else f"{path}: could not be verified")
+        raise ExportError(
+            done.stderr.strip().splitlines()[-1] if done.stderr else f"{path}: could not be verified"
+        )
 
 
 def _tools() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The networks, by name. Each takes float32 (n, 120, 120, 3) in 0 to 1 and gives logits, maps and features."""
+"""The networks, by name. Each takes float32 (n, 120, 120, 3) in 0 to 1 and gives logits."""
 
 from __future__ import annotations
 

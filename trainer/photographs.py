@@ -182,8 +182,7 @@ def _assign(
         fits = [(_fit(features, gallery.features[entry]), int(entry)) for entry in shortlist]
         # Photographs of one place on the slide all fit; the one that was copied has the nearest descriptors.
         (inliers, _), entry = max(fits, key=lambda fit: fit[0][1])
-        known = inliers >= MINIMUM_INLIERS
-        matches[image] = Match(originals[entry // 2].stem if known else None, inliers)
+        matches[image] = Match(originals[entry // 2].stem if inliers >= MINIMUM_INLIERS else None, inliers)
         step()
     return matches
 

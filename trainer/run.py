@@ -15,8 +15,8 @@ from edge.errors import ConfigError
 from trainer import export, training
 from trainer.datasets import DATASETS, DataError, LabelledImage, cached_crops, list_images
 from trainer.photographs import UNKNOWN, find_photographs, read_groups, write_groups
-from trainer.recipe import Recipe
-from trainer.splits import hold_out_photographs
+from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
+from trainer.splits import hold_out_photographs, photograph_weights
 from trainer.training import Samples, centre, fit, last_checkpoint, predict
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Run(Struct, frozen=True):
 
 
 def fit_run(recipe: Recipe, data: Path, out: Path, photographs: Path | None = None) -> Run:
-    """Cut crops, recover the photographs behind copies, split over them, and train; everything lands in `out`.
+    """Cut crops, recover the photographs behind copies, split over them, and train, all into `out`.
 
     Raises DataError, ConfigError (the folder holds another run), TrainingError.
     """
@@ -74,7 +74,9 @@ def fit_run(recipe: Recipe, data: Path, out: Path, photographs: Path | None = No
                 progress.console.print(f"epoch {epoch + 1:3d}/{settings.epochs}  {note}")
                 progress.update(bar, completed=(epoch + 1) * steps)
             else:
-                progress.update(bar, completed=epoch * steps + step + 1, note=f"loss {logs.get('loss', 0):.3f}")
+                progress.update(
+                    bar, completed=epoch * steps + step + 1, note=f"loss {logs.get('loss', 0):.3f}"
+                )
 
         fit(recipe, samples.chosen(~held), samples.chosen(held), out, report)
     return run
@@ -108,8 +110,9 @@ def export_run(folder: Path, data: Path, out: Path) -> None:
         pixels = centre(unseen.pixels)
         bar = progress.add_task("comparing int8 with float", total=len(pixels), note="")
         int8_logits = export.run_int8(quantized, pixels, progress=lambda: progress.advance(bar))
-        figures = export.gate(predict(model, pixels), int8_logits, unseen.labels)
-        temperature = export.fit_temperature(int8_logits, unseen.labels)
+        weights = photograph_weights(unseen.photographs)
+        figures = export.gate(predict(model, pixels), int8_logits, unseen.labels, weights)
+        temperature = export.fit_temperature(int8_logits, unseen.labels, weights)
         export.write(
             out,
             quantized,

@@ -29,16 +29,22 @@ def hold_out_photographs(
     return np.isin(names, sorted(chosen))
 
 
-def draw_probabilities(labels: NDArray[np.int64], photographs: Sequence[str], balance: float) -> NDArray[np.float64]:
+def photograph_weights(photographs: Sequence[str]) -> NDArray[np.float64]:
+    """Give each image the weight by which all copies of one photograph together count once: float64 (n,)."""
+    _, inverse, copies = np.unique(np.array(photographs), return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / copies[inverse], np.float64)
+
+
+def draw_probabilities(
+    labels: NDArray[np.int64], photographs: Sequence[str], balance: float
+) -> NDArray[np.float64]:
     """Give each image's chance of being drawn, summing to 1: each photograph counts once, not once a copy.
 
     balance: 1 draws all classes equally often, 0 each as often as it has photographs.
     """
-    names = np.array(photographs)
-    _, inverse, copies = np.unique(names, return_inverse=True, return_counts=True)
-    weight = 1.0 / copies[inverse]
+    weight = photograph_weights(photographs)
     for label in np.unique(labels):
         of_class = labels == label
         total = weight[of_class].sum()
         weight[of_class] *= total ** (1 - balance) / total
-    return weight / weight.sum()
+    return np.asarray(weight / weight.sum(), np.float64)

@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from edge.errors import LeukoscopeError
+from edge.masking import CROP_SIZE
 from trainer import networks
 from trainer.augmentation import Augmentation
-from trainer.splits import draw_probabilities
+from trainer.splits import draw_probabilities, photograph_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,11 +53,12 @@ class Samples:
 
 def centre(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Cut the device's 120x120 crop out of crops with context: (n, s, s, 3) -> (n, 120, 120, 3)."""
-    margin = (pixels.shape[1] - networks.CROP_SIZE) // 2
-    return pixels[:, margin : margin + networks.CROP_SIZE, margin : margin + networks.CROP_SIZE]
+    margin = (pixels.shape[1] - CROP_SIZE) // 2
+    inner = slice(margin, margin + CROP_SIZE)
+    return pixels[:, inner, inner, :]
 
 
-class _AveragedWeights(keras.callbacks.Callback):
+class _AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
     """A running average of all weights, BatchNorm's statistics included (Polyak and Juditsky 1992).
 
     Keras' own averaging leaves those statistics out, and writes the average back after every call of `fit`.
@@ -112,7 +114,7 @@ def fit(
         if len(held):
             logs |= _validated(average, held, validation)
         history.append(logs)
-        _save(model, average, history, out)
+        save_checkpoint(model, average, history, out)
         report(epoch, -1, logs)
     return average
 
@@ -161,7 +163,7 @@ def _start_or_resume(
 
 
 def last_checkpoint(out: Path) -> Path | None:
-    """Give the newest whole checkpoint folder of a run, or None. `model.keras` in it holds the averaged weights."""
+    """Give the newest whole checkpoint folder of a run, or None. WEIGHTS in it holds the averaged weights."""
     return max(out.glob("epoch-*"), default=None)
 
 
@@ -188,13 +190,10 @@ def _batches(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.da
     return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
 
 
-def _validated(
-    average: keras.Model, held: NDArray[np.uint8], validation: Samples
-) -> dict[str, float]:
+def _validated(average: keras.Model, held: NDArray[np.uint8], validation: Samples) -> dict[str, float]:
     """Measure what would be kept. Each photograph weighs once, however many copies there are of it."""
     right = predict(average, held).argmax(axis=1) == validation.labels
-    names = np.array(validation.photographs)
-    weight = 1 / np.unique(names, return_counts=True)[1][np.unique(names, return_inverse=True)[1]]
+    weight = photograph_weights(validation.photographs)
     recalls = [
         np.average(right[validation.labels == c], weights=weight[validation.labels == c])
         for c in np.unique(validation.labels)
@@ -205,7 +204,9 @@ def _validated(
     }
 
 
-def _save(model: keras.Model, average: keras.Model, history: list[dict[str, float]], out: Path) -> None:
+def save_checkpoint(
+    model: keras.Model, average: keras.Model, history: list[dict[str, float]], out: Path
+) -> None:
     """Write beside, then put in place: a full disk or a kill leaves the last good checkpoint."""
     folder = out / f"epoch-{len(history):04d}"
     partial = out / f"partial-{folder.name}"

@@ -113,8 +113,9 @@ def _images(given: str) -> Iterator[_Image]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
+    if path.is_file():
         yield path
+    if not path.is_dir():
         return
     for folder, _, names in os.walk(path, onerror=_refuse):
         yield from (file for name in names if (file := Path(folder, name)).is_file())
@@ -141,7 +142,9 @@ def _name(file: Path, root: Path) -> str:
     # The last folder's name stays in, so that one file has one name whether its folder, a glob or the file
     # itself was given. abspath and not resolve: a link keeps its own name.
     folder = os.path.abspath(root)  # noqa: PTH100
-    return Path(os.path.abspath(file)).relative_to(Path(folder).parent).as_posix()  # noqa: PTH100
+    name = Path(os.path.abspath(file)).relative_to(Path(folder).parent).as_posix()  # noqa: PTH100
+    # Bytes that are no UTF-8 are legal in a file's name and in no message.
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _contents(path: Path) -> bytes:

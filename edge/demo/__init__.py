@@ -75,18 +75,18 @@ def run_demo(
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
             raise LeukoscopeError(f"the daemon stopped with status {status}: {lines[-1]}")
         if status:
-            print(f"leukoscope: the daemon ended with status {status}:", file=sys.stderr)  # noqa: T201
-            print(*log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:], sep="\n", file=sys.stderr)  # noqa: T201
+            last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:]
+            print(f"leukoscope: the daemon ended with status {status}:", *last, sep="\n", file=sys.stderr)  # noqa: T201
     return status
 
 
 def _toml(camera: CameraConfig, broker: LocalBroker, store: Path, target: int) -> str:
     """Write the daemon's configuration. JSON strings, numbers and lists of them are TOML as well."""
+    section: dict[str, object] = {"frames_per_second": camera.frames_per_second}
     if isinstance(camera, ReplayConfig):
-        section = {"kind": "replay", "paths": list(camera.paths)}
+        section |= {"kind": "replay", "paths": list(camera.paths)}
     else:
-        section = {"kind": "simulated", "seed": camera.seed, "cells": camera.cells}
-    section["frames_per_second"] = camera.frames_per_second
+        section |= {"kind": "simulated", "seed": camera.seed, "cells": camera.cells}
     lines = [f"device_id = {json.dumps(_DEVICE)}", "[camera]"]
     lines += [f"{key} = {json.dumps(value)}" for key, value in section.items()]
     lines += ["[specimen]", 'id = "DEMO"', f"target = {max(1, target)}"]

@@ -45,7 +45,9 @@ class LocalBroker:
             folder = Path(self._folder.name)
             folder.chmod(0o755)  # started as root, mosquitto drops to its own user before it reads
             config = folder / "mosquitto.conf"
-            config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n", "ascii")
+            config.write_text(
+                f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n", "ascii"
+            )
             command = [self._mosquitto, "-c", str(config)]
         else:
             command = [sys.executable, "-m", "edge.demo.embedded_broker", str(self.port)]

@@ -17,7 +17,16 @@ COLOURS = {
 }
 
 # Evenly rising in lightness, dark to light, so that it reads without colour vision as well.
-_STOPS = ((0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164))
+_STOPS = (
+    (0, 0, 4),
+    (40, 11, 84),
+    (101, 21, 110),
+    (159, 42, 99),
+    (212, 72, 66),
+    (245, 125, 21),
+    (250, 193, 39),
+    (252, 255, 164),
+)
 
 
 def shade(level: int) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 from rich.align import Align
 from rich.columns import Columns
 from rich.console import Console, Group
@@ -62,7 +63,7 @@ class Dashboard:
     def connect(self, port: int, protocol: str, device: str) -> None:
         """Subscribe to everything that the device says. Raises BrokerError."""
         version = mqtt.MQTTv5 if protocol == "5" else mqtt.MQTTv311
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "leukoscope-dashboard", protocol=version)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, "leukoscope-dashboard", protocol=version)
         client.on_message = self._received
         client.on_connect = lambda c, *_: c.subscribe(f"leukoscope/{device}/#", qos=1)
         subscribed: queue.Queue[bool] = queue.Queue()
@@ -93,7 +94,9 @@ class Dashboard:
 
     def picture(self, path: Path) -> None:
         """Write the screen as it stands now as an SVG. Raises LeukoscopeError."""
-        console = Console(record=True, width=110, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+        console = Console(
+            record=True, width=110, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+        )
         console.print(self._screen())
         try:
             console.save_svg(str(path), title="leukoscope demo")
@@ -104,7 +107,10 @@ class Dashboard:
         """Print what it came to."""
         print_ = self._console.print
         print_()
-        print_(f"[bold]{self.fields_seen}[/] of {self._expected} fields arrived over MQTT, with [bold]{self._cells}[/] cells.")
+        print_(
+            f"[bold]{self.fields_seen}[/] of {self._expected} fields arrived over MQTT, "
+            f"with [bold]{self._cells}[/] cells."
+        )
         if self._differential is not None:
             print_(self._differential_table(self._differential))
         if self._truth is not None and self._truth.drawn:
@@ -124,7 +130,7 @@ class Dashboard:
 
     def _received(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         try:
-            self._messages.put((datetime.now(UTC), decode(message.payload)))
+            self._messages.put((datetime.now(UTC), decode(bytes(message.payload))))
         except msgspec.MsgspecError:
             return  # somebody else's topic, or an image
 
@@ -153,7 +159,9 @@ class Dashboard:
         if self._truth is not None:
             self._truth.add(field)
         if not self._console.is_terminal:
-            calls = ", ".join(f"{c.label} {100 * c.probability:.0f} %" for c in field.cells) or "no white cell"
+            calls = (
+                ", ".join(f"{c.label} {100 * c.probability:.0f} %" for c in field.cells) or "no white cell"
+            )
             self._console.print(f"{field.source}: {calls}", soft_wrap=True, highlight=False)
 
     def _screen(self) -> RenderableType:
@@ -178,22 +186,35 @@ class Dashboard:
             Text(f"{self.fields_seen}/{self._expected} fields, {self._cells} cells", "dim"),
         )
         body = Group(head, cards, differential, Text(latency, "dim"), progress)
-        return Panel(body, title="[bold]Leukoscope[/]", border_style="blue", width=min(self._console.width, 110))
+        return Panel(
+            body, title="[bold]Leukoscope[/]", border_style="blue", width=min(self._console.width, 110)
+        )
 
     def _differential_table(self, differential: Differential) -> Table:
         table = Table(
-            title=f"Differential of {differential.specimen_id} ({differential.state}), {differential.counted} cells counted",
+            title=f"Differential of {differential.specimen_id} ({differential.state}): "
+            f"{differential.counted} counted",
             title_justify="left",
             box=None,
             padding=(0, 1),
         )
-        for name, justify in (("", "left"), ("", "left"), ("cells", "right"), ("%", "right"), ("95 % interval", "left")):
+        for name, justify in (
+            ("", "left"),
+            ("", "left"),
+            ("cells", "right"),
+            ("%", "right"),
+            ("95 % interval", "left"),
+        ):
             table.add_column(name, justify=justify)  # type: ignore[arg-type]
         for row in differential.classes:
             colour = COLOURS.get(row.label, "white")
             bar = Text("█" * round(row.percent / 4) or "▏", colour)
             table.add_row(
-                Text(row.label, colour), bar, str(row.count), f"{row.percent:.1f}", f"{row.low:.1f} to {row.high:.1f}"
+                Text(row.label, colour),
+                bar,
+                str(row.count),
+                f"{row.percent:.1f}",
+                f"{row.low:.1f} to {row.high:.1f}",
             )
         aside = [f"{count} {reason}" for reason, count in differential.unclassified.items()]
         if differential.incomplete:
@@ -223,4 +244,3 @@ def _card(field: FieldResult, cell: Cell) -> Panel:
 
 def _median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
-

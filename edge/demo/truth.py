@@ -29,7 +29,8 @@ class Truth:
             over = [
                 cell
                 for cell in field.cells
-                if cell.box[0] <= x <= cell.box[0] + cell.box[2] and cell.box[1] <= y <= cell.box[1] + cell.box[3]
+                if cell.box[0] <= x <= cell.box[0] + cell.box[2]
+                and cell.box[1] <= y <= cell.box[1] + cell.box[3]
             ]
             self.found += bool(over)
             self.named += any(cell.label == true.label and cell.rejected is None for cell in over)

@@ -1,4 +1,4 @@
-"""A bundle is whole or refused with one sentence; it proves itself on its golden inputs; both runtimes agree."""
+"""A bundle is whole or refused with one sentence, and proves itself on its golden inputs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def test_the_shipped_bundle_is_small_and_says_what_it_is():
 def test_any_zip_tool_opens_what_stands_behind_the_network():
     with zipfile.ZipFile(SHIPPED_MODEL) as archive:
         assert archive.testzip() is None
-        assert archive.read("labels.txt").decode().split() == list(read_bundle(SHIPPED_MODEL).description.labels)
+        assert archive.read("labels.txt").decode().split() == list(
+            read_bundle(SHIPPED_MODEL).description.labels
+        )
 
 
 @pytest.mark.parametrize("runtime", sorted(RUNTIMES))
@@ -93,11 +95,14 @@ def test_a_flipped_byte_is_refused_or_changes_nothing_that_is_used(tmp_path, pos
     path = tmp_path / "damaged.tflite"
     path.write_bytes(damaged)
     whole = read_bundle(SHIPPED_MODEL)
+    complaint = ""
     try:
         bundle = read_bundle(path)
     except BundleError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
+        complaint = str(error)
+    if complaint:
+        assert complaint.startswith(str(path))
+        assert "\n" not in complaint
     else:
         # Bytes that no one reads (a time stamp, a comment) may differ; the network and its goldens may not.
         assert bundle.model == whole.model

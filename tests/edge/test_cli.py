@@ -67,7 +67,7 @@ def test_analyze_speaks_to_people_as_well(pictures, capsys):
     assert capsys.readouterr().out.startswith(f"{pictures / 'a.png'}: ")
 
 
-def test_masks_are_pictures_of_the_images_size_named_after_them(pictures, tmp_path, capsys):
+def test_masks_are_pictures_of_the_images_size_named_after_them(pictures, tmp_path):
     masks = tmp_path / "masks"
     assert main(["analyze", "--masks", str(masks), str(pictures / "a.png"), str(pictures / "d.jpg")]) == 0
     assert sorted(p.name for p in masks.iterdir()) == ["a.png", "d.png"]

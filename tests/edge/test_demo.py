@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import shutil
 import subprocess
@@ -82,4 +83,4 @@ def test_a_heatmap_is_brighter_where_the_evidence_is():
     levels = [sum(shade(level)) for level in range(256)]
     assert levels[0] < 30
     assert levels[255] > 600
-    assert all(b - a > -25 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b - a > -25 for a, b in itertools.pairwise(levels))

@@ -1,4 +1,4 @@
-"""Cells are found where they are, whole, all of them, under any light; crops hold what the classifier needs."""
+"""Cells are found where they are, all of them, under any light; crops hold what the classifier needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 from real_data import real_images
 
 from edge.cameras.replay import read_image
-from edge.masking import CROP_SIZE, WHITE_LEVEL, cut_crop, find_cells
+from edge.masking import CROP_SIZE, cut_crop, find_cells
+from edge.masking.adaptive import WHITE_LEVEL
 
 BACKGROUND = (225, 220, 215)
 RED_CELL = (205, 165, 165)

@@ -17,7 +17,7 @@ CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 
 
 def draw_data(data: Path, *, photographs: int = 3, copies: int = 2) -> Path:
-    """Write TRAIN with `photographs` a class, each turned into `copies` with black wedges, and the originals."""
+    """Write TRAIN with `photographs` a class, each turned into `copies`, and the originals."""
     originals = data / "bccd" / "JPEGImages"
     originals.mkdir(parents=True)
     train = data / "blood-cell-images" / "TRAIN"

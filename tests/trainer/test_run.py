@@ -1,4 +1,4 @@
-"""From a folder of images to a bundle that the device takes: the researcher's two commands, on drawn images."""
+"""From a folder of images to a bundle that the device takes, by the researcher's two commands."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from drawn_data import CLASSES, draw_data
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
-from edge.bundle import read_bundle  # noqa: E402
-from edge.classifier import Classifier  # noqa: E402
-from edge.errors import ConfigError  # noqa: E402
-from trainer import run as runs  # noqa: E402
-from trainer import training  # noqa: E402
-from trainer.cli import main  # noqa: E402
-from trainer.datasets import DataError, list_images  # noqa: E402
-from trainer.recipe import load_recipe  # noqa: E402
-from trainer.training import TrainingError, last_checkpoint  # noqa: E402
+from edge.bundle import read_bundle
+from edge.classifier import Classifier
+from edge.errors import ConfigError
+from trainer import run as runs
+from trainer import training
+from trainer.cli import main
+from trainer.datasets import DataError, list_images
+from trainer.recipe import load_recipe
+from trainer.training import TrainingError, last_checkpoint
 
 RECIPE = """
 [data]
@@ -87,14 +87,14 @@ def test_the_exported_bundle_is_taken_by_the_device_and_classifies(finished, dat
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(finished, data, recipe, tmp_path, monkeypatch):
     out = tmp_path / "stopped"
-    save = training._save
+    save = training.save_checkpoint
 
     def save_then_stop(model, average, log, folder):
         save(model, average, log, folder)
         if len(log) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "_save", save_then_stop)
+    monkeypatch.setattr(training, "save_checkpoint", save_then_stop)
     arguments = ["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]
     assert main(arguments) == 130
     assert len(history(out)) == 1
@@ -104,18 +104,20 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(finished, data, rec
         assert stopped["loss"] == pytest.approx(whole["loss"], abs=1e-4)
 
 
-def test_a_full_disk_keeps_the_last_good_checkpoint(finished, data, recipe, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_last_good_checkpoint(finished, tmp_path, monkeypatch):
     out = tmp_path / "full"
     shutil.copytree(finished, out)
     good = last_checkpoint(out)
 
-    def no_room(self, path, *_, **__):
+    def no_room(*_, **__):
         raise OSError(28, "No space left on device")
 
     model = training.keras.models.load_model(good / training.WEIGHTS)
     monkeypatch.setattr(type(model), "save", no_room)
-    with pytest.raises(TrainingError, match=r"No space left on device.*the last good checkpoint is .*epoch-0003"):
-        training._save(model, model, [{}] * 4, out)
+    with pytest.raises(
+        TrainingError, match=r"No space left on device.*the last good checkpoint is .*epoch-0003"
+    ):
+        training.save_checkpoint(model, model, [{}] * 4, out)
     assert last_checkpoint(out) == good
     assert not list(out.glob("partial-*"))
 
@@ -163,5 +165,5 @@ def test_a_recipe_that_is_wrong_is_refused_by_name(tmp_path, text, sentence):
 
 
 def test_a_recipe_that_is_not_there_names_those_that_are():
-    with pytest.raises(ConfigError, match="with the package come: .*clinic"):
+    with pytest.raises(ConfigError, match=r"with the package come: .*clinic"):
         load_recipe("clinik")

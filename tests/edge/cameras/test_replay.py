@@ -92,6 +92,7 @@ def test_a_folder_is_searched_through_and_through_in_the_order_of_paths(tmp_path
         put(tmp_path / name, encoded((tmp_path / name).suffix.lower()))
     put(tmp_path / "slide/notes.txt", b"no image")
     (tmp_path / "slide/folder.png").mkdir()
+    os.mkfifo(tmp_path / "slide/pipe.png")
     camera = replay(tmp_path / "slide")
     assert len(camera) == 5
     assert names(camera) == [
@@ -121,6 +122,7 @@ def test_globs_match_folders_files_and_whole_trees(tmp_path: Path) -> None:
     for name in ("day1/a/1.png", "day1/2.png", "day2/3.png", "night/4.png"):
         put(tmp_path / name)
     put(tmp_path / "day1/readme.txt", b"")
+    os.mkfifo(tmp_path / "day1/1.png")
     assert names(replay(tmp_path / "day*")) == [
         f"{tmp_path.name}/{x}" for x in ("day1/2.png", "day1/a/1.png", "day2/3.png")
     ]
@@ -143,6 +145,11 @@ def test_letters_beyond_ascii(tmp_path: Path) -> None:
     assert names(replay(put(tmp_path / "Blutbild Zoë/zelle-äß-细胞.png").parent)) == [
         "Blutbild Zoë/zelle-äß-细胞.png"
     ]
+
+
+def test_a_name_that_is_no_text_can_still_be_written_down(tmp_path: Path) -> None:
+    put(tmp_path / "slide" / os.fsdecode(b"zelle-\xe4.png"))
+    assert names(replay(tmp_path / "slide")) == ["slide/zelle-\N{REPLACEMENT CHARACTER}.png"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+"""Where the white cells are: nucleus and cell masks, boxes, and the crops that the classifier sees.
+
+Two recipes. `adaptive` (the default) finds every white cell of a field from the picture's own statistics.
+`study` is the published one, kept to the letter: one cell, one fixed colour range, one camera.
+The trainer makes its crops with this very code, so training and device cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from edge.masking import adaptive, study
+from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell, Pixels, Recipe
+
+__all__ = [
+    "CROP_SIZE",
+    "PREPROCESSING",
+    "FieldMasks",
+    "FoundCell",
+    "Pixels",
+    "Recipe",
+    "cut_crop",
+    "find_cells",
+]
+
+PREPROCESSING: dict[Recipe, str] = {"adaptive": "adaptive/1", "study": "study/1"}
+"""Version of each recipe's crops. It stands in the bundle: a model only reads crops of its own recipe."""
+
+
+def find_cells(pixels: Pixels, recipe: Recipe = "adaptive") -> FieldMasks:
+    """Find the white cells of a frame (uint8 RGB, (height, width, 3)), the largest nucleus first."""
+    return study.find(pixels) if recipe == "study" else adaptive.find(pixels)
+
+
+def cut_crop(pixels: Pixels, masks: FieldMasks, cell: FoundCell, *, context: float = 1.0) -> Pixels:
+    """Give the classifier's input for one cell: uint8 RGB (120, 120, 3).
+
+    `context` above 1 gives as much more of the surroundings at the same scale (adaptive only): what the
+    trainer turns and shifts, it cuts back to 120x120 afterwards.
+    """
+    if masks.recipe == "study":
+        return study.cut(pixels, masks, cell)
+    return adaptive.cut(pixels, masks, cell, context)

@@ -1,0 +1,57 @@
+"""What finding cells gives: their boxes, and the masks of a whole field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Recipe = Literal["adaptive", "study"]
+BoxTuple = tuple[int, int, int, int]
+
+CROP_SIZE = 120
+"""Side of the classifier's input, pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCell:
+    """One white cell. Boxes are [x, y, width, height] in pixels of the frame.
+
+    box: the whole cell. nucleus_box: its nucleus, all lobes. crop: the square that is classified; it may
+    pass the frame's edge. nucleus_area: pixels of the frame. complete: False when the frame's edge cuts it.
+    """
+
+    box: BoxTuple
+    nucleus_box: BoxTuple
+    crop: BoxTuple
+    nucleus_area: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMasks:
+    """All cells of a field, the largest nucleus first.
+
+    labels: int32 (h, w) at working scale: 0 background, 2k+1 the cytoplasm and 2k+2 the nucleus of cell k.
+    white: RGB of the cell-free background, float32 (3,). outside: bool (h, w), what is no picture at all
+    (the black wedges of a rotated image), or None.
+    """
+
+    cells: tuple[FoundCell, ...]
+    labels: NDArray[np.int32]
+    white: NDArray[np.float32]
+    outside: NDArray[np.bool_] | None
+    frame_size: tuple[int, int]
+    recipe: Recipe
+
+    def picture(self) -> Pixels:
+        """Give uint8 (height, width), as large as the frame: 255 nucleus, 128 the rest, 0 background."""
+        small = np.zeros(self.labels.shape, np.uint8)
+        small[self.labels > 0] = 128
+        small[(self.labels > 0) & (self.labels % 2 == 0)] = 255
+        height, width = self.frame_size
+        return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
