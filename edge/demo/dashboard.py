@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import queue
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -88,18 +89,22 @@ class Dashboard:
             while self._take(daemon) is not None:
                 pass
             return
-        with Live(self._screen(), console=self._console, refresh_per_second=8, screen=False) as live:
+        with Live(
+            self._screen(self._console.width), console=self._console, refresh_per_second=8, screen=False
+        ) as live:
             while self._take(daemon) is not None:
-                live.update(self._screen())
+                live.update(self._screen(self._console.width))
 
     def picture(self, path: Path) -> None:
         """Write the screen as it stands now as an SVG. Raises LeukoscopeError."""
         console = Console(
             record=True, width=110, file=io.StringIO(), force_terminal=True, color_system="truecolor"
         )
-        console.print(self._screen())
+        console.print(self._screen(console.width))
         try:
-            console.save_svg(str(path), title="leukoscope demo")
+            drawing = console.export_svg(title="leukoscope demo")
+            # No font from somebody's server: the reader's own monospaced one will do.
+            path.write_text(re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL), encoding="utf-8")
         except OSError as error:
             raise LeukoscopeError(f"{path}: the picture cannot be written: {error.strerror}") from None
 
@@ -164,7 +169,7 @@ class Dashboard:
             )
             self._console.print(f"{field.source}: {calls}", soft_wrap=True, highlight=False)
 
-    def _screen(self) -> RenderableType:
+    def _screen(self, width: int) -> RenderableType:
         style = "black on yellow" if self._truth is not None else "bold"
         head = Table.grid(expand=True, padding=(0, 1))
         head.add_column(ratio=1)
@@ -186,9 +191,7 @@ class Dashboard:
             Text(f"{self.fields_seen}/{self._expected} fields, {self._cells} cells", "dim"),
         )
         body = Group(head, cards, differential, Text(latency, "dim"), progress)
-        return Panel(
-            body, title="[bold]Leukoscope[/]", border_style="blue", width=min(self._console.width, 110)
-        )
+        return Panel(body, title="[bold]Leukoscope[/]", border_style="blue", width=min(width, 110))
 
     def _differential_table(self, differential: Differential) -> Table:
         table = Table(
@@ -236,7 +239,7 @@ def _card(field: FieldResult, cell: Cell) -> Panel:
     return Panel(
         Group(*lines),
         title=Text(cell.label, f"bold {colour}"),
-        subtitle=Text(field.source[-20:], "dim"),
+        subtitle=Text(field.source.removeprefix("simulated ")[-20:], "dim"),
         border_style=colour,
         width=24,
     )

@@ -16,7 +16,7 @@ _CROP_MARGIN = 1.6  # of the nucleus box: cytoplasm and its granules tell an eos
 _WHOLE_NUCLEUS = 0.75  # of a red cell's area: the smallest lymphocyte's nucleus
 _LOBE_GAP = 0.7  # of the square root of the larger lobe's area
 _CYTOPLASM_REACH = 0.8  # of the nucleus's radius, beyond its hull
-_LEAST_CONTRAST = 0.2  # of log B/G to the bare glass: nuclei have 0.32 and more on every set, red cells 0.05
+_LEAST_CONTRAST = 0.2  # log of B/G above the glass: nuclei have 0.32 and more on every set, red cells 0.05
 _MIN_SHARE_OF_LARGEST = 0.12
 _MIN_SHARE_OF_FRAME = 0.0015
 _MIN_SHARE_OF_RED_CELL = 0.3  # a lymphocyte's nucleus is as large as a red cell, a platelet a tenth of it
@@ -28,7 +28,7 @@ def separate(
     """Join the lobes of each nucleus, drop what is too small to be one, and find the cell around each.
 
     nuclei: uint8 (h, w), 0 or 255. ratio: float32 (h, w), log of blue over green. tissue, outside: bool
-    (h, w), what cells cover and what is no picture. Gives the labels of `FieldMasks` and how many cells there are.
+    (h, w), what cells cover and what is no picture. Gives the labels of `FieldMasks` and the number of cells.
     """
     labels = np.zeros(nuclei.shape, np.int32)
     count, components, measures, _ = cv2.connectedComponentsWithStats(nuclei)
