@@ -26,6 +26,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     context: Annotated[float, Meta(ge=1, le=2)] = 1.0
     holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.15
     balance: Share = 0.5
+    leave_out: tuple[str, ...] = ()  # photographs
 
 
 class Training(Struct, frozen=True, forbid_unknown_fields=True):

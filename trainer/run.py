@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edge.errors import ConfigError
 from trainer import export, training
 from trainer.datasets import DATASETS, DataError, LabelledImage, cached_crops, list_images
+from trainer.fields import one_name_a_field
 from trainer.photographs import UNKNOWN, find_photographs, read_groups, write_groups
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
 from trainer.splits import hold_out_photographs, photograph_weights
@@ -152,9 +153,15 @@ def _samples(
         )
         groups = _groups(name, images, data, out, photographs, progress)
         # A copy whose photograph is unknown could stand on both sides of the split: it is not used.
-        usable = np.array([not groups[n].startswith(UNKNOWN) for n in crops.names])
+        usable = np.array(
+            [
+                not groups[n].startswith(UNKNOWN) and groups[n] not in recipe.data.leave_out
+                for n in crops.names
+            ]
+        )
+        fields = one_name_a_field(groups)
         left_out += len(images) - int(usable.sum())
-        whole = Samples(crops.pixels, crops.labels, tuple(groups[n] for n in crops.names))
+        whole = Samples(crops.pixels, crops.labels, tuple(fields[n] for n in crops.names))
         parts.append(whole.chosen(usable))
     joined = Samples(
         np.concatenate([p.pixels for p in parts]),
