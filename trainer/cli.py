@@ -51,7 +51,32 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
     export.add_argument("--out", type=Path, required=True, help="the bundle, a .tflite file")
     export.set_defaults(run=_export)
+
+    audit = commands.add_parser("audit", help="find the photographs behind copies, and leaks between folders")
+    audit.add_argument("directory", type=Path, help="its first-level folders are compared")
+    audit.add_argument("--originals", type=Path, metavar="DIR", help="the photographs, where they are there")
+    audit.add_argument("--out", type=Path, default=Path("audit"), help="where the report goes (default: audit)")
+    audit.set_defaults(run=_audit)
     return parser
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415
+
+    from trainer.audit import audit  # noqa: PLC0415
+    from trainer.audit_report import table  # noqa: PLC0415
+    from trainer.run import progress_bar  # noqa: PLC0415
+
+    with progress_bar() as progress:
+        bar = progress.add_task("recovering photographs", total=None, note="")
+        found = audit(
+            options.directory,
+            options.out,
+            originals=options.originals,
+            progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    Console().print(table(found))
+    return 0
 
 
 def _fit(options: argparse.Namespace) -> int:

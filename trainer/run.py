@@ -50,7 +50,7 @@ def fit_run(recipe: Recipe, data: Path, out: Path, photographs: Path | None = No
     Raises DataError, ConfigError (the folder holds another run), TrainingError.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with _progress() as progress:
+    with progress_bar() as progress:
         samples, hashes, left_out = _samples(recipe, data, out, photographs, progress)
         held = hold_out_photographs(
             samples.labels, samples.photographs, recipe.data.holdout, recipe.training.seed
@@ -95,7 +95,7 @@ def export_run(folder: Path, data: Path, out: Path) -> None:
     if checkpoint is None:
         raise ConfigError(f"{folder}: holds no checkpoint; run leukoscope-train fit first")
     recipe = run.recipe
-    with _progress() as progress:
+    with progress_bar() as progress:
         samples, hashes, _ = _samples(recipe, data, folder, None, progress)
         if hashes != run.data_sha256:
             raise DataError(f"{data}: is not the data that the run in {folder} was trained on")
@@ -227,7 +227,8 @@ def _read(folder: Path) -> Run:
         raise ConfigError(f"{folder / RUN}: is not the record of a run ({error})") from None
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """Give a bar that shows how far a task is, and how long it will take."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
