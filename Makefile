@@ -13,8 +13,10 @@ EXTRAS := demo,trainer,test,tflite-runtime
 demo: $(VENV)/.demo
 	@$(BIN)/leukoscope demo $(DEMO)
 
+# Two processes: tflite-runtime does not load beside TensorFlow.
 test: check
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest tests --ignore tests/trainer
+	$(BIN)/python -m pytest tests/trainer
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

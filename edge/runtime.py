@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,9 @@ def installed() -> dict[str, str]:
             version = importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:
             continue
-        # It imports with NumPy 2, then fails when an interpreter is made.
-        if distribution == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
+        # It imports with NumPy 2 or beside TensorFlow, then fails when an interpreter is made.
+        numpy_is_newer = int(np.__version__.split(".")[0]) >= 2
+        if distribution == "tflite-runtime" and (numpy_is_newer or "tensorflow" in sys.modules):
             continue
         found[distribution] = version
     return found

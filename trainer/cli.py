@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="find the photographs behind copies, and leaks between folders")
     audit.add_argument("directory", type=Path, help="its first-level folders are compared")
     audit.add_argument("--originals", type=Path, metavar="DIR", help="the photographs, where they are there")
-    audit.add_argument("--out", type=Path, default=Path("audit"), help="where the report goes (default: audit)")
+    audit.add_argument(
+        "--out", type=Path, default=Path("audit"), help="folder of the report (default: audit)"
+    )
     audit.set_defaults(run=_audit)
     return parser
 

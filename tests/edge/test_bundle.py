@@ -55,7 +55,7 @@ def test_any_zip_tool_opens_what_stands_behind_the_network():
 @pytest.mark.parametrize("runtime", sorted(RUNTIMES))
 def test_golden_inputs_pass_on_each_runtime(runtime):
     if runtime not in installed():
-        pytest.skip(f"{runtime} has no usable installation here")
+        pytest.skip(f"{runtime} is not usable in this process")
     classifier = Classifier.load(SHIPPED_MODEL, runtime=runtime)
     assert classifier.runtime_name.startswith(runtime)
     for crop in golden_crops():
@@ -68,7 +68,7 @@ def test_golden_inputs_pass_on_each_runtime(runtime):
 
 def test_both_runtimes_give_the_same_calls_and_maps():
     if len(installed()) < 2:
-        pytest.skip("only one runtime is installed")
+        pytest.skip(f"only one runtime is usable in this process: {', '.join(installed())}")
     one, other = (Classifier.load(SHIPPED_MODEL, runtime=name) for name in installed())
     for crop in golden_crops():
         a, b = one.raw_outputs(crop), other.raw_outputs(crop)
