@@ -41,7 +41,9 @@ def test_the_shipped_bundle_is_small_and_says_what_it_is():
     assert bundle.description.labels == ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
     assert "medical device" in bundle.description.intended_use
     assert bundle.sha256 == hashlib.sha256(MODEL).hexdigest()
-    assert bundle.description.training["photographs"] > 250
+    training = bundle.description.training
+    assert set(training["data"]) == {"blood-cell-images/TRAIN"}
+    assert training["photographs"] > 3 * training["photographs_held_out"] > 0
 
 
 def test_any_zip_tool_opens_what_stands_behind_the_network():
