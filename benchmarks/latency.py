@@ -82,5 +82,5 @@ def _time(stage: str, calls: Sequence[Callable[[], object]], repetitions: int) -
 
 
 def _decode(jpeg: bytes) -> NDArray[np.uint8]:
-    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    pixels = np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR))
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)

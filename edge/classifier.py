@@ -74,7 +74,7 @@ class Classifier:
         """Call one crop, uint8 RGB (120, 120, 3) cut by `edge.masking.cut_crop`."""
         outputs = self._runtime.run(crop)
         scaled = outputs["logits"] / np.float32(self.bundle.description.temperature)
-        exponent = np.exp(scaled - scaled.max())
+        exponent = np.exp(scaled - np.max(scaled))
         probabilities = exponent / exponent.sum()
         best = int(probabilities.argmax())
         sure = probabilities[best] >= self.bundle.description.reject.minimum_probability
@@ -101,10 +101,10 @@ class Classifier:
                 raise BundleError(f"{self.bundle.path}: golden input {number} is not a 120x120 image")
             outputs = self._runtime.run(np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), np.uint8))
             logits, expected = outputs["logits"], np.array(golden.logits, np.float32)
-            grid = outputs["maps"][:, :, int(expected.argmax())].ravel() if expected.size else np.empty(0)
-            expected_grid = np.array(golden.map, np.float32)
-            if expected.shape != logits.shape or expected_grid.shape != grid.shape:
+            maps, expected_grid = outputs["maps"], np.array(golden.map, np.float32)
+            if expected.shape != logits.shape or expected_grid.size * logits.size != maps.size:
                 raise BundleError(f"{self.bundle.path}: golden input {number} has an answer of another shape")
+            grid = np.take(maps, int(np.argmax(expected)), axis=2).ravel()
             off = float(np.abs(logits - expected).max())
             peak = max(float(np.abs(expected_grid).max()), 1e-6)
             map_off = float(np.abs(grid - expected_grid).max()) / peak

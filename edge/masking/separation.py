@@ -44,7 +44,7 @@ def separate(
     smallest = max(_MIN_SHARE_OF_LARGEST * areas.max(), _MIN_SHARE_OF_FRAME * nuclei.size)
     if red_cell is not None:
         smallest = max(smallest, _MIN_SHARE_OF_RED_CELL * red_cell)
-    bare_level = float(np.median(ratio[~tissue])) if (~tissue).any() else float(ratio.min())
+    bare_level = float(np.median(ratio[~tissue])) if (~tissue).any() else float(np.min(ratio))
     contrast = [float(np.median(ratio[np.isin(parts, g)])) - bare_level for g in groups]
     kept = [
         i
