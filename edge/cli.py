@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--json", action="store_true", help="one JSON object a line and image")
     analyze.add_argument("--masks", type=Path, metavar="DIR", help="write each image's masks there as PNG")
     analyze.add_argument(
+        "--overlays", type=Path, metavar="DIR", help="draw each image with its cells and maps"
+    )
+    analyze.add_argument(
         "--recipe", choices=("adaptive", "study"), default="adaptive", help="how cells are found"
     )
     analyze.add_argument("--model", type=Path, help="a bundle, instead of the one that ships")
@@ -124,6 +127,7 @@ def _analyze(options: argparse.Namespace) -> int:
         options.paths,
         as_json=options.json,
         masks=options.masks,
+        overlays=options.overlays,
         recipe=options.recipe,
         model=options.model,
         runtime=options.runtime,

@@ -33,6 +33,10 @@ class NoRuntimeError(LeukoscopeError):
     """Neither ai-edge-litert nor tflite-runtime can be imported."""
 
 
+class OutputError(LeukoscopeError):
+    """A file or folder that the user asked for cannot be written."""
+
+
 class StoreError(LeukoscopeError):
     """The result store cannot be opened or written."""
 

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import msgspec
+import numpy as np
 
 from edge.analyzer import Analyzer, Field
 from edge.cameras.replay import ReplayCamera, read_image
 from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL, ReplayConfig
-from edge.errors import CameraError, UnreadableFrameError
+from edge.errors import CameraError, OutputError, UnreadableFrameError
+from edge.heatmap import draw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edge.masking import Recipe
+    from edge.masking import Pixels, Recipe
 
 
 def analyze_paths(
@@ -27,6 +29,7 @@ def analyze_paths(
     *,
     as_json: bool,
     masks: Path | None,
+    overlays: Path | None,
     recipe: Recipe,
     model: Path | None,
     runtime: str,
@@ -36,11 +39,12 @@ def analyze_paths(
     Raises BundleError or NoRuntimeError before the first image.
     """
     analyzer = Analyzer(Classifier.load(model or SHIPPED_MODEL, runtime=runtime), recipe)
-    if masks is not None:
-        try:
-            masks.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CameraError(f"{masks}: cannot be made a folder for the masks: {error.strerror}") from None
+    for folder in (masks, overlays):
+        if folder is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"{folder}: cannot be made a folder: {error.strerror}") from None
     status = 0
     taken: set[str] = set()
     for given in paths:
@@ -52,18 +56,23 @@ def analyze_paths(
             continue
         for file in files:
             try:
-                line, field = _analyze_file(analyzer, file)
+                line, field, pixels = _analyze_file(analyzer, file)
             except UnreadableFrameError as error:
                 _report_error(str(file), error, as_json=as_json)
                 status = 1
                 continue
+            name = file.stem if file.stem not in taken else f"{file.parent.name}_{file.stem}"
+            taken.add(name)
             if masks is not None and field.masks is not None:
-                _write_masks(masks, file, field, taken)
+                _write_picture(masks / f"{name}.png", field.masks.picture())
+            if overlays is not None:
+                drawn = draw(pixels, field)
+                _write_picture(overlays / f"{name}.jpg", np.ascontiguousarray(drawn[:, :, ::-1]))
             print(msgspec.json.encode(line).decode() if as_json else _sentence(line), flush=True)  # noqa: T201
     return status
 
 
-def _analyze_file(analyzer: Analyzer, file: Path) -> tuple[dict[str, Any], Field]:
+def _analyze_file(analyzer: Analyzer, file: Path) -> tuple[dict[str, Any], Field, Pixels]:
     started = time.perf_counter()
     pixels = read_image(file)
     decoded = 1000 * (time.perf_counter() - started)
@@ -80,7 +89,7 @@ def _analyze_file(analyzer: Analyzer, file: Path) -> tuple[dict[str, Any], Field
         "quality": msgspec.to_builtins(field.quality),
         "timings_ms": {"decode": round(decoded, 3), **field.timings_ms},
     }
-    return line, field
+    return line, field, pixels
 
 
 def _sentence(line: dict[str, Any]) -> str:
@@ -103,10 +112,6 @@ def _report_error(file: str, error: Exception, *, as_json: bool) -> None:
     print(f"leukoscope: {error}", file=sys.stderr)  # noqa: T201
 
 
-def _write_masks(folder: Path, file: Path, field: Field, taken: set[str]) -> None:
-    assert field.masks is not None  # noqa: S101 (the caller has looked)
-    name = file.stem if file.stem not in taken else f"{file.parent.name}_{file.stem}"
-    taken.add(name)
-    target = folder / f"{name}.png"
-    if not cv2.imwrite(str(target), field.masks.picture()):
-        raise CameraError(f"{target}: the mask cannot be written")
+def _write_picture(target: Path, picture: Pixels) -> None:
+    if not cv2.imwrite(str(target), picture):
+        raise OutputError(f"{target}: cannot be written")

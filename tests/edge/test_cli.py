@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -75,6 +76,30 @@ def test_masks_are_pictures_of_the_images_size_named_after_them(pictures, tmp_pa
     assert mask.shape == (480, 640)
     assert set(np.unique(mask)) == {0, 128, 255}
     assert mask[240, 320] == 255
+
+
+def test_overlays_show_the_frame_outlined_and_each_cell_beside_its_map(pictures, tmp_path, capsys):
+    overlays = tmp_path / "overlays"
+    cv2.imwrite(str(pictures / "black.png"), np.zeros((200, 300, 3), np.uint8))
+    files = [str(pictures / name) for name in ("a.png", "black.png")]
+    assert main(["analyze", "--json", "--overlays", str(overlays), *files]) == 0
+    drawn, plain = cv2.imread(str(overlays / "a.jpg")).astype(int), cv2.imread(files[0]).astype(int)
+    assert drawn.shape[1] == 640 + 2 * 240
+    outlined = np.abs(drawn[:480, :640] - plain).sum(axis=2) > 150
+    columns = np.nonzero(outlined)[1]
+    assert 250 < columns.min() < columns.max() < 390, "the outline is around the cell and nowhere else"
+    heatmap = lines(capsys)[0][0]["cells"][0]["heatmap"]
+    grid = np.frombuffer(base64.b64decode(heatmap["data"]), np.uint8).reshape(15, 15)
+    changed = np.abs(drawn[44:284, 640:880] - drawn[44:284, 880:1120]).sum(axis=2)
+    middles = changed[8::16, 8::16]
+    assert middles[grid > 128].mean() > 2 * middles[grid < 8].mean(), "the map lies where the evidence is"
+    assert cv2.imread(str(overlays / "black.jpg")).shape[0] > 200, "a refused frame says so below it"
+
+
+def test_a_folder_that_cannot_be_made_is_named(pictures, tmp_path, capsys):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert main(["analyze", "--masks", str(tmp_path / "file" / "masks"), str(pictures / "a.png")]) == 1
+    assert "cannot be made a folder" in capsys.readouterr().err
 
 
 def test_a_refused_picture_says_why(tmp_path, capsys):
