@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.config import ReplayConfig, SimulatedConfig
+from edge.config import ReplayConfig, SimulatedConfig, from_plain
 from edge.demo.broker import LocalBroker
 from edge.demo.dashboard import Dashboard
 from edge.demo.truth import Truth
@@ -33,21 +33,25 @@ def run_demo(
 
     picture: where to write the last screen as an SVG.
 
-    Raises CameraError where the images are not there, BrokerError where no broker can be started.
+    Raises CameraError where the images are not there, ConfigError for a number that cannot be, BrokerError
+    where no broker can be started.
     """
     camera: CameraConfig
     if images:
         from edge.cameras.replay import ReplayCamera  # noqa: PLC0415
 
         absolute = tuple(str(Path(path).expanduser().absolute()) for path in images)
-        camera = ReplayConfig(absolute, frames_per_second=rate)
+        camera = _checked({"kind": "replay", "paths": absolute, "frames_per_second": rate})
+        assert isinstance(camera, ReplayConfig)  # noqa: S101 (its kind says so)
         fields = len(ReplayCamera(camera))
         title = f"{fields} images"
         truth = None
     else:
         from edge.cameras.simulated import SimulatedCamera  # noqa: PLC0415
 
-        camera = SimulatedConfig(seed=seed, cells=cells, frames_per_second=rate)
+        section = {"kind": "simulated", "seed": seed, "cells": cells, "frames_per_second": rate}
+        camera = _checked(section)
+        assert isinstance(camera, SimulatedConfig)  # noqa: S101 (its kind says so)
         simulated = SimulatedCamera(camera)
         fields = len(simulated)
         title = "SIMULATED SLIDE - drawn by a program, no patient, no microscope"
@@ -68,16 +72,20 @@ def run_demo(
             finally:
                 status = _stop(daemon)
                 dashboard.close()
-        dashboard.summary()
-        if picture is not None:
-            dashboard.picture(picture)
         if status and not dashboard.fields_seen:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
             raise LeukoscopeError(f"the daemon stopped with status {status}: {lines[-1]}")
+        dashboard.summary()
+        if picture is not None:
+            dashboard.picture(picture)
         if status:
             last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:]
             print(f"leukoscope: the daemon ended with status {status}:", *last, sep="\n", file=sys.stderr)  # noqa: T201
     return status
+
+
+def _checked(section: dict[str, object]) -> CameraConfig:
+    return from_plain({"camera": section}, origin="leukoscope demo").camera
 
 
 def _toml(camera: CameraConfig, broker: LocalBroker, store: Path, target: int) -> str:
@@ -88,9 +96,9 @@ def _toml(camera: CameraConfig, broker: LocalBroker, store: Path, target: int) -
     else:
         section |= {"kind": "simulated", "seed": camera.seed, "cells": camera.cells}
     lines = [f"device_id = {json.dumps(_DEVICE)}", "[camera]"]
-    lines += [f"{key} = {json.dumps(value)}" for key, value in section.items()]
+    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in section.items()]
     lines += ["[specimen]", 'id = "DEMO"', f"target = {max(1, target)}"]
-    lines += ["[store]", f"path = {json.dumps(str(store))}"]
+    lines += ["[store]", f"path = {json.dumps(str(store), ensure_ascii=False)}"]
     lines += ["[mqtt]", 'host = "127.0.0.1"', f"port = {broker.port}", f'protocol = "{broker.protocol}"']
     return "\n".join(lines) + "\n"
 

@@ -47,7 +47,7 @@ def test_the_simulated_slide_is_watched_to_its_end(tmp_path):
 
 
 def test_ones_own_images_are_shown_and_not_called_simulated(tmp_path):
-    for name in ("one", "two"):
+    for name in ("one", "zwei 😀"):
         picture = cv2.cvtColor(draw_nucleus(field(), 320, 240), cv2.COLOR_RGB2BGR)
         cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
     done = demo("--images", str(tmp_path))
@@ -75,6 +75,14 @@ def test_images_that_are_not_there_are_named_before_anything_is_started(tmp_path
     done = demo("--images", str(tmp_path / "none"))
     assert done.returncode == 1
     assert done.stderr == f"leukoscope: {tmp_path / 'none'}: there is no such file or folder\n"
+
+
+@pytest.mark.parametrize(("option", "value"), [("--cells", "-4"), ("--seed", "-1"), ("--rate", "-1")])
+def test_a_number_that_cannot_be_is_named(option, value):
+    done = demo(option, value)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("leukoscope: leukoscope demo: camera.")
 
 
 def test_a_heatmap_is_brighter_where_the_evidence_is():
