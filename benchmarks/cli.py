@@ -29,9 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--images", nargs="+", metavar="PATH", help="instead of 640x480 fields of the simulated slide"
     )
-    parser.add_argument("--fields", type=int, default=20, help="how many pictures (default: 20)")
-    parser.add_argument("--repetitions", type=int, default=5, help="passes over them (default: 5)")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--fields", type=_count, default=20, help="how many pictures (default: 20)")
+    parser.add_argument("--repetitions", type=_count, default=5, help="passes over them (default: 5)")
+    parser.add_argument("--threads", type=_count, default=1)
     parser.add_argument("--runtime", choices=("auto", "ai-edge-litert", "tflite-runtime"), default="auto")
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as folder:
             files = _pictures(options.images, options.fields, Path(folder))
             rows, runtime = latency.measure(
-                [file.read_bytes() for file in files],
+                files,
                 options.model,
                 repetitions=options.repetitions,
                 threads=options.threads,
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LeukoscopeError as error:
         print(f"leukoscope-bench: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_status
+    status = 0
     result = {
         "schema": "leukoscope.bench/1",
         "environment": environment(),
@@ -61,9 +62,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "cold_start": asdict(cold),
     }
     if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        try:
+            options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            print(f"leukoscope-bench: {options.json}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201
+            status = 1
     print(_markdown(result))  # noqa: T201
-    return 0
+    return status
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
 
 
 def _pictures(images: Sequence[str] | None, count: int, folder: Path) -> list[Path]:

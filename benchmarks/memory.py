@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge.errors import LeukoscopeError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -47,15 +49,17 @@ class ColdStart:
 
 
 def measure(image: Path, model: Path, *, runtime: str, starts: int = 5) -> ColdStart:
-    """Start processes one after the other, each to analyse one image. Raises CalledProcessError."""
+    """Start processes one after the other, each to analyse one image. Raises LeukoscopeError."""
     rows = []
     for _ in range(starts):
         done = subprocess.run(  # noqa: S603 (our own interpreter and script)
             [sys.executable, "-c", _SCRIPT, str(model), runtime, str(image)],
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
+        if done.returncode:
+            raise LeukoscopeError(f"a fresh process could not analyse {image}: {done.stderr.strip()[-200:]}")
         rows.append(json.loads(done.stdout))
     medians = [round(statistics.median(column), 3) for column in zip(*rows, strict=True)]
     return ColdStart(starts, *medians)

@@ -42,7 +42,7 @@ class Analyzer:
         if trained_on != PREPROCESSING[recipe]:
             raise BundleError(
                 f"{classifier.bundle.path}: was trained on crops of recipe {trained_on}, "
-                f"masking is set to {PREPROCESSING[recipe]}"
+                f"masking is set to {PREPROCESSING[recipe]}: give a model of that recipe"
             )
         self.classifier = classifier
         self._recipe: Recipe = recipe

@@ -100,14 +100,18 @@ def read_bundle(path: Path) -> Bundle:
         EOFError,
         NotImplementedError,
         OSError,
+        RuntimeError,
         ValueError,
         zlib.error,
     ) as error:
-        # ValueError covers msgspec's errors, text that is no UTF-8, and zipfile's own on a broken directory.
+        # ValueError covers msgspec's errors, text that is no UTF-8, and zipfile's own on a broken directory;
+        # RuntimeError an entry marked as encrypted, and JSON that is nested without end.
         raise BundleError(f"{path}: is damaged or is no Leukoscope model bundle ({error})") from None
     model = content[:start]
     if hashlib.sha256(model).hexdigest() != description.model_sha256:
         raise BundleError(f"{path}: is damaged: the network is not the one that its description names")
+    if not {"logits", "maps"} <= description.outputs.keys():
+        raise BundleError(f"{path}: its description names no output for logits or for maps")
     if tuple(labels) != description.labels:
         raise BundleError(f"{path}: is damaged: its two lists of labels differ")
     return Bundle(path, description, model, hashlib.sha256(content).hexdigest(), images)

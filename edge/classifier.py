@@ -102,6 +102,10 @@ class Classifier:
             outputs = self._runtime.run(np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), np.uint8))
             logits, expected = outputs["logits"], np.array(golden.logits, np.float32)
             maps, expected_grid = outputs["maps"], np.array(golden.map, np.float32)
+            if len(self.labels) != logits.size:
+                raise BundleError(
+                    f"{self.bundle.path}: has {len(self.labels)} labels, its network {logits.size} classes"
+                )
             if expected.shape != logits.shape or expected_grid.size * logits.size != maps.size:
                 raise BundleError(f"{self.bundle.path}: golden input {number} has an answer of another shape")
             grid = np.take(maps, int(np.argmax(expected)), axis=2).ravel()

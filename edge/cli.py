@@ -28,6 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone (head, a closed pager): nothing is left to say, here or at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # Of what a command opens it speaks itself; this is the output that cannot be written.
+        print(f"leukoscope: {error.filename or 'the output'}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         return 130
     return status

@@ -56,7 +56,7 @@ def _correlation(payload: bytes) -> tuple[str | None, str | None]:
         return msgspec.json.decode(payload, type=_Correlated).correlation_id, None
     except msgspec.ValidationError as error:
         return None, f"the payload is not what was expected: {error}"
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, 'the payload is not a JSON object, such as {"correlation_id": "1"}'
 
 
@@ -65,4 +65,6 @@ def _problem(payload: bytes) -> str | None:
         msgspec.json.decode(payload, type=Ping)
     except msgspec.ValidationError as error:
         return f"the payload is not what was expected: {error}"
+    except RecursionError:
+        return "the payload is nested too deeply"
     return None

@@ -20,7 +20,9 @@ Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 # What may stand in an MQTT topic level and in a file name.
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}\Z")]
+# What an operator types: anything on one line.
+Identifier = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{0,64}\Z")]
 
 
 class ReplayConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="replay"):
@@ -71,7 +73,7 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Whose blood it is, as the operator typed it (never a name), and how many cells are wanted."""
 
-    id: Name = ""  # empty: the one left open by the last run, else a new one
+    id: Identifier = ""  # empty: made from the source, so that the same images are the same specimen
     target: Positive = 200
 
 
@@ -119,6 +121,15 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         return plain
 
 
+def expanded(text: str) -> Path:
+    """Give a path with `~` for the home folder; a `~name` that nobody has is a file's own name."""
+    path = Path(text)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def machine_device_id() -> str:
     """Give an id that stays with this machine and does not give away the machine's own."""
     try:
@@ -161,7 +172,7 @@ def from_plain(raw: dict[str, object], *, origin: str, folder: Path | None = Non
 
 def _anchored(config: Config, folder: Path) -> Config:
     def absolute(text: str) -> str:
-        return text and str(folder / Path(text).expanduser())
+        return text and str(folder / expanded(text))
 
     camera = config.camera
     if isinstance(camera, ReplayConfig):

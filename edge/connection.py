@@ -111,11 +111,6 @@ class Connection:
         """Whether bytes are waiting because the network takes no more."""
         return self._client.want_write()
 
-    @property
-    def age_s(self) -> float:
-        """How long ago it was opened."""
-        return time.monotonic() - self._opened
-
     def too_large(self, topic: str, payload: bytes) -> bool:
         """Whether the broker said that it takes nothing of this size: it would end the connection."""
         size = len(topic.encode()) + len(payload) + _OVERHEAD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from edge.health import Progress
     from edge.messages import Cell, ModelReference, Quality
     from edge.publisher import Publisher
-    from edge.store import Specimen, SpecimenState, Store
+    from edge.store import SpecimenState, Store
 
 
 class AnalyzedField(Protocol):
@@ -83,7 +84,7 @@ class Counting:
         self._store = store
         self._publisher = publisher
         self._progress = progress
-        specimen = _specimen(store, config.specimen.id)
+        specimen = store.start_specimen(config.specimen.id or _unnamed(config))
         self.specimen_id = specimen.specimen_id
         self._state: SpecimenState = specimen.state
         self._count = SpecimenCount(self.specimen_id, model.labels, config.specimen.target)
@@ -148,7 +149,12 @@ class Counting:
         )
 
 
-def _specimen(store: Store, wanted: str) -> Specimen:
-    if wanted:
-        return store.start_specimen(wanted)
-    return store.open_specimen() or store.start_specimen(identity.new_id())
+def _unnamed(config: Config) -> str:
+    """Give the specimen of a source that nobody named: the same source again is the same specimen.
+
+    Else a run that is repeated would analyse its images anew, and two folders would be one patient.
+    """
+    source = msgspec.to_builtins(config.camera)
+    del source["frames_per_second"]
+    digest = hashlib.sha256(msgspec.json.encode(source, order="sorted")).hexdigest()
+    return f"{source['kind']}-{digest[:8]}"

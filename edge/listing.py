@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from edge.bundle import read_bundle
 from edge.errors import StoreError
@@ -23,7 +24,7 @@ def show_model(path: Path) -> int:
     """Print what a bundle says of itself. Raises BundleError."""
     bundle = read_bundle(path)
     about = bundle.description
-    table = Table(show_header=False, box=None, title=f"{about.name}  ({path})", title_justify="left")
+    table = Table(show_header=False, box=None, title=Text(f"{about.name}  ({path})"), title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     rows = {
@@ -44,7 +45,7 @@ def show_model(path: Path) -> int:
         "limits": about.limits,
     }
     for name, text in rows.items():
-        table.add_row(name, text)
+        table.add_row(name, Text(text))
     Console().print(table)
     return 0
 
@@ -65,27 +66,32 @@ def _compact(value: object) -> str:
 
 
 def list_results(path: Path, specimen: str | None) -> int:
-    """Print every stored field of one or all specimens. Raises StoreError."""
-    table = Table("captured", "specimen", "source", "cells", "calls", title=str(path), title_justify="left")
+    """Print every stored field, as a table or, where no person reads it, as tab-separated lines.
+
+    Raises StoreError.
+    """
+    console = Console()
+    columns = ("captured", "specimen", "source", "cells", "calls")
+    table = Table(*columns, title=Text(str(path)), title_justify="left")
     for field in _fields(path, specimen):
-        calls = ", ".join(
-            f"{cell.label} {100 * cell.probability:.0f} %" + ("" if cell.complete else " (cut)")
-            for cell in field.cells
-        )
-        captured = field.captured_at.strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(
-            captured,
+        row = (
+            field.captured_at.strftime("%Y-%m-%d %H:%M:%S"),
             field.specimen_id,
             field.source,
             str(len(field.cells)),
-            calls or field.quality.reason or "-",
+            ", ".join(cell.spoken() for cell in field.cells) or field.quality.reason or "-",
         )
-    Console().print(table)
+        if console.is_terminal:
+            table.add_row(*(Text(text) for text in row))
+        else:
+            print(*row, sep="\t")  # noqa: T201
+    if console.is_terminal:
+        console.print(table)
     return 0
 
 
 def export_results(path: Path, specimen: str | None) -> int:
-    """Print every stored field as a line of JSON, as it was published. Raises StoreError."""
+    """Print every stored field as a line of JSON, as it was stored. Raises StoreError."""
     for field in _fields(path, specimen):
         print(msgspec.json.encode(field).decode())  # noqa: T201
     return 0

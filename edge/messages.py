@@ -51,6 +51,13 @@ class Cell(Struct, frozen=True, kw_only=True):
     complete: Annotated[bool, Meta(description="false: cut by the frame's edge, not counted")]
     heatmap: Heatmap | None
 
+    def spoken(self) -> str:
+        """Give the call as people read it, with why it is not counted."""
+        aside = "" if self.complete else " (cut by the edge)"
+        if self.rejected:
+            aside += f" ({self.rejected})"
+        return f"{self.label} {100 * self.probability:.0f} %{aside}"
+
 
 class Quality(Struct, frozen=True, kw_only=True):
     """Is the frame worth analysing. Figures are relative to nothing: compare them within a specimen."""

@@ -61,14 +61,15 @@ def analyze_paths(
                 _report_error(str(file), error, as_json=as_json)
                 status = 1
                 continue
-            name = file.stem if file.stem not in taken else f"{file.parent.name}_{file.stem}"
-            taken.add(name)
-            if masks is not None and field.masks is not None:
-                _write_picture(masks / f"{name}.png", field.masks.picture())
+            name = _free_name(file, taken)
+            if masks is not None:
+                refused = np.zeros((field.height, field.width), np.uint8)
+                _write_picture(masks / f"{name}.png", field.masks.picture() if field.masks else refused)
             if overlays is not None:
                 drawn = draw(pixels, field)
                 _write_picture(overlays / f"{name}.jpg", np.ascontiguousarray(drawn[:, :, ::-1]))
-            print(msgspec.json.encode(line).decode() if as_json else _sentence(line), flush=True)  # noqa: T201
+            text = msgspec.json.encode(line).decode() if as_json else _sentence(line["file"], field)
+            print(text, flush=True)  # noqa: T201
     return status
 
 
@@ -82,7 +83,7 @@ def _analyze_file(analyzer: Analyzer, file: Path) -> tuple[dict[str, Any], Field
         for cell in field.cells
     ]
     line = {
-        "file": str(file),
+        "file": _speakable(file),
         "width": field.width,
         "height": field.height,
         "cells": cells,
@@ -92,24 +93,35 @@ def _analyze_file(analyzer: Analyzer, file: Path) -> tuple[dict[str, Any], Field
     return line, field, pixels
 
 
-def _sentence(line: dict[str, Any]) -> str:
-    if not line["quality"]["accepted"]:
-        return f"{line['file']}: not analysed: {line['quality']['reason']}"
-    if not line["cells"]:
-        return f"{line['file']}: no white cell"
-    calls = [
-        f"{cell['label']} {100 * cell['probability']:.0f} %"
-        + ("" if cell["complete"] else " (cut by the edge)")
-        + (f" ({cell['rejected']})" if cell["rejected"] else "")
-        for cell in line["cells"]
-    ]
-    return f"{line['file']}: {', '.join(calls)}"
+def _sentence(file: str, field: Field) -> str:
+    if not field.quality.accepted:
+        return f"{file}: not analysed: {field.quality.reason}"
+    return f"{file}: {', '.join(cell.spoken() for cell in field.cells) or 'no white cell'}"
 
 
 def _report_error(file: str, error: Exception, *, as_json: bool) -> None:
     if as_json:
-        print(msgspec.json.encode({"file": file, "error": str(error)}).decode(), flush=True)  # noqa: T201
-    print(f"leukoscope: {error}", file=sys.stderr)  # noqa: T201
+        line = {"file": _speakable(file), "error": _speakable(str(error))}
+        print(msgspec.json.encode(line).decode(), flush=True)  # noqa: T201
+    print(f"leukoscope: {_speakable(str(error))}", file=sys.stderr)  # noqa: T201
+
+
+def _free_name(file: Path, taken: set[str]) -> str:
+    """Name what is written for a file after it; after its folders as well where the name is taken."""
+    name, parents = file.stem, list(file.absolute().parent.parts[1:])
+    while name in taken and parents:
+        name = f"{parents.pop()}_{name}"
+    number = 2
+    while name in taken:  # one name with two suffixes, in one folder
+        name = f"{file.stem}_{number}"
+        number += 1
+    taken.add(name)
+    return name
+
+
+def _speakable(path: Path | str) -> str:
+    """Give a path as text that can be printed, also where the file's name is not UTF-8."""
+    return str(path).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _write_picture(target: Path, picture: Pixels) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from edge.connection import CONNECT_S, WINDOW, Connection, ConnectionLostError
 from edge.delivery import Delivery, Mailbox, status_message
-from edge.errors import BrokerError, StoreError
+from edge.errors import ConfigError, StoreError
 from edge.store import Store
 
 if TYPE_CHECKING:
@@ -227,9 +227,9 @@ def _password(config: MqttConfig) -> str | None:
     if not config.password_file:
         return None
     if not config.username:
-        raise BrokerError("mqtt.password_file is set, but mqtt.username is not: MQTT needs both")
+        raise ConfigError("mqtt.password_file is set, but mqtt.username is not: MQTT needs both")
     try:
         return Path(config.password_file).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not text"
-        raise BrokerError(f"{config.password_file}: the MQTT password cannot be read: {reason}") from None
+        raise ConfigError(f"{config.password_file}: the MQTT password cannot be read: {reason}") from None

@@ -67,8 +67,16 @@ class Runtime:
         if not available:
             wanted = "neither ai-edge-litert nor tflite-runtime" if choice == "auto" else f"{choice} not"
             raise NoRuntimeError(f"{wanted} is usable here; install one with: pip install ai-edge-litert")
-        self.name, self.version = next(iter(available.items()))
-        module = importlib.import_module(RUNTIMES[self.name])
+        for name, version in available.items():
+            try:
+                module = importlib.import_module(RUNTIMES[name])
+            except ImportError as error:
+                broken = f"{name} {version} is installed but cannot be imported: {error}"
+            else:
+                self.name, self.version = name, version
+                break
+        else:
+            raise NoRuntimeError(broken)
         try:
             self._interpreter: Any = module.Interpreter(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()

@@ -15,6 +15,7 @@ import numpy as np
 from edge.cameras import Frame
 from edge.cameras.image_header import image_size
 from edge.cameras.pacing import Pacer
+from edge.config import expanded
 from edge.errors import CameraError, UnreadableFrameError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def _images(given: str) -> Iterator[_Image]:
-    path = Path(given).expanduser()
+    path = expanded(given)
     if given and path.is_dir():
         matches: Iterable[Path] = [path]
         nothing = "the folder holds no image"

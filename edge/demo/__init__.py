@@ -6,13 +6,14 @@ A broker, the daemon as a process of its own, and a subscriber that shows what a
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.config import ReplayConfig, SimulatedConfig, from_plain
+from edge.config import ReplayConfig, SimulatedConfig, expanded, from_plain
 from edge.demo.broker import LocalBroker
 from edge.demo.dashboard import Dashboard
 from edge.demo.truth import Truth
@@ -40,7 +41,7 @@ def run_demo(
     if images:
         from edge.cameras.replay import ReplayCamera  # noqa: PLC0415
 
-        absolute = tuple(str(Path(path).expanduser().absolute()) for path in images)
+        absolute = tuple(str(expanded(path).absolute()) for path in images)
         camera = _checked({"kind": "replay", "paths": absolute, "frames_per_second": rate})
         assert isinstance(camera, ReplayConfig)  # noqa: S101 (its kind says so)
         fields = len(ReplayCamera(camera))
@@ -56,6 +57,8 @@ def run_demo(
         fields = len(simulated)
         title = "SIMULATED SLIDE - drawn by a program, no patient, no microscope"
         truth = Truth(simulated)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     with tempfile.TemporaryDirectory(prefix="leukoscope-demo-") as name, LocalBroker() as broker:
         folder = Path(name)
         config = folder / "demo.toml"
@@ -65,7 +68,9 @@ def run_demo(
         log = folder / "daemon.log"
         with log.open("wb") as stderr:
             daemon = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-                [sys.executable, "-m", "edge.cli", "run", "--config", str(config)], stderr=stderr
+                [sys.executable, "-m", "edge.cli", "run", "--config", str(config)],
+                stderr=stderr,
+                start_new_session=True,  # Ctrl-C is for the demo, which ends its parts in their order
             )
             try:
                 dashboard.watch(daemon)
@@ -82,6 +87,11 @@ def run_demo(
             last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:]
             print(f"leukoscope: the daemon ended with status {status}:", *last, sep="\n", file=sys.stderr)  # noqa: T201
     return status
+
+
+def _end(number: int, _frame: object) -> None:
+    """Leave by the usual way, so that broker and daemon are ended as well."""
+    raise SystemExit(128 + number)
 
 
 def _checked(section: dict[str, object]) -> CameraConfig:

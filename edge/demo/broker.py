@@ -38,7 +38,7 @@ class LocalBroker:
         if self._mosquitto is None and importlib.util.find_spec("amqtt") is None:
             raise BrokerError(
                 "the demo needs an MQTT broker: type 'sudo apt-get install mosquitto', "
-                "or 'pip install leukoscope[demo]' for an embedded one"
+                "or 'pip install amqtt' for an embedded one"
             )
         if self._mosquitto:
             self._folder = tempfile.TemporaryDirectory(prefix="leukoscope-broker-")
@@ -52,9 +52,13 @@ class LocalBroker:
         else:
             command = [sys.executable, "-m", "edge.demo.embedded_broker", str(self.port)]
         self._process = subprocess.Popen(  # noqa: S603 (found by which, or our own interpreter)
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        self._wait_until_it_answers()
+        try:
+            self._wait_until_it_answers()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,7 +77,6 @@ class LocalBroker:
         until = time.monotonic() + _START_S
         while time.monotonic() < until:
             if self._process.poll() is not None:
-                self.__exit__()
                 raise BrokerError(f"{self.description} ended at once with status {self._process.returncode}")
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
@@ -81,7 +84,6 @@ class LocalBroker:
                 time.sleep(0.05)
             else:
                 return
-        self.__exit__()
         raise BrokerError(f"{self.description} did not answer on port {self.port} within {_START_S:.0f} s")
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from edge.messages import Cell
 
 _CARDS = 4
+_CARD = 24  # columns: the grid of 15 and a frame around it
 _CONNECT_S = 10.0
 
 
@@ -164,10 +165,8 @@ class Dashboard:
         if self._truth is not None:
             self._truth.add(field)
         if not self._console.is_terminal:
-            calls = (
-                ", ".join(f"{c.label} {100 * c.probability:.0f} %" for c in field.cells) or "no white cell"
-            )
-            self._console.print(f"{field.source}: {calls}", soft_wrap=True, highlight=False)
+            calls = ", ".join(cell.spoken() for cell in field.cells) or "no white cell"
+            self._console.print(f"{field.source}: {calls}", soft_wrap=True, highlight=False, markup=False)
 
     def _screen(self, width: int) -> RenderableType:
         style = "black on yellow" if self._truth is not None else "bold"
@@ -175,7 +174,9 @@ class Dashboard:
         head.add_column(ratio=1)
         head.add_column(justify="right")
         head.add_row(Text(f" {self._title} ", style), Text(f"{self._state} - {self._broker}", "dim"))
-        cards = Columns([_card(field, cell) for field, cell in self._cards], equal=True)
+        # One row of cards, so that the whole screen fits 24 lines.
+        room = max(1, (width - 4) // (_CARD + 1))
+        cards = Columns([_card(field, cell) for field, cell in self._cards[:room]], equal=True)
         differential = self._differential_table(self._differential) if self._differential else Text("")
         latency = ""
         if self._analysis_ms:
@@ -241,7 +242,7 @@ def _card(field: FieldResult, cell: Cell) -> Panel:
         title=Text(cell.label, f"bold {colour}"),
         subtitle=Text(field.source.removeprefix("simulated ")[-20:], "dim"),
         border_style=colour,
-        width=24,
+        width=_CARD,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import zipfile
+from pathlib import Path
 
 import cv2
 import msgspec
@@ -44,6 +46,11 @@ def test_the_shipped_bundle_is_small_and_says_what_it_is():
     training = bundle.description.training
     assert set(training["data"]) == {"blood-cell-images/TRAIN"}
     assert training["photographs"] > 3 * training["photographs_held_out"] > 0
+
+
+def test_the_readme_shows_a_message_of_the_model_that_ships():
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    assert read_bundle(SHIPPED_MODEL).sha256 in readme
 
 
 def test_any_zip_tool_opens_what_stands_behind_the_network():
@@ -110,6 +117,37 @@ def test_a_flipped_byte_is_refused_or_changes_nothing_that_is_used(tmp_path, pos
         assert bundle.model == whole.model
         assert bundle.description == whole.description
         assert bundle.golden_images == whole.golden_images
+
+
+def test_an_entry_marked_as_encrypted_and_a_description_without_end_are_refused(tmp_path):
+    marked = bytearray(MODEL)
+    directory = MODEL.rindex(b"PK\x01\x02")
+    marked[directory + 8] |= 1  # general purpose flag: encrypted
+    (tmp_path / "marked.tflite").write_bytes(marked)
+    deep = tmp_path / "deep.tflite"
+    deep.write_bytes(b"TFL3")
+    with zipfile.ZipFile(deep, "a") as archive:
+        archive.writestr("leukoscope.json", '{"x":' + "[" * 100_000 + "]" * 100_000 + "}")
+    for path in (tmp_path / "marked.tflite", deep):
+        with pytest.raises(BundleError, match="is damaged or is no Leukoscope model bundle"):
+            read_bundle(path)
+
+
+def test_a_description_that_does_not_fit_its_network_is_refused(tmp_path):
+    outputs = read_bundle(SHIPPED_MODEL).description.outputs
+    without = rewritten(tmp_path / "without.tflite", outputs={"logits": outputs["logits"]})
+    with pytest.raises(BundleError, match="no output for logits or for maps"):
+        Classifier.load(without)
+    with pytest.raises(BundleError, match="has 2 labels, its network 4 classes"):
+        Classifier.load(rewritten(tmp_path / "two.tflite", labels=("a", "b")))
+
+
+def test_a_runtime_that_is_installed_but_broken_gives_way_to_the_other(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    if "tflite-runtime" in installed():
+        assert Classifier.load(SHIPPED_MODEL).runtime_name.startswith("tflite-runtime")
+    with pytest.raises(NoRuntimeError, match=r"ai-edge-litert .* cannot be imported"):
+        Classifier.load(SHIPPED_MODEL, runtime="ai-edge-litert")
 
 
 @pytest.mark.parametrize("length", [0, 1, 1000, len(MODEL) // 2, len(MODEL) - 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -191,6 +192,46 @@ def test_the_held_back_photographs_are_named_rightly(capsys):
 
 def area(cell):
     return cell["box"][2] * cell["box"][3]
+
+
+def test_each_image_has_its_mask_whatever_its_name_and_whether_it_was_analysed(pictures, tmp_path):
+    (pictures / "x").mkdir()
+    shutil.copy(pictures / "d.jpg", pictures / "x" / "d.jpg")
+    shutil.copy(pictures / "d.jpg", pictures / "x" / "d.jpeg")
+    black = np.zeros((50, 60, 3), np.uint8)
+    cv2.imwrite(str(pictures / "x" / "d.png"), black)
+    masks = tmp_path / "masks"
+    files = [str(pictures / "d.jpg"), str(pictures / "x")]
+    assert main(["analyze", "--masks", str(masks), *files]) == 0
+    written = sorted(masks.iterdir())
+    assert len(written) == 4
+    shapes = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED).shape for path in written]
+    assert sorted(shapes) == [(50, 60), (480, 640), (480, 640), (480, 640)]
+
+
+def test_names_that_are_no_utf8_or_look_like_a_home_folder_are_taken(pictures, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "~nobody-has-this-name"
+    folder.mkdir()
+    shutil.copy(pictures / "a.png", os.fsencode(folder) + b"/\xff.png")
+    assert main(["analyze", "--json", folder.name]) == 0
+    (result,), _ = lines(capsys)
+    assert result["file"].startswith("~nobody-has-this-name/")
+    assert len(result["cells"]) == 1
+
+
+def test_output_that_cannot_be_written_is_said(pictures):
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "edge.cli", "analyze", str(pictures / "a.png")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_copies_under_one_name_do_not_overwrite_each_others_mask(pictures, tmp_path):

@@ -22,3 +22,10 @@ def test_there_is_always_an_answer_that_can_be_sent(name, payload, retained):
 def test_a_huge_correlation_id_is_not_sent_back():
     answer = commands.answer("ping", b'{"correlation_id": "%s"}' % (b"x" * 200), device_id="d")
     assert (answer.ok, answer.correlation_id) == (False, None)
+
+
+def test_an_endless_nest_in_a_key_that_nobody_reads_is_answered():
+    payload = b'{"correlation_id":"1","x":' + b"[" * 1500 + b"]" * 1500 + b"}"
+    answer = commands.answer("ping", payload, device_id="d")
+    assert not answer.ok
+    assert answer.error

@@ -35,6 +35,12 @@ def test_relative_paths_are_meant_from_the_files_own_folder(tmp_path):
     assert config.store.path == str(tmp_path / "state" / "results.db")
 
 
+@pytest.mark.parametrize("specimen", ["26/113", "S 7", "Ä-1"])
+def test_a_specimen_is_called_what_the_operator_typed(tmp_path, specimen):
+    config = load_config(written(tmp_path, SMALLEST + f'[specimen]\nid = "{specimen}"\n'))
+    assert config.specimen.id == specimen
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -47,7 +53,9 @@ def test_relative_paths_are_meant_from_the_files_own_folder(tmp_path):
         ('[camera]\nkind = "replay"\n', "camera.paths is missing"),
         ("", "camera is missing"),
         ("[camera", "is not valid TOML"),
-        (SMALLEST + '[specimen]\nid = "a/b"\n', "specimen.id"),
+        (SMALLEST + '[specimen]\nid = "a\\nb"\n', "specimen.id"),
+        ('device_id = "a/b"\n' + SMALLEST, "device_id"),
+        ('device_id = "a\\n"\n' + SMALLEST, "device_id"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(tmp_path, text, sentence):

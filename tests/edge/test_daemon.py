@@ -173,9 +173,23 @@ def test_a_stopped_run_is_taken_up_where_it_was_left(config, broker, listen):
     wait_for(lambda: listener.state("result/differential") == "final", "the end")
     assert len({f.specimen_id for f in listener.fields().values()}) == 1
     assert listener.of("result/differential")[-1].counted == 12
-    # The specimen is finished: without an id, the next run is another one's.
+
+
+def test_without_a_specimen_id_the_same_images_are_one_specimen_and_others_another(
+    config, broker, listen, images, tmp_path
+):
+    config = changed(config, "specimen", id="")
+    listener = listen(broker)
     assert run(config) == 0
-    wait_for(lambda: len(listener.fields()) == 24, "the next specimen")
+    assert run(config) == 0
+    with Store.open(Path(config.store.path)) as store:
+        (specimen,) = store.specimens()
+        assert len(list(store.fields(specimen.specimen_id))) == 12, "the second run analyses nothing anew"
+    other = tmp_path / "other"
+    other.mkdir()
+    (images / "000.png").rename(other / "000.png")
+    assert run(changed(config, "camera", paths=(str(other),))) == 0
+    wait_for(lambda: len(listener.fields()) == 13, "the other folder's field")
     assert len({f.specimen_id for f in listener.fields().values()}) == 2
 
 

@@ -14,7 +14,7 @@ from mqtt_partners import PATIENCE_S, wait_for
 from samples import cell
 
 from edge import delivery
-from edge.errors import BrokerError
+from edge.errors import ConfigError
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
@@ -65,11 +65,11 @@ def test_a_refused_field_does_not_hold_up_the_end(idle_broker, device):
 
 
 def test_a_password_that_cannot_be_read_is_an_error_at_once(idle_broker, device, tmp_path):
-    with pytest.raises(BrokerError, match="password cannot be read"):
+    with pytest.raises(ConfigError, match="password cannot be read"):
         device.start(idle_broker, username="me", password_file=str(tmp_path / "none"))
     (tmp_path / "password").write_text("secret\n")
     device.close(0)
-    with pytest.raises(BrokerError, match=r"mqtt\.username"):
+    with pytest.raises(ConfigError, match=r"mqtt\.username"):
         device.start(idle_broker, password_file=str(tmp_path / "password"))
     device.add(2)
     assert device.close() == 2
