@@ -55,7 +55,7 @@ def run_demo(
         assert isinstance(camera, SimulatedConfig)  # noqa: S101 (its kind says so)
         simulated = SimulatedCamera(camera)
         fields = len(simulated)
-        title = "SIMULATED SLIDE - drawn by a program, no patient, no microscope"
+        title = "SIMULATED SLIDE: drawn by a program, no patient"
         truth = Truth(simulated)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)

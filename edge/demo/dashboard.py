@@ -194,14 +194,15 @@ class Dashboard:
         body = Group(head, cards, differential, Text(latency, "dim"), progress)
         return Panel(body, title="[bold]Leukoscope[/]", border_style="blue", width=min(width, 110))
 
-    def _differential_table(self, differential: Differential) -> Table:
-        table = Table(
-            title=f"Differential of {differential.specimen_id} ({differential.state}): "
-            f"{differential.counted} counted",
-            title_justify="left",
-            box=None,
-            padding=(0, 1),
-        )
+    def _differential_table(self, differential: Differential) -> Group:
+        aside = [f"{count} {reason}" for reason, count in differential.unclassified.items()]
+        if differential.incomplete:
+            aside.append(f"{differential.incomplete} cut by the edge")
+        title = f"Differential of {differential.specimen_id} ({differential.state}): "
+        title += f"{differential.counted} counted"
+        if aside:
+            title += f"; not: {', '.join(aside)}"
+        table = Table(box=None, padding=(0, 1))
         for name, justify in (
             ("", "left"),
             ("", "left"),
@@ -220,12 +221,7 @@ class Dashboard:
                 f"{row.percent:.1f}",
                 f"{row.low:.1f} to {row.high:.1f}",
             )
-        aside = [f"{count} {reason}" for reason, count in differential.unclassified.items()]
-        if differential.incomplete:
-            aside.append(f"{differential.incomplete} cut by the edge")
-        if aside:
-            table.caption, table.caption_justify = "not counted: " + ", ".join(aside), "left"
-        return table
+        return Group(Text(title, "italic"), table)
 
 
 def _card(field: FieldResult, cell: Cell) -> Panel:
