@@ -1,4 +1,4 @@
-"""leukoscope-train: fit a recipe, export the bundle."""
+"""leukoscope-train: fit a recipe, export the bundle, measure it, find leaks."""
 
 from __future__ import annotations
 
@@ -52,6 +52,19 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", type=Path, required=True, help="the bundle, a .tflite file")
     export.set_defaults(run=_export)
 
+    evaluate = commands.add_parser("evaluate", help="measure a run on what it was not trained on, in int8")
+    evaluate.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
+    evaluate.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    evaluate.add_argument(
+        "--runtime",
+        choices=("float", "litert", "tflite-runtime"),
+        default="litert",
+        help="float alone, or int8 beside it on this runtime (default: litert)",
+    )
+    evaluate.add_argument("--on", metavar="SET", help="another data set, instead of what the run held out")
+    evaluate.add_argument("--photographs", type=Path, help="groups file made earlier")
+    evaluate.set_defaults(run=_evaluate)
+
     audit = commands.add_parser("audit", help="find the photographs behind copies, and leaks between folders")
     audit.add_argument("directory", type=Path, help="its first-level folders are compared")
     audit.add_argument("--originals", type=Path, metavar="DIR", help="the photographs, where they are there")
@@ -91,6 +104,23 @@ def _fit(options: argparse.Namespace) -> int:
         if (value := getattr(options, name)) is not None
     }
     fit_run(load_recipe(options.recipe, **overrides), options.data, options.out, options.photographs)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415
+
+    from trainer.evaluation import evaluate_run  # noqa: PLC0415
+    from trainer.evaluation_report import table  # noqa: PLC0415
+
+    found = evaluate_run(
+        options.folder,
+        options.data,
+        runtime=options.runtime,
+        photographs=options.photographs,
+        on=options.on,
+    )
+    Console().print(table(found))
     return 0
 
 

@@ -143,6 +143,23 @@ def cut_crops(
     )
 
 
+def whole_images(
+    images: Sequence[LabelledImage], classes: Sequence[str], context: float
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Scale whole images to the crops' size, for a protocol in which an image without a cell counts as well.
+
+    Gives pixels uint8 (n, side, side, 3) and labels int64 (n,). Raises DataError for an unreadable image.
+    """
+    side = round(CROP_SIZE * context)
+    pixels = np.empty((len(images), side, side, 3), np.uint8)
+    for row, image in zip(pixels, images, strict=True):
+        try:
+            row[:] = cv2.resize(read_image(image.path), (side, side), interpolation=cv2.INTER_AREA)
+        except UnreadableFrameError as error:
+            raise DataError(str(error)) from None
+    return pixels, np.array([classes.index(image.label) for image in images], np.int64)
+
+
 def fingerprint(images: Sequence[LabelledImage]) -> str:
     """Give the sha256 over every image's name and bytes: what a model says it was trained on."""
     digest = hashlib.sha256()

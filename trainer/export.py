@@ -6,30 +6,24 @@ import hashlib
 import importlib.metadata
 import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
 from edge import __version__
 from edge.bundle import Description, Golden, Reject, write_bundle
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import SimulatedConfig
-from edge.errors import LeukoscopeError
-from edge.masking import CROP_SIZE, PREPROCESSING, cut_crop, find_cells
+from edge.masking import PREPROCESSING, cut_crop, find_cells
 from edge.runtime import Runtime
-from trainer.networks import with_maps
+from trainer.quantization import ExportError, Quantized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    import keras
     from numpy.typing import NDArray
 
     from trainer.recipe import Recipe
@@ -48,89 +42,6 @@ LIMITS = (
     "right. It knows the classes it lists and no other: immature cells, blasts and basophils are called "
     "something else."
 )
-
-
-class ExportError(LeukoscopeError):
-    """A gate stopped the export; nothing was written."""
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """A flatbuffer and the names of its output tensors by our names."""
-
-    model: bytes
-    outputs: dict[str, str]
-
-
-def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized:
-    """Convert to full int8 with uint8 input at scale 1/255, one signature, three outputs.
-
-    representative: uint8 (n, 120, 120, 3), crops of training photographs. Raises ExportError when the file
-    has no weights in it, or another input than the camera's bytes.
-    """
-    exported = with_maps(model)
-    # Black and white pin the input's range to exactly 0 to 1, so that its scale is 1/255.
-    ends = np.stack([np.full((CROP_SIZE, CROP_SIZE, 3), v, np.uint8) for v in (0, 255)])
-
-    def batches() -> Iterator[list[NDArray[np.float32]]]:
-        for image in np.concatenate([ends, representative]):
-            yield [image[None].astype(np.float32) / 255]
-
-    with tempfile.TemporaryDirectory() as folder:
-        # Concrete functions of a Keras 3 model convert "successfully" to a file without weights.
-        archive = tf.keras.export.ExportArchive()
-        archive.track(exported)
-        spec = tf.TensorSpec((1, CROP_SIZE, CROP_SIZE, 3), tf.float32, name="image")
-
-        def serve(image: Any) -> dict[str, Any]:
-            logits, maps, features = exported(image, training=False)
-            return {"logits": logits, "maps": maps, "features": features}
-
-        archive.add_endpoint("serve", serve, input_signature=[spec])
-        archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = batches
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
-        content: bytes = converter.convert()
-    return Quantized(content, _checked_outputs(content, model.count_params()))
-
-
-def _checked_outputs(content: bytes, parameters: int) -> dict[str, str]:
-    if len(content) < parameters:
-        raise ExportError(
-            f"the converted file has {len(content)} bytes for {parameters} weights: they are not in it"
-        )
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    operations = {op["op_name"] for op in interpreter._get_ops_details()}  # noqa: SLF001
-    if operations & {"READ_VARIABLE", "VAR_HANDLE"}:
-        raise ExportError("the converted file reads its weights from variables that the device has not")
-    scale, zero_point = interpreter.get_input_details()[0]["quantization"]
-    if abs(scale * 255 - 1) > 1e-4 or zero_point != 0:
-        raise ExportError(
-            f"the input's scale is {scale} from {zero_point}; the camera's bytes need 1/255 from 0"
-        )
-    (signature,) = interpreter.get_signature_list()
-    details = {d["index"]: d["name"] for d in interpreter.get_output_details()}
-    runner = interpreter.get_signature_runner(signature)
-    return {name: details[d["index"]] for name, d in runner.get_output_details().items()}
-
-
-def run_int8(
-    quantized: Quantized,
-    pixels: NDArray[np.uint8],
-    runtime: str = "auto",
-    progress: Callable[[], None] = lambda: None,
-) -> NDArray[np.float32]:
-    """Give the int8 logits, float32 (n, classes), of crops (n, 120, 120, 3), one by one as on the device."""
-    opened = Runtime(quantized.model, quantized.outputs, choice=runtime)
-    rows = []
-    for crop in pixels:
-        rows.append(opened.run(crop)["logits"])
-        progress()
-    return np.array(rows, np.float32)
 
 
 def fit_temperature(
@@ -175,7 +86,7 @@ def goldens_of(quantized: Quantized, recipe: Recipe) -> tuple[tuple[Golden, ...]
         if not ok:
             raise ExportError(f"{name}: could not be encoded")
         outputs = opened.run(crop)
-        best = int(outputs["logits"].argmax())
+        best = int(np.argmax(outputs["logits"]))
         goldens.append(
             Golden(
                 name,

@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from edge.masking import CROP_SIZE
+from trainer.networks_study import folded, study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,4 +70,22 @@ def with_maps(model: keras.Model) -> keras.Model:
     return exported
 
 
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"compact": compact}
+def for_device(model: keras.Model) -> keras.Model:
+    """Give what is converted to int8, with named outputs: logits; maps and features where the head has them.
+
+    A flattened head has no class activation map: such a network can be measured, but not shipped.
+    """
+    if has_maps(model):
+        exported = with_maps(model)
+        logits, maps, features = exported.outputs
+        return keras.Model(exported.inputs, {"logits": logits, "maps": maps, "features": features})
+    plain = folded(model)
+    return keras.Model(plain.inputs, {"logits": plain.outputs[0]})
+
+
+def has_maps(model: keras.Model) -> bool:
+    """Tell whether the network's head gives class activation maps without a gradient."""
+    return any(layer.name == "activation" for layer in model.layers)
+
+
+NETWORKS: dict[str, Callable[..., keras.Model]] = {"compact": compact, "study": study}

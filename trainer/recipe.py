@@ -18,11 +18,16 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class Data(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which images, which classes, how cut, how split."""
+    """Which images, which classes, how cut, how split.
+
+    split: "photographs" holds out `holdout` of the photographs. "study" deals all images into 70/15/15 by
+    chance, as the published study did; copies of one photograph then stand on both sides.
+    """
 
     sets: Annotated[tuple[str, ...], Meta(min_length=1)]
     classes: Annotated[tuple[str, ...], Meta(min_length=2)]
     masking: Literal["adaptive", "study"] = "adaptive"
+    split: Literal["photographs", "study"] = "photographs"
     context: Annotated[float, Meta(ge=1, le=2)] = 1.0
     holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.15
     balance: Share = 0.5
@@ -30,11 +35,17 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Training(Struct, frozen=True, forbid_unknown_fields=True):
-    """How long, how fast, how regularised."""
+    """How long, how fast, how regularised.
+
+    images_per_epoch: how many are drawn; 0: every training image once. warmup_epochs: before a cosine only.
+    average: decay of the running average of the weights; 0: the last weights are kept as they are.
+    """
 
     epochs: Count = 40
-    images_per_epoch: Count = 4096
+    images_per_epoch: Annotated[int, Meta(ge=0)] = 4096
     batch: Count = 64
+    optimizer: Literal["adamw", "nadam"] = "adamw"
+    schedule: Literal["cosine", "constant"] = "cosine"
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.002
     warmup_epochs: Annotated[int, Meta(ge=0)] = 2
     weight_decay: Annotated[float, Meta(ge=0)] = 0.02
@@ -44,13 +55,16 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
-    """One whole recipe. `network` and `augmentation` name the builder and hold its keyword arguments."""
+    """One whole recipe. `network` names the builder and holds its keyword arguments.
+
+    augmentation: the keyword arguments of `trainer.augmentation.Augmentation`, or None for no augmentation.
+    """
 
     name: str
     data: Data
     network: dict[str, Any]
-    augmentation: dict[str, float]
     training: Training
+    augmentation: dict[str, float] | None = None
 
 
 def load_recipe(name: str, **overrides: int) -> Recipe:
@@ -61,7 +75,7 @@ def load_recipe(name: str, **overrides: int) -> Recipe:
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        recipe = msgspec.convert({"name": path.stem, "augmentation": {}, **raw}, Recipe)
+        recipe = msgspec.convert({"name": path.stem, **raw}, Recipe)
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
         raise ConfigError(f"{path}: there is no such recipe; with the package come: {known}") from None

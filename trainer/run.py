@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,27 +14,32 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge.errors import ConfigError
 from trainer import export, training
-from trainer.datasets import DATASETS, DataError, LabelledImage, cached_crops, list_images
-from trainer.fields import one_name_a_field
-from trainer.photographs import UNKNOWN, find_photographs, read_groups, write_groups
+from trainer.datasets import DATASETS, DataError
+from trainer.networks import has_maps
+from trainer.quantization import Quantized, quantize, run_int8
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
-from trainer.splits import hold_out_photographs, photograph_weights
-from trainer.training import Samples, centre, fit, last_checkpoint, predict
+from trainer.samples import load_samples, named
+from trainer.splits import deal_as_the_study, hold_out_photographs, photograph_weights
+from trainer.training import Samples, centre, fit, last_checkpoint, predict, steps_per_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import keras
     from numpy.typing import NDArray
 
 RUN = "run.json"
-PHOTOGRAPHS = "photographs.json"
 _REPRESENTATIVE = 300
 _MINIMUM_PROBABILITY = 0.5  # below it the other classes together are likelier than the one called
 
 
 class Run(Struct, frozen=True):
-    """What a run was made from: enough to repeat it, and to refuse to go on with other data."""
+    """What a run was made from: enough to repeat it, and to refuse to go on with other data.
+
+    held_out: the photographs of the validation part. tested: those of the test part, where the split has one.
+    Under the study's split both name images. left_out, uncut: images not used, and used whole.
+    """
 
     recipe: Recipe
     data_sha256: dict[str, str]
@@ -42,6 +48,8 @@ class Run(Struct, frozen=True):
     held_out: tuple[str, ...]
     left_out: int
     python: str
+    tested: tuple[str, ...] = ()
+    uncut: int = 0
 
 
 def fit_run(recipe: Recipe, data: Path, out: Path, photographs: Path | None = None) -> Run:
@@ -51,22 +59,23 @@ def fit_run(recipe: Recipe, data: Path, out: Path, photographs: Path | None = No
     """
     out.mkdir(parents=True, exist_ok=True)
     with progress_bar() as progress:
-        samples, hashes, left_out = _samples(recipe, data, out, photographs, progress)
-        held = hold_out_photographs(
-            samples.labels, samples.photographs, recipe.data.holdout, recipe.training.seed
-        )
+        loaded = load_samples(recipe, data, out, photographs, progress)
+        samples = loaded.samples
+        seen, held, tested = _split(recipe, samples)
         run = Run(
             recipe=recipe,
-            data_sha256=hashes,
-            split_sha256=_split_hash(samples.photographs, held),
+            data_sha256=loaded.hashes,
+            split_sha256=_split_hash(samples.photographs, held + 2 * tested),
             photographs=len(set(samples.photographs)),
             held_out=tuple(sorted({samples.photographs[i] for i in np.flatnonzero(held)})),
-            left_out=left_out,
+            left_out=loaded.left_out,
             python=platform.python_version(),
+            tested=tuple(sorted({samples.photographs[i] for i in np.flatnonzero(tested)})),
+            uncut=loaded.uncut,
         )
         _same_or_new(run, out)
         settings = recipe.training
-        steps = max(1, settings.images_per_epoch // settings.batch)
+        steps = steps_per_epoch(settings, int(seen.sum()))
         bar = progress.add_task("training", total=settings.epochs * steps, note="")
 
         def report(epoch: int, step: int, logs: dict[str, float]) -> None:
@@ -79,40 +88,34 @@ def fit_run(recipe: Recipe, data: Path, out: Path, photographs: Path | None = No
                     bar, completed=epoch * steps + step + 1, note=f"loss {logs.get('loss', 0):.3f}"
                 )
 
-        fit(recipe, samples.chosen(~held), samples.chosen(held), out, report)
+        fit(recipe, samples.chosen(seen), samples.chosen(held), out, report)
     return run
 
 
 def export_run(folder: Path, data: Path, out: Path) -> None:
     """Quantize the run's averaged weights, pass the gates on its held-out photographs, and write the bundle.
 
+    A network without class activation maps is written as a plain .tflite file, which no device takes.
     Raises ConfigError when the folder holds no finished run, DataError, ExportError.
     """
-    import keras  # noqa: PLC0415
-
-    run = _read(folder)
-    checkpoint = last_checkpoint(folder)
-    if checkpoint is None:
-        raise ConfigError(f"{folder}: holds no checkpoint; run leukoscope-train fit first")
-    recipe = run.recipe
     with progress_bar() as progress:
-        samples, hashes, _ = _samples(recipe, data, folder, None, progress)
-        if hashes != run.data_sha256:
-            raise DataError(f"{data}: is not the data that the run in {folder} was trained on")
-        held_names = set(run.held_out)
-        held = np.array([name in held_names for name in samples.photographs])
-        model = keras.models.load_model(checkpoint / training.WEIGHTS)
-        seen = samples.chosen(~held)
-        rng = np.random.default_rng(recipe.training.seed)
-        chosen = rng.choice(len(seen.labels), min(_REPRESENTATIVE, len(seen.labels)), replace=False)
-        progress.console.print(f"quantizing with {len(chosen)} crops of training photographs")
-        quantized = export.quantize(model, centre(seen.pixels[chosen]))
-        unseen = samples.chosen(held)
+        opened = open_run(folder, data, progress)
+        run, model, hashes = opened.run, opened.model, opened.run.data_sha256
+        recipe = run.recipe
+        quantized = quantized_run(opened, progress)
+        unseen = opened.held_out
         pixels = centre(unseen.pixels)
         bar = progress.add_task("comparing int8 with float", total=len(pixels), note="")
-        int8_logits = export.run_int8(quantized, pixels, progress=lambda: progress.advance(bar))
+        int8_logits = run_int8(quantized, pixels, progress=lambda: progress.advance(bar))
         weights = photograph_weights(unseen.photographs)
         figures = export.gate(predict(model, pixels), int8_logits, unseen.labels, weights)
+        note = "  ".join(f"{name} {value}" for name, value in figures.items())
+        if not has_maps(model):
+            # The device explains each call; without maps it cannot, so this is a file to measure, no bundle.
+            out.write_bytes(quantized.model)
+            size = f"{len(quantized.model)} bytes"
+            progress.console.print(f"{out}: {size}, plain int8 without maps: no bundle  {note}")
+            return
         temperature = export.fit_temperature(int8_logits, unseen.labels, weights)
         export.write(
             out,
@@ -129,79 +132,66 @@ def export_run(folder: Path, data: Path, out: Path) -> None:
             },
             measured={"held-out photographs of the training sets": figures} if figures else {},
         )
-        note = "  ".join(f"{name} {value}" for name, value in figures.items())
         progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")
 
 
-def _samples(
-    recipe: Recipe, data: Path, out: Path, photographs: Path | None, progress: Progress
-) -> tuple[Samples, dict[str, str], int]:
-    """Give all crops with their photographs, each set's hash, and how many images were left out."""
-    parts: list[Samples] = []
-    hashes: dict[str, str] = {}
-    left_out = 0
-    for name in recipe.data.sets:
-        images = list_images(data, name)
-        bar = progress.add_task(f"cutting cells of {name}", total=len(images), note="")
-        crops, hashes[name] = cached_crops(
-            out / "crops",
-            images,
-            recipe.data.classes,
-            recipe=recipe.data.masking,
-            context=recipe.data.context,
-            progress=lambda done, bar=bar: progress.update(bar, completed=done),  # type: ignore[misc]
-        )
-        groups = _groups(name, images, data, out, photographs, progress)
-        # A copy whose photograph is unknown could stand on both sides of the split: it is not used.
-        usable = np.array(
-            [
-                not groups[n].startswith(UNKNOWN) and groups[n] not in recipe.data.leave_out
-                for n in crops.names
-            ]
-        )
-        fields = one_name_a_field(groups)
-        left_out += len(images) - int(usable.sum())
-        whole = Samples(crops.pixels, crops.labels, tuple(fields[n] for n in crops.names))
-        parts.append(whole.chosen(usable))
-    joined = Samples(
-        np.concatenate([p.pixels for p in parts]),
-        np.concatenate([p.labels for p in parts]),
-        tuple(n for p in parts for n in p.photographs),
+@dataclass(frozen=True)
+class Opened:
+    """A run's record, its network as it is kept, and its samples: seen in training, held out, and tested."""
+
+    run: Run
+    model: keras.Model
+    seen: Samples
+    held_out: Samples
+    tested: Samples
+
+
+def open_run(folder: Path, data: Path, progress: Progress) -> Opened:
+    """Read a run back, with the data that it was made from.
+
+    Raises ConfigError when the folder holds no run or no checkpoint, DataError when the data are others.
+    """
+    import keras  # noqa: PLC0415
+
+    run = _read(folder)
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is None:
+        raise ConfigError(f"{folder}: holds no checkpoint; run leukoscope-train fit first")
+    loaded = load_samples(run.recipe, data, folder, None, progress)
+    if loaded.hashes != run.data_sha256:
+        raise DataError(f"{data}: is not the data that the run in {folder} was trained on")
+    held, tested = named(loaded.samples, run.held_out), named(loaded.samples, run.tested)
+    return Opened(
+        run,
+        keras.models.load_model(checkpoint / training.WEIGHTS),
+        loaded.samples.chosen(~(held | tested)),
+        loaded.samples.chosen(held),
+        loaded.samples.chosen(tested),
     )
-    return joined, hashes, left_out
 
 
-def _groups(
-    name: str, images: Sequence[LabelledImage], data: Path, out: Path, given: Path | None, progress: Progress
-) -> dict[str, str]:
-    """Give the photograph of each image, from a file or by recovering it; kept in the run's folder."""
-    dataset = DATASETS[name]
-    if not dataset.copies:
-        return {image.name: image.name for image in images}
-    path = given or out / f"{name.replace('/', '-')}-{PHOTOGRAPHS}"
-    if not path.exists():
-        if given is not None:
-            raise DataError(f"{given}: there is no such groups file")
-        folder = data / dataset.originals if dataset.originals else None
-        originals = sorted(folder.glob("*.jp*g")) if folder and folder.is_dir() else None
-        bar = progress.add_task(f"recovering the photographs of {name}", total=len(images), note="")
-        matches = find_photographs(
-            [image.path for image in images],
-            originals,
-            lambda done, total: progress.update(bar, completed=done, total=total),
-        )
-        write_groups(path, matches, data)
-    try:
-        groups = read_groups(path)
-    except ValueError as error:
-        raise DataError(str(error)) from None
-    missing = [image.name for image in images if image.name not in groups]
-    if missing:
-        raise DataError(f"{path}: says nothing of {missing[0]} and {len(missing) - 1} more images")
-    return groups
+def quantized_run(opened: Opened, progress: Progress) -> Quantized:
+    """Quantize a run's network with crops that it was trained on. Raises ExportError."""
+    seen = opened.seen
+    rng = np.random.default_rng(opened.run.recipe.training.seed)
+    chosen = rng.choice(len(seen.labels), min(_REPRESENTATIVE, len(seen.labels)), replace=False)
+    progress.console.print(f"quantizing with {len(chosen)} training crops")
+    return quantize(opened.model, centre(seen.pixels[chosen]))
 
 
-def _split_hash(photographs: Sequence[str], held: NDArray[np.bool_]) -> str:
+def _split(
+    recipe: Recipe, samples: Samples
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Give training, validation and test, bool (n,) each; over photographs there is no test part."""
+    if recipe.data.split == "study":
+        return deal_as_the_study(samples.labels, recipe.training.seed)
+    held = hold_out_photographs(
+        samples.labels, samples.photographs, recipe.data.holdout, recipe.training.seed
+    )
+    return ~held, held, np.zeros_like(held)
+
+
+def _split_hash(photographs: Sequence[str], held: NDArray[np.int64]) -> str:
     lines = sorted({f"{name}\t{int(h)}" for name, h in zip(photographs, held, strict=True)})
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Splits over photographs, never over their copies."""
+"""Splits over photographs, never over their copies; and, to show what that is worth, the study's."""
 
 from __future__ import annotations
 
@@ -27,6 +27,24 @@ def hold_out_photographs(
         count = 0 if share == 0 or len(own) < 2 else max(1, round(share * len(own)))
         chosen.update(rng.permutation(own)[:count].tolist())
     return np.isin(names, sorted(chosen))
+
+
+def deal_as_the_study(
+    labels: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Deal each class into 70/15/15 by chance; give training, validation and test, bool (n,) each.
+
+    This leaks by design: copies of one photograph come to lie in all three. The shares are rounded down class
+    by class, which gives the study's own counts (8,714 / 1,865 / 1,865 of 12,444).
+    """
+    rng = np.random.default_rng(seed)
+    part = np.zeros(len(labels), np.int8)
+    for label in np.unique(labels):
+        own = rng.permutation(np.flatnonzero(labels == label))
+        count = len(own) * 15 // 100
+        part[own[:count]] = 1
+        part[own[count : 2 * count]] = 2
+    return part == 0, part == 1, part == 2
 
 
 def photograph_weights(photographs: Sequence[str]) -> NDArray[np.float64]:

@@ -18,12 +18,12 @@ from trainer.augmentation import Augmentation
 from trainer.splits import draw_probabilities, photograph_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from trainer.recipe import Recipe
+    from trainer.recipe import Recipe, Training
 
 WEIGHTS = "model.keras"
 HISTORY = "history.json"
@@ -91,7 +91,7 @@ def fit(
     """
     settings = recipe.training
     keras.utils.set_random_seed(settings.seed)
-    steps = max(1, settings.images_per_epoch // settings.batch)
+    steps = steps_per_epoch(settings, len(training.labels))
     model, average, history = _start_or_resume(recipe, steps, out)
     held = centre(validation.pixels)
     averaging = _AveragedWeights(average, settings.average, len(history) * steps)
@@ -117,6 +117,13 @@ def fit(
         save_checkpoint(model, average, history, out)
         report(epoch, -1, logs)
     return average
+
+
+def steps_per_epoch(settings: Training, images: int) -> int:
+    """Give the number of batches in an epoch over `images` training images."""
+    if settings.images_per_epoch == 0:
+        return -(-images // settings.batch)
+    return max(1, settings.images_per_epoch // settings.batch)
 
 
 def predict(model: keras.Model, pixels: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
@@ -149,17 +156,26 @@ def _start_or_resume(
     model = networks.build(recipe.network["name"], classes, _options(recipe))
     average = networks.build(recipe.network["name"], classes, _options(recipe))
     average.set_weights(model.get_weights())
-    warmup = settings.warmup_epochs * steps
-    rate = keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate * 0.01 if warmup else settings.learning_rate,
-        max(1, settings.epochs * steps - warmup),
-        warmup_target=settings.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    optimizer = _optimizer(settings, steps)
+    # With one-hot targets and no smoothing this is the sparse categorical cross-entropy.
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
     model.compile(optimizer, loss, metrics=["accuracy"])
     return model, average, []
+
+
+def _optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        warmup = settings.warmup_epochs * steps
+        rate = keras.optimizers.schedules.CosineDecay(
+            settings.learning_rate * 0.01 if warmup else settings.learning_rate,
+            max(1, settings.epochs * steps - warmup),
+            warmup_target=settings.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    if settings.optimizer == "nadam":
+        return keras.optimizers.Nadam(rate, weight_decay=settings.weight_decay or None)
+    return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
 
 
 def last_checkpoint(out: Path) -> Path | None:
@@ -169,9 +185,7 @@ def last_checkpoint(out: Path) -> Path | None:
 
 def _batches(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.data.Dataset:
     settings = recipe.training
-    chance = draw_probabilities(training.labels, training.photographs, recipe.data.balance)
-    rng = np.random.default_rng([settings.seed, epoch])
-    drawn = rng.choice(len(chance), (steps, settings.batch), p=chance)
+    drawn = _drawn(recipe, training, epoch, steps)
     targets = np.eye(len(recipe.data.classes), dtype=np.float32)[training.labels]
 
     def raw() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], int]]:
@@ -179,15 +193,34 @@ def _batches(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.da
             yield training.pixels[index], targets[index], epoch * steps + step
 
     side = training.pixels.shape[1]
+    batch = settings.batch if settings.images_per_epoch else None  # the last one may be smaller
     signature = (
-        tf.TensorSpec((settings.batch, side, side, 3), tf.uint8),
-        tf.TensorSpec((settings.batch, targets.shape[1]), tf.float32),
+        tf.TensorSpec((batch, side, side, 3), tf.uint8),
+        tf.TensorSpec((batch, targets.shape[1]), tf.float32),
         tf.TensorSpec((), tf.int64),
     )
-    augment = Augmentation(seed=settings.seed, **recipe.augmentation)
     data = tf.data.Dataset.from_generator(raw, output_signature=signature)
-    data = data.map(lambda image, target, key: (augment(image, key), target), num_parallel_calls=2)
+    if recipe.augmentation is None:
+        inner = slice((side - CROP_SIZE) // 2, (side + CROP_SIZE) // 2)
+        data = data.map(
+            lambda image, target, _: (tf.cast(image[:, inner, inner], tf.float32) / 255.0, target)
+        )
+    else:
+        augment = Augmentation(seed=settings.seed, **recipe.augmentation)
+        data = data.map(lambda image, target, key: (augment(image, key), target), num_parallel_calls=2)
     return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+
+
+def _drawn(recipe: Recipe, training: Samples, epoch: int, steps: int) -> Sequence[NDArray[np.int64]]:
+    """Give each batch's indices: drawn with replacement by chance, or a shuffle of all."""
+    settings = recipe.training
+    rng = np.random.default_rng([settings.seed, epoch])
+    if settings.images_per_epoch == 0:
+        return np.array_split(
+            rng.permutation(len(training.labels)), range(settings.batch, len(training.labels), settings.batch)
+        )
+    chance = draw_probabilities(training.labels, training.photographs, recipe.data.balance)
+    return list(rng.choice(len(chance), (steps, settings.batch), p=chance))
 
 
 def _validated(average: keras.Model, held: NDArray[np.uint8], validation: Samples) -> dict[str, float]:

@@ -1,0 +1,322 @@
+"""Figures of known answers, and a tiny run of the study's recipe from its images to its evaluation."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from drawn_data import CLASSES, draw_data
+
+pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
+
+import keras
+
+from edge.errors import ConfigError, NoRuntimeError
+from edge.runtime import Runtime, installed
+from trainer import evaluation as evaluations
+from trainer import run as runs
+from trainer import training
+from trainer.cli import main
+from trainer.metrics import calibration_error, measure
+from trainer.networks import for_device
+from trainer.networks_study import folded, study
+from trainer.quantization import quantize, run_int8
+from trainer.recipe import RECIPES, load_recipe
+from trainer.splits import deal_as_the_study
+from trainer.training import last_checkpoint, predict
+
+STUDY = """
+[data]
+sets = ["blood-cell-images/TRAIN"]
+classes = ["eosinophil", "lymphocyte", "monocyte", "neutrophil"]
+masking = "study"
+split = "study"
+[network]
+name = "study"
+filters = [4, 4, 8, 8, 8, 16]
+[training]
+epochs = 2
+images_per_epoch = 0
+batch = 16
+optimizer = "nadam"
+schedule = "constant"
+learning_rate = 0.001
+warmup_epochs = 0
+weight_decay = 0
+label_smoothing = 0
+average = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return draw_data(tmp_path_factory.mktemp("data"), photographs=2, copies=7)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipes") / "tiny-study.toml"
+    path.write_text(STUDY, encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, data, recipe):
+    out = tmp_path_factory.mktemp("runs") / "study"
+    assert main(["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def crops():
+    """Blotches of every size, so that the network's answers differ: uint8 (64, 120, 120, 3)."""
+    rng = np.random.default_rng(5)
+    coarse = rng.integers(0, 256, (64, 6, 6, 3), dtype=np.uint8)
+    return np.kron(coarse, np.ones((1, 20, 20, 1), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def lively(crops):
+    """Make a small network of the study's kind whose BatchNorm fits these crops; some scales are negative."""
+    keras.utils.set_random_seed(3)
+    model = study(4, filters=(4, 8, 8, 8, 8, 16))
+    rng = np.random.default_rng(3)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            entering = predict(keras.Model(model.inputs, layer.input), crops)
+            count = entering.shape[-1]
+            gamma = rng.uniform(0.5, 2, count) * rng.choice([1, 1, 1, -1], count)
+            gamma[0] = 0
+            mean, variance = entering.mean(axis=(0, 1, 2)), entering.var(axis=(0, 1, 2))
+            layer.set_weights([gamma, rng.normal(0, 0.3, count), mean, variance])
+    return model
+
+
+def history(out):
+    return json.loads((last_checkpoint(out) / training.HISTORY).read_text(encoding="utf-8"))
+
+
+def test_folding_batchnorm_through_relu_is_exact(lively, crops):
+    plain = folded(lively)
+    assert not [layer for layer in plain.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    np.testing.assert_allclose(predict(plain, crops), predict(lively, crops), atol=1e-4)
+
+
+def test_a_batchnorm_that_follows_no_relu_is_kept_whole_in_its_place(crops):
+    inputs = keras.Input((120, 120, 3))
+    x = keras.layers.Conv2D(4, 3, strides=8, activation="tanh")(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    model = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.Flatten()(x)))
+    rows = np.array([[2, -1, 0.5, 1], [1, 0, 2, 0], [0.1, 0.2, 0, 0], [0.5, 1, 2, 1]])
+    model.layers[2].set_weights(list(rows))
+    np.testing.assert_allclose(predict(folded(model), crops), predict(model, crops), atol=1e-4)
+
+
+def test_int8_agrees_with_float_on_the_folded_network(lively, crops):
+    quantized = quantize(lively, crops)
+    assert quantized.outputs.keys() == {"logits"} == for_device(lively).output.keys()
+    floats, int8 = predict(lively, crops), run_int8(quantized, crops)
+    # Fresh weights decide nothing clearly, so that the answers themselves are compared, not the calls alone.
+    assert np.sqrt(np.mean((floats - int8) ** 2)) < 0.06 * np.ptp(floats)
+    assert np.corrcoef(floats.ravel(), int8.ravel())[0, 1] > 0.98
+    ranked = np.sort(floats, axis=1)
+    clear = ranked[:, -1] - ranked[:, -2] > 0.1 * np.ptp(floats)
+    assert clear.sum() >= 10
+    assert (floats.argmax(1) == int8.argmax(1))[clear].mean() > 0.9
+
+
+def test_the_network_has_the_studys_size():
+    assert 4 * study(4).count_params() == pytest.approx(14.33e6, rel=0.03)
+
+
+def test_the_study_deals_its_own_counts():
+    labels = np.repeat(np.arange(4), (3120, 3103, 3098, 3123))
+    parts = deal_as_the_study(labels, 1)
+    assert [int(p.sum()) for p in parts] == [8714, 1865, 1865]
+    assert (np.sum(parts, axis=0) == 1).all()
+    assert [int(parts[2][labels == c].sum()) for c in range(4)] == [468, 465, 464, 468]
+    assert (parts[2] == deal_as_the_study(labels, 1)[2]).all()
+    assert (parts[2] != deal_as_the_study(labels, 2)[2]).any()
+
+
+def test_the_shipped_study_recipes_differ_in_nothing_but_the_optimizer():
+    stated, tuned = load_recipe("study"), load_recipe("study-tuned")
+    assert (stated.data, stated.network, stated.augmentation) == (tuned.data, tuned.network, None)
+    assert (stated.training.optimizer, stated.training.learning_rate) == ("nadam", 0.00001)
+    assert (
+        (stated.training.epochs, stated.training.batch)
+        == (30, 64)
+        == (
+            tuned.training.epochs,
+            tuned.training.batch,
+        )
+    )
+    assert {path.stem for path in RECIPES.glob("*.toml")} >= {"clinic", "study", "study-tuned"}
+
+
+def test_known_answers_give_known_figures():
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 2])
+    calls = np.array([0, 0, 0, 1, 1, 1, 0, 2])
+    logits = (4 * np.eye(3)[calls]).astype(np.float32)
+    photographs = ["a", "a", "a", "b", "c", "c", "d", "e"]
+    figures = measure(logits, labels, photographs, ("x", "y", "z"))
+    assert figures.confusion == ((3, 1, 0), (1, 2, 0), (0, 0, 1))
+    assert figures.accuracy.value == pytest.approx(6 / 8)
+    assert figures.macro_recall.value == pytest.approx((3 / 4 + 2 / 3 + 1) / 3)
+    assert figures.macro_precision == pytest.approx((3 / 4 + 2 / 3 + 1) / 3)
+    assert [c.f1 for c in figures.classes] == pytest.approx([3 / 4, 2 / 3, 1])
+    assert [c.images for c in figures.classes] == [4, 3, 1]
+    assert [c.photographs for c in figures.classes] == [2, 2, 1]
+    # a and c are right, b and d wrong, e right: each photograph once.
+    assert figures.photograph_accuracy.value == pytest.approx(3 / 5)
+    assert figures.photograph_macro_recall.value == pytest.approx((1 / 2 + 1 / 2 + 1) / 3)
+    # Every call is made with exp(4) / (exp(4) + 2); three quarters of them are right.
+    assert figures.ece == pytest.approx(np.exp(4) / (np.exp(4) + 2) - 3 / 4)
+    assert figures.macro_auc == pytest.approx(np.mean([(3 / 4 + 3 / 4) / 2, (2 / 3 + 4 / 5) / 2, 1]))
+
+
+def test_a_class_that_is_not_there_leaves_the_means_to_the_others():
+    figures = measure(
+        np.eye(3, dtype=np.float32)[[0, 1, 1]], np.array([0, 1, 1]), ["a", "b", "c"], ("x", "y", "z")
+    )
+    assert figures.macro_recall.value == figures.macro_precision == figures.macro_f1 == 1
+    assert figures.classes[2].auc is None
+    assert figures.macro_auc == 1
+    with pytest.raises(ValueError, match="one length"):
+        measure(np.zeros((0, 3), np.float32), np.zeros(0, np.int64), (), ("x", "y", "z"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_intervals_contain_the_figure_and_widen_with_copies(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, 60)
+    calls = np.where(rng.random(60) < 0.8, labels, rng.integers(0, 4, 60))
+    logits = (3 * np.eye(4)[calls]).astype(np.float32)
+    alone = measure(logits, labels, [str(i) for i in range(60)], CLASSES)
+    copied = measure(
+        np.repeat(logits, 9, axis=0), np.repeat(labels, 9), [str(i // 9) for i in range(540)], CLASSES
+    )
+    for name in ("accuracy", "macro_recall", "photograph_accuracy", "photograph_macro_recall"):
+        for figures in (alone, copied):
+            estimate = getattr(figures, name)
+            assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+            assert estimate.high > estimate.low
+        # Nine copies of each photograph tell nothing more than one.
+        assert getattr(copied, name).low == pytest.approx(getattr(alone, name).low)
+
+
+def test_calibration_is_perfect_where_confidence_is_what_comes_true():
+    probabilities = np.tile([0.75, 0.25], (8, 1))
+    labels = np.array([0] * 6 + [1] * 2)
+    assert calibration_error(probabilities, labels) == pytest.approx(0)
+    assert calibration_error(probabilities, 1 - labels) == pytest.approx(0.5)
+
+
+def test_the_study_run_counts_every_image_and_keeps_its_parts_apart(finished):
+    record = json.loads((finished / runs.RUN).read_text(encoding="utf-8"))
+    assert record["photographs"] == 14 * len(CLASSES)
+    assert record["left_out"] == 0
+    assert len(record["held_out"]) == len(record["tested"]) == 2 * len(CLASSES)
+    assert not set(record["held_out"]) & set(record["tested"])
+    assert len(history(finished)) == 2
+
+
+def test_an_image_without_a_cell_is_used_whole(data, recipe, tmp_path):
+    import shutil
+
+    import cv2
+
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    blank = copy / "blood-cell-images/TRAIN/MONOCYTE/blank.png"
+    cv2.imwrite(str(blank), np.full((240, 320, 3), 250, np.uint8))
+    out = tmp_path / "run"
+    arguments = ["--data", str(copy), "--out", str(out), "--epochs", "1"]
+    assert main(["fit", "--recipe", recipe, *arguments]) == 0
+    record = json.loads((out / runs.RUN).read_text(encoding="utf-8"))
+    assert record["uncut"] >= 1
+    assert record["photographs"] == 14 * len(CLASSES) + 1
+
+
+def test_a_stopped_nadam_run_goes_on_as_if_it_had_not_been_stopped(
+    finished, data, recipe, tmp_path, monkeypatch
+):
+    out = tmp_path / "stopped"
+    save = training.save_checkpoint
+
+    def save_then_stop(model, average, log, folder):
+        save(model, average, log, folder)
+        if len(log) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "save_checkpoint", save_then_stop)
+    arguments = ["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]
+    assert main(arguments) == 130
+    monkeypatch.undo()
+    assert main(arguments) == 0
+    for stopped, whole in zip(history(out), history(finished), strict=True):
+        assert stopped["loss"] == pytest.approx(whole["loss"], abs=1e-4)
+
+
+def test_evaluate_measures_float_and_int8_on_the_test_part(finished, data, capsys):
+    arguments = ["evaluate", "--run", str(finished), "--data", str(data)]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "float and int8 agree on" in shown
+    found = json.loads((finished / evaluations.file_name()).read_text(encoding="utf-8"))
+    assert found["part"] == "test part of the study's random split"
+    assert found["images"] == 2 * len(CLASSES)
+    assert found["photographs"] <= 2 * len(CLASSES)  # of which there are eight, for sixteen images
+    assert np.sum(found["int8"]["confusion"]) == found["images"]
+    assert found["int8_bytes"] == (finished / evaluations.INT8).stat().st_size
+    assert found["runtime"].startswith("ai-edge-litert")
+    assert main([*arguments, "--runtime", "float"]) == 0
+    alone = json.loads((finished / evaluations.file_name()).read_text(encoding="utf-8"))
+    assert alone["int8"] is alone["agreement"] is alone["runtime"] is None
+    assert alone["float32"] == found["float32"]
+
+
+def test_evaluate_on_another_set_takes_that_set_but_not_one_trained_on(finished, data, tmp_path, capsys):
+    import shutil
+
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    shutil.copytree(copy / "blood-cell-images/TRAIN", copy / "blood-cell-images/TEST")
+    arguments = ["evaluate", "--run", str(finished), "--data", str(copy), "--runtime", "float"]
+    assert main([*arguments, "--on", "blood-cell-images/TEST"]) == 0
+    found = json.loads(
+        (finished / evaluations.file_name("blood-cell-images/TEST")).read_text(encoding="utf-8")
+    )
+    assert found["part"] == "blood-cell-images/TEST"
+    assert found["images"] + found["left_out"] == 14 * len(CLASSES)
+    assert main([*arguments, "--on", "blood-cell-images/TRAIN"]) == ConfigError.exit_status
+    assert "was made from it" in capsys.readouterr().err
+
+
+def test_a_runtime_that_is_not_there_is_named(finished, data, capsys):
+    if "tflite-runtime" in installed():
+        pytest.skip("tflite-runtime is usable here")
+    arguments = ["evaluate", "--run", str(finished), "--data", str(data), "--runtime", "tflite-runtime"]
+    assert main(arguments) == NoRuntimeError.exit_status
+    assert "tflite-runtime is not usable here" in capsys.readouterr().err
+
+
+def test_a_process_without_tensorflow_answers_the_same(lively, crops, tmp_path):
+    from trainer.answers import main as answer
+
+    quantized = quantize(lively, crops)
+    (tmp_path / "m.tflite").write_bytes(quantized.model)
+    np.save(tmp_path / "crops.npy", crops[:5])
+    files = [str(tmp_path / name) for name in ("m.tflite", "crops.npy", "answers.npy")]
+    answer(files[0], quantized.outputs["logits"], "ai-edge-litert", *files[1:])
+    np.testing.assert_array_equal(np.load(files[2]), run_int8(quantized, crops[:5]))
+
+
+def test_export_of_a_head_without_maps_writes_a_plain_file(finished, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("trainer.export.MAX_ACCURACY_DROP", 1)  # two epochs decide nothing clearly
+    monkeypatch.setattr("trainer.export.MIN_AGREEMENT", 0)
+    out = tmp_path / "plain.tflite"
+    assert main(["export", "--run", str(finished), "--data", str(data), "--out", str(out)]) == 0
+    interpreter = Runtime(out.read_bytes(), {})
+    assert interpreter.run(np.zeros((120, 120, 3), np.uint8)) == {}

@@ -1,0 +1,105 @@
+"""From a float network to full int8, and what the int8 file answers."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from edge.errors import LeukoscopeError
+from edge.masking import CROP_SIZE
+from edge.runtime import Runtime
+from trainer.networks import for_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import keras
+    from numpy.typing import NDArray
+
+
+class ExportError(LeukoscopeError):
+    """A gate stopped the export; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A flatbuffer and the names of its output tensors by our names."""
+
+    model: bytes
+    outputs: dict[str, str]
+
+
+def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized:
+    """Convert to full int8 with uint8 input at scale 1/255, one signature, the outputs of `for_device`.
+
+    representative: uint8 (n, 120, 120, 3), crops of training photographs. Raises ExportError when the file
+    has no weights in it, or another input than the camera's bytes.
+    """
+    exported = for_device(model)
+    # Black and white pin the input's range to exactly 0 to 1, so that its scale is 1/255.
+    ends = np.stack([np.full((CROP_SIZE, CROP_SIZE, 3), v, np.uint8) for v in (0, 255)])
+
+    def batches() -> Iterator[list[NDArray[np.float32]]]:
+        for image in np.concatenate([ends, representative]):
+            yield [image[None].astype(np.float32) / 255]
+
+    with tempfile.TemporaryDirectory() as folder:
+        # Concrete functions of a Keras 3 model convert "successfully" to a file without weights.
+        archive = tf.keras.export.ExportArchive()
+        archive.track(exported)
+        spec = tf.TensorSpec((1, CROP_SIZE, CROP_SIZE, 3), tf.float32, name="image")
+
+        def serve(image: Any) -> dict[str, Any]:
+            answer: dict[str, Any] = exported(image, training=False)
+            return answer
+
+        archive.add_endpoint("serve", serve, input_signature=[spec])
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = batches
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.uint8
+        content: bytes = converter.convert()
+    return Quantized(content, _checked_outputs(content, model.count_params()))
+
+
+def _checked_outputs(content: bytes, parameters: int) -> dict[str, str]:
+    if len(content) < parameters:
+        raise ExportError(
+            f"the converted file has {len(content)} bytes for {parameters} weights: they are not in it"
+        )
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    operations = {op["op_name"] for op in interpreter._get_ops_details()}  # noqa: SLF001
+    if operations & {"READ_VARIABLE", "VAR_HANDLE"}:
+        raise ExportError("the converted file reads its weights from variables that the device has not")
+    scale, zero_point = interpreter.get_input_details()[0]["quantization"]
+    if abs(scale * 255 - 1) > 1e-4 or zero_point != 0:
+        raise ExportError(
+            f"the input's scale is {scale} from {zero_point}; the camera's bytes need 1/255 from 0"
+        )
+    (signature,) = interpreter.get_signature_list()
+    details = {d["index"]: d["name"] for d in interpreter.get_output_details()}
+    runner = interpreter.get_signature_runner(signature)
+    return {name: details[d["index"]] for name, d in runner.get_output_details().items()}
+
+
+def run_int8(
+    quantized: Quantized,
+    pixels: NDArray[np.uint8],
+    runtime: str = "auto",
+    progress: Callable[[], None] = lambda: None,
+) -> NDArray[np.float32]:
+    """Give the int8 logits, float32 (n, classes), of crops (n, 120, 120, 3), one by one as on the device."""
+    opened = Runtime(quantized.model, quantized.outputs, choice=runtime)
+    rows = []
+    for crop in pixels:
+        rows.append(opened.run(crop)["logits"])
+        progress()
+    return np.array(rows, np.float32)
