@@ -72,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
         "--overlays", type=Path, metavar="DIR", help="draw each image with its cells and maps"
     )
     analyze.add_argument(
-        "--recipe", choices=("adaptive", "study"), default="adaptive", help="how cells are found"
+        "--recipe",
+        choices=("adaptive", "study"),
+        default="adaptive",
+        help="how cells are found (study: with a --model trained for it)",
     )
     analyze.add_argument("--model", type=Path, help="a bundle, instead of the one that ships")
     analyze.add_argument(

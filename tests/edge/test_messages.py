@@ -82,7 +82,7 @@ def test_rubbish_is_an_error_that_can_be_caught(payload):
         decode(payload)
     except msgspec.MsgspecError:
         return
-    validator.validate(json.loads(payload))
+    assert validator.is_valid(json.loads(payload))
 
 
 def test_the_schema_refuses_what_is_not_ours():
