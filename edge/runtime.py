@@ -27,8 +27,11 @@ RUNTIMES = {
 """Distribution -> module that has `Interpreter`, the preferred one first."""
 
 
-def installed() -> dict[str, str]:
-    """Give the runtimes that can be used here, with their versions, the preferred one first."""
+def installed(*, in_new_process: bool = False) -> dict[str, str]:
+    """Give the runtimes that can be used, with their versions, the preferred one first.
+
+    in_new_process: in one that has not loaded TensorFlow, whatever this one has.
+    """
     found = {}
     for distribution in RUNTIMES:
         try:
@@ -37,7 +40,8 @@ def installed() -> dict[str, str]:
             continue
         # It imports with NumPy 2 or beside TensorFlow, then fails when an interpreter is made.
         numpy_is_newer = int(np.__version__.split(".")[0]) >= 2
-        if distribution == "tflite-runtime" and (numpy_is_newer or "tensorflow" in sys.modules):
+        beside_tensorflow = "tensorflow" in sys.modules and not in_new_process
+        if distribution == "tflite-runtime" and (numpy_is_newer or beside_tensorflow):
             continue
         found[distribution] = version
     return found

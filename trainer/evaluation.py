@@ -106,7 +106,7 @@ def evaluate_run(
             agreement=agreement,
             float_bytes=4 * opened.model.count_params(),
             int8_bytes=size,
-            runtime=None if chosen is None else f"{chosen} {installed()[chosen]}",
+            runtime=None if chosen is None else f"{chosen} {installed(in_new_process=True)[chosen]}",
         )
     (folder / file_name(on)).write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
     return result
@@ -118,8 +118,9 @@ def file_name(on: str | None = None) -> str:
 
 
 def _usable(distribution: str) -> str:
-    if distribution not in installed():
-        raise NoRuntimeError(f"{distribution} is not usable here; usable: {', '.join(installed()) or 'none'}")
+    usable = installed(in_new_process=True)
+    if distribution not in usable:
+        raise NoRuntimeError(f"{distribution} is not usable here; usable: {', '.join(usable) or 'none'}")
     return distribution
 
 
