@@ -45,11 +45,12 @@ def separate(
     if red_cell is not None:
         smallest = max(smallest, _MIN_SHARE_OF_RED_CELL * red_cell)
     bare_level = float(np.median(ratio[~tissue])) if (~tissue).any() else float(np.min(ratio))
-    contrast = [float(np.median(ratio[np.isin(parts, g)])) - bare_level for g in groups]
     kept = [
         i
         for i in np.argsort(-areas, kind="stable")
-        if areas[i] >= smallest and contrast[i] >= _LEAST_CONTRAST
+        # The contrast last: it looks at the whole picture, and most specks are too small to be asked.
+        if areas[i] >= smallest
+        and float(np.median(ratio[np.isin(parts, groups[i])])) - bare_level >= _LEAST_CONTRAST
     ]
     which = np.zeros(count, np.int32)  # component -> 1-based rank of its cell
     for rank, i in enumerate(kept):
