@@ -21,7 +21,7 @@ __all__ = [
     "find_cells",
 ]
 
-PREPROCESSING: dict[Recipe, str] = {"adaptive": "adaptive/1", "study": "study/1"}
+PREPROCESSING: dict[Recipe, str] = {"adaptive": "adaptive/1", "study": "study/2"}
 """Version of each recipe's crops. It stands in the bundle: a model only reads crops of its own recipe."""
 
 
@@ -37,5 +37,5 @@ def cut_crop(pixels: Pixels, masks: FieldMasks, cell: FoundCell, *, context: flo
     trainer turns and shifts, it cuts back to 120x120 afterwards.
     """
     if masks.recipe == "study":
-        return study.cut(pixels, masks, cell)
+        return study.cut(pixels, cell)
     return adaptive.cut(pixels, masks, cell, context)
