@@ -44,6 +44,17 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--epochs", type=int, help="instead of the recipe's")
     fit.add_argument("--images-per-epoch", type=int, help="instead of the recipe's")
     fit.add_argument("--seed", type=int, help="instead of the recipe's")
+    fit.add_argument(
+        "--split", choices=("photographs", "folders", "grouped", "study"), help="instead of the recipe's"
+    )
+    fit.add_argument("--fold", type=int, help="which fold of a grouped split is kept to measure on, from 0")
+    fit.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="of the arithmetic in training; weights stay float32 (default: float32)",
+    )
+    fit.add_argument("--every-device", action="store_true", help="split each batch over all GPUs")
     fit.set_defaults(run=_fit)
 
     export = commands.add_parser("export", help="quantize a finished run to int8 and write the bundle")
@@ -95,15 +106,20 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from trainer.recipe import load_recipe  # noqa: PLC0415
+    from trainer.compute import Compute  # noqa: PLC0415
+    from trainer.recipe import changed, load_recipe  # noqa: PLC0415
     from trainer.run import fit_run  # noqa: PLC0415
 
-    overrides = {
-        name: value
-        for name in ("epochs", "images_per_epoch", "seed")
-        if (value := getattr(options, name)) is not None
-    }
-    fit_run(load_recipe(options.recipe, **overrides), options.data, options.out, options.photographs)
+    def given(*names: str) -> dict[str, int | str]:
+        return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+    recipe = changed(
+        load_recipe(options.recipe),
+        data=given("split", "fold"),
+        training=given("epochs", "images_per_epoch", "seed"),
+    )
+    compute = Compute(options.precision, options.every_device)
+    fit_run(recipe, options.data, options.out, options.photographs, compute)
     return 0
 
 

@@ -159,7 +159,7 @@ def write(
         limits=LIMITS,
         training=training,
         measured=measured,
-        tools=_tools(),
+        tools=versions(),
     )
     trial = path.with_name(f"trial-{path.name}")
     write_bundle(trial, quantized.model, description, images)
@@ -186,11 +186,12 @@ def _try_on_every_runtime(path: Path) -> None:
         )
 
 
-def _tools() -> dict[str, str]:
-    versions = {"leukoscope": __version__}
+def versions() -> dict[str, str]:
+    """Give the versions of what trains and converts, and the git commit where there is one."""
+    found = {"leukoscope": __version__}
     for name in ("tensorflow", "keras", "opencv-python-headless", "numpy"):
         try:
-            versions[name] = importlib.metadata.version(name)
+            found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
     commit = subprocess.run(  # noqa: S603
@@ -200,5 +201,5 @@ def _tools() -> dict[str, str]:
         check=False,
     )
     if commit.returncode == 0:
-        versions["commit"] = commit.stdout.strip()
-    return versions
+        found["commit"] = commit.stdout.strip()
+    return found

@@ -49,7 +49,7 @@ def compact(
     x = layers.Identity(name="activation")(x)
     features = layers.GlobalAveragePooling2D(name="features")(x)
     kept = layers.Dropout(dropout)(features)
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(kept), name="compact")
+    return keras.Model(inputs, layers.Dense(classes, name="logits", dtype="float32")(kept), name="compact")
 
 
 def with_maps(model: keras.Model) -> keras.Model:

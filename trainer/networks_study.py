@@ -41,7 +41,7 @@ def study(
     x = layers.Flatten()(x)
     for width, share in _DENSE:
         x = layers.Dropout(share)(layers.Dense(width, activation="tanh")(x))
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="study")
+    return keras.Model(inputs, layers.Dense(classes, name="logits", dtype="float32")(x), name="study")
 
 
 def folded(model: keras.Model) -> keras.Model:

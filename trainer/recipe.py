@@ -15,19 +15,27 @@ RECIPES = Path(__file__).parent / "recipes"
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
+Split = Literal["photographs", "folders", "grouped", "study"]
 
 
 class Data(Struct, frozen=True, forbid_unknown_fields=True):
     """Which images, which classes, how cut, how split.
 
-    split: "photographs" holds out `holdout` of the photographs. "study" deals all images into 70/15/15 by
-    chance, as the published study did; copies of one photograph then stand on both sides.
+    split: what is kept from training to measure on. "photographs": `holdout` of the photographs. "folders":
+    the `test_sets`. "grouped": the photographs of fold number `fold` of `folds`. "study": 15 % of all images,
+    dealt by chance as the published study did; copies of one photograph then stand on both sides. Under
+    "folders" and "grouped", `holdout` of the other photographs is kept back for validation besides.
+    missed: what becomes of an image in which no cell is found: "left out", or used "whole".
     """
 
     sets: Annotated[tuple[str, ...], Meta(min_length=1)]
     classes: Annotated[tuple[str, ...], Meta(min_length=2)]
     masking: Literal["adaptive", "study"] = "adaptive"
-    split: Literal["photographs", "study"] = "photographs"
+    split: Split = "photographs"
+    test_sets: tuple[str, ...] = ()
+    folds: Annotated[int, Meta(ge=2)] = 5
+    fold: Annotated[int, Meta(ge=0)] = 0
+    missed: Literal["left out", "whole"] = "left out"
     context: Annotated[float, Meta(ge=1, le=2)] = 1.0
     holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.15
     balance: Share = 0.5
@@ -67,21 +75,77 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     augmentation: dict[str, float] | None = None
 
 
-def load_recipe(name: str, **overrides: int) -> Recipe:
+def load_recipe(name: str) -> Recipe:
     """Read a recipe that comes with the package, by name, or a TOML file, by path.
 
-    overrides: fields of `training` to replace. Raises ConfigError naming the file and the key.
+    A recipe may start from another one, `extends = NAME`, and say only what differs; a [network] of another
+    name takes over none of the former's options. Raises ConfigError naming the file and the key.
     """
-    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    path = _path(name, Path())
+    raw = _read(path, ())
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        recipe = msgspec.convert({"name": path.stem, **raw}, Recipe)
-    except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
-        raise ConfigError(f"{path}: there is no such recipe; with the package come: {known}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        recipe = msgspec.convert({**raw, "name": path.stem}, Recipe)
+    except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from None
     if "name" not in recipe.network:
         raise ConfigError(f"{path}: network.name is missing")
-    training = msgspec.structs.replace(recipe.training, **overrides)
-    return msgspec.structs.replace(recipe, training=training)
+    return _checked(recipe, str(path))
+
+
+def changed(recipe: Recipe, *, data: dict[str, Any], training: dict[str, Any]) -> Recipe:
+    """Give the recipe with other values under some keys. Raises ConfigError naming an impossible one."""
+    raw = msgspec.to_builtins(recipe)
+    try:
+        other = msgspec.convert(
+            {**raw, "data": raw["data"] | data, "training": raw["training"] | training}, Recipe
+        )
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"recipe {recipe.name}: {error}") from None
+    return _checked(other, f"recipe {recipe.name}")
+
+
+def _checked(recipe: Recipe, where: str) -> Recipe:
+    data = recipe.data
+    if data.fold >= data.folds:
+        raise ConfigError(f"{where}: data.fold is {data.fold}; folds are counted from 0 to {data.folds - 1}")
+    strange = [name for name in data.test_sets if name not in data.sets]
+    if strange:
+        raise ConfigError(f"{where}: data.test_sets names {strange[0]}, which is not among data.sets")
+    if data.split == "folders" and not set(data.test_sets) < set(data.sets):
+        raise ConfigError(f"{where}: data.test_sets leaves nothing to train on")
+    if data.split == "folders" and not data.test_sets:
+        raise ConfigError(f'{where}: split "folders" needs data.test_sets')
+    return recipe
+
+
+def _path(name: str, folder: Path) -> Path:
+    return folder / name if name.endswith(".toml") else RECIPES / f"{name}.toml"
+
+
+def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
+    if path in heirs:
+        raise ConfigError(f"{heirs[0]}: extends itself, by way of {heirs[-1].name}")
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise ConfigError(f"{path}: there is no such recipe; with the package come: {known}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    former = raw.pop("extends", None)
+    if former is None:
+        return raw
+    if not isinstance(former, str):
+        raise ConfigError(f"{path}: extends names one recipe, as text")
+    base = _read(_path(former, path.parent), (*heirs, path))
+    for key, value in raw.items():
+        kept = base.get(key)
+        if not isinstance(kept, dict) or not isinstance(value, dict) or _another(kept, value):
+            base[key] = value
+        else:
+            base[key] = {**kept, **value}
+    return base
+
+
+def _another(kept: dict[str, Any], value: dict[str, Any]) -> bool:
+    return "name" in value and value["name"] != kept.get("name")

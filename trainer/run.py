@@ -14,12 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge.errors import ConfigError
 from trainer import export, training
+from trainer.compute import PLAIN, Compute, Precision
 from trainer.datasets import DATASETS, DataError
 from trainer.networks import has_maps
 from trainer.quantization import Quantized, quantize, run_int8
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
-from trainer.samples import load_samples, named
-from trainer.splits import deal_as_the_study, hold_out_photographs, photograph_weights
+from trainer.samples import Loaded, load_samples, named
+from trainer.splits import deal_as_the_study, grouped_fold, hold_out_photographs, photograph_weights
 from trainer.training import Samples, centre, fit, last_checkpoint, predict, steps_per_epoch
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Run(Struct, frozen=True):
     """What a run was made from: enough to repeat it, and to refuse to go on with other data.
 
     held_out: the photographs of the validation part. tested: those of the test part, where the split has one.
-    Under the study's split both name images. left_out, uncut: images not used, and used whole.
+    Under the study's split both name images. left_out, uncut: images not used, and used whole. versions: of
+    the tools, and the git commit. precision: of the arithmetic when the run was begun.
     """
 
     recipe: Recipe
@@ -50,9 +52,17 @@ class Run(Struct, frozen=True):
     python: str
     tested: tuple[str, ...] = ()
     uncut: int = 0
+    versions: dict[str, str] = {}
+    precision: Precision = "float32"
 
 
-def fit_run(recipe: Recipe, data: Path, out: Path, photographs: Path | None = None) -> Run:
+def fit_run(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    photographs: Path | None = None,
+    compute: Compute = PLAIN,
+) -> Run:
     """Cut crops, recover the photographs behind copies, split over them, and train, all into `out`.
 
     Raises DataError, ConfigError (the folder holds another run), TrainingError.
@@ -61,7 +71,7 @@ def fit_run(recipe: Recipe, data: Path, out: Path, photographs: Path | None = No
     with progress_bar() as progress:
         loaded = load_samples(recipe, data, out, photographs, progress)
         samples = loaded.samples
-        seen, held, tested = _split(recipe, samples)
+        seen, held, tested = _split(recipe, loaded)
         run = Run(
             recipe=recipe,
             data_sha256=loaded.hashes,
@@ -72,6 +82,8 @@ def fit_run(recipe: Recipe, data: Path, out: Path, photographs: Path | None = No
             python=platform.python_version(),
             tested=tuple(sorted({samples.photographs[i] for i in np.flatnonzero(tested)})),
             uncut=loaded.uncut,
+            versions=export.versions(),
+            precision=compute.precision,
         )
         _same_or_new(run, out)
         settings = recipe.training
@@ -88,7 +100,7 @@ def fit_run(recipe: Recipe, data: Path, out: Path, photographs: Path | None = No
                     bar, completed=epoch * steps + step + 1, note=f"loss {logs.get('loss', 0):.3f}"
                 )
 
-        fit(recipe, samples.chosen(seen), samples.chosen(held), out, report)
+        fit(recipe, samples.chosen(seen), samples.chosen(held), out, report, compute)
     return run
 
 
@@ -179,16 +191,21 @@ def quantized_run(opened: Opened, progress: Progress) -> Quantized:
     return quantize(opened.model, centre(seen.pixels[chosen]))
 
 
-def _split(
-    recipe: Recipe, samples: Samples
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Give training, validation and test, bool (n,) each; over photographs there is no test part."""
-    if recipe.data.split == "study":
-        return deal_as_the_study(samples.labels, recipe.training.seed)
-    held = hold_out_photographs(
-        samples.labels, samples.photographs, recipe.data.holdout, recipe.training.seed
-    )
-    return ~held, held, np.zeros_like(held)
+def _split(recipe: Recipe, loaded: Loaded) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Give training, validation and test, bool (n,) each; "photographs" has no test part."""
+    asked, samples, seed = recipe.data, loaded.samples, recipe.training.seed
+    if asked.split == "study":
+        return deal_as_the_study(samples.labels, seed)
+    if asked.split == "grouped":
+        tested = grouped_fold(samples.labels, samples.photographs, asked.folds, asked.fold, seed)
+    elif asked.split == "folders":
+        tested = loaded.in_test_sets
+    else:
+        tested = np.zeros_like(loaded.in_test_sets)
+    held = np.zeros_like(tested)
+    rest = samples.chosen(~tested)
+    held[~tested] = hold_out_photographs(rest.labels, rest.photographs, asked.holdout, seed)
+    return ~held & ~tested, held, tested
 
 
 def _split_hash(photographs: Sequence[str], held: NDArray[np.int64]) -> str:

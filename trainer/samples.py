@@ -13,6 +13,7 @@ from trainer.photographs import UNKNOWN, find_photographs, read_groups, write_gr
 from trainer.training import Samples
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,11 +28,12 @@ PHOTOGRAPHS = "photographs.json"
 class Loaded:
     """A recipe's samples, and what became of its images.
 
-    hashes: each set's sha256. left_out: images that are not used. uncut: images without a cell that are used
-    whole.
+    in_test_sets: bool (n,), which samples come from the recipe's test sets. hashes: each set's sha256.
+    left_out: images that are not used. uncut: images without a cell that are used whole.
     """
 
     samples: Samples
+    in_test_sets: NDArray[np.bool_]
     hashes: dict[str, str]
     left_out: int
     uncut: int
@@ -42,15 +44,17 @@ def load_samples(
 ) -> Loaded:
     """Cut all crops of the recipe's sets and name the photograph of each.
 
-    Under the study's split every image counts: it passes for a photograph of its own, and where no cell is
-    found the whole image is scaled to 120x120. Otherwise such images are left out, as are those whose
-    photograph is unknown: a copy of one could stand on both sides of the split. Raises DataError.
+    An image without a cell is left out, or scaled whole to 120x120, as the recipe says. Under the study's
+    split an image passes for a photograph of its own. Otherwise images whose photograph is unknown are left
+    out: a copy of one could stand on both sides of the split. Under the split by folders, so are images of a
+    field that the test sets show as well. Raises DataError.
     """
     parts: list[Samples] = []
     hashes: dict[str, str] = {}
-    left_out = uncut = 0
+    images_in_all = uncut = 0
     for name in recipe.data.sets:
         images = list_images(data, name)
+        images_in_all += len(images)
         bar = progress.add_task(f"cutting cells of {name}", total=len(images), note="")
         crops, hashes[name] = cached_crops(
             out / "crops",
@@ -60,40 +64,47 @@ def load_samples(
             context=recipe.data.context,
             progress=lambda done, bar=bar: progress.update(bar, completed=done),  # type: ignore[misc]
         )
-        if recipe.data.split == "study":
+        part = Samples(crops.pixels, crops.labels, crops.names)
+        if recipe.data.missed == "whole":
             missed = set(crops.missed)
             uncut += len(missed)
             pixels, labels = whole_images(
                 [image for image in images if image.name in missed], recipe.data.classes, recipe.data.context
             )
-            parts.append(
-                Samples(
-                    np.concatenate([crops.pixels, pixels]),
-                    np.concatenate([crops.labels, labels]),
-                    crops.names + crops.missed,
-                )
-            )
-            continue
-        groups = photographs_of(name, data, out, photographs, progress)
-        usable = np.array(
-            [
-                not groups[n].startswith(UNKNOWN) and groups[n] not in recipe.data.leave_out
-                for n in crops.names
-            ]
-        )
-        fields = one_name_a_field(groups)
-        left_out += len(images) - int(usable.sum())
-        whole = Samples(crops.pixels, crops.labels, tuple(fields[n] for n in crops.names))
-        parts.append(whole.chosen(usable))
-    joined = Samples(
-        np.concatenate([p.pixels for p in parts]),
-        np.concatenate([p.labels for p in parts]),
-        tuple(n for p in parts for n in p.photographs),
+            part = joined([part, Samples(pixels, labels, crops.missed)])
+        if recipe.data.split != "study":
+            part = _by_photograph(part, photographs_of(name, data, out, photographs, progress), recipe)
+        parts.append(part)
+    tests = [name in recipe.data.test_sets for name in recipe.data.sets]
+    if recipe.data.split == "folders":
+        tested = {n for part, test in zip(parts, tests, strict=True) if test for n in part.photographs}
+        parts = [
+            part if test else part.chosen(~named(part, tested))
+            for part, test in zip(parts, tests, strict=True)
+        ]
+    samples = joined(parts)
+    in_test_sets = np.repeat(tests, [len(part.labels) for part in parts])
+    return Loaded(samples, in_test_sets, hashes, images_in_all - len(samples.labels), uncut)
+
+
+def _by_photograph(part: Samples, groups: dict[str, str], recipe: Recipe) -> Samples:
+    """Give the samples whose photograph is known and wanted, each by the name of its field."""
+    names = [groups[image] for image in part.photographs]
+    usable = np.array([not n.startswith(UNKNOWN) and n not in recipe.data.leave_out for n in names], np.bool_)
+    fields = one_name_a_field(groups)
+    return Samples(part.pixels, part.labels, tuple(fields[n] for n in part.photographs)).chosen(usable)
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Give the samples of all parts (at least one), one after the other."""
+    return Samples(
+        np.concatenate([part.pixels for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        tuple(name for part in parts for name in part.photographs),
     )
-    return Loaded(joined, hashes, left_out, uncut)
 
 
-def named(samples: Samples, names: tuple[str, ...]) -> NDArray[np.bool_]:
+def named(samples: Samples, names: Collection[str]) -> NDArray[np.bool_]:
     """Tell which samples are of one of these photographs: bool (n,)."""
     wanted = set(names)
     return np.array([name in wanted for name in samples.photographs], np.bool_)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +30,27 @@ def hold_out_photographs(
         count = 0 if share == 0 or len(own) < 2 else max(1, round(share * len(own)))
         chosen.update(rng.permutation(own)[:count].tolist())
     return np.isin(names, sorted(chosen))
+
+
+def grouped_fold(
+    labels: NDArray[np.int64], photographs: Sequence[str], folds: int, fold: int, seed: int
+) -> NDArray[np.bool_]:
+    """Choose the images of fold number `fold` (from 0), of photographs dealt into `folds`; True: in it.
+
+    Every photograph is in one fold, with all its copies; classes are spread as evenly as that allows.
+    Raises ConfigError when a class has fewer photographs than there are folds.
+    """
+    names = np.array(photographs)
+    for label in np.unique(labels):
+        count = len(np.unique(names[labels == label]))
+        if count < folds:
+            raise ConfigError(
+                f"data.folds is {folds}, but class number {label} has only {count} photographs to deal"
+            )
+    dealt = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, names)
+    chosen = np.zeros(len(labels), np.bool_)
+    chosen[[test for _, test in dealt][fold]] = True
+    return chosen
 
 
 def deal_as_the_study(

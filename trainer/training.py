@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from edge.errors import LeukoscopeError
 from edge.masking import CROP_SIZE
 from trainer import networks
 from trainer.augmentation import Augmentation
+from trainer.compute import PLAIN, Compute
 from trainer.splits import draw_probabilities, photograph_weights
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.keras"
 HISTORY = "history.json"
+TENSORBOARD = "tensorboard"
 _STATE = "training.keras"
 
 
@@ -82,20 +85,24 @@ def fit(
     validation: Samples,
     out: Path,
     report: Callable[[int, int, dict[str, float]], None] = lambda _epoch, _step, _logs: None,
+    compute: Compute = PLAIN,
 ) -> keras.Model:
     """Train, or go on from the last checkpoint in `out`; give the network with its averaged weights.
 
     Each epoch's draw depends on the seed and the epoch alone, so a resumed run sees what an unbroken one
-    would have seen. `report` is called after each batch, and with step -1 after each epoch.
+    would have seen. `report` is called after each batch, and with step -1 after each epoch; what it is told
+    then also goes to TensorBoard's event files in `out`.
     Raises TrainingError when a checkpoint cannot be written or read.
     """
     settings = recipe.training
     keras.utils.set_random_seed(settings.seed)
     steps = steps_per_epoch(settings, len(training.labels))
-    model, average, history = _start_or_resume(recipe, steps, out)
+    model, average, history = _start_or_resume(recipe, steps, out, compute)
     held = centre(validation.pixels)
     averaging = _AveragedWeights(average, settings.average, len(history) * steps)
+    events = tf.summary.create_file_writer(str(out / TENSORBOARD))
     for epoch in range(len(history), settings.epochs):
+        started = time.perf_counter()
         progress = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda step, logs, epoch=epoch: report(epoch, step, logs or {})
         )
@@ -111,10 +118,14 @@ def fit(
             callbacks=[averaging, progress],
         )
         logs = {k: float(v[-1]) for k, v in model.history.history.items()}
+        logs["seconds"] = time.perf_counter() - started
         if len(held):
             logs |= _validated(average, held, validation)
         history.append(logs)
         save_checkpoint(model, average, history, out)
+        with events.as_default(step=epoch + 1):
+            for name, value in logs.items():
+                tf.summary.scalar(name, value)
         report(epoch, -1, logs)
     return average
 
@@ -141,25 +152,29 @@ def _options(recipe: Recipe) -> dict[str, Any]:
 
 
 def _start_or_resume(
-    recipe: Recipe, steps: int, out: Path
+    recipe: Recipe, steps: int, out: Path, compute: Compute
 ) -> tuple[keras.Model, keras.Model, list[dict[str, float]]]:
     out.mkdir(parents=True, exist_ok=True)
     last = last_checkpoint(out)
     if last is not None:
         try:
             history: list[dict[str, float]] = json.loads((last / HISTORY).read_text(encoding="utf-8"))
-            return keras.models.load_model(last / _STATE), keras.models.load_model(last / WEIGHTS), history
+            with compute.scope():
+                model = keras.models.load_model(last / _STATE)
+            return model, keras.models.load_model(last / WEIGHTS), history
         except (OSError, ValueError) as error:
             raise TrainingError(f"{last}: cannot be resumed from ({error}); remove it to go on") from None
     settings = recipe.training
     classes = len(recipe.data.classes)
-    model = networks.build(recipe.network["name"], classes, _options(recipe))
     average = networks.build(recipe.network["name"], classes, _options(recipe))
-    average.set_weights(model.get_weights())
-    optimizer = _optimizer(settings, steps)
-    # With one-hot targets and no smoothing this is the sparse categorical cross-entropy.
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
-    model.compile(optimizer, loss, metrics=["accuracy"])
+    with compute.scope():
+        model = networks.build(recipe.network["name"], classes, _options(recipe))
+        model.set_weights(average.get_weights())
+        # With one-hot targets and no smoothing this is the sparse categorical cross-entropy.
+        loss = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings.label_smoothing
+        )
+        model.compile(_optimizer(settings, steps), loss, metrics=["accuracy"])
     return model, average, []
 
 
