@@ -1,0 +1,55 @@
+"""Splits over photographs: no copy of a photograph on both sides, every photograph measured once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.errors import ConfigError
+from trainer.splits import grouped_fold, hold_out_photographs
+
+CLASSES = 3
+
+
+@st.composite
+def copies(draw):
+    """Give labels and photographs: at least four photographs a class, with one to nine copies each."""
+    labels, photographs = [], []
+    for label in range(CLASSES):
+        for number in range(draw(st.integers(4, 12))):
+            count = draw(st.integers(1, 9))
+            labels += [label] * count
+            photographs += [f"{label}-{number}"] * count
+    order = np.random.default_rng(draw(st.integers(0, 99))).permutation(len(labels))
+    return np.array(labels)[order], [photographs[i] for i in order]
+
+
+@settings(max_examples=40, deadline=None)
+@given(copies(), st.integers(2, 4), st.integers(0, 9))
+def test_folds_take_every_image_once_and_part_no_photograph(drawn, folds, seed):
+    labels, photographs = drawn
+    chosen = [grouped_fold(labels, photographs, folds, fold, seed) for fold in range(folds)]
+    assert (np.sum(chosen, axis=0) == 1).all()
+    names = np.array(photographs)
+    for tested in chosen:
+        assert not set(names[tested]) & set(names[~tested])
+        assert set(labels[~tested]) == set(range(CLASSES))
+    assert (grouped_fold(labels, photographs, folds, 0, seed) == chosen[0]).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(copies(), st.floats(0.05, 0.5), st.integers(0, 9))
+def test_what_is_held_out_shares_no_photograph_with_the_rest(drawn, share, seed):
+    labels, photographs = drawn
+    held = hold_out_photographs(labels, photographs, share, seed)
+    names = np.array(photographs)
+    assert not set(names[held]) & set(names[~held])
+    assert set(labels[held]) == set(labels[~held]) == set(range(CLASSES))
+
+
+def test_more_folds_than_a_class_has_photographs_is_refused():
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    with pytest.raises(ConfigError, match="class number 1 has only 2 photographs"):
+        grouped_fold(labels, ["a", "b", "c", "d", "e", "e"], 3, 0, 1)
