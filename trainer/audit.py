@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from edge.cameras.replay import read_image
 from edge.errors import LeukoscopeError
-from trainer.datasets import IMAGE_SUFFIXES, DataError
+from trainer.images import IMAGE_SUFFIXES, DataError
 from trainer.photographs import UNKNOWN, find_photographs, shared_photographs, write_groups
 
 if TYPE_CHECKING:

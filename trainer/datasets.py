@@ -1,209 +1,246 @@
-"""Data sets as data: where their images lie, how their folders spell the classes, who made them.
+"""Data sets as data: where their images lie, in which layout, who made them, and what the known release is.
 
-Adding one is an entry in `DATASETS`. Crops are cut by `edge.masking`, as on the device.
+Adding one is an entry in `DATASETS`: its layout is one of `trainer.readers`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
-from edge.cameras.replay import read_image
-from edge.errors import LeukoscopeError, UnreadableFrameError
-from edge.masking import CROP_SIZE, PREPROCESSING, Recipe, cut_crop, find_cells
+from trainer.images import AnnotatedImage, Box, DataError, LabelledImage
+from trainer.readers import (
+    AnnotatedReader,
+    ClassFolders,
+    LabelledReader,
+    MaskedImages,
+    VocCells,
+    VocFields,
+    YoloFields,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
-
-
-class DataError(LeukoscopeError):
-    """A data set is missing, or a class in it is missing, empty or unknown."""
-
-    exit_status = 2
+UNLABELLED = "unlabelled"
+"""Stands for the label in the counts of a set without classes."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """One set of single-cell images: a folder a class.
+    """One set of images.
 
-    folder: below the data directory. classes: folder name -> label. originals: folder of the photographs
-    that its images are copies of, or None where every image is a photograph of its own.
+    folder: below the data directory. reader: of its layout. counts: label -> images of the known release, or
+    labelled cells where an image shows several. sha256: `fingerprint` of the known release. copies: whether
+    its images are copies of photographs, several of one; originals: folder of these, where it is known.
     """
 
     folder: str
-    classes: dict[str, str]
+    reader: LabelledReader | AnnotatedReader
     licence: str
     source: str
+    counts: Mapping[str, int]
+    sha256: str
     copies: bool = False
     originals: str | None = None
 
 
-_KAGGLE = {c.upper(): c for c in ("eosinophil", "lymphocyte", "monocyte", "neutrophil")}
+_FOUR = {c.upper(): c for c in ("eosinophil", "lymphocyte", "monocyte", "neutrophil")}
+_BCCD = VocFields({"WBC": "white cell", "RBC": "red cell", "Platelets": "platelet"}, masks="NucleusMasks")
+_TXL = YoloFields({"0": "white cell", "1": "red cell", "2": "platelet"})
+
+
+def _blood_cell_images(
+    part: str, counts: Mapping[str, int], sha256: str, *, copies: bool = True
+) -> dict[str, Dataset]:
+    name = f"blood-cell-images/{part}"
+    source = "Kaggle, paultimothymooney/blood-cells"
+    entry = Dataset(
+        name, ClassFolders(_FOUR), "MIT", source, counts, sha256, copies=copies, originals="bccd/JPEGImages"
+    )
+    return {name: entry}
+
 
 DATASETS: dict[str, Dataset] = {
-    f"blood-cell-images/{part}": Dataset(
-        folder=f"blood-cell-images/{part}",
-        classes=_KAGGLE,
+    **_blood_cell_images(
+        "TRAIN",
+        {"eosinophil": 2497, "lymphocyte": 2483, "monocyte": 2478, "neutrophil": 2499},
+        "e5ed52c92ac7ee87113eb0d46ac067dc2edfb9047f041db643043113acdb845b",
+    ),
+    **_blood_cell_images(
+        "TEST",
+        {"eosinophil": 623, "lymphocyte": 620, "monocyte": 620, "neutrophil": 624},
+        "55af853aa7d7b3486b21bebd87a2586988b4bef41f05712a2ac7ab3c164332ff",
+    ),
+    **_blood_cell_images(
+        "TEST_SIMPLE",
+        {"eosinophil": 13, "lymphocyte": 6, "monocyte": 4, "neutrophil": 48},
+        "2c5a1220ba102a6d6724a79c8e0bc56516abab1cbc0dcf560475a5bebc922cc0",
+        copies=False,
+    ),
+    # The photographs behind blood-cell-images. Of 364 fields 348 have white cells whose class is known.
+    "bccd": Dataset(
+        folder="bccd",
+        reader=VocCells(VocFields(_BCCD.kinds), {**_FOUR, "BASOPHIL": "basophil"}),
         licence="MIT",
-        source="Kaggle, paultimothymooney/blood-cells",
-        copies=part != "TEST_SIMPLE",
+        source="GitHub, Shenggan/BCCD_Dataset",
+        counts={"basophil": 2, "eosinophil": 87, "lymphocyte": 35, "monocyte": 20, "neutrophil": 210},
+        sha256="3b8a44c1a9e054e3ab4657bd508ad28f2419b218bdd57313c21ac08a48a905cd",
         originals="bccd/JPEGImages",
-    )
-    for part in ("TRAIN", "TEST", "TEST_SIMPLE")
+    ),
+    "bccd/fields": Dataset(
+        folder="bccd",
+        reader=_BCCD,
+        licence="MIT, and so are the masks",
+        source="GitHub, Shenggan/BCCD_Dataset; nucleus masks by P. P. Banik et al.",
+        counts={UNLABELLED: 364},
+        sha256="1ea2224ab115a98b0327c2e7255338444c6b7f8b15b728c4a3275e69b2052352",
+    ),
+    "pbc": Dataset(
+        folder="pbc",
+        reader=ClassFolders(
+            {
+                "basophil": "basophil",
+                "eosinophil": "eosinophil",
+                "erythroblast": "erythroblast",
+                "ig": "immature granulocyte",
+                "lymphocyte": "lymphocyte",
+                "monocyte": "monocyte",
+                "neutrophil": "neutrophil",
+                "platelet": "platelet",
+            }
+        ),
+        licence="CC BY 4.0",
+        source="Acevedo et al. 2020, A dataset of microscopic peripheral blood cell images; "
+        "3,650 of its images, the central 240x240 pixels of each",
+        counts={
+            "basophil": 550,
+            "eosinophil": 550,
+            "erythroblast": 300,
+            "immature granulocyte": 300,
+            "lymphocyte": 550,
+            "monocyte": 550,
+            "neutrophil": 550,
+            "platelet": 300,
+        },
+        sha256="13d1857d273e08a299aaf079b1ecc9c433f186273b224934f00db092222edbe7",
+    ),
+    "fields-575": Dataset(
+        folder="fields-575",
+        reader=_TXL,
+        licence="MIT",
+        source="GitHub, lugan113/TXL-PBC_Dataset; 200 of its fields, 575x575",
+        counts={UNLABELLED: 200},
+        sha256="311aa96c8603afb6b65006ca506641eff48c4338e70e2e3792f78a3a256eee9e",
+    ),
+    "fields-416": Dataset(
+        folder="fields-416",
+        reader=_TXL,
+        licence="MIT",
+        source="GitHub, lugan113/TXL-PBC_Dataset; 110 of its fields, 416x416",
+        counts={UNLABELLED: 110},
+        sha256="a33d45630ab6bb19611ad28a5cee3db70f11672aa14e642d4b95210fad0a8d37",
+    ),
+    "zheng1": Dataset(
+        folder="zheng1",
+        reader=MaskedImages(),
+        licence="research use",
+        source="GitHub, zxaoyou/segmentation_WBC, Dataset 1; Zheng et al. 2018",
+        counts={UNLABELLED: 300},
+        sha256="c3b37be05c7fca93b6bb62df5059c94f6728bd12060afeb0d874d35719223dce",
+    ),
 }
-
-
-@dataclass(frozen=True)
-class LabelledImage:
-    """An image file, its class, and the name by which groups and reports know it."""
-
-    path: Path
-    label: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Crops:
-    """Cells cut from a data set.
-
-    pixels: uint8 (n, side, side, 3), where side is 120 times the context that was asked for.
-    labels: int64 (n,), into `classes`. names: the image each was cut from. missed: images without a cell.
-    """
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    names: tuple[str, ...]
-    classes: tuple[str, ...]
-    missed: tuple[str, ...]
 
 
 def list_images(data: Path, name: str) -> list[LabelledImage]:
     """List a registered data set's images below the directory `data`, sorted by class and name.
 
-    Raises DataError when the set, one of its classes, or all images of a class are not there, or when a
-    folder in it is no class that the set has.
+    Raises DataError when the set is not there, has no classes, or is not as its reader wants it.
     """
-    if name not in DATASETS:
-        raise DataError(f"{name}: no such data set; known: {', '.join(sorted(DATASETS))}")
-    dataset = DATASETS[name]
-    folder = data / dataset.folder
-    if not folder.is_dir():
-        raise DataError(f"{folder}: the data set {name} is not there; give its parent folder with --data")
-    strange = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name not in dataset.classes)
-    if strange:
-        raise DataError(f"{folder}: holds {strange[0]}, which is no class of {name}")
-    images = []
-    for spelling, label in sorted(dataset.classes.items()):
-        found = sorted(p for p in (folder / spelling).glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not found:
-            raise DataError(f"{folder / spelling}: holds no image of the class {label}")
-        images += [LabelledImage(p, label, p.relative_to(data).as_posix()) for p in found]
-    return images
+    reader = _registered(name).reader
+    if not isinstance(reader, LabelledReader):
+        known = ", ".join(sorted(n for n, d in DATASETS.items() if isinstance(d.reader, LabelledReader)))
+        raise DataError(f"{name}: its cells have no class; data sets with classes: {known}")
+    return reader.read(_folder(data, name), data)
 
 
-def cut_crops(
-    images: Sequence[LabelledImage],
-    classes: Sequence[str],
-    *,
-    recipe: Recipe = "adaptive",
-    context: float = 1.0,
-    progress: Callable[[int], None] = lambda _done: None,
-) -> Crops:
-    """Cut the largest cell of every image. Raises DataError for an image that cannot be read."""
-    side = round(CROP_SIZE * context)
-    pixels = np.empty((len(images), side, side, 3), np.uint8)
-    labels: list[int] = []
-    names: list[str] = []
-    missed: list[str] = []
-    for done, image in enumerate(images):
-        try:
-            frame = read_image(image.path)
-        except UnreadableFrameError as error:
-            raise DataError(str(error)) from None
-        masks = find_cells(frame, recipe)
-        if masks.cells:
-            pixels[len(names)] = cut_crop(frame, masks, masks.cells[0], context=context)
-            labels.append(classes.index(image.label))
-            names.append(image.name)
-        else:
-            missed.append(image.name)
-        progress(done + 1)
-    return Crops(
-        pixels[: len(names)], np.array(labels, np.int64), tuple(names), tuple(classes), tuple(missed)
-    )
+def list_annotated(data: Path, name: str) -> list[AnnotatedImage]:
+    """List the images with boxes or masks of a registered data set below the directory `data`, by name.
 
-
-def whole_images(
-    images: Sequence[LabelledImage], classes: Sequence[str], context: float
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Scale whole images to the crops' size, for a protocol in which an image without a cell counts as well.
-
-    Gives pixels uint8 (n, side, side, 3) and labels int64 (n,). Raises DataError for an unreadable image.
+    Raises DataError when the set is not there, has neither, or is not as its reader wants it.
     """
-    side = round(CROP_SIZE * context)
-    pixels = np.empty((len(images), side, side, 3), np.uint8)
-    for row, image in zip(pixels, images, strict=True):
-        try:
-            row[:] = cv2.resize(read_image(image.path), (side, side), interpolation=cv2.INTER_AREA)
-        except UnreadableFrameError as error:
-            raise DataError(str(error)) from None
-    return pixels, np.array([classes.index(image.label) for image in images], np.int64)
+    reader = _registered(name).reader
+    if not isinstance(reader, AnnotatedReader):
+        known = ", ".join(sorted(n for n, d in DATASETS.items() if isinstance(d.reader, AnnotatedReader)))
+        raise DataError(f"{name}: has neither boxes nor masks of fields; data sets with them: {known}")
+    return reader.read(_folder(data, name), data)
 
 
-def fingerprint(images: Sequence[LabelledImage]) -> str:
-    """Give the sha256 over every image's name and bytes: what a model says it was trained on."""
+def differs_from_release(
+    name: str, images: Sequence[LabelledImage] | Sequence[AnnotatedImage], sha256: str
+) -> str | None:
+    """Say in one sentence how a registered set's images differ from the known release, or give None.
+
+    sha256: the images' `fingerprint`. A difference is no error: a part of a set may be just what is wanted.
+    """
+    release = _registered(name)
+    found = Counter(image.label if isinstance(image, LabelledImage) else UNLABELLED for image in images)
+    labels = sorted(found.keys() | release.counts.keys())
+    others = [
+        f"{label} {found[label]:,} instead of {release.counts.get(label, 0):,}"
+        for label in labels
+        if found[label] != release.counts.get(label, 0)
+    ]
+    if others:
+        where = "" if labels == [UNLABELLED] else f" ({', '.join(others)})"
+        known = sum(release.counts.values())
+        return f"{name}: {len(images):,} images, the known release has {known:,}{where}"
+    if sha256 != release.sha256:
+        return (
+            f"{name}: as many images as the known release, but not the same ones: "
+            f"sha256 {sha256[:12]} instead of {release.sha256[:12]}"
+        )
+    return None
+
+
+def fingerprint(images: Sequence[LabelledImage] | Sequence[AnnotatedImage]) -> str:
+    """Give the sha256 over every image's name, annotations and bytes: what a model says it was trained on.
+
+    Raises DataError for a file that cannot be read.
+    """
     digest = hashlib.sha256()
     for image in images:
-        digest.update(f"{image.name}\0{image.label}\0".encode())
-        digest.update(hashlib.sha256(image.path.read_bytes()).digest())
+        files: list[Path] = [image.path]
+        if isinstance(image, LabelledImage):
+            told = [image.name, image.label]
+            told += [_described(image.box)] if image.box else []
+        else:
+            told = [image.name, *map(_described, image.boxes)]
+            files += [image.mask] if image.mask else []
+        digest.update("".join(f"{one}\0" for one in told).encode())
+        for file in files:
+            try:
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+            except OSError as error:
+                raise DataError(f"{file}: cannot be read: {error.strerror}") from None
     return digest.hexdigest()
 
 
-def cached_crops(
-    cache: Path,
-    images: Sequence[LabelledImage],
-    classes: Sequence[str],
-    *,
-    recipe: Recipe,
-    context: float,
-    progress: Callable[[int], None] = lambda _done: None,
-) -> tuple[Crops, str]:
-    """Cut the crops, or take them from the folder `cache`; give them with the images' fingerprint."""
-    data_hash = fingerprint(images)
-    key = hashlib.sha256(
-        json.dumps([data_hash, list(classes), PREPROCESSING[recipe], context, cv2.__version__]).encode()
-    ).hexdigest()[:16]
-    path = cache / f"crops-{key}.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as stored:
-            crops = Crops(
-                stored["pixels"],
-                stored["labels"],
-                tuple(stored["names"].tolist()),
-                tuple(classes),
-                tuple(stored["missed"].tolist()),
-            )
-        progress(len(images))
-        return crops, data_hash
-    crops = cut_crops(images, classes, recipe=recipe, context=context, progress=progress)
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(
-        partial,
-        pixels=crops.pixels,
-        labels=crops.labels,
-        names=np.array(crops.names),
-        missed=np.array(crops.missed),
-    )
-    partial.replace(path)
-    return crops, data_hash
+def _described(box: Box) -> str:
+    return f"{box.kind} {box.x} {box.y} {box.width} {box.height}"
+
+
+def _registered(name: str) -> Dataset:
+    if name not in DATASETS:
+        raise DataError(f"{name}: no such data set; known: {', '.join(sorted(DATASETS))}")
+    return DATASETS[name]
+
+
+def _folder(data: Path, name: str) -> Path:
+    folder = data / DATASETS[name].folder
+    if not folder.is_dir():
+        raise DataError(f"{folder}: the data set {name} is not there; give its parent folder with --data")
+    return folder

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer.datasets import DATASETS, DataError, cached_crops, list_images, whole_images
+from trainer.crops import cached_crops, of_classes, whole_images
+from trainer.datasets import DATASETS, differs_from_release, list_images
 from trainer.fields import one_name_a_field
+from trainer.images import DataError
 from trainer.photographs import UNKNOWN, find_photographs, read_groups, write_groups
 from trainer.training import Samples
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.progress import Progress
 
+    from trainer.images import LabelledImage
     from trainer.recipe import Recipe
 
 PHOTOGRAPHS = "photographs.json"
@@ -29,7 +32,7 @@ class Loaded:
     """A recipe's samples, and what became of its images.
 
     in_test_sets: bool (n,), which samples come from the recipe's test sets. hashes: each set's sha256.
-    left_out: images that are not used. uncut: images without a cell that are used whole.
+    left_out: images of the recipe's classes that are not used. uncut: images without a cell, used whole.
     """
 
     samples: Samples
@@ -42,8 +45,9 @@ class Loaded:
 def load_samples(
     recipe: Recipe, data: Path, out: Path, photographs: Path | None, progress: Progress
 ) -> Loaded:
-    """Cut all crops of the recipe's sets and name the photograph of each.
+    """Cut all crops of the recipe's classes in its sets and name the photograph of each.
 
+    A set that is not its known release is used, and said to differ; a class that no set has is an error.
     An image without a cell is left out, or scaled whole to 120x120, as the recipe says. Under the study's
     split an image passes for a photograph of its own. Otherwise images whose photograph is unknown are left
     out: a copy of one could stand on both sides of the split. Under the split by folders, so are images of a
@@ -52,10 +56,10 @@ def load_samples(
     parts: list[Samples] = []
     hashes: dict[str, str] = {}
     images_in_all = uncut = 0
-    for name in recipe.data.sets:
-        images = list_images(data, name)
-        images_in_all += len(images)
-        bar = progress.add_task(f"cutting cells of {name}", total=len(images), note="")
+    for name, images in _listed(recipe, data):
+        wanted = len(of_classes(images, recipe.data.classes))
+        images_in_all += wanted
+        bar = progress.add_task(f"cutting cells of {name}", total=wanted, note="")
         crops, hashes[name] = cached_crops(
             out / "crops",
             images,
@@ -64,6 +68,9 @@ def load_samples(
             context=recipe.data.context,
             progress=lambda done, bar=bar: progress.update(bar, completed=done),  # type: ignore[misc]
         )
+        told = differs_from_release(name, images, hashes[name])
+        if told is not None:
+            progress.console.print(told, markup=False, soft_wrap=True)
         part = Samples(crops.pixels, crops.labels, crops.names)
         if recipe.data.missed == "whole":
             missed = set(crops.missed)
@@ -85,6 +92,18 @@ def load_samples(
     samples = joined(parts)
     in_test_sets = np.repeat(tests, [len(part.labels) for part in parts])
     return Loaded(samples, in_test_sets, hashes, images_in_all - len(samples.labels), uncut)
+
+
+def _listed(recipe: Recipe, data: Path) -> list[tuple[str, list[LabelledImage]]]:
+    """List every set of the recipe, by name, before time is spent on any. Raises DataError."""
+    listed = [(name, list_images(data, name)) for name in recipe.data.sets]
+    labels = {image.label for _, images in listed for image in images}
+    lacking = [label for label in recipe.data.classes if label not in labels]
+    if lacking:
+        raise DataError(
+            f"recipe {recipe.name}: the class {lacking[0]} has no image in {', '.join(recipe.data.sets)}"
+        )
+    return listed
 
 
 def _by_photograph(part: Samples, groups: dict[str, str], recipe: Recipe) -> Samples:
@@ -120,7 +139,9 @@ def photographs_of(
     images = list_images(data, name)
     dataset = DATASETS[name]
     if not dataset.copies:
-        return {image.name: image.name for image in images}
+        # An original has the name under which its copies in other sets know it, or a split would part them.
+        own = None if dataset.originals is None else data / dataset.originals
+        return {i.name: i.path.stem if i.path.parent == own else i.name for i in images}
     path = given or out / f"{name.replace('/', '-')}-{PHOTOGRAPHS}"
     if not path.exists():
         if given is not None:

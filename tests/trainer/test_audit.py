@@ -11,7 +11,7 @@ from drawn_data import draw_data
 
 from trainer.audit import GROUPS, REPORT, audit
 from trainer.cli import main
-from trainer.datasets import DataError
+from trainer.images import DataError
 from trainer.photographs import read_groups
 
 

@@ -17,7 +17,8 @@ from edge.errors import ConfigError
 from trainer import run as runs
 from trainer import training
 from trainer.cli import main
-from trainer.datasets import DataError, list_images
+from trainer.datasets import list_images
+from trainer.images import DataError
 from trainer.recipe import load_recipe
 from trainer.training import TrainingError, last_checkpoint
 

@@ -1,0 +1,164 @@
+"""Crops: the cells of a data set, cut by `edge.masking` as on the device, and kept for the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.cameras.replay import read_image
+from edge.errors import UnreadableFrameError
+from edge.masking import CROP_SIZE, PREPROCESSING, FieldMasks, FoundCell, Pixels, Recipe, cut_crop, find_cells
+from trainer.datasets import fingerprint
+from trainer.images import Box, DataError, LabelledImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Cells cut from a data set.
+
+    pixels: uint8 (n, side, side, 3), where side is 120 times the context that was asked for.
+    labels: int64 (n,), into `classes`. names: the image each was cut from. missed: images without a cell.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    missed: tuple[str, ...]
+
+
+def of_classes(images: Sequence[LabelledImage], classes: Collection[str]) -> list[LabelledImage]:
+    """Give the images whose class is asked for: a set may hold more classes than a recipe wants."""
+    return [image for image in images if image.label in classes]
+
+
+def cut_crops(
+    images: Sequence[LabelledImage],
+    classes: Sequence[str],
+    *,
+    recipe: Recipe = "adaptive",
+    context: float = 1.0,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> Crops:
+    """Cut the cell of every image of these classes: the one in the image's box, or else the largest.
+
+    Raises DataError for an image that cannot be read.
+    """
+    images = of_classes(images, classes)
+    side = round(CROP_SIZE * context)
+    pixels = np.empty((len(images), side, side, 3), np.uint8)
+    labels: list[int] = []
+    names: list[str] = []
+    missed: list[str] = []
+    for done, image in enumerate(images):
+        frame = _read(image.path)
+        masks = find_cells(frame, recipe)
+        cell = _cell(masks, image.box)
+        if cell is not None:
+            pixels[len(names)] = cut_crop(frame, masks, cell, context=context)
+            labels.append(classes.index(image.label))
+            names.append(image.name)
+        else:
+            missed.append(image.name)
+        progress(done + 1)
+    return Crops(
+        pixels[: len(names)], np.array(labels, np.int64), tuple(names), tuple(classes), tuple(missed)
+    )
+
+
+def whole_images(
+    images: Sequence[LabelledImage], classes: Sequence[str], context: float
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Scale whole images to the crops' size, for a protocol in which an image without a cell counts as well.
+
+    Of an image with a box, what is in the box: the rest may show other cells. All are of these classes.
+    Gives pixels uint8 (n, side, side, 3) and labels int64 (n,). Raises DataError for an unreadable image.
+    """
+    side = round(CROP_SIZE * context)
+    pixels = np.empty((len(images), side, side, 3), np.uint8)
+    for row, image in zip(pixels, images, strict=True):
+        frame, box = _read(image.path), image.box
+        if box is not None:
+            frame = frame[box.y : box.y + box.height, box.x : box.x + box.width]
+        row[:] = cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA)
+    return pixels, np.array([classes.index(image.label) for image in images], np.int64)
+
+
+def cached_crops(
+    cache: Path,
+    images: Sequence[LabelledImage],
+    classes: Sequence[str],
+    *,
+    recipe: Recipe,
+    context: float,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> tuple[Crops, str]:
+    """Cut the crops, or take them from the folder `cache`; give them with the fingerprint of all images."""
+    data_hash = fingerprint(images)
+    key = hashlib.sha256(
+        json.dumps([data_hash, list(classes), PREPROCESSING[recipe], context, cv2.__version__]).encode()
+    ).hexdigest()[:16]
+    path = cache / f"crops-{key}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as stored:
+            crops = Crops(
+                stored["pixels"],
+                stored["labels"],
+                tuple(stored["names"].tolist()),
+                tuple(classes),
+                tuple(stored["missed"].tolist()),
+            )
+        progress(len(of_classes(images, classes)))
+        return crops, data_hash
+    crops = cut_crops(images, classes, recipe=recipe, context=context, progress=progress)
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial.npz")
+    np.savez(
+        partial,
+        pixels=crops.pixels,
+        labels=crops.labels,
+        names=np.array(crops.names),
+        missed=np.array(crops.missed),
+    )
+    partial.replace(path)
+    return crops, data_hash
+
+
+def _read(path: Path) -> Pixels:
+    try:
+        return read_image(path)
+    except UnreadableFrameError as error:
+        raise DataError(str(error)) from None
+
+
+def _cell(masks: FieldMasks, box: Box | None) -> FoundCell | None:
+    if box is None:
+        return masks.cells[0] if masks.cells else None
+    # A neighbour reaches into the box, but its nucleus does not: its crop would bear another cell's label.
+    inside = [cell for cell in masks.cells if _holds_middle(box, cell.nucleus_box)]
+    return max(inside, key=lambda cell: _overlap(box, cell.box), default=None)
+
+
+def _holds_middle(box: Box, other: tuple[int, int, int, int]) -> bool:
+    x, y, width, height = other
+    return 0 <= x + width / 2 - box.x < box.width and 0 <= y + height / 2 - box.y < box.height
+
+
+def _overlap(box: Box, other: tuple[int, int, int, int]) -> float:
+    """Give the intersection over union."""
+    x, y, width, height = other
+    across = max(0, min(box.x + box.width, x + width) - max(box.x, x))
+    down = max(0, min(box.y + box.height, y + height) - max(box.y, y))
+    shared = across * down
+    return shared / (box.width * box.height + width * height - shared)

@@ -1,0 +1,59 @@
+"""What a data set says of an image: its class, or where things lie in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from edge.errors import LeukoscopeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+
+Kind = Literal["white cell", "red cell", "platelet"]
+
+
+class DataError(LeukoscopeError):
+    """A data set is missing, or something in it is missing, empty, unknown, malformed or cut off."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Box:
+    """What lies where in an image: the upper left corner and the size in pixels, all of it in the image."""
+
+    kind: Kind
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One white cell of known class, and the name by which groups and reports know it.
+
+    box: the cell, in an image that may show several; None where the image shows one.
+    """
+
+    path: Path
+    label: str
+    name: str
+    box: Box | None = None
+
+
+@dataclass(frozen=True)
+class AnnotatedImage:
+    """A field or a cell without a class: what is known is where things lie.
+
+    boxes: () in a set without boxes. mask: a grey image of the image's size, 255 nucleus, 128 cytoplasm
+    where the set tells it, 0 the rest; None in a set without masks.
+    """
+
+    path: Path
+    name: str
+    boxes: tuple[Box, ...] = ()
+    mask: Path | None = None
