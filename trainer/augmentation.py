@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -19,6 +20,8 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
     Colour is changed in optical density (Beer-Lambert), where a dye's amount is a factor: `stain` scales
     all channels together, `hue` each on its own, `cast` multiplies the light. `scale`, `shift` are shares of
     the crop, `blur` a standard deviation in pixels, `noise` one in grey levels: widths of what is drawn.
+    Turns are by multiples of `turn` degrees, or by any angle where it is 0. `fill` is the grey, 0 to 1, that
+    is brought in from outside: bare slide, or the black of the study's masks.
     """
 
     def __init__(
@@ -31,12 +34,15 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         cast: float = 0.05,
         blur: float = 1.2,
         noise: float = 6.0,
+        turn: float = 0.0,
+        fill: float = _BARE,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.scale, self.shift, self.stain, self.hue = scale, shift, stain, hue
         self.cast, self.blur, self.noise = cast, blur, noise
+        self.turn, self.fill = turn, fill
         self._seed = seed
 
     def call(self, inputs: Any, key: Any) -> Any:
@@ -45,19 +51,27 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         count = tf.shape(inputs)[0]
         image = tf.cast(inputs, tf.float32) / 255.0
         image = self._moved(image, count, seeds)
+        if self.stain or self.hue or self.cast:
+            image = self._stained(image, count, seeds)
+        image = self._blurred(image, count, seeds[6])
+        if self.noise:
+            strength = tf.random.stateless_uniform((count, 1, 1, 1), seeds[7], 0, self.noise / 255)
+            image += strength * tf.random.stateless_normal(tf.shape(image), seeds[7])
+        return tf.clip_by_value(image, 0.0, 1.0)
+
+    def _stained(self, image: Any, count: Any, seeds: Any) -> Any:
         density = -tf.math.log(tf.clip_by_value(image / _BARE, 0.02, 1.2))
         amount = tf.exp(tf.random.stateless_normal((count, 1, 1, 1), seeds[3]) * self.stain)
         tint = tf.exp(tf.random.stateless_normal((count, 1, 1, 3), seeds[4]) * self.hue)
         light = tf.exp(tf.random.stateless_normal((count, 1, 1, 3), seeds[5]) * self.cast)
-        image = tf.exp(-density * amount * tint) * _BARE * light
-        image = self._blurred(image, count, seeds[6])
-        strength = tf.random.stateless_uniform((count, 1, 1, 1), seeds[7], 0, self.noise / 255)
-        image += strength * tf.random.stateless_normal(tf.shape(image), seeds[7])
-        return tf.clip_by_value(image, 0.0, 1.0)
+        return tf.exp(-density * amount * tint) * _BARE * light
 
     def _moved(self, image: Any, count: Any, seeds: Any) -> Any:
         side = float(image.shape[1])
-        angle = tf.random.stateless_uniform((count,), seeds[0], 0, 6.2831853)
+        angle = tf.random.stateless_uniform((count,), seeds[0], 0, 2 * math.pi)
+        if self.turn:
+            step = math.radians(self.turn)
+            angle = step * tf.floor(angle / step)
         mirror = tf.sign(tf.random.stateless_uniform((count,), seeds[1], -1, 1))
         zoom = tf.exp(
             tf.random.stateless_normal((count, 2), seeds[1]) * tf.constant([self.scale, self.scale / 3])
@@ -77,7 +91,7 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
             output_shape=tf.constant([CROP_SIZE, CROP_SIZE]),
             interpolation="BILINEAR",
             fill_mode="CONSTANT",
-            fill_value=_BARE,
+            fill_value=self.fill,
         )
 
     def _blurred(self, image: Any, count: Any, seed: Any) -> Any:
@@ -97,5 +111,5 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Give what the layer is rebuilt from."""
-        own = ("scale", "shift", "stain", "hue", "cast", "blur", "noise")
+        own = ("scale", "shift", "stain", "hue", "cast", "blur", "noise", "turn", "fill")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}, "seed": self._seed}

@@ -74,7 +74,10 @@ class _AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         self._seen += 1
         # The first steps are forgotten faster, or the average would start from noise.
-        decay = min(self._decay, (1 + self._seen) / (10 + self._seen))
+        self._mix(tf.constant(min(self._decay, (1 + self._seen) / (10 + self._seen)), tf.float32))
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def _mix(self, decay: Any) -> None:
         for mean, now in zip(self._average.weights, self.model.weights, strict=True):
             mean.assign(mean * decay + now * (1 - decay))
 
