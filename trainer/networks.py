@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import layers
 
 from edge.masking import CROP_SIZE
+from trainer.networks_baselines import BASELINES, DRAWN, baseline, weights_file, without_lone_scales
 from trainer.networks_study import folded, study
 
 if TYPE_CHECKING:
@@ -15,8 +17,21 @@ if TYPE_CHECKING:
 
 
 def build(name: str, classes: int, options: dict[str, Any]) -> keras.Model:
-    """Make a network with freshly drawn weights. Raises KeyError for a name that is none."""
+    """Make a network with its first weights: drawn, or from a file where `first_weights` says so.
+
+    Raises KeyError for a name that is none, ConfigError for a file of weights that cannot be used.
+    """
     return NETWORKS[name](classes, **options)
+
+
+def first_weights(network: dict[str, Any]) -> str:
+    """Say where the first weights of a recipe's `network` come from: the seed, or a file and its sha256.
+
+    Raises ConfigError for a file that is not there.
+    """
+    if network["name"] not in BASELINES:
+        return DRAWN
+    return weights_file(network["name"], network.get("weights", "imagenet"))[1]
 
 
 def _block(x: Any, filters: int, stride: int = 1) -> Any:
@@ -76,7 +91,7 @@ def for_device(model: keras.Model) -> keras.Model:
     A flattened head has no class activation map: such a network can be measured, but not shipped.
     """
     if has_maps(model):
-        exported = with_maps(model)
+        exported = with_maps(without_lone_scales(model))
         logits, maps, features = exported.outputs
         return keras.Model(exported.inputs, {"logits": logits, "maps": maps, "features": features})
     plain = folded(model)
@@ -88,4 +103,8 @@ def has_maps(model: keras.Model) -> bool:
     return any(layer.name == "activation" for layer in model.layers)
 
 
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"compact": compact, "study": study}
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "compact": compact,
+    "study": study,
+    **{name: partial(baseline, name) for name in BASELINES},
+}

@@ -15,8 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edge.errors import ConfigError
 from trainer import export, training
 from trainer.compute import PLAIN, Compute, Precision
-from trainer.datasets import DATASETS, DataError
-from trainer.networks import has_maps
+from trainer.datasets import DATASETS
+from trainer.images import DataError
+from trainer.networks import first_weights, has_maps
+from trainer.networks_baselines import DRAWN
 from trainer.quantization import Quantized, quantize, run_int8
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
 from trainer.samples import Loaded, load_samples, named
@@ -40,7 +42,8 @@ class Run(Struct, frozen=True):
 
     held_out: the photographs of the validation part. tested: those of the test part, where the split has one.
     Under the study's split both name images. left_out, uncut: images not used, and used whole. versions: of
-    the tools, and the git commit. precision: of the arithmetic when the run was begun.
+    the tools, and the git commit. precision: of the arithmetic when the run was begun. first_weights: where
+    the network's first weights came from.
     """
 
     recipe: Recipe
@@ -54,6 +57,7 @@ class Run(Struct, frozen=True):
     uncut: int = 0
     versions: dict[str, str] = {}
     precision: Precision = "float32"
+    first_weights: str = DRAWN
 
 
 def fit_run(
@@ -84,8 +88,10 @@ def fit_run(
             uncut=loaded.uncut,
             versions=export.versions(),
             precision=compute.precision,
+            first_weights=_first_weights(recipe, out),
         )
         _same_or_new(run, out)
+        progress.console.print(f"first weights: {run.first_weights}", soft_wrap=True)
         settings = recipe.training
         steps = steps_per_epoch(settings, int(seen.sum()))
         bar = progress.add_task("training", total=settings.epochs * steps, note="")
@@ -211,6 +217,13 @@ def _split(recipe: Recipe, loaded: Loaded) -> tuple[NDArray[np.bool_], NDArray[n
 def _split_hash(photographs: Sequence[str], held: NDArray[np.int64]) -> str:
     lines = sorted({f"{name}\t{int(h)}" for name, h in zip(photographs, held, strict=True)})
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _first_weights(recipe: Recipe, out: Path) -> str:
+    """Say where they come from, or came from: a run that goes on has its checkpoint, and needs no file."""
+    if (out / RUN).exists() and last_checkpoint(out) is not None:
+        return _read(out).first_weights
+    return first_weights(recipe.network)
 
 
 def _same_or_new(run: Run, out: Path) -> None:

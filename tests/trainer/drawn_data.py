@@ -16,19 +16,21 @@ if TYPE_CHECKING:
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 
 
-def draw_data(data: Path, *, photographs: int = 3, copies: int = 2) -> Path:
-    """Write TRAIN with `photographs` a class, each turned into `copies`, and the originals."""
+def draw_data(data: Path, *, photographs: int = 3, copies: int = 2, tests: int = 0) -> Path:
+    """Write TRAIN with `photographs` a class and TEST with `tests`, all in `copies`; and the originals.
+
+    Without `tests` there is no TEST.
+    """
     originals = data / "bccd" / "JPEGImages"
     originals.mkdir(parents=True)
-    train = data / "blood-cell-images" / "TRAIN"
     drawn: dict[str, int] = defaultdict(int)
     seed = 0
-    while any(drawn[label] < photographs for label in CLASSES):
+    while any(drawn[label] < photographs + tests for label in CLASSES):
         seed += 1
         camera = SimulatedCamera(SimulatedConfig(seed=seed, cells=40))
         while frame := camera.read():
             whole = [cell for cell in camera.truth(frame.name) if cell.complete]
-            if len(whole) != 1 or drawn[whole[0].label] >= photographs:
+            if len(whole) != 1 or drawn[whole[0].label] >= photographs + tests:
                 continue
             label = whole[0].label
             drawn[label] += 1
@@ -36,7 +38,8 @@ def draw_data(data: Path, *, photographs: int = 3, copies: int = 2) -> Path:
             picture = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
             cv2.imwrite(str(originals / f"{name}.jpg"), picture)
             small = cv2.resize(picture, (320, 240), interpolation=cv2.INTER_AREA)
-            folder = train / label.upper()
+            part = "TRAIN" if drawn[label] <= photographs else "TEST"
+            folder = data / "blood-cell-images" / part / label.upper()
             folder.mkdir(parents=True, exist_ok=True)
             for copy in range(copies):
                 turn = cv2.getRotationMatrix2D((160, 120), 8 * copy, 1)

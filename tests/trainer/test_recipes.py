@@ -1,0 +1,57 @@
+"""A tiny run of every recipe that comes with the package, on drawn images."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from drawn_data import draw_data
+
+pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
+
+import tensorflow as tf
+
+from trainer import evaluation as evaluations
+from trainer import run as runs
+from trainer import training
+from trainer.cli import main
+from trainer.recipe import RECIPES, load_recipe
+from trainer.training import last_checkpoint
+
+NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
+# A step of these takes seconds as it stands, but one to five minutes to be made a graph of first.
+DEEP = {"densenet201", "inception-v3", "mobilenet-v2"}
+FLOAT = {"densenet201", "inception-v3"}  # half a minute to a minute to convert to int8
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Five photographs a class in TRAIN, for five folds; seven copies in all, for the study's 15 %."""
+    return draw_data(tmp_path_factory.mktemp("data"), photographs=5, copies=1, tests=2)
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))  # whoever runs the tests may have weights of their own
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tiny_run_of_every_recipe_passes(name, data, out):
+    short = ["--epochs", "1", "--images-per-epoch", str(load_recipe(name).training.batch)]
+    tf.config.run_functions_eagerly(name in DEEP)
+    try:
+        assert main(["fit", "--recipe", name, "--data", str(data), "--out", str(out), *short]) == 0
+    finally:
+        tf.config.run_functions_eagerly(False)
+    history = json.loads((last_checkpoint(out) / training.HISTORY).read_text(encoding="utf-8"))
+    assert len(history) == 1
+    assert history[0]["loss"] > 0
+    record = json.loads((out / runs.RUN).read_text(encoding="utf-8"))
+    assert record["recipe"]["name"] == name
+    assert record["first_weights"].startswith("drawn by seed")
+    runtime = "float" if name in FLOAT else "litert"
+    assert main(["evaluate", "--run", str(out), "--data", str(data), "--runtime", runtime]) == 0
+    found = json.loads((out / evaluations.file_name()).read_text(encoding="utf-8"))
+    assert found["images"] > 0
+    assert (found["int8"] is None) == (name in FLOAT)
