@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainer.cache import cache_folder
 from trainer.crops import cached_crops, of_classes, whole_images
-from trainer.datasets import DATASETS, differs_from_release, list_images
+from trainer.datasets import DATASETS, differs_from_release, fingerprint, list_images
 from trainer.fields import one_name_a_field
 from trainer.images import DataError
 from trainer.photographs import UNKNOWN, find_photographs, read_groups, write_groups
@@ -61,7 +64,7 @@ def load_samples(
         images_in_all += wanted
         bar = progress.add_task(f"cutting cells of {name}", total=wanted, note="")
         crops, hashes[name] = cached_crops(
-            out / "crops",
+            cache_folder() / "crops",
             images,
             recipe.data.classes,
             recipe=recipe.data.masking,
@@ -132,29 +135,21 @@ def named(samples: Samples, names: Collection[str]) -> NDArray[np.bool_]:
 def photographs_of(
     name: str, data: Path, out: Path, given: Path | None, progress: Progress
 ) -> dict[str, str]:
-    """Give the photograph of each image of a set, from a file or by recovering it; kept in the run's folder.
+    """Give the photograph of each image of a set: from the file given, or the run's own, or by recovering it.
 
+    The run's folder `out` keeps what was used; what was recovered also serves the next run.
     Raises DataError for a file that is not there, holds no groups, or leaves an image out.
     """
     images = list_images(data, name)
     dataset = DATASETS[name]
     if not dataset.copies:
         # An original has the name under which its copies in other sets know it, or a split would part them.
-        own = None if dataset.originals is None else data / dataset.originals
-        return {i.name: i.path.stem if i.path.parent == own else i.name for i in images}
-    path = given or out / f"{name.replace('/', '-')}-{PHOTOGRAPHS}"
-    if not path.exists():
-        if given is not None:
-            raise DataError(f"{given}: there is no such groups file")
-        folder = data / dataset.originals if dataset.originals else None
-        originals = sorted(folder.glob("*.jp*g")) if folder and folder.is_dir() else None
-        bar = progress.add_task(f"recovering the photographs of {name}", total=len(images), note="")
-        matches = find_photographs(
-            [image.path for image in images],
-            originals,
-            lambda done, total: progress.update(bar, completed=done, total=total),
-        )
-        write_groups(path, matches, data)
+        parent = None if dataset.originals is None else data / dataset.originals
+        return {i.name: i.path.stem if i.path.parent == parent else i.name for i in images}
+    own = out / f"{name.replace('/', '-')}-{PHOTOGRAPHS}"
+    if given is not None and not given.exists():
+        raise DataError(f"{given}: there is no such groups file")
+    path = given or (own if own.exists() else _recovered(name, images, data, progress))
     try:
         groups = read_groups(path)
     except ValueError as error:
@@ -162,4 +157,27 @@ def photographs_of(
     missing = [image.name for image in images if image.name not in groups]
     if missing:
         raise DataError(f"{path}: says nothing of {missing[0]} and {len(missing) - 1} more images")
+    if path != own:
+        shutil.copyfile(path, own)
     return groups
+
+
+def _recovered(name: str, images: Sequence[LabelledImage], data: Path, progress: Progress) -> Path:
+    """Recover the photographs behind a set's images, unless that was done before; give the groups file."""
+    folder = DATASETS[name].originals
+    originals = sorted((data / folder).glob("*.jp*g")) if folder and (data / folder).is_dir() else None
+    made_from = [fingerprint(images), *(path.name for path in originals or ())]
+    key = hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
+    path = cache_folder() / f"{key}-{PHOTOGRAPHS}"
+    if not path.exists():
+        bar = progress.add_task(f"recovering the photographs of {name}", total=len(images), note="")
+        matches = find_photographs(
+            [image.path for image in images],
+            originals,
+            lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"partial-{path.name}")
+        write_groups(partial, matches, data)
+        partial.replace(path)
+    return path
