@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer.images import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def cache_folder() -> Path:
@@ -15,3 +22,23 @@ def cache_folder() -> Path:
     if own:
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leukoscope"
+
+
+@contextmanager
+def kept_at(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to, and put what was written in place: never half a file.
+
+    Raises DataError when it cannot be written.
+    """
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror or error}); "
+            "LEUKOSCOPE_CACHE may name another folder to keep it in"
+        ) from None

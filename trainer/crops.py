@@ -13,6 +13,7 @@ import numpy as np
 from edge.cameras.replay import read_image
 from edge.errors import UnreadableFrameError
 from edge.masking import CROP_SIZE, PREPROCESSING, FieldMasks, FoundCell, Pixels, Recipe, cut_crop, find_cells
+from trainer.cache import kept_at
 from trainer.datasets import fingerprint
 from trainer.images import Box, DataError, LabelledImage
 
@@ -122,16 +123,14 @@ def cached_crops(
         progress(len(of_classes(images, classes)))
         return crops, data_hash
     crops = cut_crops(images, classes, recipe=recipe, context=context, progress=progress)
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(
-        partial,
-        pixels=crops.pixels,
-        labels=crops.labels,
-        names=np.array(crops.names),
-        missed=np.array(crops.missed),
-    )
-    partial.replace(path)
+    with kept_at(path) as partial:
+        np.savez(
+            partial,
+            pixels=crops.pixels,
+            labels=crops.labels,
+            names=np.array(crops.names),
+            missed=np.array(crops.missed),
+        )
     return crops, data_hash
 
 

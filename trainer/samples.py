@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer.cache import cache_folder
+from trainer.cache import cache_folder, kept_at
 from trainer.crops import cached_crops, of_classes, whole_images
 from trainer.datasets import DATASETS, differs_from_release, fingerprint, list_images
 from trainer.fields import one_name_a_field
@@ -176,8 +176,6 @@ def _recovered(name: str, images: Sequence[LabelledImage], data: Path, progress:
             originals,
             lambda done, total: progress.update(bar, completed=done, total=total),
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"partial-{path.name}")
-        write_groups(partial, matches, data)
-        partial.replace(path)
+        with kept_at(path) as partial:
+            write_groups(partial, matches, data)
     return path

@@ -11,6 +11,7 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from trainer import crops, samples
 from trainer.cache import cache_folder
+from trainer.images import DataError
 from trainer.recipe import Data, Recipe, Training
 from trainer.run import fit_run, open_run, progress_bar
 
@@ -49,6 +50,13 @@ def test_the_next_run_cuts_and_recovers_nothing_again(data, tmp_path, monkeypatc
     assert cache_folder() == tmp_path / "elsewhere"
     with pytest.raises(AssertionError, match="a second time"):
         load(data, tmp_path / "third")
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(data, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("LEUKOSCOPE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"crops-.*: cannot be written .*LEUKOSCOPE_CACHE"):
+        load(data, tmp_path / "run")
 
 
 def test_a_run_keeps_the_groups_that_it_was_given(data, tmp_path):
