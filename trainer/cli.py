@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge.errors import LeukoscopeError
 
@@ -48,13 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--split", choices=("photographs", "folders", "grouped", "study"), help="instead of the recipe's"
     )
     fit.add_argument("--fold", type=int, help="which fold of a grouped split is kept to measure on, from 0")
-    fit.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16", "float16"),
-        default="float32",
-        help="of the arithmetic in training; weights stay float32 (default: float32)",
-    )
-    fit.add_argument("--every-device", action="store_true", help="split each batch over all GPUs")
+    _add_compute(fit)
     fit.set_defaults(run=_fit)
 
     export = commands.add_parser("export", help="quantize a finished run to int8 and write the bundle")
@@ -76,6 +70,30 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--photographs", type=Path, help="groups file made earlier")
     evaluate.set_defaults(run=_evaluate)
 
+    report = commands.add_parser(
+        "report", help="one page of evaluated runs, with plots, and its figures as JSON"
+    )
+    report.add_argument(
+        "--run", dest="folders", type=Path, action="append", required=True, help="may be given several times"
+    )
+    report.add_argument("--out", type=Path, required=True, help="the page, an .html file")
+    report.add_argument("--json", type=Path, help="the figures (default: beside the page)")
+    report.set_defaults(run=_report)
+
+    compare = commands.add_parser(
+        "compare", help="the same recipes under several splits, side by side; run it again to go on"
+    )
+    compare.add_argument("--recipe", action="append", required=True, help="may be given several times")
+    compare.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    compare.add_argument("--out", type=Path, required=True, help="directory of the runs and comparison.json")
+    compare.add_argument("--split", action="append", choices=("study", "folders", "grouped"))
+    compare.add_argument("--epochs", type=int, help="instead of the recipes'")
+    compare.add_argument("--images-per-epoch", type=int, help="instead of the recipes'")
+    compare.add_argument("--photographs", type=Path, help="groups file made earlier")
+    compare.add_argument("--write", type=Path, metavar="PAGE", help="put the table between PAGE's markers")
+    _add_compute(compare)
+    compare.set_defaults(run=_compare)
+
     audit = commands.add_parser("audit", help="find the photographs behind copies, and leaks between folders")
     audit.add_argument("directory", type=Path, help="its first-level folders are compared")
     audit.add_argument("--originals", type=Path, metavar="DIR", help="the photographs, where they are there")
@@ -84,6 +102,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     audit.set_defaults(run=_audit)
     return parser
+
+
+def _add_compute(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="of the arithmetic in training; weights stay float32 (default: float32)",
+    )
+    command.add_argument("--every-device", action="store_true", help="split each batch over all GPUs")
+
+
+def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -110,16 +142,41 @@ def _fit(options: argparse.Namespace) -> int:
     from trainer.recipe import changed, load_recipe  # noqa: PLC0415
     from trainer.run import fit_run  # noqa: PLC0415
 
-    def given(*names: str) -> dict[str, int | str]:
-        return {name: value for name in names if (value := getattr(options, name)) is not None}
-
     recipe = changed(
         load_recipe(options.recipe),
-        data=given("split", "fold"),
-        training=given("epochs", "images_per_epoch", "seed"),
+        data=_given(options, "split", "fold"),
+        training=_given(options, "epochs", "images_per_epoch", "seed"),
     )
     compute = Compute(options.precision, options.every_device)
     fit_run(recipe, options.data, options.out, options.photographs, compute)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from trainer.report import report_runs  # noqa: PLC0415
+
+    report_runs(options.folders, options.out, options.json)
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from trainer.compare import SPLITS, compare, markdown, write_into  # noqa: PLC0415
+    from trainer.compute import Compute  # noqa: PLC0415
+
+    table = markdown(
+        compare(
+            options.recipe,
+            options.data,
+            options.out,
+            splits=options.split or tuple(SPLITS),
+            training=_given(options, "epochs", "images_per_epoch"),
+            photographs=options.photographs,
+            compute=Compute(options.precision, options.every_device),
+        )
+    )
+    if options.write is not None:
+        write_into(options.write, table)
+    print(table)  # noqa: T201
     return 0
 
 

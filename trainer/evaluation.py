@@ -5,17 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 
-from edge.errors import ConfigError, NoRuntimeError
-from edge.runtime import installed
+from edge.errors import ConfigError, NoRuntimeError, OutputError
+from edge.runtime import Runtime, installed
+from trainer.answers import Answers, median_ms, read_answers, write_answers
+from trainer.bootstrap import DRAWS
+from trainer.evaluation_record import SCHEMA, Evaluation, file_name, part_of, write_evaluation
 from trainer.fields import one_name_a_field
-from trainer.metrics import DRAWS, Figures, measure
+from trainer.metrics import measure, share
 from trainer.quantization import Quantized, run_int8
 from trainer.run import Opened, open_run, progress_bar, quantized_run
 from trainer.samples import load_samples, photographs_of
@@ -25,37 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.progress import Progress
 
-SCHEMA = "leukoscope.evaluation/1"
+__all__ = ["INT8", "RUNTIMES", "Answers", "Evaluation", "evaluate_run", "file_name", "read_answers"]
+
 INT8 = "int8.tflite"
 RUNTIMES = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
 """Name on the command line -> distribution."""
-
-
-class Evaluation(Struct, frozen=True):
-    """The figures of a run and all that is needed to say what they are figures of.
-
-    part: what was measured on. uncut: images of the whole run that no cell was found in and that count whole;
-    left_out: images of the part without a cell or without a known photograph. float_bytes: float32 weights.
-    int8, agreement, int8_bytes, runtime: None where only float was measured. agreement: share of images that
-    float and int8 call the same.
-    """
-
-    schema: str
-    recipe: str
-    part: str
-    images: int
-    photographs: int
-    uncut: int
-    left_out: int
-    data_sha256: dict[str, str]
-    split_sha256: str
-    bootstrap_draws: int
-    float32: Figures
-    int8: Figures | None
-    agreement: float | None
-    float_bytes: int
-    int8_bytes: int | None
-    runtime: str | None
 
 
 def evaluate_run(
@@ -66,39 +43,43 @@ def evaluate_run(
     photographs: Path | None = None,
     on: str | None = None,
 ) -> Evaluation:
-    """Measure a run's kept weights; write `evaluation.json` and, where quantized, `int8.tflite` beside them.
+    """Measure a run's kept weights; write evaluation.json, answers.npz and, where quantized, int8.tflite.
 
     runtime: "float", or a name of `RUNTIMES`. photographs: groups file made earlier. on: a registered data
-    set that the run was not made from, instead of the run's test part or held-out photographs; its name is
-    then in the file's (see `file_name`).
-    Raises ConfigError, DataError, ExportError, NoRuntimeError.
+    set that the run was not made from, instead of what the run kept from training; its name is then in the
+    files' (see `file_name`, `answers_name`).
+    Raises ConfigError, DataError, ExportError, NoRuntimeError, OutputError.
     """
     chosen = None if runtime == "float" else _usable(RUNTIMES[runtime])
     with progress_bar() as progress:
         opened = open_run(folder, data, progress)
-        part, samples, left_out = _measured_on(opened, folder, data, photographs, on, progress)
+        measured = _measured_on(opened, folder, data, photographs, on, progress)
+        samples = measured.samples
         if not len(samples.labels):
             raise ConfigError(f"{folder}: nothing was held out of this run's training to measure it on")
         pixels = centre(samples.pixels)
         classes = opened.run.recipe.data.classes
         answers = predict(opened.model, pixels)
-        int8, agreement, size = None, None, None
+        if not np.isfinite(answers).all():
+            raise ConfigError(f"{folder}: the network's answers are no finite numbers; its training diverged")
+        int8_answers, int8, agreement, size, milliseconds = None, None, None, None, None
         if chosen is not None:
             quantized = quantized_run(opened, progress)
-            (folder / INT8).write_bytes(quantized.model)
             size = len(quantized.model)
-            int8_answers = _int8_answers(quantized, pixels, chosen, progress)
+            int8_answers, milliseconds = _int8_answers(quantized, pixels, chosen, progress)
+            progress.console.print("measuring")
             int8 = measure(int8_answers, samples.labels, samples.photographs, classes)
-            agreement = float((answers.argmax(axis=1) == int8_answers.argmax(axis=1)).mean())
+            agreement = share(answers.argmax(axis=1) == int8_answers.argmax(axis=1), samples.photographs)
         result = Evaluation(
             schema=SCHEMA,
             recipe=opened.run.recipe.name,
-            part=part,
+            part=measured.part,
+            on=on,
             images=len(samples.labels),
             photographs=len(set(samples.photographs)),
-            uncut=opened.run.uncut,
-            left_out=left_out,
-            data_sha256=opened.run.data_sha256,
+            uncut=measured.uncut,
+            left_out=measured.left_out,
+            data_sha256=measured.hashes,
             split_sha256=opened.run.split_sha256,
             bootstrap_draws=DRAWS,
             float32=measure(answers, samples.labels, samples.photographs, classes),
@@ -106,15 +87,17 @@ def evaluate_run(
             agreement=agreement,
             float_bytes=4 * opened.model.count_params(),
             int8_bytes=size,
+            int8_ms=milliseconds,
             runtime=None if chosen is None else f"{chosen} {installed(in_new_process=True)[chosen]}",
         )
-    (folder / file_name(on)).write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
+    try:
+        if chosen is not None:
+            (folder / INT8).write_bytes(quantized.model)
+        write_answers(folder, Answers(samples.labels, samples.photographs, answers, int8_answers), on)
+        write_evaluation(folder, result)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written to ({error.strerror or error})") from None
     return result
-
-
-def file_name(on: str | None = None) -> str:
-    """Give the name, in a run's folder, of the evaluation on its own test part or on another data set."""
-    return "evaluation.json" if on is None else f"evaluation-{on.replace('/', '-')}.json"
 
 
 def _usable(distribution: str) -> str:
@@ -124,47 +107,65 @@ def _usable(distribution: str) -> str:
     return distribution
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """What is measured on: its name and samples, with their true photographs. The rest: see `Evaluation`."""
+
+    part: str
+    samples: Samples
+    left_out: int
+    uncut: int
+    hashes: dict[str, str]
+
+
 def _measured_on(
     opened: Opened, folder: Path, data: Path, photographs: Path | None, on: str | None, progress: Progress
-) -> tuple[str, Samples, int]:
-    """Give the part's name, its samples with their true photographs, and how many images it leaves out."""
-    recipe = opened.run.recipe
+) -> _Measured:
+    run, recipe = opened.run, opened.run.recipe
     if on is not None:
         if on in recipe.data.sets:
             raise ConfigError(f"{on}: the run in {folder} was made from it; it measures nothing there")
-        other = msgspec.structs.replace(recipe.data, sets=(on,), split="photographs", leave_out=())
+        other = msgspec.structs.replace(
+            recipe.data, sets=(on,), split="photographs", test_sets=(), leave_out=()
+        )
         loaded = load_samples(
             msgspec.structs.replace(recipe, data=other), data, folder, photographs, progress
         )
-        return on, loaded.samples, loaded.left_out
-    if recipe.data.split == "photographs":
-        return "held-out photographs", opened.held_out, 0
-    # Under this split an image passes for a photograph; the intervals need to know better.
-    groups: dict[str, str] = {}
-    for name in recipe.data.sets:
-        groups |= photographs_of(name, data, folder, photographs, progress)
-    fields = one_name_a_field(groups)
-    tested = opened.tested
-    names = tuple(fields[name] for name in tested.photographs)
-    return "test part of the study's random split", Samples(tested.pixels, tested.labels, names), 0
+        return _Measured(on, loaded.samples, loaded.left_out, loaded.uncut, loaded.hashes)
+    samples = opened.held_out if recipe.data.split == "photographs" else opened.tested
+    if recipe.data.split == "study":
+        # Under this split an image passes for a photograph; the intervals need to know better.
+        groups: dict[str, str] = {}
+        for name in recipe.data.sets:
+            groups |= photographs_of(name, data, folder, photographs, progress)
+        fields = one_name_a_field(groups)
+        names = tuple(fields[name] for name in samples.photographs)
+        samples = Samples(samples.pixels, samples.labels, names)
+    return _Measured(part_of(recipe.data), samples, run.left_out, run.uncut, run.data_sha256)
 
 
 def _int8_answers(
     quantized: Quantized, pixels: NDArray[np.uint8], distribution: str, progress: Progress
-) -> NDArray[np.float32]:
-    """Give the int8 logits. tflite-runtime gets a process of its own: it cannot load beside TensorFlow."""
+) -> tuple[NDArray[np.float32], float]:
+    """Give the int8 logits, and the milliseconds that one crop takes.
+
+    tflite-runtime gets a process of its own: it cannot load beside TensorFlow.
+    """
+    logits = quantized.outputs["logits"]
     if distribution != "tflite-runtime":
         bar = progress.add_task("answering in int8", total=len(pixels), note="")
-        return run_int8(quantized, pixels, distribution, lambda: progress.advance(bar))
+        answers = run_int8(quantized, pixels, distribution, lambda: progress.advance(bar))
+        alone = Runtime(quantized.model, {"logits": logits}, choice=distribution)
+        return answers, median_ms(alone, pixels[0])
     progress.console.print(f"answering {len(pixels)} crops on {distribution}")
     with tempfile.TemporaryDirectory() as name:
-        model, crops, answers = (Path(name) / file for file in ("int8.tflite", "crops.npy", "answers.npy"))
+        model, crops, answered = (Path(name) / file for file in ("int8.tflite", "crops.npy", "answers.npy"))
         model.write_bytes(quantized.model)
         np.save(crops, pixels)
-        command = [sys.executable, "-m", "trainer.answers", str(model), quantized.outputs["logits"]]
+        command = [sys.executable, "-m", "trainer.answers", str(model), logits]
         done = subprocess.run(  # noqa: S603 (our own interpreter and module)
-            [*command, distribution, str(crops), str(answers)], capture_output=True, text=True, check=False
+            [*command, distribution, str(crops), str(answered)], capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise NoRuntimeError(f"{distribution}: {(done.stderr.strip() or 'it failed').splitlines()[-1]}")
-        return np.asarray(np.load(answers), np.float32)
+        return np.asarray(np.load(answered), np.float32), float(done.stdout.split()[-1])

@@ -9,8 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import RenderableType
 
     from trainer.evaluation import Evaluation
@@ -23,8 +21,8 @@ def table(evaluation: Evaluation) -> RenderableType:
     if evaluation.int8 is not None:
         columns["int8"] = evaluation.int8
     whole = Table("", *columns, box=None)
-    for name, value in _ROWS.items():
-        whole.add_row(name, *(value(figures) for figures in columns.values()))
+    for name, title in ROWS.items():
+        whole.add_row(title, *(interval(getattr(figures, name)) for figures in columns.values()))
     name, shown = columns.popitem()  # int8 where it was measured: it is what runs
     head = (
         f"{evaluation.recipe}: {evaluation.part}, {evaluation.images} images of "
@@ -33,9 +31,10 @@ def table(evaluation: Evaluation) -> RenderableType:
     tail = [f"float32 weights {evaluation.float_bytes / 1e6:.2f} MB"]
     if evaluation.int8_bytes is not None and evaluation.agreement is not None:
         tail = [
-            f"float and int8 agree on {_percent(evaluation.agreement)} ({evaluation.runtime})",
+            f"float and int8 agree on {interval(evaluation.agreement)} ({evaluation.runtime})",
             *tail,
             f"int8 file {evaluation.int8_bytes / 1e6:.2f} MB",
+            f"{evaluation.int8_ms:.2f} ms a crop",
         ]
     return Group(
         Text(head, "bold"),
@@ -51,8 +50,8 @@ def table(evaluation: Evaluation) -> RenderableType:
 def _classes(name: str, figures: Figures) -> Table:
     rows = Table(name, "precision", "recall", "F1", "AUC", "images", "photographs", box=None)
     for one in figures.classes:
-        shares = (_percent(share) for share in (one.precision, one.recall, one.f1))
-        rows.add_row(one.label, *shares, _area(one.auc), str(one.images), str(one.photographs))
+        shares = (interval(figure) for figure in (one.precision, one.recall, one.f1, one.auc))
+        rows.add_row(one.label, *shares, str(one.images), str(one.photographs))
     return rows
 
 
@@ -64,25 +63,28 @@ def _confusion(figures: Figures) -> Table:
     return rows
 
 
+def interval(estimate: Estimate | None) -> str:
+    """Write a figure of 0 to 1 and its interval in percent."""
+    if estimate is None:
+        return "-"
+    return f"{_percent(estimate.value)} ({100 * estimate.low:.2f}-{100 * estimate.high:.2f})"
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def _area(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"{_percent(estimate.value)} ({100 * estimate.low:.2f}-{100 * estimate.high:.2f})"
-
-
-_ROWS: dict[str, Callable[[Figures], str]] = {
-    "accuracy": lambda f: _interval(f.accuracy),
-    "macro recall": lambda f: _interval(f.macro_recall),
-    "accuracy, each photograph once": lambda f: _interval(f.photograph_accuracy),
-    "macro recall, each photograph once": lambda f: _interval(f.photograph_macro_recall),
-    "macro precision": lambda f: _percent(f.macro_precision),
-    "macro F1": lambda f: _percent(f.macro_f1),
-    "macro AUC": lambda f: _area(f.macro_auc),
-    "calibration error": lambda f: _percent(f.ece),
+FIGURES = {
+    "accuracy": "accuracy",
+    "macro_recall": "macro recall",
+    "macro_precision": "macro precision",
+    "macro_f1": "macro F1",
+    "macro_auc": "macro AUC",
+    "ece": "calibration error",
+}
+"""Name of a figure -> what a person calls it."""
+ROWS = {
+    name: title
+    for prefix, after in (("", ""), ("photograph_", ", each photograph once"))
+    for name, title in ((prefix + n, t + after) for n, t in FIGURES.items())
 }

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
+
+from trainer.bootstrap import BINS, Arithmetic, bin_of, figure_names, over_draws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-DRAWS = 2000
-_SEED = 1
 _TAILS = (2.5, 97.5)  # percentiles: 95 %
-_BINS = 15
 
 
 class Estimate(Struct, frozen=True):
@@ -32,33 +37,46 @@ class Estimate(Struct, frozen=True):
 
 
 class ClassFigures(Struct, frozen=True):
-    """One class against the others; images, photographs: how many there are of it. auc: None without both."""
+    """One class against the others; images, photographs: how many there are of it.
+
+    None: where there is none of the class, and for the AUC where there is nothing else. A class that is never
+    called has the precision 0. photograph_...: each photograph counts once.
+    """
 
     label: str
-    precision: float
-    recall: float
-    f1: float
-    auc: float | None
     images: int
     photographs: int
+    precision: Estimate | None
+    recall: Estimate | None
+    f1: Estimate | None
+    auc: Estimate | None
+    photograph_precision: Estimate | None
+    photograph_recall: Estimate | None
+    photograph_f1: Estimate | None
+    photograph_auc: Estimate | None
 
 
 class Figures(Struct, frozen=True):
     """What one network's answers are worth.
 
-    accuracy, macro_recall: over images. photograph_accuracy, photograph_macro_recall: each photograph counts
-    once, however many copies there are of it. ece: expected calibration error of the likeliest class over 15
-    equal bins (Guo et al. 2017), at temperature 1. confusion: rows are the truth, columns the calls.
+    The macro figures are means over the classes that are there. auc: of one class against the others. ece:
+    expected calibration error of the likeliest class over 15 equal bins (Guo et al. 2017), at temperature 1.
+    photograph_...: each photograph counts once, however many copies there are of it. confusion: images; rows
+    are the truth, columns the calls.
     """
 
     accuracy: Estimate
+    macro_precision: Estimate
     macro_recall: Estimate
+    macro_f1: Estimate
+    macro_auc: Estimate | None
+    ece: Estimate
     photograph_accuracy: Estimate
+    photograph_macro_precision: Estimate
     photograph_macro_recall: Estimate
-    macro_precision: float
-    macro_f1: float
-    macro_auc: float | None
-    ece: float
+    photograph_macro_f1: Estimate
+    photograph_macro_auc: Estimate | None
+    photograph_ece: Estimate
     classes: tuple[ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...]
 
@@ -72,86 +90,103 @@ def measure(
     """
     if not len(labels) == len(logits) == len(photographs) or not len(labels):
         raise ValueError("logits, labels and photographs must be of one length, at least 1")
-    numbers = range(len(classes))
-    calls = logits.argmax(axis=1)
     probabilities = softmax(logits)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, calls, labels=numbers, zero_division=0
-    )
-    areas = [_area(labels == c, probabilities[:, c]) for c in numbers]
-    known = [area for area in areas if area is not None]
-    names = np.array(photographs)
-    present = support > 0
-    per_image = np.ones(len(labels))
-    _, inverse, copies = np.unique(names, return_inverse=True, return_counts=True)
+    names, photograph, copies = np.unique(np.array(photographs), return_inverse=True, return_counts=True)
+    arithmetic = Arithmetic(probabilities, labels, photograph)
+    found: dict[str, Estimate | None] = {}
+    for prefix, weight in (("", np.ones(len(names))), ("photograph_", 1 / copies)):
+        points = _points(probabilities, labels, weight[photograph])
+        draws = over_draws(partial(_weighted, arithmetic, weight), len(names), len(labels))
+        for name, column in zip(figure_names(len(classes)), draws.T, strict=True):
+            found[prefix + name] = None if np.isnan(points[name]) else estimate(points[name], column)
+    per_class = ("precision", "recall", "f1", "auc")
+    whole = [name for name in found if " " not in name]
     return Figures(
-        *_with_intervals(calls == labels, labels, inverse, per_image, len(classes)),
-        *_with_intervals(calls == labels, labels, inverse, 1 / copies[inverse], len(classes)),
-        macro_precision=float(precision[present].mean()),
-        macro_f1=float(f1[present].mean()),
-        macro_auc=float(np.mean(known)) if known else None,
-        ece=calibration_error(probabilities, labels),
+        **{name: found[name] for name in whole},  # type: ignore[arg-type]
         classes=tuple(
             ClassFigures(
-                classes[c],
-                float(precision[c]),
-                float(recall[c]),
-                float(f1[c]),
-                areas[c],
-                int(support[c]),
-                len(np.unique(names[labels == c])),
+                label,
+                images=int((labels == c).sum()),
+                photographs=len(np.unique(photograph[labels == c])),
+                **{f"{p}{name}": found[f"{p}{name} {c}"] for p in ("", "photograph_") for name in per_class},
             )
-            for c in numbers
+            for c, label in enumerate(classes)
         ),
         confusion=tuple(
-            tuple(int(v) for v in row) for row in confusion_matrix(labels, calls, labels=numbers)
+            tuple(int(v) for v in row)
+            for row in confusion_matrix(labels, logits.argmax(axis=1), labels=range(len(classes)))
         ),
     )
+
+
+def share(true: NDArray[np.bool_], photographs: Sequence[str]) -> Estimate:
+    """Give the share of images (n,), at least one, of which something is true. photographs: n names."""
+    _, photograph = np.unique(np.array(photographs), return_inverse=True)
+    sums = np.stack([np.bincount(photograph, weights=true), np.bincount(photograph)], axis=1)
+
+    def shares(times: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = times @ sums
+        return np.asarray(found[:, :1] / found[:, 1:], np.float64)
+
+    return estimate(float(true.mean()), over_draws(shares, len(sums), len(sums))[:, 0])
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """Give probabilities, float64 (n, classes), of logits (n, classes)."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
+    # Summed by size, not by class: int8 answers that differ in their order alone give scores that tie.
+    total = np.sort(powers, axis=1).sum(axis=1, keepdims=True)
+    return np.asarray(powers / total, np.float64)
 
 
-def calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+def calibration_error(
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64] | None = None,
+) -> float:
     """Give the expected calibration error of the likeliest class, over 15 bins of equal width."""
+    weights = np.ones(len(labels)) if weights is None else weights
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = np.bincount(bins, weights=confidence, minlength=_BINS) - np.bincount(
-        bins, weights=right, minlength=_BINS
-    )
-    return float(np.abs(gaps).sum() / len(labels))
+    gaps = np.bincount(bin_of(confidence), weights=weights * (confidence - right), minlength=BINS)
+    return float(np.abs(gaps).sum() / weights.sum())
 
 
-def _area(of_class: NDArray[np.bool_], scores: NDArray[np.float64]) -> float | None:
-    return float(roc_auc_score(of_class, scores)) if 0 < of_class.sum() < len(of_class) else None
-
-
-def _with_intervals(
-    right: NDArray[np.bool_],
-    labels: NDArray[np.int64],
-    photograph: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    classes: int,
-) -> tuple[Estimate, Estimate]:
-    """Give accuracy and macro recall; a class that a draw does not hold is left out of that draw's mean."""
-    count = int(photograph.max()) + 1
-    total, good = np.zeros((count, classes)), np.zeros((count, classes))
-    np.add.at(total, (photograph, labels), weights)
-    np.add.at(good, (photograph, labels), weights * right)
-    rng = np.random.default_rng(_SEED)
-    # The first row is the sample itself, once each: the point estimate comes from the same arithmetic.
-    times = np.concatenate([np.ones((1, count)), rng.multinomial(count, np.full(count, 1 / count), DRAWS)])
-    of, hit = times @ total, times @ good
-    accuracy = hit.sum(axis=1) / of.sum(axis=1)
-    recalls = np.divide(hit, of, out=np.full_like(hit, np.nan), where=of > 0)
-    return _estimate(accuracy), _estimate(np.nanmean(recalls, axis=1))
-
-
-def _estimate(values: NDArray[np.float64]) -> Estimate:
-    low, high = np.percentile(values[1:], _TAILS)
+def estimate(value: float, draws: NDArray[np.float64]) -> Estimate:
+    """Give a figure with the interval of its draws (d,); a draw that it could not be had of is NaN."""
+    known = draws[~np.isnan(draws)]
+    low, high = np.percentile(known, _TAILS) if len(known) else (value, value)
     # Percentiles of a skewed figure may just miss the figure itself.
-    return Estimate(float(values[0]), float(min(low, values[0])), float(max(high, values[0])))
+    return Estimate(float(value), float(min(low, value)), float(max(high, value)))
+
+
+def _weighted(
+    arithmetic: Arithmetic, weight: NDArray[np.float64], times: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return arithmetic.figures(times * weight)
+
+
+def _points(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], weights: NDArray[np.float64]
+) -> dict[str, float]:
+    """Give the figures themselves, by the names of `figure_names`; NaN where there is nothing to say."""
+    numbers = range(probabilities.shape[1])
+    calls = probabilities.argmax(axis=1)
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        labels, calls, labels=numbers, sample_weight=weights, zero_division=0
+    )
+    there = np.isin(numbers, labels)
+    areas = [
+        roc_auc_score(labels == c, probabilities[:, c], sample_weight=weights)
+        if there[c] and there.sum() > 1
+        else np.nan
+        for c in numbers
+    ]
+    of_classes = [np.where(there, one, np.nan) for one in (precision, recall, f1, areas)]
+    macro = [float(np.mean(one[there])) for one in of_classes]
+    whole = [
+        float(accuracy_score(labels, calls, sample_weight=weights)),
+        *macro,
+        calibration_error(probabilities, labels, weights),
+    ]
+    return dict(zip(figure_names(len(numbers)), [*whole, *np.concatenate(of_classes)], strict=True))

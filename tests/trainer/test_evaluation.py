@@ -18,7 +18,6 @@ from trainer import evaluation as evaluations
 from trainer import run as runs
 from trainer import training
 from trainer.cli import main
-from trainer.metrics import calibration_error, measure
 from trainer.networks import for_device
 from trainer.networks_study import folded, study
 from trainer.quantization import quantize, run_int8
@@ -148,64 +147,6 @@ def test_the_shipped_study_recipes_differ_in_nothing_but_the_optimizer():
     assert (stated.training.epochs, stated.training.batch) == (30, 64)
     assert (tuned.training.epochs, tuned.training.optimizer) == (30, "nadam")
     assert {path.stem for path in RECIPES.glob("*.toml")} >= {"clinic", "study", "study-tuned"}
-
-
-def test_known_answers_give_known_figures():
-    labels = np.array([0, 0, 0, 0, 1, 1, 1, 2])
-    calls = np.array([0, 0, 0, 1, 1, 1, 0, 2])
-    logits = (4 * np.eye(3)[calls]).astype(np.float32)
-    photographs = ["a", "a", "a", "b", "c", "c", "d", "e"]
-    figures = measure(logits, labels, photographs, ("x", "y", "z"))
-    assert figures.confusion == ((3, 1, 0), (1, 2, 0), (0, 0, 1))
-    assert figures.accuracy.value == pytest.approx(6 / 8)
-    assert figures.macro_recall.value == pytest.approx((3 / 4 + 2 / 3 + 1) / 3)
-    assert figures.macro_precision == pytest.approx((3 / 4 + 2 / 3 + 1) / 3)
-    assert [c.f1 for c in figures.classes] == pytest.approx([3 / 4, 2 / 3, 1])
-    assert [c.images for c in figures.classes] == [4, 3, 1]
-    assert [c.photographs for c in figures.classes] == [2, 2, 1]
-    # a and c are right, b and d wrong, e right: each photograph once.
-    assert figures.photograph_accuracy.value == pytest.approx(3 / 5)
-    assert figures.photograph_macro_recall.value == pytest.approx((1 / 2 + 1 / 2 + 1) / 3)
-    # Every call is made with exp(4) / (exp(4) + 2); three quarters of them are right.
-    assert figures.ece == pytest.approx(np.exp(4) / (np.exp(4) + 2) - 3 / 4)
-    assert figures.macro_auc == pytest.approx(np.mean([(3 / 4 + 3 / 4) / 2, (2 / 3 + 4 / 5) / 2, 1]))
-
-
-def test_a_class_that_is_not_there_leaves_the_means_to_the_others():
-    figures = measure(
-        np.eye(3, dtype=np.float32)[[0, 1, 1]], np.array([0, 1, 1]), ["a", "b", "c"], ("x", "y", "z")
-    )
-    assert figures.macro_recall.value == figures.macro_precision == figures.macro_f1 == 1
-    assert figures.classes[2].auc is None
-    assert figures.macro_auc == 1
-    with pytest.raises(ValueError, match="one length"):
-        measure(np.zeros((0, 3), np.float32), np.zeros(0, np.int64), (), ("x", "y", "z"))
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_intervals_contain_the_figure_and_widen_with_copies(seed):
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 4, 60)
-    calls = np.where(rng.random(60) < 0.8, labels, rng.integers(0, 4, 60))
-    logits = (3 * np.eye(4)[calls]).astype(np.float32)
-    alone = measure(logits, labels, [str(i) for i in range(60)], CLASSES)
-    copied = measure(
-        np.repeat(logits, 9, axis=0), np.repeat(labels, 9), [str(i // 9) for i in range(540)], CLASSES
-    )
-    for name in ("accuracy", "macro_recall", "photograph_accuracy", "photograph_macro_recall"):
-        for figures in (alone, copied):
-            estimate = getattr(figures, name)
-            assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
-            assert estimate.high > estimate.low
-        # Nine copies of each photograph tell nothing more than one.
-        assert getattr(copied, name).low == pytest.approx(getattr(alone, name).low)
-
-
-def test_calibration_is_perfect_where_confidence_is_what_comes_true():
-    probabilities = np.tile([0.75, 0.25], (8, 1))
-    labels = np.array([0] * 6 + [1] * 2)
-    assert calibration_error(probabilities, labels) == pytest.approx(0)
-    assert calibration_error(probabilities, 1 - labels) == pytest.approx(0.5)
 
 
 def test_the_study_run_counts_every_image_and_keeps_its_parts_apart(finished):

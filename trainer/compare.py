@@ -1,0 +1,161 @@
+"""What a split is worth: the same networks under the study's split, the folders, and grouped folds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from edge.errors import ConfigError
+from trainer.answers import Answers, read_answers
+from trainer.compute import PLAIN, Compute
+from trainer.evaluation import evaluate_run
+from trainer.evaluation_record import file_name
+from trainer.metrics import Estimate, Figures, measure, share
+from trainer.recipe import changed, load_recipe
+from trainer.run import fit_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from trainer.recipe import Recipe, Split
+
+SCHEMA = "leukoscope.comparison/1"
+SPLITS: dict[Split, str] = {
+    "study": "study's: copies dealt by chance",
+    "folders": "folders: TRAIN to TEST",
+    "grouped": "grouped: {folds} folds of photographs",
+}
+"""Split -> what it says of itself in the table. The order is that of the table."""
+_START, _END = "<!-- compare: begin -->", "<!-- compare: end -->"
+
+
+class Row(Struct, frozen=True):
+    """One network under one split. Folds are pooled: each image is answered by the run that did not see it.
+
+    agreement: share of images that float and int8 call the same. runs: their folders, below the comparison's.
+    """
+
+    recipe: str
+    split: str
+    runs: tuple[str, ...]
+    images: int
+    photographs: int
+    float32: Figures
+    int8: Figures
+    agreement: Estimate
+
+
+class Comparison(Struct, frozen=True):
+    """All rows, networks in the order asked for."""
+
+    schema: str
+    rows: tuple[Row, ...]
+
+
+def compare(
+    recipes: Sequence[str],
+    data: Path,
+    out: Path,
+    *,
+    splits: Sequence[Split] = tuple(SPLITS),
+    training: dict[str, int] | None = None,
+    photographs: Path | None = None,
+    compute: Compute = PLAIN,
+) -> Comparison:
+    """Fit, quantize and measure every recipe under every split, each run in its own folder below `out`.
+
+    What is finished is not done again, so a stopped comparison goes on where it was. training: fields of the
+    recipes' training to replace. Writes comparison.json. Raises ConfigError, DataError, TrainingError.
+    """
+    rows = []
+    for name in recipes:
+        for split in splits:
+            recipe = changed(load_recipe(name), data={"split": split}, training=training or {})
+            done = []
+            for folder, one in _runs(recipe, out):
+                fit_run(one, data, folder, photographs, compute)
+                if not (folder / file_name()).exists():
+                    evaluate_run(folder, data, photographs=photographs)
+                done.append(folder)
+            rows.append(_row(recipe, [folder.name for folder in done], [read_answers(f) for f in done]))
+    result = Comparison(SCHEMA, tuple(rows))
+    _replace(out / "comparison.json", msgspec.json.format(msgspec.json.encode(result), indent=1))
+    return result
+
+
+def _runs(recipe: Recipe, out: Path) -> Iterator[tuple[Path, Recipe]]:
+    folds = recipe.data.folds if recipe.data.split == "grouped" else 1
+    for fold in range(folds):
+        suffix = f"-{fold + 1}" if folds > 1 else ""
+        yield (
+            out / f"{recipe.name}-{recipe.data.split}{suffix}",
+            changed(recipe, data={"fold": fold}, training={}),
+        )
+
+
+def _row(recipe: Recipe, runs: list[str], answers: list[Answers]) -> Row:
+    labels = np.concatenate([a.labels for a in answers])
+    photographs = [name for a in answers for name in a.photographs]
+    float32 = np.concatenate([a.float32 for a in answers])
+    int8 = np.concatenate([a.int8 for a in answers if a.int8 is not None])
+    if len(int8) != len(float32):
+        raise ConfigError(f"{runs[0]}: was evaluated in float only; remove its {file_name()} to measure int8")
+    classes = recipe.data.classes
+    return Row(
+        recipe=recipe.name,
+        split=recipe.data.split,
+        runs=tuple(runs),
+        images=len(labels),
+        photographs=len(set(photographs)),
+        float32=measure(float32, labels, photographs, classes),
+        int8=measure(int8, labels, photographs, classes),
+        agreement=share(float32.argmax(axis=1) == int8.argmax(axis=1), photographs),
+    )
+
+
+def markdown(comparison: Comparison) -> str:
+    """Give the table, in percent with 95 % intervals over photographs, all in int8."""
+    head = ("recipe", "split", "images / photographs", "accuracy", "macro recall", "by photograph", "float")
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for row in comparison.rows:
+        one = row.int8
+        cells = (
+            f"`{row.recipe}`",
+            SPLITS[row.split].format(folds=len(row.runs)),  # type: ignore[index]
+            f"{row.images:,} / {row.photographs:,}",
+            *(_percent(value) for value in (one.accuracy, one.macro_recall, one.photograph_accuracy)),
+            f"{100 * row.float32.accuracy.value:.1f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{100 * estimate.value:.1f} ({100 * estimate.low:.1f}-{100 * estimate.high:.1f})"
+
+
+def write_into(page: Path, table: str) -> None:
+    """Put the table between the page's two markers. Raises ConfigError for a page that has not both."""
+    try:
+        text = page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{page}: cannot be read ({error})") from None
+    before, start, rest = text.partition(_START)
+    _, end, after = rest.partition(_END)
+    if not start or not end:
+        raise ConfigError(f"{page}: has no place for the table: {_START} and, below, {_END}")
+    _replace(page, f"{before}{start}\n{table}\n{end}{after}".encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from None
