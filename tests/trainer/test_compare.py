@@ -34,7 +34,7 @@ images_per_epoch = 16
 batch = 8
 warmup_epochs = 0
 """
-PAGE = "# Page\n<!-- compare: begin -->\nold\n<!-- compare: end -->\nmore\n"
+PAGE = "# Page\n<!-- compare: begin -->\nformer table\n<!-- compare: end -->\nmore\n"
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_the_table_goes_between_the_pages_markers_and_nowhere_else(compared):
     before, table, after = (folder / "page.md").read_text(encoding="utf-8").partition("| recipe |")
     assert before == "# Page\n<!-- compare: begin -->\n"
     assert (table + after).endswith("\n<!-- compare: end -->\nmore\n")
-    assert "old" not in after
+    assert "former table" not in after
     assert after.count("`tiny`") == 3
     assert "grouped: 2 folds of photographs" in after
     with pytest.raises(ConfigError, match="has no place for the table"):
