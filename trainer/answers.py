@@ -75,7 +75,8 @@ def read_answers(folder: Path, on: str | None = None) -> Answers:
     path = folder / answers_name(on)
     where = f"--run {folder}" + (f" --on {on}" if on else "")
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: NumPy leaves a file open that turns out to be damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise ConfigError(f"{path}: is not there; run leukoscope-train evaluate {where} first") from None

@@ -8,11 +8,12 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, OutputError
 from trainer.answers import Answers, read_answers
 from trainer.compute import PLAIN, Compute
 from trainer.evaluation import evaluate_run
 from trainer.evaluation_record import file_name
+from trainer.files import put_in_place
 from trainer.metrics import Estimate, Figures, measure, share
 from trainer.recipe import changed, load_recipe
 from trainer.run import fit_run
@@ -152,10 +153,7 @@ def write_into(page: Path, table: str) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f"partial-{path.name}")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        put_in_place(path, content)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
