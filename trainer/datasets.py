@@ -53,13 +53,11 @@ _BCCD = VocFields({"WBC": "white cell", "RBC": "red cell", "Platelets": "platele
 _TXL = YoloFields({"0": "white cell", "1": "red cell", "2": "platelet"})
 
 
-def _blood_cell_images(
-    part: str, counts: Mapping[str, int], sha256: str, *, copies: bool = True
-) -> dict[str, Dataset]:
+def _blood_cell_images(part: str, counts: Mapping[str, int], sha256: str) -> dict[str, Dataset]:
     name = f"blood-cell-images/{part}"
     source = "Kaggle, paultimothymooney/blood-cells"
     entry = Dataset(
-        name, ClassFolders(_FOUR), "MIT", source, counts, sha256, copies=copies, originals="bccd/JPEGImages"
+        name, ClassFolders(_FOUR), "MIT", source, counts, sha256, copies=True, originals="bccd/JPEGImages"
     )
     return {name: entry}
 
@@ -79,7 +77,6 @@ DATASETS: dict[str, Dataset] = {
         "TEST_SIMPLE",
         {"eosinophil": 13, "lymphocyte": 6, "monocyte": 4, "neutrophil": 48},
         "2c5a1220ba102a6d6724a79c8e0bc56516abab1cbc0dcf560475a5bebc922cc0",
-        copies=False,
     ),
     # The photographs behind blood-cell-images. Of 364 fields 348 have white cells whose class is known.
     "bccd": Dataset(

@@ -21,7 +21,7 @@ from trainer.fields import one_name_a_field
 from trainer.metrics import measure, share
 from trainer.quantization import Quantized, run_int8
 from trainer.run import Opened, open_run, progress_bar, quantized_run
-from trainer.samples import load_samples, photographs_of
+from trainer.samples import load_samples, named, photographs_of
 from trainer.training import Samples, centre, predict
 
 if TYPE_CHECKING:
@@ -122,26 +122,35 @@ def _measured_on(
     opened: Opened, folder: Path, data: Path, photographs: Path | None, on: str | None, progress: Progress
 ) -> _Measured:
     run, recipe = opened.run, opened.run.recipe
-    if on is not None:
-        if on in recipe.data.sets:
-            raise ConfigError(f"{on}: the run in {folder} was made from it; it measures nothing there")
-        other = msgspec.structs.replace(
-            recipe.data, sets=(on,), split="photographs", test_sets=(), leave_out=()
-        )
-        loaded = load_samples(
-            msgspec.structs.replace(recipe, data=other), data, folder, photographs, progress
-        )
-        return _Measured(on, loaded.samples, loaded.left_out, loaded.uncut, loaded.hashes)
-    samples = opened.held_out if recipe.data.split == "photographs" else opened.tested
-    if recipe.data.split == "study":
-        # Under this split an image passes for a photograph; the intervals need to know better.
+
+    def true_names(samples: Samples) -> tuple[str, ...]:
+        if recipe.data.split != "study":
+            return samples.photographs
+        # Under this split an image passes for a photograph; intervals and leaks need to know better.
         groups: dict[str, str] = {}
         for name in recipe.data.sets:
             groups |= photographs_of(name, data, folder, photographs, progress)
         fields = one_name_a_field(groups)
-        names = tuple(fields[name] for name in samples.photographs)
-        samples = Samples(samples.pixels, samples.labels, names)
-    return _Measured(part_of(recipe.data), samples, run.left_out, run.uncut, run.data_sha256)
+        return tuple(fields[name] for name in samples.photographs)
+
+    if on is None:
+        samples = opened.held_out if recipe.data.split == "photographs" else opened.tested
+        samples = Samples(samples.pixels, samples.labels, true_names(samples))
+        return _Measured(part_of(recipe.data), samples, run.left_out, run.uncut, run.data_sha256)
+    if on in recipe.data.sets:
+        raise ConfigError(f"{on}: the run in {folder} was made from it; it measures nothing there")
+    other = msgspec.structs.replace(recipe.data, sets=(on,), split="photographs", test_sets=(), leave_out=())
+    loaded = load_samples(msgspec.structs.replace(recipe, data=other), data, folder, photographs, progress)
+    shown = set(true_names(opened.seen)) | set(true_names(opened.held_out))
+    known = named(loaded.samples, shown)
+    if known.all():
+        raise ConfigError(f"{on}: the run in {folder} was made from the same photographs")
+    if known.any():
+        progress.console.print(
+            f"{on}: {known.sum()} of {len(known)} images left out: the run was made from their photographs"
+        )
+    unseen = loaded.samples.chosen(~known)
+    return _Measured(on, unseen, loaded.left_out + int(known.sum()), loaded.uncut, loaded.hashes)
 
 
 def _int8_answers(

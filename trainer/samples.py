@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from trainer.cache import cache_folder, kept_at
 from trainer.crops import cached_crops, of_classes, whole_images
 from trainer.datasets import DATASETS, differs_from_release, fingerprint, list_images
 from trainer.fields import one_name_a_field
+from trainer.files import put_in_place
 from trainer.images import DataError
 from trainer.photographs import UNKNOWN, find_photographs, read_groups, write_groups
 from trainer.training import Samples
@@ -149,17 +149,25 @@ def photographs_of(
     own = out / f"{name.replace('/', '-')}-{PHOTOGRAPHS}"
     if given is not None and not given.exists():
         raise DataError(f"{given}: there is no such groups file")
-    path = given or (own if own.exists() else _recovered(name, images, data, progress))
+    path = given or own
+    groups = _groups(path) if path.exists() else {}
+    missing = [image.name for image in images if image.name not in groups]
+    if missing and given is not None:
+        raise DataError(f"{path}: says nothing of {missing[0]} and {len(missing) - 1} more images")
+    if missing:
+        path = _recovered(name, images, data, progress)
+        groups = _groups(path)
+    if path != own:
+        out.mkdir(parents=True, exist_ok=True)
+        put_in_place(own, path.read_bytes())
+    return groups
+
+
+def _groups(path: Path) -> dict[str, str]:
     try:
-        groups = read_groups(path)
+        return read_groups(path)
     except ValueError as error:
         raise DataError(str(error)) from None
-    missing = [image.name for image in images if image.name not in groups]
-    if missing:
-        raise DataError(f"{path}: says nothing of {missing[0]} and {len(missing) - 1} more images")
-    if path != own:
-        shutil.copyfile(path, own)
-    return groups
 
 
 def _recovered(name: str, images: Sequence[LabelledImage], data: Path, progress: Progress) -> Path:

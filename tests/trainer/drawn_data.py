@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 
 
-def draw_data(data: Path, *, photographs: int = 3, copies: int = 2, tests: int = 0) -> Path:
+def draw_data(data: Path, *, photographs: int = 3, copies: int = 2, tests: int = 0, first: int = 0) -> Path:
     """Write TRAIN with `photographs` a class and TEST with `tests`, all in `copies`; and the originals.
 
-    Without `tests` there is no TEST.
+    Without `tests` there is no TEST. Another `first` gives other photographs, under other names.
     """
     originals = data / "bccd" / "JPEGImages"
     originals.mkdir(parents=True)
     drawn: dict[str, int] = defaultdict(int)
-    seed = 0
+    seed = first
     while any(drawn[label] < photographs + tests for label in CLASSES):
         seed += 1
         camera = SimulatedCamera(SimulatedConfig(seed=seed, cells=40))
@@ -34,7 +34,7 @@ def draw_data(data: Path, *, photographs: int = 3, copies: int = 2, tests: int =
                 continue
             label = whole[0].label
             drawn[label] += 1
-            name = f"{label}-{drawn[label]}"
+            name = f"{label}-{first + drawn[label]}"
             picture = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
             cv2.imwrite(str(originals / f"{name}.jpg"), picture)
             small = cv2.resize(picture, (320, 240), interpolation=cv2.INTER_AREA)

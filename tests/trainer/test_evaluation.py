@@ -140,12 +140,12 @@ def test_the_study_deals_its_own_counts():
     assert (parts[2] != deal_as_the_study(labels, 2)[2]).any()
 
 
-def test_the_shipped_study_recipes_differ_in_nothing_but_the_optimizer():
+def test_the_shipped_study_recipes_differ_in_nothing_but_the_training():
     stated, tuned = load_recipe("study"), load_recipe("study-tuned")
     assert (stated.data, stated.network, stated.augmentation) == (tuned.data, tuned.network, None)
     assert (stated.training.optimizer, stated.training.learning_rate) == ("nadam", 0.00001)
     assert (stated.training.epochs, stated.training.batch) == (30, 64)
-    assert (tuned.training.epochs, tuned.training.optimizer) == (30, "nadam")
+    assert tuned.training.optimizer == "nadam"
     assert {path.stem for path in RECIPES.glob("*.toml")} >= {"clinic", "study", "study-tuned"}
 
 
@@ -213,19 +213,28 @@ def test_evaluate_measures_float_and_int8_on_the_test_part(finished, data, capsy
     assert alone["float32"] == found["float32"]
 
 
-def test_evaluate_on_another_set_takes_that_set_but_not_one_trained_on(finished, data, tmp_path, capsys):
+def test_evaluate_on_another_set_leaves_out_the_photographs_of_the_run(finished, data, tmp_path, capsys):
     import shutil
 
     copy = tmp_path / "data"
     shutil.copytree(data, copy)
-    shutil.copytree(copy / "blood-cell-images/TRAIN", copy / "blood-cell-images/TEST")
+    test = copy / "blood-cell-images/TEST"
+    shutil.copytree(copy / "blood-cell-images/TRAIN", test)
     arguments = ["evaluate", "--run", str(finished), "--data", str(copy), "--runtime", "float"]
+    # The same photographs by another name measure nothing.
+    assert main([*arguments, "--on", "blood-cell-images/TEST"]) == ConfigError.exit_status
+    assert "was made from the same photographs" in capsys.readouterr().err
+    others = draw_data(tmp_path / "others", photographs=1, copies=3, first=900)
+    shutil.copytree(others / "blood-cell-images/TRAIN", test, dirs_exist_ok=True)
+    shutil.copytree(others / "bccd", copy / "bccd", dirs_exist_ok=True)
     assert main([*arguments, "--on", "blood-cell-images/TEST"]) == 0
     found = json.loads(
         (finished / evaluations.file_name("blood-cell-images/TEST")).read_text(encoding="utf-8")
     )
     assert found["part"] == "blood-cell-images/TEST"
-    assert found["images"] + found["left_out"] == 14 * len(CLASSES)
+    assert found["photographs"] == len(CLASSES)
+    assert 0 < found["images"] <= 3 * len(CLASSES)
+    assert found["images"] + found["left_out"] == (14 + 3) * len(CLASSES)
     assert main([*arguments, "--on", "blood-cell-images/TRAIN"]) == ConfigError.exit_status
     assert "was made from it" in capsys.readouterr().err
 
