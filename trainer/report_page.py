@@ -31,6 +31,7 @@ caption { text-align: left; padding: .5rem 0; color: #444; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid #ccc; }
 td { white-space: nowrap; }
+tbody th { min-width: 8rem; }
 td.long { white-space: normal; overflow-wrap: anywhere; min-width: 14rem; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; }
 figure { margin: 0; flex: 1 1 17rem; max-width: 27rem; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -289,6 +290,10 @@ def test_images_of_classes_that_a_recipe_does_not_name_are_skipped(bccd, tmp_pat
     simple = "blood-cell-images/TEST_SIMPLE"
     (bccd / "blood-cell-images").mkdir()
     (drawn / "blood-cell-images" / "TRAIN").rename(bccd / simple)
+    groups = {image.name: f"p{i}" for i, image in enumerate(list_images(bccd, simple))}
+    (tmp_path / "out").mkdir()
+    own = tmp_path / "out" / "blood-cell-images-TEST_SIMPLE-photographs.json"
+    own.write_text(json.dumps({"schema": "leukoscope.photographs/1", "groups": groups}), encoding="utf-8")
     loaded = load(a_recipe(("neutrophil", "monocyte"), "bccd", simple), bccd, tmp_path / "out")
     assert loaded.samples.labels.tolist() == [0, 1, 0]
     assert loaded.samples.photographs[0] == "BloodImage_00000"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from drawn_data import CLASSES, draw_data
@@ -18,6 +19,7 @@ from trainer import evaluation as evaluations
 from trainer import run as runs
 from trainer import training
 from trainer.cli import main
+from trainer.metrics import measure
 from trainer.networks import for_device
 from trainer.networks_study import folded, study
 from trainer.quantization import quantize, run_int8
@@ -207,10 +209,24 @@ def test_evaluate_measures_float_and_int8_on_the_test_part(finished, data, capsy
     assert np.sum(found["int8"]["confusion"]) == found["images"]
     assert found["int8_bytes"] == (finished / evaluations.INT8).stat().st_size
     assert found["runtime"].startswith("ai-edge-litert")
+    assert found["int8_ms"] > 0
+    kept = evaluations.read_answers(finished)
+    assert len(set(kept.photographs)) == found["photographs"]
+    for logits, figures in ((kept.float32, found["float32"]), (kept.int8, found["int8"])):
+        again = measure(logits, kept.labels, kept.photographs, CLASSES)
+        assert json.loads(msgspec.json.encode(again)) == figures
     assert main([*arguments, "--runtime", "float"]) == 0
     alone = json.loads((finished / evaluations.file_name()).read_text(encoding="utf-8"))
     assert alone["int8"] is alone["agreement"] is alone["runtime"] is None
     assert alone["float32"] == found["float32"]
+    assert evaluations.read_answers(finished).int8 is None
+
+
+def test_a_network_that_diverged_is_not_measured(finished, data, monkeypatch, capsys):
+    monkeypatch.setattr(evaluations, "predict", lambda _, pixels: np.full((len(pixels), 4), np.nan))
+    arguments = ["evaluate", "--run", str(finished), "--data", str(data), "--runtime", "float"]
+    assert main(arguments) == ConfigError.exit_status
+    assert "its training diverged" in capsys.readouterr().err
 
 
 def test_evaluate_on_another_set_leaves_out_the_photographs_of_the_run(finished, data, tmp_path, capsys):

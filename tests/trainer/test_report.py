@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -188,6 +190,22 @@ def test_a_run_that_cannot_be_reported_is_named_and_an_earlier_page_kept(
     (told,) = capsys.readouterr().err.strip().splitlines()
     assert re.search(sentence, told)
     assert out.read_bytes() == former
+
+
+def test_a_training_that_diverged_for_an_epoch_is_still_reported(runs, tmp_path):
+    path = runs[0] / "epoch-0003" / "history.json"
+    history = [*json.loads(path.read_text(encoding="utf-8")), {"loss": float("nan"), "accuracy": 0.2}]
+    path.write_text(json.dumps(history), encoding="utf-8")
+    out = tmp_path / "report.html"
+    assert report(runs[0], out=out) == 0
+    assert "over 4 epochs" in out.read_text(encoding="utf-8")
+    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert told["runs"][0]["history"][-1]["loss"] is None
+
+
+def test_only_the_report_itself_loads_matplotlib():
+    asked = "import sys, trainer.cli, trainer.report; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
 
 
 def test_answers_of_another_evaluation_are_not_mixed_in(runs, tmp_path, capsys):
