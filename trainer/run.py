@@ -13,6 +13,7 @@ from msgspec import Struct
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.errors import ConfigError
+from edge.masking import PREPROCESSING
 from trainer import export, training
 from trainer.compute import PLAIN, Compute, Precision
 from trainer.datasets import DATASETS
@@ -43,7 +44,7 @@ class Run(Struct, frozen=True):
     held_out: the photographs of the validation part. tested: those of the test part, where the split has one.
     Under the study's split both name images. left_out, uncut: images not used, and used whole. versions: of
     the tools, and the git commit. precision: of the arithmetic when the run was begun. first_weights: where
-    the network's first weights came from.
+    the network's first weights came from. preprocessing: version of the masking that cut the crops.
     """
 
     recipe: Recipe
@@ -58,6 +59,7 @@ class Run(Struct, frozen=True):
     versions: dict[str, str] = {}
     precision: Precision = "float32"
     first_weights: str = DRAWN
+    preprocessing: str = ""
 
 
 def fit_run(
@@ -89,6 +91,7 @@ def fit_run(
             versions=export.versions(),
             precision=compute.precision,
             first_weights=_first_weights(recipe, out),
+            preprocessing=PREPROCESSING[recipe.data.masking],
         )
         _same_or_new(run, out)
         progress.console.print(f"first weights: {run.first_weights}", soft_wrap=True)
@@ -175,6 +178,7 @@ def open_run(folder: Path, data: Path, progress: Progress) -> Opened:
     checkpoint = last_checkpoint(folder)
     if checkpoint is None:
         raise ConfigError(f"{folder}: holds no checkpoint; run leukoscope-train fit first")
+    _same_preprocessing(run, folder)
     loaded = load_samples(run.recipe, data, folder, None, progress)
     if loaded.hashes != run.data_sha256:
         raise DataError(f"{data}: is not the data that the run in {folder} was trained on")
@@ -226,10 +230,20 @@ def _first_weights(recipe: Recipe, out: Path) -> str:
     return first_weights(recipe.network)
 
 
+def _same_preprocessing(run: Run, folder: Path) -> None:
+    now = PREPROCESSING[run.recipe.data.masking]
+    if run.preprocessing != now:
+        raise ConfigError(
+            f"{folder}: was trained on crops of the masking {run.preprocessing or 'of an unknown version'}; "
+            f"it is {now} now, and the network would be shown others"
+        )
+
+
 def _same_or_new(run: Run, out: Path) -> None:
     path = out / RUN
     if path.exists() and last_checkpoint(out) is not None:
         former = _read(out)
+        _same_preprocessing(former, out)
         if (former.recipe, former.data_sha256, former.split_sha256) != (
             run.recipe,
             run.data_sha256,

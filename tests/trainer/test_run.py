@@ -14,6 +14,7 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 from edge.bundle import read_bundle
 from edge.classifier import Classifier
 from edge.errors import ConfigError
+from edge.masking import PREPROCESSING
 from trainer import run as runs
 from trainer import training
 from trainer.cli import main
@@ -127,6 +128,20 @@ def test_a_folder_that_holds_another_run_is_not_overwritten(finished, data, reci
     arguments = ["fit", "--recipe", recipe, "--data", str(data), "--out", str(finished), "--seed", "9"]
     assert main(arguments) == ConfigError.exit_status
     assert "holds a run of another recipe" in capsys.readouterr().err
+
+
+def test_a_run_on_crops_of_another_masking_is_not_gone_on_with_or_measured(
+    finished, data, recipe, tmp_path, capsys
+):
+    out = tmp_path / "former"
+    shutil.copytree(finished, out)
+    record = json.loads((out / runs.RUN).read_text(encoding="utf-8"))
+    assert record["preprocessing"] == PREPROCESSING["adaptive"]
+    record["preprocessing"] = "adaptive/0"
+    (out / runs.RUN).write_text(json.dumps(record), encoding="utf-8")
+    for command in (["fit", "--recipe", recipe, "--out", str(out)], ["evaluate", "--run", str(out)]):
+        assert main([*command, "--data", str(data)]) == ConfigError.exit_status
+        assert "was trained on crops of the masking adaptive/0" in capsys.readouterr().err
 
 
 def test_images_that_are_not_there_or_not_of_the_set_are_named(data, tmp_path, capsys):
