@@ -145,7 +145,7 @@ def _count(name: str, paths: Sequence[Path], groups: Mapping[Path, str]) -> SetC
 def _leak(a: str, b: str, groups: Mapping[Path, str], in_a: Sequence[Path], in_b: Sequence[Path]) -> Leak:
     shared = shared_photographs({str(p): groups[p] for p in in_a}, {str(p): groups[p] for p in in_b})
     images = sum(len(photograph.in_b) for photograph in shared)
-    return Leak(a, b, len(shared), images, round(images / len(in_b), 4))
+    return Leak(a, b, len(shared), images, round(images / len(in_b), 4) if in_b else 0.0)
 
 
 def _random_split(paths: Sequence[Path], seed: int) -> tuple[list[Path], list[Path]]:

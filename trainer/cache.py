@@ -30,7 +30,7 @@ def kept_at(path: Path) -> Iterator[Path]:
 
     Raises DataError when it cannot be written.
     """
-    partial = path.with_name(f"partial-{path.name}")
+    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import LeukoscopeError
+from edge.errors import ConfigError, LeukoscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LeukoscopeError as error:
         print(f"leukoscope-train: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_status
+    except OSError as error:
+        where = error.filename or options.command
+        print(f"leukoscope-train: {where}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return 1
     except KeyboardInterrupt:
         print("leukoscope-train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)  # noqa: T201
         return 130
@@ -147,6 +151,8 @@ def _fit(options: argparse.Namespace) -> int:
         data=_given(options, "split", "fold"),
         training=_given(options, "epochs", "images_per_epoch", "seed"),
     )
+    if options.fold is not None and recipe.data.split != "grouped":
+        raise ConfigError(f"--fold is for a grouped split; that of {recipe.name} is {recipe.data.split}")
     compute = Compute(options.precision, options.every_device)
     fit_run(recipe, options.data, options.out, options.photographs, compute)
     return 0

@@ -12,7 +12,7 @@ from edge.errors import ConfigError, OutputError
 from trainer.answers import Answers, read_answers
 from trainer.compute import PLAIN, Compute
 from trainer.evaluation import evaluate_run
-from trainer.evaluation_record import file_name
+from trainer.evaluation_record import file_name, read_evaluation, weights_sha256
 from trainer.files import put_in_place
 from trainer.metrics import Estimate, Figures, measure, share
 from trainer.recipe import changed, load_recipe
@@ -73,19 +73,28 @@ def compare(
     recipes' training to replace. Writes comparison.json. Raises ConfigError, DataError, TrainingError.
     """
     rows = []
-    for name in recipes:
-        for split in splits:
-            recipe = changed(load_recipe(name), data={"split": split}, training=training or {})
-            done = []
-            for folder, one in _runs(recipe, out):
-                fit_run(one, data, folder, photographs, compute)
-                if not (folder / file_name()).exists():
-                    evaluate_run(folder, data, photographs=photographs)
-                done.append(folder)
-            rows.append(_row(recipe, [folder.name for folder in done], [read_answers(f) for f in done]))
+    loaded = [load_recipe(name) for name in recipes]
+    # What cannot be is to be said before the first of many hours.
+    asked = [
+        changed(one, data={"split": split}, training=training or {}) for one in loaded for split in splits
+    ]
+    for recipe in asked:
+        done = []
+        for folder, one in _runs(recipe, out):
+            fit_run(one, data, folder, photographs, compute)
+            if not _is_measured(folder):
+                evaluate_run(folder, data, photographs=photographs)
+            done.append(folder)
+        rows.append(_row(recipe, [folder.name for folder in done], [read_answers(f) for f in done]))
     result = Comparison(SCHEMA, tuple(rows))
     _replace(out / "comparison.json", msgspec.json.format(msgspec.json.encode(result), indent=1))
     return result
+
+
+def _is_measured(folder: Path) -> bool:
+    """Tell whether the folder's evaluation is of its last checkpoint."""
+    path = folder / file_name()
+    return path.exists() and read_evaluation(path).weights_sha256 == weights_sha256(folder)
 
 
 def _runs(recipe: Recipe, out: Path) -> Iterator[tuple[Path, Recipe]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,7 +94,10 @@ def whole_images(
         frame, box = _read(image.path), image.box
         if box is not None:
             frame = frame[box.y : box.y + box.height, box.x : box.x + box.width]
-        row[:] = cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(frame, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
+        before = (side - CROP_SIZE) // 2
+        after = side - CROP_SIZE - before
+        row[:] = cv2.copyMakeBorder(small, before, after, before, after, cv2.BORDER_REPLICATE)
     return pixels, np.array([classes.index(image.label) for image in images], np.int64)
 
 
@@ -111,8 +116,8 @@ def cached_crops(
         json.dumps([data_hash, list(classes), PREPROCESSING[recipe], context, cv2.__version__]).encode()
     ).hexdigest()[:16]
     path = cache / f"crops-{key}.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as stored:
+    with suppress(OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):  # damaged: cut again
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             crops = Crops(
                 stored["pixels"],
                 stored["labels"],

@@ -16,7 +16,7 @@ from edge.errors import ConfigError, NoRuntimeError, OutputError
 from edge.runtime import Runtime, installed
 from trainer.answers import Answers, median_ms, read_answers, write_answers
 from trainer.bootstrap import DRAWS
-from trainer.evaluation_record import SCHEMA, Evaluation, file_name, part_of, write_evaluation
+from trainer.evaluation_record import SCHEMA, Evaluation, file_name, part_of, weights_sha256, write_evaluation
 from trainer.fields import one_name_a_field
 from trainer.metrics import measure, share
 from trainer.quantization import Quantized, run_int8
@@ -89,6 +89,7 @@ def evaluate_run(
             int8_bytes=size,
             int8_ms=milliseconds,
             runtime=None if chosen is None else f"{chosen} {installed(in_new_process=True)[chosen]}",
+            weights_sha256=weights_sha256(folder),
         )
     try:
         if chosen is not None:

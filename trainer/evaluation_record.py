@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,8 +26,9 @@ class Evaluation(Struct, frozen=True):
     part: what was measured on. on: the data set, where it is not the run's own. left_out, uncut: images that
     are not used, and images that no cell was found in and that count whole, of all the sets of the run, or of
     `on`; data_sha256 is of the same. float_bytes: float32 weights. int8, agreement, int8_bytes, int8_ms,
-    runtime: None where only float was measured. agreement: share of images that float and int8 call the same.
-    int8_ms: median milliseconds for one crop, one thread, on the machine that measured.
+    runtime: None where only float was measured. agreement: share of images that both call the same.
+    weights_sha256: of the checkpoint that was measured. int8_ms: median milliseconds for a crop, one thread,
+    on the machine that measured.
     """
 
     schema: str
@@ -47,11 +49,21 @@ class Evaluation(Struct, frozen=True):
     int8_bytes: int | None
     int8_ms: float | None
     runtime: str | None
+    weights_sha256: str = ""
 
 
 def file_name(on: str | None = None) -> str:
     """Give the name, in a run's folder, of the evaluation on its own test part or on another data set."""
     return "evaluation.json" if on is None else f"evaluation-{on.replace('/', '-')}.json"
+
+
+def weights_sha256(folder: Path) -> str:
+    """Give the hash of the weights of a run's last checkpoint. Raises ConfigError where there is none."""
+    path = max(folder.glob("epoch-*"), default=folder) / "model.keras"
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def part_of(data: Data) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 def put_in_place(path: Path, content: bytes) -> None:
     """Write a file, in place of a former one; a reader never sees half of it. Raises OSError."""
-    partial = path.with_name(f"partial-{path.name}")
+    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
     try:
         partial.write_bytes(content)
         partial.replace(path)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
+METHOD = 1  # version of the recovery: another one may group otherwise
 SCHEMA: Final = "leukoscope.photographs/1"
 UNKNOWN: Final = "unknown:"
 """Starts the group of an image that is like no other; the rest is the image's own path."""

@@ -106,6 +106,11 @@ def changed(recipe: Recipe, *, data: dict[str, Any], training: dict[str, Any]) -
 
 def _checked(recipe: Recipe, where: str) -> Recipe:
     data = recipe.data
+    for key, names in (("sets", data.sets), ("classes", data.classes)):
+        if len(set(names)) < len(names):
+            raise ConfigError(f"{where}: data.{key} names one twice")
+    if data.split == "study" and data.leave_out:
+        raise ConfigError(f"{where}: data.leave_out names photographs, which the study's split does not know")
     if data.fold >= data.folds:
         raise ConfigError(f"{where}: data.fold is {data.fold}; folds are counted from 0 to {data.folds - 1}")
     strange = [name for name in data.test_sets if name not in data.sets]

@@ -20,14 +20,13 @@ from trainer.datasets import DATASETS
 from trainer.images import DataError
 from trainer.networks import first_weights, has_maps
 from trainer.networks_baselines import DRAWN
-from trainer.quantization import Quantized, quantize, run_int8
+from trainer.quantization import ExportError, Quantized, quantize, run_int8
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
 from trainer.samples import Loaded, load_samples, named
 from trainer.splits import deal_as_the_study, grouped_fold, hold_out_photographs, photograph_weights
-from trainer.training import Samples, centre, fit, last_checkpoint, predict, steps_per_epoch
+from trainer.training import Samples, centre, check_network, fit, last_checkpoint, predict, steps_per_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import keras
@@ -73,15 +72,20 @@ def fit_run(
 
     Raises DataError, ConfigError (the folder holds another run), TrainingError.
     """
+    if last_checkpoint(out) is None:
+        check_network(recipe)
     out.mkdir(parents=True, exist_ok=True)
     with progress_bar() as progress:
         loaded = load_samples(recipe, data, out, photographs, progress)
         samples = loaded.samples
         seen, held, tested = _split(recipe, loaded)
+        for number, label in enumerate(recipe.data.classes):
+            if not (samples.labels[seen] == number).any():
+                raise DataError(f"recipe {recipe.name}: its split leaves no {label} to train on")
         run = Run(
             recipe=recipe,
             data_sha256=loaded.hashes,
-            split_sha256=_split_hash(samples.photographs, held + 2 * tested),
+            split_sha256=_split_hash(samples, held, tested),
             photographs=len(set(samples.photographs)),
             held_out=tuple(sorted({samples.photographs[i] for i in np.flatnonzero(held)})),
             left_out=loaded.left_out,
@@ -123,6 +127,13 @@ def export_run(folder: Path, data: Path, out: Path) -> None:
         opened = open_run(folder, data, progress)
         run, model, hashes = opened.run, opened.model, opened.run.data_sha256
         recipe = run.recipe
+        if not len(opened.held_out.labels):
+            raise ExportError(f"{folder}: holds nothing out of training, so int8 can pass no gate")
+        if recipe.data.split == "study" and has_maps(model):
+            raise ExportError(
+                f"{folder}: its split parts copies of one photograph, so what it holds out measures nothing; "
+                "a bundle is made from a run that is split over photographs"
+            )
         quantized = quantized_run(opened, progress)
         unseen = opened.held_out
         pixels = centre(unseen.pixels)
@@ -183,9 +194,15 @@ def open_run(folder: Path, data: Path, progress: Progress) -> Opened:
     if loaded.hashes != run.data_sha256:
         raise DataError(f"{data}: is not the data that the run in {folder} was trained on")
     held, tested = named(loaded.samples, run.held_out), named(loaded.samples, run.tested)
+    if _split_hash(loaded.samples, held, tested) != run.split_sha256:
+        raise DataError(f"{folder}: the photographs behind its images are grouped otherwise than in training")
+    try:
+        model = keras.models.load_model(checkpoint / training.WEIGHTS)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{checkpoint / training.WEIGHTS}: cannot be read ({error})") from None
     return Opened(
         run,
-        keras.models.load_model(checkpoint / training.WEIGHTS),
+        model,
         loaded.samples.chosen(~(held | tested)),
         loaded.samples.chosen(held),
         loaded.samples.chosen(tested),
@@ -218,9 +235,12 @@ def _split(recipe: Recipe, loaded: Loaded) -> tuple[NDArray[np.bool_], NDArray[n
     return ~held & ~tested, held, tested
 
 
-def _split_hash(photographs: Sequence[str], held: NDArray[np.int64]) -> str:
-    lines = sorted({f"{name}\t{int(h)}" for name, h in zip(photographs, held, strict=True)})
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def _split_hash(samples: Samples, held: NDArray[np.bool_], tested: NDArray[np.bool_]) -> str:
+    """Hash which photograph each image is of, and on which side; images come in one order, sorted by name."""
+    rows = zip(samples.photographs, samples.labels.tolist(), (held + 2 * tested).tolist(), strict=True)
+    return hashlib.sha256(
+        "\n".join(f"{name}\t{label}\t{side}" for name, label, side in rows).encode()
+    ).hexdigest()
 
 
 def _first_weights(recipe: Recipe, out: Path) -> str:
@@ -244,6 +264,8 @@ def _same_or_new(run: Run, out: Path) -> None:
     if path.exists() and last_checkpoint(out) is not None:
         former = _read(out)
         _same_preprocessing(former, out)
+        if former.precision != run.precision:
+            raise ConfigError(f"{out}: was begun with --precision {former.precision}; go on with the same")
         if (former.recipe, former.data_sha256, former.split_sha256) != (
             run.recipe,
             run.data_sha256,

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from trainer.cache import cache_folder, kept_at
@@ -13,8 +14,8 @@ from trainer.crops import cached_crops, of_classes, whole_images
 from trainer.datasets import DATASETS, differs_from_release, fingerprint, list_images
 from trainer.fields import one_name_a_field
 from trainer.files import put_in_place
-from trainer.images import DataError
-from trainer.photographs import UNKNOWN, find_photographs, read_groups, write_groups
+from trainer.images import IMAGE_SUFFIXES, DataError
+from trainer.photographs import METHOD, UNKNOWN, find_photographs, read_groups, write_groups
 from trainer.training import Samples
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def load_samples(
     out: a copy of one could stand on both sides of the split. Under the split by folders, so are images of a
     field that the test sets show as well. Raises DataError.
     """
+    _with_originals(recipe, data, photographs)
     parts: list[Samples] = []
     hashes: dict[str, str] = {}
     images_in_all = uncut = 0
@@ -95,6 +97,20 @@ def load_samples(
     samples = joined(parts)
     in_test_sets = np.repeat(tests, [len(part.labels) for part in parts])
     return Loaded(samples, in_test_sets, hashes, images_in_all - len(samples.labels), uncut)
+
+
+def _with_originals(recipe: Recipe, data: Path, photographs: Path | None) -> None:
+    """Refuse sets of copies whose common photographs could not be told: a split would part them unseen."""
+    if recipe.data.split == "study" or photographs is not None:
+        return
+    copies = [name for name in recipe.data.sets if DATASETS[name].copies]
+    lacking = {DATASETS[name].originals or name for name in copies}
+    lacking = {folder for folder in lacking if not (data / folder).is_dir()}
+    if lacking and (len(copies) > 1 or recipe.data.leave_out):
+        raise DataError(
+            f"{data / min(lacking)}: the photographs behind {', '.join(copies)} are not there; without them "
+            "nobody can tell which images of these sets show the same cell"
+        )
 
 
 def _listed(recipe: Recipe, data: Path) -> list[tuple[str, list[LabelledImage]]]:
@@ -147,10 +163,12 @@ def photographs_of(
         parent = None if dataset.originals is None else data / dataset.originals
         return {i.name: i.path.stem if i.path.parent == parent else i.name for i in images}
     own = out / f"{name.replace('/', '-')}-{PHOTOGRAPHS}"
-    if given is not None and not given.exists():
+    if given is not None and not given.is_file():
         raise DataError(f"{given}: there is no such groups file")
     path = given or own
-    groups = _groups(path) if path.exists() else {}
+    groups = _groups(path) if path.is_file() else {}
+    # `audit` knows its images from the folder that it was given.
+    groups |= {i.name: groups[short] for i in images if (short := i.name.partition("/")[2]) in groups}
     missing = [image.name for image in images if image.name not in groups]
     if missing and given is not None:
         raise DataError(f"{path}: says nothing of {missing[0]} and {len(missing) - 1} more images")
@@ -158,6 +176,8 @@ def photographs_of(
         path = _recovered(name, images, data, progress)
         groups = _groups(path)
     if path != own:
+        if given is not None and own.exists() and _groups(own) != groups:
+            raise DataError(f"{given}: differs from the groups that {out} has; give another --out")
         out.mkdir(parents=True, exist_ok=True)
         put_in_place(own, path.read_bytes())
     return groups
@@ -173,8 +193,11 @@ def _groups(path: Path) -> dict[str, str]:
 def _recovered(name: str, images: Sequence[LabelledImage], data: Path, progress: Progress) -> Path:
     """Recover the photographs behind a set's images, unless that was done before; give the groups file."""
     folder = DATASETS[name].originals
-    originals = sorted((data / folder).glob("*.jp*g")) if folder and (data / folder).is_dir() else None
-    made_from = [fingerprint(images), *(path.name for path in originals or ())]
+    originals = None
+    if folder and (data / folder).is_dir():
+        originals = sorted(p for p in (data / folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    made_from = [fingerprint(images), cv2.__version__, str(METHOD)]
+    made_from += [f"{p.name} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in originals or ()]
     key = hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
     path = cache_folder() / f"{key}-{PHOTOGRAPHS}"
     if not path.exists():

@@ -27,7 +27,7 @@ def hold_out_photographs(
     chosen: set[str] = set()
     for label in np.unique(labels):
         own = np.unique(names[labels == label])
-        count = 0 if share == 0 or len(own) < 2 else max(1, round(share * len(own)))
+        count = 0 if share == 0 or len(own) < 2 else min(len(own) - 1, max(1, round(share * len(own))))
         chosen.update(rng.permutation(own)[:count].tolist())
     return np.isin(names, sorted(chosen))
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from edge.errors import LeukoscopeError
+from edge.errors import ConfigError, LeukoscopeError
 from edge.masking import CROP_SIZE
 from trainer import networks
 from trainer.augmentation import Augmentation
@@ -147,6 +147,24 @@ def predict(model: keras.Model, pixels: NDArray[np.uint8], batch: int = 256) -> 
         for i in range(0, len(pixels), batch)
     ]
     return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+
+
+def check_network(recipe: Recipe) -> None:
+    """Build the recipe's network and augmentation once. Raises ConfigError saying what cannot be."""
+    name = recipe.network["name"]
+    if name not in networks.NETWORKS:
+        known = ", ".join(sorted(networks.NETWORKS))
+        raise ConfigError(f"recipe {recipe.name}: network.name is {name}; known: {known}")
+    try:
+        networks.NETWORKS[name](len(recipe.data.classes), **_options(recipe))
+        Augmentation(seed=0, **(recipe.augmentation or {}))
+    except (TypeError, ValueError, IndexError) as error:
+        reason = str(error).strip().split("\n", maxsplit=1)[0]
+        raise ConfigError(
+            f"recipe {recipe.name}: the network or the augmentation cannot be made: {reason}"
+        ) from None
+    finally:
+        keras.backend.clear_session()
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:

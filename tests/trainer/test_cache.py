@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 
+import msgspec
 import pytest
 from drawn_data import CLASSES, draw_data
 
@@ -57,6 +59,28 @@ def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(data, tmp_path
     monkeypatch.setenv("LEUKOSCOPE_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError, match=r"crops-.*: cannot be written .*LEUKOSCOPE_CACHE"):
         load(data, tmp_path / "run")
+
+
+def test_damaged_crops_are_cut_again(data, tmp_path):
+    first = load(data, tmp_path / "first")
+    for path in (cache_folder() / "crops").iterdir():
+        path.write_bytes(path.read_bytes()[:-100])
+    second = load(data, tmp_path / "second")
+    assert (second.samples.pixels == first.samples.pixels).all()
+
+
+def test_copies_in_two_sets_need_their_originals(data, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(data / "blood-cell-images" / "TRAIN", copy / "blood-cell-images" / "TRAIN")
+    shutil.copytree(data / "blood-cell-images" / "TRAIN", copy / "blood-cell-images" / "TEST")
+    both = msgspec.structs.replace(RECIPE.data, sets=("blood-cell-images/TRAIN", "blood-cell-images/TEST"))
+    with (
+        progress_bar() as progress,
+        pytest.raises(DataError, match="show the same cell"),
+    ):
+        samples.load_samples(
+            msgspec.structs.replace(RECIPE, data=both), copy, tmp_path / "out", None, progress
+        )
 
 
 def test_a_run_keeps_the_groups_that_it_was_given(data, tmp_path):

@@ -144,6 +144,79 @@ def test_a_run_on_crops_of_another_masking_is_not_gone_on_with_or_measured(
         assert "was trained on crops of the masking adaptive/0" in capsys.readouterr().err
 
 
+def test_a_run_is_not_measured_or_gone_on_with_under_other_photographs(
+    finished, data, recipe, tmp_path, capsys
+):
+    out = tmp_path / "regrouped"
+    shutil.copytree(finished, out)
+    (own,) = out.glob("*photographs.json")
+    told = json.loads(own.read_text(encoding="utf-8"))
+    names = list(told["groups"])
+    told["groups"] = dict(zip(names, [told["groups"][n] for n in [*names[2:], *names[:2]]], strict=True))
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(told), encoding="utf-8")
+    arguments = ["--data", str(data), "--photographs", str(other)]
+    assert main(["fit", "--recipe", recipe, "--out", str(out), *arguments]) == DataError.exit_status
+    assert "differs from the groups that" in capsys.readouterr().err
+    own.write_text(json.dumps(told), encoding="utf-8")
+    assert main(["evaluate", "--run", str(out), "--data", str(data)]) == DataError.exit_status
+    assert "grouped otherwise than in training" in capsys.readouterr().err
+
+
+def test_a_run_that_holds_nothing_out_makes_no_bundle(data, recipe, tmp_path, capsys):
+    path = tmp_path / "all.toml"
+    path.write_text(f'extends = "{recipe}"\n[data]\nholdout = 0\n[training]\nepochs = 1\n', encoding="utf-8")
+    out = tmp_path / "all"
+    assert main(["fit", "--recipe", str(path), "--data", str(data), "--out", str(out)]) == 0
+    bundle = tmp_path / "all.tflite"
+    assert main(["export", "--run", str(out), "--data", str(data), "--out", str(bundle)]) != 0
+    assert "holds nothing out of training" in capsys.readouterr().err
+    assert not bundle.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ('[network]\nname = "compct"', "network.name is compct; known: compact"),
+        ("[network]\ndepht = 2", "depht"),
+        ("[network]\nwidths = [8, 8]", "recipe wrong: the network or the augmentation cannot be made"),
+        ("[augmentation]\nnoize = 1.0", "noize"),
+        (
+            '[data]\nsets = ["blood-cell-images/TRAIN", "blood-cell-images/TRAIN"]',
+            "names one twice",
+        ),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused_before_anything_is_cut(
+    data, recipe, tmp_path, capsys, change, sentence
+):
+    path = tmp_path / "wrong.toml"
+    path.write_text(f'extends = "{recipe}"\n{change}\n', encoding="utf-8")
+    out = tmp_path / "out"
+    assert (
+        main(["fit", "--recipe", str(path), "--data", str(data), "--out", str(out)])
+        == ConfigError.exit_status
+    )
+    assert sentence in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_fold_is_for_a_grouped_split(data, recipe, tmp_path, capsys):
+    arguments = [
+        "fit",
+        "--recipe",
+        recipe,
+        "--data",
+        str(data),
+        "--out",
+        str(tmp_path / "out"),
+        "--fold",
+        "3",
+    ]
+    assert main(arguments) == ConfigError.exit_status
+    assert "--fold is for a grouped split" in capsys.readouterr().err
+
+
 def test_images_that_are_not_there_or_not_of_the_set_are_named(data, tmp_path, capsys):
     with pytest.raises(DataError, match="the data set blood-cell-images/TRAIN is not there"):
         list_images(tmp_path, "blood-cell-images/TRAIN")
