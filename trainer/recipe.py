@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -46,6 +47,7 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     """How long, how fast, how regularised.
 
     images_per_epoch: how many are drawn; 0: every training image once. warmup_epochs: before a cosine only.
+    restarts: the epochs after which a cosine begins anew, from half the rate it last began from.
     average: decay of the running average of the weights; 0: the last weights are kept as they are.
     """
 
@@ -56,6 +58,7 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     schedule: Literal["cosine", "constant"] = "cosine"
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.002
     warmup_epochs: Annotated[int, Meta(ge=0)] = 2
+    restarts: tuple[Count, ...] = ()
     weight_decay: Annotated[float, Meta(ge=0)] = 0.02
     label_smoothing: Share = 0.05
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.995
@@ -113,6 +116,12 @@ def _checked(recipe: Recipe, where: str) -> Recipe:
         raise ConfigError(f"{where}: data.leave_out names photographs, which the study's split does not know")
     if data.fold >= data.folds:
         raise ConfigError(f"{where}: data.fold is {data.fold}; folds are counted from 0 to {data.folds - 1}")
+    training = recipe.training
+    starts = (training.warmup_epochs, *training.restarts)
+    if any(later <= earlier for earlier, later in itertools.pairwise(starts)):
+        raise ConfigError(f"{where}: training.restarts are epochs after the warmup, in rising order")
+    if training.restarts and training.schedule != "cosine":
+        raise ConfigError(f'{where}: training.restarts are of the schedule "cosine"')
     strange = [name for name in data.test_sets if name not in data.sets]
     if strange:
         raise ConfigError(f"{where}: data.test_sets names {strange[0]}, which is not among data.sets")

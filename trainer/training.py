@@ -17,6 +17,7 @@ from edge.masking import CROP_SIZE
 from trainer import networks
 from trainer.augmentation import Augmentation
 from trainer.compute import PLAIN, Compute
+from trainer.optimizers import optimizer
 from trainer.splits import draw_probabilities, photograph_weights
 
 if TYPE_CHECKING:
@@ -195,23 +196,8 @@ def _start_or_resume(
         loss = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=settings.label_smoothing
         )
-        model.compile(_optimizer(settings, steps), loss, metrics=["accuracy"])
+        model.compile(optimizer(settings, steps), loss, metrics=["accuracy"])
     return model, average, []
-
-
-def _optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
-    rate = settings.learning_rate
-    if settings.schedule == "cosine":
-        warmup = settings.warmup_epochs * steps
-        rate = keras.optimizers.schedules.CosineDecay(
-            settings.learning_rate * 0.01 if warmup else settings.learning_rate,
-            max(1, settings.epochs * steps - warmup),
-            warmup_target=settings.learning_rate if warmup else None,
-            warmup_steps=warmup,
-        )
-    if settings.optimizer == "nadam":
-        return keras.optimizers.Nadam(rate, weight_decay=settings.weight_decay or None)
-    return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
 
 
 def last_checkpoint(out: Path) -> Path | None:

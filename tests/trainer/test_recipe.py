@@ -66,6 +66,11 @@ def test_a_recipe_of_ones_own_may_extend_one_of_the_package(write):
             'extends = "base.toml"\n[data]\nsplit = "folders"\nsets = ["pbc"]\ntest_sets = ["pbc"]',
             "leaves nothing to train on",
         ),
+        ('extends = "base.toml"\n[training]\nrestarts = [9, 5]', "restarts are epochs .* in rising order"),
+        (
+            'extends = "base.toml"\n[training]\nschedule = "constant"\nrestarts = [9]',
+            'restarts are of the schedule "cosine"',
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(write, text, sentence):
