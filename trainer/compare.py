@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 SCHEMA = "leukoscope.comparison/1"
 SPLITS: dict[Split, str] = {
     "study": "study's: copies dealt by chance",
-    "folders": "folders: TRAIN to TEST",
+    "folders": "folders: {trained} to {tested}",
     "grouped": "grouped: {folds} folds of photographs",
 }
 """Split -> what it says of itself in the table. The order is that of the table."""
@@ -38,10 +39,14 @@ class Row(Struct, frozen=True):
     """One network under one split. Folds are pooled: each image is answered by the run that did not see it.
 
     agreement: share of images that float and int8 call the same. runs: their folders, below the comparison's.
+    sets, test_sets, epochs: as in the recipe that was in force.
     """
 
     recipe: str
     split: str
+    sets: tuple[str, ...]
+    test_sets: tuple[str, ...]
+    epochs: int
     runs: tuple[str, ...]
     images: int
     photographs: int
@@ -118,6 +123,9 @@ def _row(recipe: Recipe, runs: list[str], answers: list[Answers]) -> Row:
     return Row(
         recipe=recipe.name,
         split=recipe.data.split,
+        sets=recipe.data.sets,
+        test_sets=recipe.data.test_sets,
+        epochs=recipe.training.epochs,
         runs=tuple(runs),
         images=len(labels),
         photographs=len(set(photographs)),
@@ -129,13 +137,15 @@ def _row(recipe: Recipe, runs: list[str], answers: list[Answers]) -> Row:
 
 def markdown(comparison: Comparison) -> str:
     """Give the table, in percent with 95 % intervals over photographs, all in int8."""
-    head = ("recipe", "split", "images / photographs", "accuracy", "macro recall", "by photograph", "float")
+    head = ["recipe", "split", "epochs", "images / photographs"]
+    head += ["accuracy", "macro recall", "by photograph", "float"]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in comparison.rows:
         one = row.int8
         cells = (
             f"`{row.recipe}`",
-            SPLITS[row.split].format(folds=len(row.runs)),  # type: ignore[index]
+            _split_label(row),
+            f"{row.epochs}",
             f"{row.images:,} / {row.photographs:,}",
             *(_percent(value) for value in (one.accuracy, one.macro_recall, one.photograph_accuracy)),
             f"{100 * row.float32.accuracy.value:.1f}",
@@ -144,12 +154,38 @@ def markdown(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
+def _split_label(row: Row) -> str:
+    trained, tested = (
+        " + ".join(_short_names(row.sets)[name] for name in row.sets if (name in row.test_sets) is test)
+        for test in (False, True)
+    )
+    text = SPLITS[row.split]  # type: ignore[index]
+    return text.format(folds=len(row.runs), trained=trained, tested=tested)
+
+
+def _short_names(sets: Sequence[str]) -> dict[str, str]:
+    """Give the data sets' names without the folder that is common to all of them."""
+    common = posixpath.commonpath([posixpath.dirname(name) for name in sets])
+    return {name: name.removeprefix(f"{common}/") for name in sets}
+
+
 def _percent(estimate: Estimate) -> str:
     return f"{100 * estimate.value:.1f} ({100 * estimate.low:.1f}-{100 * estimate.high:.1f})"
 
 
+def check_page(page: Path) -> None:
+    """Raise ConfigError for a page that cannot be read, or has not both markers for the table."""
+    _around_table(page)
+
+
 def write_into(page: Path, table: str) -> None:
-    """Put the table between the page's two markers. Raises ConfigError for a page that has not both."""
+    """Put the table between the page's two markers. Raises ConfigError as `check_page`, OutputError."""
+    before, after = _around_table(page)
+    _replace(page, f"{before}\n{table}\n{after}".encode())
+
+
+def _around_table(page: Path) -> tuple[str, str]:
+    """Give the page up to its first marker and from its second one, both markers included."""
     try:
         text = page.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -158,7 +194,7 @@ def write_into(page: Path, table: str) -> None:
     _, end, after = rest.partition(_END)
     if not start or not end:
         raise ConfigError(f"{page}: has no place for the table: {_START} and, below, {_END}")
-    _replace(page, f"{before}{start}\n{table}\n{end}{after}".encode())
+    return before + start, end + after
 
 
 def _replace(path: Path, content: bytes) -> None:

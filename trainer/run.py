@@ -22,6 +22,7 @@ from trainer.networks import first_weights, has_maps
 from trainer.networks_baselines import DRAWN
 from trainer.quantization import ExportError, Quantized, quantize, run_int8
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
+from trainer.run_lock import locked
 from trainer.samples import Loaded, load_samples, named
 from trainer.splits import deal_as_the_study, grouped_fold, hold_out_photographs, photograph_weights
 from trainer.training import Samples, centre, check_network, fit, last_checkpoint, predict, steps_per_epoch
@@ -70,12 +71,12 @@ def fit_run(
 ) -> Run:
     """Cut crops, recover the photographs behind copies, split over them, and train, all into `out`.
 
-    Raises DataError, ConfigError (the folder holds another run), TrainingError.
+    Raises DataError, ConfigError (the folder holds another run), RunInUseError, OutputError, TrainingError.
     """
     if last_checkpoint(out) is None:
         check_network(recipe)
     out.mkdir(parents=True, exist_ok=True)
-    with progress_bar() as progress:
+    with locked(out), progress_bar() as progress:
         loaded = load_samples(recipe, data, out, photographs, progress)
         samples = loaded.samples
         seen, held, tested = _split(recipe, loaded)

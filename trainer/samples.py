@@ -55,11 +55,13 @@ def load_samples(
     An image without a cell is left out, or scaled whole to 120x120, as the recipe says. Under the study's
     split an image passes for a photograph of its own. Otherwise images whose photograph is unknown are left
     out: a copy of one could stand on both sides of the split. Under the split by folders, so are images of a
-    field that the test sets show as well. Raises DataError.
+    field that the test sets show as well. A photograph to leave out that is none of the sets' is an error.
+    Raises DataError.
     """
     _with_originals(recipe, data, photographs)
     parts: list[Samples] = []
     hashes: dict[str, str] = {}
+    known: set[str] = set()
     images_in_all = uncut = 0
     for name, images in _listed(recipe, data):
         wanted = len(of_classes(images, recipe.data.classes))
@@ -85,8 +87,17 @@ def load_samples(
             )
             part = joined([part, Samples(pixels, labels, crops.missed)])
         if recipe.data.split != "study":
-            part = _by_photograph(part, photographs_of(name, data, out, photographs, progress), recipe)
+            groups = photographs_of(name, data, out, photographs, progress)
+            # An original counts without its copies, too: a part of a set may be just what is wanted.
+            known |= {*groups.values(), *(path.stem for path in _originals(name, data) or ())}
+            part = _by_photograph(part, groups, recipe)
         parts.append(part)
+    strange = [photograph for photograph in recipe.data.leave_out if photograph not in known]
+    if strange:
+        raise DataError(
+            f"recipe {recipe.name}: data.leave_out names {strange[0]}, which is no photograph of "
+            f"{', '.join(recipe.data.sets)}"
+        )
     tests = [name in recipe.data.test_sets for name in recipe.data.sets]
     if recipe.data.split == "folders":
         tested = {n for part, test in zip(parts, tests, strict=True) if test for n in part.photographs}
@@ -190,12 +201,17 @@ def _groups(path: Path) -> dict[str, str]:
         raise DataError(str(error)) from None
 
 
+def _originals(name: str, data: Path) -> list[Path] | None:
+    """List the photographs behind a set's images, or give None where they are not there."""
+    folder = DATASETS[name].originals
+    if not folder or not (data / folder).is_dir():
+        return None
+    return sorted(p for p in (data / folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+
+
 def _recovered(name: str, images: Sequence[LabelledImage], data: Path, progress: Progress) -> Path:
     """Recover the photographs behind a set's images, unless that was done before; give the groups file."""
-    folder = DATASETS[name].originals
-    originals = None
-    if folder and (data / folder).is_dir():
-        originals = sorted(p for p in (data / folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    originals = _originals(name, data)
     made_from = [fingerprint(images), cv2.__version__, str(METHOD)]
     made_from += [f"{p.name} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in originals or ()]
     key = hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]

@@ -262,12 +262,16 @@ def _validated(average: keras.Model, held: NDArray[np.uint8], validation: Sample
 def save_checkpoint(
     model: keras.Model, average: keras.Model, history: list[dict[str, float]], out: Path
 ) -> None:
-    """Write beside, then put in place: a full disk or a kill leaves the last good checkpoint."""
+    """Write beside, then put in place: a full disk or a kill leaves the last good checkpoint.
+
+    Earlier checkpoints, and what killed runs left half written, are removed; a later checkpoint is not.
+    """
     folder = out / f"epoch-{len(history):04d}"
     partial = out / f"partial-{folder.name}"
     former = last_checkpoint(out)
+    for leftover in out.glob("partial-epoch-*"):  # before writing: they may fill the disk
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         model.save(partial / _STATE)
         average.save(partial / WEIGHTS)
@@ -279,5 +283,7 @@ def save_checkpoint(
             f"{folder}: cannot be written ({error.strerror or error}); "
             f"{'the last good checkpoint is ' + str(former) if former else 'there is no earlier one'}"
         ) from None
-    if former is not None:
-        shutil.rmtree(former, ignore_errors=True)
+    for other in out.glob("epoch-*"):
+        epochs = other.name.removeprefix("epoch-")
+        if epochs.isdecimal() and int(epochs) < len(history):
+            shutil.rmtree(other, ignore_errors=True)

@@ -6,9 +6,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import cv2
+import numpy as np
 
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import SimulatedConfig
+from trainer.recipe import load_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,9 @@ def draw_data(data: Path, *, photographs: int = 3, copies: int = 2, tests: int =
     """
     originals = data / "bccd" / "JPEGImages"
     originals.mkdir(parents=True)
+    # The recipe that ships wants to know the photographs that it leaves out. Blank, they are no copy's.
+    for name in load_recipe("clinic").data.leave_out:
+        cv2.imwrite(str(originals / f"{name}.jpg"), np.full((480, 640, 3), 255, np.uint8))
     drawn: dict[str, int] = defaultdict(int)
     seed = first
     while any(drawn[label] < photographs + tests for label in CLASSES):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from drawn_data import CLASSES, draw_data
@@ -14,7 +15,7 @@ from edge.errors import ConfigError
 from trainer import compare as comparing
 from trainer.answers import read_answers
 from trainer.cli import main
-from trainer.compare import write_into
+from trainer.compare import Comparison, write_into
 
 RECIPE = """
 [data]
@@ -57,6 +58,7 @@ def test_every_split_has_its_row_and_the_folds_are_pooled(compared):
         ("folders", 1),
         ("grouped", 2),
     ]
+    assert [row["epochs"] for row in rows] == [1, 1, 1]
     grouped = rows[2]
     # Every photograph once: three of TRAIN and two of TEST a class, and all their copies.
     assert grouped["photographs"] == 5 * len(CLASSES)
@@ -74,10 +76,45 @@ def test_the_table_goes_between_the_pages_markers_and_nowhere_else(compared):
     assert (table + after).endswith("\n<!-- compare: end -->\nmore\n")
     assert "former table" not in after
     assert after.count("`tiny`") == 3
-    assert "grouped: 2 folds of photographs" in after
+    assert "| grouped: 2 folds of photographs | 1 | 40 / 20 |" in after
+    assert "| folders: TRAIN to TEST | 1 | 16 / 8 |" in after
     with pytest.raises(ConfigError, match="has no place for the table"):
         write_into(folder / "tiny.toml", "table")
     assert (folder / "tiny.toml").read_text(encoding="utf-8") == RECIPE
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "page.md: cannot be read"),
+        ("# Page\n<!-- compare: end -->\n<!-- compare: begin -->\n", "page.md: has no place for the table"),
+    ],
+)
+def test_a_page_without_a_place_for_the_table_is_refused_before_anything_is_trained(
+    compared, tmp_path, capsys, text, sentence
+):
+    _, arguments = compared
+    page, out = tmp_path / "page.md", tmp_path / "runs"
+    if text is not None:
+        page.write_text(text, encoding="utf-8")
+    assert main([*arguments, "--out", str(out), "--write", str(page)]) == ConfigError.exit_status
+    assert sentence in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("sets", "tests", "label"),
+    [
+        (("a/TRAIN", "a/TEST", "a/SIMPLE"), ("a/TEST",), "folders: TRAIN + SIMPLE to TEST"),
+        (("a/TRAIN", "pbc", "bccd"), ("pbc", "bccd"), "folders: a/TRAIN to pbc + bccd"),
+    ],
+)
+def test_the_row_of_the_folders_names_the_recipes_own_sets(compared, sets, tests, label):
+    folder, _ = compared
+    rows = msgspec.json.decode((folder / "runs" / "comparison.json").read_bytes(), type=Comparison).rows
+    row = msgspec.structs.replace(rows[1], sets=sets, test_sets=tests, epochs=37)
+    table = comparing.markdown(Comparison(comparing.SCHEMA, (row,)))
+    assert f"| `tiny` | {label} | 37 |" in table
 
 
 def test_what_is_finished_is_not_done_again(compared, monkeypatch, capsys):

@@ -12,12 +12,12 @@ from drawn_data import CLASSES, draw_data
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 import keras
+from tiny_runs import fit_with_a_stop, history
 
 from edge.errors import ConfigError, NoRuntimeError
 from edge.runtime import Runtime, installed
 from trainer import evaluation as evaluations
 from trainer import run as runs
-from trainer import training
 from trainer.cli import main
 from trainer.metrics import measure
 from trainer.networks import for_device
@@ -25,9 +25,9 @@ from trainer.networks_study import folded, study
 from trainer.quantization import quantize, run_int8
 from trainer.recipe import RECIPES, load_recipe
 from trainer.splits import deal_as_the_study
-from trainer.training import last_checkpoint, predict
+from trainer.training import predict
 
-STUDY = """
+RECIPE = """
 [data]
 sets = ["blood-cell-images/TRAIN"]
 classes = ["eosinophil", "lymphocyte", "monocyte", "neutrophil"]
@@ -49,25 +49,7 @@ weight_decay = 0
 label_smoothing = 0
 average = 0
 """
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return draw_data(tmp_path_factory.mktemp("data"), photographs=2, copies=7)
-
-
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory):
-    path = tmp_path_factory.mktemp("recipes") / "tiny-study.toml"
-    path.write_text(STUDY, encoding="utf-8")
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, data, recipe):
-    out = tmp_path_factory.mktemp("runs") / "study"
-    assert main(["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]) == 0
-    return out
+DRAWN = {"photographs": 2, "copies": 7}
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +75,6 @@ def lively(crops):
             mean, variance = entering.mean(axis=(0, 1, 2)), entering.var(axis=(0, 1, 2))
             layer.set_weights([gamma, rng.normal(0, 0.3, count), mean, variance])
     return model
-
-
-def history(out):
-    return json.loads((last_checkpoint(out) / training.HISTORY).read_text(encoding="utf-8"))
 
 
 def test_folding_batchnorm_through_relu_is_exact(lively, crops):
@@ -177,22 +155,9 @@ def test_an_image_without_a_cell_is_used_whole(data, recipe, tmp_path):
     assert record["photographs"] == 14 * len(CLASSES) + 1
 
 
-def test_a_stopped_nadam_run_goes_on_as_if_it_had_not_been_stopped(
-    finished, data, recipe, tmp_path, monkeypatch
-):
+def test_a_stopped_nadam_run_goes_on_as_if_it_had_not_been_stopped(finished, data, recipe, tmp_path):
     out = tmp_path / "stopped"
-    save = training.save_checkpoint
-
-    def save_then_stop(model, average, log, folder):
-        save(model, average, log, folder)
-        if len(log) == 1:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(training, "save_checkpoint", save_then_stop)
-    arguments = ["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]
-    assert main(arguments) == 130
-    monkeypatch.undo()
-    assert main(arguments) == 0
+    fit_with_a_stop(recipe, data, out)
     for stopped, whole in zip(history(out), history(finished), strict=True):
         assert stopped["loss"] == pytest.approx(whole["loss"], abs=1e-4)
 

@@ -1,12 +1,9 @@
-"""Copies find their photograph, strangers find none, in drawn images and in the real set."""
+"""Copies find their photograph, strangers find none, in drawn images."""
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-from collections import Counter, defaultdict
-from pathlib import Path
+from collections import defaultdict
 
 import cv2
 import numpy as np
@@ -25,12 +22,6 @@ from trainer.photographs import (
     read_groups,
     shared_photographs,
     write_groups,
-)
-
-DATA = Path(os.environ.get("LEUKOSCOPE_DATA", Path(__file__).parents[3] / "shared" / "data"))
-needs_data = pytest.mark.skipif(
-    not (DATA / "blood-cell-images").is_dir() or not (DATA / "bccd").is_dir(),
-    reason=f"blood-cell-images and bccd are not in {DATA}; set LEUKOSCOPE_DATA",
 )
 
 
@@ -247,70 +238,3 @@ def test_shared_photographs_are_listed_with_their_images():
     test = {"TEST/1": "x", "TEST/2": "z", "TEST/4": UNKNOWN + "TEST/4"}
     assert shared_photographs(train, test) == [SharedPhotograph("x", ("TRAIN/1", "TRAIN/2"), ("TEST/1",))]
     assert shared_photographs(test, {}) == []
-
-
-@pytest.fixture(scope="module")
-def real():
-    """Assign every 40th image of TRAIN and every 10th of TEST, and all of TEST_SIMPLE, to a photograph."""
-    folder = DATA / "blood-cell-images"
-    images = [
-        image
-        for part, every in (("TRAIN", 40), ("TEST", 10), ("TEST_SIMPLE", 1))
-        for image in sorted((folder / part).glob("*/*.jp*g"))[::every]
-    ]
-    originals = sorted((DATA / "bccd" / "JPEGImages").glob("*.jpg"))
-    return folder, originals, find_photographs(images, originals)
-
-
-@needs_data
-def test_real_copies_are_of_a_photograph_of_their_class(real):
-    _, _, matches = real
-    with (DATA / "bccd" / "labels.csv").open(newline="", encoding="utf-8") as lines:
-        labels = {Path(row["image"]).stem: row["category"] for row in csv.DictReader(lines)}
-    found = {image: match.photograph for image, match in matches.items() if match.photograph in labels}
-    assert len(found) >= 0.98 * len(matches)
-    assert [image for image, photograph in found.items() if image.parent.name not in labels[photograph]] == []
-
-
-@needs_data
-def test_real_train_and_test_share_no_photograph(real, tmp_path):
-    folder, _, matches = real
-    write_groups(tmp_path / "groups.json", matches, folder)
-    groups = read_groups(tmp_path / "groups.json")
-    train, test, simple = (
-        {image: photograph for image, photograph in groups.items() if image.startswith(part)}
-        for part in ("TRAIN/", "TEST/", "TEST_SIMPLE/")
-    )
-    assert shared_photographs(train, test) == []
-    assert shared_photographs(train, simple) == []
-    # 71 images of 69 photographs: two files of the set are there twice, byte for byte.
-    assert len(simple) == 71
-    assert len(set(simple.values())) == 69
-
-
-@pytest.fixture(scope="module")
-def place(real):
-    """Name the place on the slide that each original shows: some were photographed twice."""
-    _, originals, _ = real
-    return {
-        path.stem: match.photograph or path.stem for path, match in find_photographs(originals, None).items()
-    }
-
-
-@needs_data
-def test_real_places_photographed_twice_are_told(place):
-    # One white cell each, in TRAIN and in TEST.
-    assert place["BloodImage_00230"] == place["BloodImage_00257"]
-    assert place["BloodImage_00204"] == place["BloodImage_00277"]
-    assert max(Counter(place.values()).values()) <= 3
-
-
-@needs_data
-def test_real_copies_cluster_as_their_originals_tell(real, place):
-    _, _, matches = real
-    images = [image for image in matches if "/TEST/" in image.as_posix()]
-    places = defaultdict(set)
-    for image, match in find_photographs(images, None).items():
-        places[match.photograph or str(image)].add(place[matches[image].photograph])
-    assert [found for found in places.values() if len(found) > 1] == []
-    assert len(places) <= 75  # of 71 photographs; a lone shear may stay apart

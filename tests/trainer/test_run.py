@@ -7,9 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
-from drawn_data import CLASSES, draw_data
+from drawn_data import CLASSES
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
+
+from tiny_runs import fit_with_a_stop, history
 
 from edge.bundle import read_bundle
 from edge.classifier import Classifier
@@ -42,29 +44,7 @@ batch = 8
 warmup_epochs = 0
 average = 0.9
 """
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return draw_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory):
-    path = tmp_path_factory.mktemp("recipes") / "tiny.toml"
-    path.write_text(RECIPE, encoding="utf-8")
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, data, recipe):
-    out = tmp_path_factory.mktemp("runs") / "whole"
-    assert main(["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]) == 0
-    return out
-
-
-def history(out):
-    return json.loads((last_checkpoint(out) / training.HISTORY).read_text(encoding="utf-8"))
+DRAWN = {"photographs": 3, "copies": 2}
 
 
 def test_a_run_records_what_it_was_made_from(finished):
@@ -87,21 +67,9 @@ def test_the_exported_bundle_is_taken_by_the_device_and_classifies(finished, dat
     assert call.activation_map.shape == (15, 15)
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(finished, data, recipe, tmp_path, monkeypatch):
+def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(finished, data, recipe, tmp_path):
     out = tmp_path / "stopped"
-    save = training.save_checkpoint
-
-    def save_then_stop(model, average, log, folder):
-        save(model, average, log, folder)
-        if len(log) == 1:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(training, "save_checkpoint", save_then_stop)
-    arguments = ["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]
-    assert main(arguments) == 130
-    assert len(history(out)) == 1
-    monkeypatch.undo()
-    assert main(arguments) == 0
+    fit_with_a_stop(recipe, data, out)
     for stopped, whole in zip(history(out), history(finished), strict=True):
         assert stopped["loss"] == pytest.approx(whole["loss"], abs=1e-4)
 

@@ -1,0 +1,51 @@
+"""The cells that are cut out of fields, each by its box."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drawn_fields import LEFT, voc_object, write_field
+from real_data import DATA, real_images
+
+from trainer.crops import cached_crops, cut_crops, whole_images
+from trainer.datasets import list_images
+
+
+def test_each_box_gives_its_own_cell_and_not_the_largest(bccd):
+    crops = cut_crops(list_images(bccd, "bccd"), ("eosinophil", "neutrophil"))
+    assert crops.labels.tolist() == [0, 0, 1]
+    assert crops.pixels[:, 60, 60, 1] == pytest.approx([63, 94, 63], abs=8)
+
+
+def test_a_box_without_a_cell_in_it_is_missed_whatever_lies_beside_it(bccd):
+    write_field(bccd / "bccd", 0, [LEFT], "")
+    x, y, width, height = LEFT
+    beside = (x + width - 5, y + height - 5, 100, 100)
+    annotation = bccd / "bccd" / "Annotations" / "BloodImage_00000.xml"
+    annotation.write_text(f"<annotation>{voc_object('WBC', beside)}</annotation>", encoding="utf-8")
+    images = [image for image in list_images(bccd, "bccd") if image.label == "neutrophil"]
+    crops = cut_crops(images, ("neutrophil",))
+    assert crops.missed == ("bccd/JPEGImages/BloodImage_00000.jpg",)
+    pixels, _ = whole_images(images, ("neutrophil",), 1.0)
+    assert pixels[:, 30:].min() > 180  # the box alone: the nucleus beside it is not in the picture
+
+
+def test_crops_from_the_cache_are_those_that_were_cut(bccd, tmp_path):
+    images = list_images(bccd, "bccd")
+    done: list[int] = []
+    first, second = (
+        cached_crops(tmp_path, images, ("eosinophil",), recipe="adaptive", context=1.3, progress=done.append)
+        for _ in range(2)
+    )
+    assert first[1] == second[1]
+    assert first[0].names == second[0].names == tuple(image.name for image in images[:2])
+    assert np.array_equal(first[0].pixels, second[0].pixels)
+    assert done[-1] == 2
+
+
+def test_the_cells_of_real_fields_are_where_their_boxes_are():
+    real_images("bccd")
+    classes = ("basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil")
+    images = list_images(DATA, "bccd")[::4]
+    crops = cut_crops(images, classes)
+    assert len(crops.missed) <= 0.02 * len(images)

@@ -1,0 +1,74 @@
+"""What a recipe gets of its data sets: which images, by which class, of which photograph."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from drawn_data import draw_data
+from drawn_fields import LEFT, write_field, write_labels
+
+pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
+
+from trainer.datasets import fingerprint, list_images
+from trainer.fields import one_name_a_field
+from trainer.images import DataError
+from trainer.recipe import Data, Recipe, Training, changed
+from trainer.run import progress_bar
+from trainer.samples import load_samples, photographs_of
+
+
+def a_recipe(classes, *sets):
+    return Recipe("tiny", Data(sets, classes), {"name": "compact"}, Training())
+
+
+def load(recipe, data, out):
+    with progress_bar() as progress:
+        return load_samples(recipe, data, out, None, progress)
+
+
+def test_images_of_classes_that_a_recipe_does_not_name_are_skipped(bccd, tmp_path, capsys):
+    drawn = draw_data(tmp_path / "drawn", photographs=1, copies=1)
+    simple = "blood-cell-images/TEST_SIMPLE"
+    (bccd / "blood-cell-images").mkdir()
+    (drawn / "blood-cell-images" / "TRAIN").rename(bccd / simple)
+    groups = {image.name: f"p{i}" for i, image in enumerate(list_images(bccd, simple))}
+    (tmp_path / "out").mkdir()
+    own = tmp_path / "out" / "blood-cell-images-TEST_SIMPLE-photographs.json"
+    own.write_text(json.dumps({"schema": "leukoscope.photographs/1", "groups": groups}), encoding="utf-8")
+    loaded = load(a_recipe(("neutrophil", "monocyte"), "bccd", simple), bccd, tmp_path / "out")
+    assert loaded.samples.labels.tolist() == [0, 1, 0]
+    assert loaded.samples.photographs[0] == "BloodImage_00000"
+    assert loaded.left_out == 0
+    # Of the whole set, so that what a model says it was trained on is the set by its known name.
+    assert loaded.hashes["bccd"] == fingerprint(list_images(bccd, "bccd"))
+    told = capsys.readouterr().out
+    assert "bccd: 3 images, the known release has 354 (basophil 0 instead of 2, " in told
+    assert f"{simple}: 4 images, the known release has 71" in told
+
+
+def test_a_class_that_no_set_of_the_recipe_has_is_an_error(bccd, tmp_path):
+    with pytest.raises(DataError, match="recipe tiny: the class basophil has no image in bccd"):
+        load(a_recipe(("neutrophil", "basophil"), "bccd"), bccd, tmp_path / "out")
+
+
+def test_a_field_is_known_by_the_name_that_its_copies_have_for_it(bccd):
+    with progress_bar() as progress:
+        photographs = photographs_of("bccd", bccd, bccd, None, progress)
+    assert set(one_name_a_field(photographs).values()) == {"BloodImage_00000", "BloodImage_00001"}
+
+
+def test_photographs_to_leave_out_are_left_out_and_one_that_is_none_of_the_sets_is_an_error(bccd, tmp_path):
+    write_field(bccd / "bccd", 2, [LEFT])
+    write_labels(bccd / "bccd", "NEUTROPHIL", "EOSINOPHIL, EOSINOPHIL", "")  # of no class, but a photograph
+
+    def leaving_out(*photographs):
+        recipe = a_recipe(("eosinophil", "neutrophil"), "bccd")
+        recipe = changed(recipe, data={"leave_out": photographs}, training={})
+        return load(recipe, bccd, tmp_path / "out")
+
+    loaded = leaving_out("BloodImage_00001", "BloodImage_00002")
+    assert loaded.samples.photographs == ("BloodImage_00000",)
+    assert loaded.left_out == 2
+    with pytest.raises(DataError, match="leave_out names BloodImage_0001, which is no photograph of bccd"):
+        leaving_out("BloodImage_00002", "BloodImage_0001", "BloodImage_0002")
