@@ -12,14 +12,18 @@ from edge.masking import CROP_SIZE
 from edge.masking.adaptive import WHITE_LEVEL
 
 _BARE = WHITE_LEVEL / 255
+_QUARTERS = 4
 
 
 class Augmentation(keras.layers.Layer):  # type: ignore[misc]
     """Turn, shift and scale, then stain, light, focus and noise; uint8 (n, s, s, 3) to float32 in 0 to 1.
 
     Colour is changed in optical density (Beer-Lambert), where a dye's amount is a factor: `stain` scales
-    all channels together, `hue` each on its own, `cast` multiplies the light. `scale`, `shift` are shares of
-    the crop, `blur` a standard deviation in pixels, `noise` one in grey levels: widths of what is drawn.
+    all channels together, `hue` each on its own, `cast` multiplies the light, and `mix` adds so much of each
+    channel to the others, as another dye or another sensor would. `jpeg` is the share of the pictures that go
+    through a JPEG of quality 40 to 95. `scale`, `shift` are shares of
+    the crop, `blur` a standard deviation in pixels, `sharpen` how much of what a blur takes is added instead,
+    `noise` a standard deviation in grey levels: widths of what is drawn.
     Turns are by multiples of `turn` degrees, or by any angle where it is 0. `fill` is the grey, 0 to 1, that
     is brought in from outside: bare slide, or the black of the study's masks.
     """
@@ -32,7 +36,10 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         stain: float = 0.25,
         hue: float = 0.12,
         cast: float = 0.05,
+        mix: float = 0.0,
+        jpeg: float = 0.0,
         blur: float = 1.2,
+        sharpen: float = 0.0,
         noise: float = 6.0,
         turn: float = 0.0,
         fill: float = _BARE,
@@ -41,29 +48,49 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
     ) -> None:
         super().__init__(**kwargs)
         self.scale, self.shift, self.stain, self.hue = scale, shift, stain, hue
-        self.cast, self.blur, self.noise = cast, blur, noise
+        self.cast, self.mix, self.blur, self.noise, self.jpeg = cast, mix, blur, noise, jpeg
+        self.sharpen = sharpen
         self.turn, self.fill = turn, fill
         self._seed = seed
 
     def call(self, inputs: Any, key: Any) -> Any:
         """Augment a batch. `key` (int64) names the draw: the same key gives the same pictures."""
-        seeds = tf.random.split(tf.stack([tf.cast(key, tf.int64), tf.constant(self._seed, tf.int64)]), 8)
+        seeds = tf.random.split(tf.stack([tf.cast(key, tf.int64), tf.constant(self._seed, tf.int64)]), 10)
         count = tf.shape(inputs)[0]
         image = tf.cast(inputs, tf.float32) / 255.0
         image = self._moved(image, count, seeds)
-        if self.stain or self.hue or self.cast:
+        if self.stain or self.hue or self.cast or self.mix:
             image = self._stained(image, count, seeds)
         image = self._blurred(image, count, seeds[6])
         if self.noise:
             strength = tf.random.stateless_uniform((count, 1, 1, 1), seeds[7], 0, self.noise / 255)
             image += strength * tf.random.stateless_normal(tf.shape(image), seeds[7])
-        return tf.clip_by_value(image, 0.0, 1.0)
+        image = tf.clip_by_value(image, 0.0, 1.0)
+        return self._compressed(image, seeds[9]) if self.jpeg else image
+
+    def _compressed(self, image: Any, seed: Any) -> Any:
+        """Put the first pictures of the batch through a JPEG: a batch is in no order."""
+        count = round(self.jpeg * image.shape[0]) if image.shape[0] else 0
+        quality = tf.random.stateless_uniform((max(count, 1),), seed, 40, 96, tf.int32)
+
+        def through(one: tuple[Any, Any]) -> Any:
+            return tf.image.adjust_jpeg_quality(one[0], one[1])
+
+        if not count:
+            return image
+        coded = tf.map_fn(through, (image[:count], quality), fn_output_signature=tf.float32)
+        return tf.concat([tf.reshape(coded, (count, CROP_SIZE, CROP_SIZE, 3)), image[count:]], axis=0)
 
     def _stained(self, image: Any, count: Any, seeds: Any) -> Any:
         density = -tf.math.log(tf.clip_by_value(image / _BARE, 0.02, 1.2))
         amount = tf.exp(tf.random.stateless_normal((count, 1, 1, 1), seeds[3]) * self.stain)
         tint = tf.exp(tf.random.stateless_normal((count, 1, 1, 3), seeds[4]) * self.hue)
         light = tf.exp(tf.random.stateless_normal((count, 1, 1, 3), seeds[5]) * self.cast)
+        if self.mix:
+            other = tf.random.stateless_normal((count, 3, 3), seeds[8]) * self.mix
+            mixing = tf.linalg.set_diag(other, tf.ones((count, 3)))
+            shape = tf.shape(density)
+            density = tf.reshape(tf.reshape(density, (count, -1, 3)) @ mixing, shape)
         return tf.exp(-density * amount * tint) * _BARE * light
 
     def _moved(self, image: Any, count: Any, seeds: Any) -> Any:
@@ -95,21 +122,39 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         )
 
     def _blurred(self, image: Any, count: Any, seed: Any) -> Any:
-        """Blur every image by its own width: a mix of the sharp picture and a strongly blurred one."""
+        """Blur or sharpen: out of focus, a coarser sensor, or a finer one. Each quarter has its own width."""
         if self.blur <= 0:
             return image
-        offsets = tf.range(-3.0, 4.0)
-        kernel = tf.exp(-0.5 * (offsets / self.blur) ** 2)
-        kernel /= tf.reduce_sum(kernel)
-        rows = tf.tile(kernel[:, None, None, None], [1, 1, 3, 1])
-        columns = tf.tile(kernel[None, :, None, None], [1, 1, 3, 1])
-        soft = tf.pad(image, [[0, 0], [3, 3], [3, 3], [0, 0]], "SYMMETRIC")
-        soft = tf.nn.depthwise_conv2d(soft, rows, [1, 1, 1, 1], "VALID")
-        soft = tf.nn.depthwise_conv2d(soft, columns, [1, 1, 1, 1], "VALID")
-        share = tf.random.stateless_uniform((count, 1, 1, 1), seed)
-        return image + share * (soft - image)
+        widths = tf.random.stateless_uniform((_QUARTERS,), seed, 0.3, max(0.3, self.blur))
+        reach = math.ceil(2 * self.blur)
+        offsets = tf.range(-float(reach), reach + 1.0)
+        kernels = tf.exp(-0.5 * (offsets / widths[:, None]) ** 2)
+        kernels /= tf.reduce_sum(kernels, axis=1, keepdims=True)
+        padded = tf.pad(image, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "SYMMETRIC")
+        soft = []
+        for number in range(_QUARTERS):
+            own = slice(number * count // _QUARTERS, (number + 1) * count // _QUARTERS)
+            rows = tf.tile(kernels[number][:, None, None, None], [1, 1, 3, 1])
+            columns = tf.transpose(rows, (1, 0, 2, 3))
+            part = tf.nn.depthwise_conv2d(padded[own], rows, [1, 1, 1, 1], "VALID")
+            soft.append(tf.nn.depthwise_conv2d(part, columns, [1, 1, 1, 1], "VALID"))
+        share = tf.random.stateless_uniform((count, 1, 1, 1), seed, -self.sharpen, 1)
+        return image + share * (tf.concat(soft, axis=0) - image)
 
     def get_config(self) -> dict[str, Any]:
         """Give what the layer is rebuilt from."""
-        own = ("scale", "shift", "stain", "hue", "cast", "blur", "noise", "turn", "fill")
+        own = (
+            "scale",
+            "shift",
+            "stain",
+            "hue",
+            "cast",
+            "mix",
+            "jpeg",
+            "blur",
+            "sharpen",
+            "noise",
+            "turn",
+            "fill",
+        )
         return {**super().get_config(), **{name: getattr(self, name) for name in own}, "seed": self._seed}

@@ -27,6 +27,8 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     dealt by chance as the published study did; copies of one photograph then stand on both sides. Under
     "folders" and "grouped", `holdout` of the other photographs is kept back for validation besides.
     missed: what becomes of an image in which no cell is found: "left out", or used "whole".
+    merged: a class that stands for several of the data's own: its name, and theirs.
+    balance, set_balance: how far classes, and within a class the data sets, are drawn equally often.
     """
 
     sets: Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -40,7 +42,17 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     context: Annotated[float, Meta(ge=1, le=2)] = 1.0
     holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.15
     balance: Share = 0.5
+    set_balance: Share = 0.0
+    merged: dict[str, tuple[str, ...]] = {}
     leave_out: tuple[str, ...] = ()  # photographs
+
+    def class_of(self) -> dict[str, int]:
+        """Give the class, as its place in `classes`, of each of the data's own classes that is wanted."""
+        return {
+            own: number
+            for number, label in enumerate(self.classes)
+            for own in self.merged.get(label, (label,))
+        }
 
 
 class Training(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,20 +120,33 @@ def changed(recipe: Recipe, *, data: dict[str, Any], training: dict[str, Any]) -
 
 
 def _checked(recipe: Recipe, where: str) -> Recipe:
-    data = recipe.data
-    for key, names in (("sets", data.sets), ("classes", data.classes)):
-        if len(set(names)) < len(names):
-            raise ConfigError(f"{where}: data.{key} names one twice")
-    if data.split == "study" and data.leave_out:
-        raise ConfigError(f"{where}: data.leave_out names photographs, which the study's split does not know")
-    if data.fold >= data.folds:
-        raise ConfigError(f"{where}: data.fold is {data.fold}; folds are counted from 0 to {data.folds - 1}")
+    _check_classes(recipe.data, where)
+    _check_split(recipe.data, where)
     training = recipe.training
     starts = (training.warmup_epochs, *training.restarts)
     if any(later <= earlier for earlier, later in itertools.pairwise(starts)):
         raise ConfigError(f"{where}: training.restarts are epochs after the warmup, in rising order")
     if training.restarts and training.schedule != "cosine":
         raise ConfigError(f'{where}: training.restarts are of the schedule "cosine"')
+    return recipe
+
+
+def _check_classes(data: Data, where: str) -> None:
+    for key, names in (("sets", data.sets), ("classes", data.classes)):
+        if len(set(names)) < len(names):
+            raise ConfigError(f"{where}: data.{key} names one twice")
+    strange = [label for label in data.merged if label not in data.classes]
+    if strange:
+        raise ConfigError(f"{where}: data.merged names {strange[0]}, which is not among data.classes")
+    if len(data.class_of()) < sum(len(data.merged.get(label, (label,))) for label in data.classes):
+        raise ConfigError(f"{where}: data.merged puts one of the data's classes into two")
+
+
+def _check_split(data: Data, where: str) -> None:
+    if data.split == "study" and data.leave_out:
+        raise ConfigError(f"{where}: data.leave_out names photographs, which the study's split does not know")
+    if data.fold >= data.folds:
+        raise ConfigError(f"{where}: data.fold is {data.fold}; folds are counted from 0 to {data.folds - 1}")
     strange = [name for name in data.test_sets if name not in data.sets]
     if strange:
         raise ConfigError(f"{where}: data.test_sets names {strange[0]}, which is not among data.sets")
@@ -129,7 +154,6 @@ def _checked(recipe: Recipe, where: str) -> Recipe:
         raise ConfigError(f"{where}: data.test_sets leaves nothing to train on")
     if data.split == "folders" and not data.test_sets:
         raise ConfigError(f'{where}: split "folders" needs data.test_sets')
-    return recipe
 
 
 def _path(name: str, folder: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -63,14 +63,16 @@ def load_samples(
     hashes: dict[str, str] = {}
     known: set[str] = set()
     images_in_all = uncut = 0
+    class_of = recipe.data.class_of()
+    own_classes = tuple(class_of)
     for name, images in _listed(recipe, data):
-        wanted = len(of_classes(images, recipe.data.classes))
+        wanted = len(of_classes(images, own_classes))
         images_in_all += wanted
         bar = progress.add_task(f"cutting cells of {name}", total=wanted, note="")
         crops, hashes[name] = cached_crops(
             cache_folder() / "crops",
             images,
-            recipe.data.classes,
+            own_classes,
             recipe=recipe.data.masking,
             context=recipe.data.context,
             progress=lambda done, bar=bar: progress.update(bar, completed=done),  # type: ignore[misc]
@@ -83,9 +85,10 @@ def load_samples(
             missed = set(crops.missed)
             uncut += len(missed)
             pixels, labels = whole_images(
-                [image for image in images if image.name in missed], recipe.data.classes, recipe.data.context
+                [image for image in images if image.name in missed], own_classes, recipe.data.context
             )
             part = joined([part, Samples(pixels, labels, crops.missed)])
+        part = Samples(part.pixels, np.array([*class_of.values()])[part.labels], part.photographs)
         if recipe.data.split != "study":
             groups = photographs_of(name, data, out, photographs, progress)
             # An original counts without its copies, too: a part of a set may be just what is wanted.
@@ -105,8 +108,9 @@ def load_samples(
             part if test else part.chosen(~named(part, tested))
             for part, test in zip(parts, tests, strict=True)
         ]
-    samples = joined(parts)
-    in_test_sets = np.repeat(tests, [len(part.labels) for part in parts])
+    counts = [len(part.labels) for part in parts]
+    samples = replace(joined(parts), sets=np.repeat(np.arange(len(parts)), counts))
+    in_test_sets = np.repeat(tests, counts)
     return Loaded(samples, in_test_sets, hashes, images_in_all - len(samples.labels), uncut)
 
 
@@ -128,7 +132,7 @@ def _listed(recipe: Recipe, data: Path) -> list[tuple[str, list[LabelledImage]]]
     """List every set of the recipe, by name, before time is spent on any. Raises DataError."""
     listed = [(name, list_images(data, name)) for name in recipe.data.sets]
     labels = {image.label for _, images in listed for image in images}
-    lacking = [label for label in recipe.data.classes if label not in labels]
+    lacking = [label for label in recipe.data.class_of() if label not in labels]
     if lacking:
         raise DataError(
             f"recipe {recipe.name}: the class {lacking[0]} has no image in {', '.join(recipe.data.sets)}"

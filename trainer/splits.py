@@ -78,15 +78,28 @@ def photograph_weights(photographs: Sequence[str]) -> NDArray[np.float64]:
 
 
 def draw_probabilities(
-    labels: NDArray[np.int64], photographs: Sequence[str], balance: float
+    labels: NDArray[np.int64],
+    photographs: Sequence[str],
+    balance: float,
+    sets: NDArray[np.int64] | None = None,
+    set_balance: float = 0.0,
 ) -> NDArray[np.float64]:
     """Give each image's chance of being drawn, summing to 1: each photograph counts once, not once a copy.
 
-    balance: 1 draws all classes equally often, 0 each as often as it has photographs.
+    balance: 1 draws all classes equally often, 0 each as often as it has photographs. sets: int64 (n,), the
+    data set, and so the microscope, of each image. set_balance: as balance, of the sets within a class.
     """
     weight = photograph_weights(photographs)
+    if sets is not None:
+        for label in np.unique(labels):
+            for one in np.unique(sets[labels == label]):
+                _temper(weight, (labels == label) & (sets == one), set_balance)
     for label in np.unique(labels):
-        of_class = labels == label
-        total = weight[of_class].sum()
-        weight[of_class] *= total ** (1 - balance) / total
+        _temper(weight, labels == label, balance)
     return np.asarray(weight / weight.sum(), np.float64)
+
+
+def _temper(weight: NDArray[np.float64], part: NDArray[np.bool_], balance: float) -> None:
+    """Scale a part's weights so that its total becomes 1 at balance 1, and stays as it is at balance 0."""
+    total = weight[part].sum()
+    weight[part] *= total ** (1 - balance) / total

@@ -42,17 +42,24 @@ class TrainingError(LeukoscopeError):
 class Samples:
     """Crops with what training must know of them.
 
-    pixels: uint8 (n, s, s, 3). labels: int64 (n,). photographs: n names.
+    pixels: uint8 (n, s, s, 3). labels: int64 (n,). photographs: n names. sets: int64 (n,), the number of the
+    data set that each is of, or None where there is one.
     """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     photographs: tuple[str, ...]
+    sets: NDArray[np.int64] | None = None
 
     def chosen(self, mask: NDArray[np.bool_]) -> Samples:
         """Give those where `mask` (n,) is True."""
         index = np.flatnonzero(mask)
-        return Samples(self.pixels[index], self.labels[index], tuple(self.photographs[i] for i in index))
+        return Samples(
+            self.pixels[index],
+            self.labels[index],
+            tuple(self.photographs[i] for i in index),
+            None if self.sets is None else self.sets[index],
+        )
 
 
 def centre(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -241,7 +248,13 @@ def _drawn(recipe: Recipe, training: Samples, epoch: int, steps: int) -> Sequenc
         return np.array_split(
             rng.permutation(len(training.labels)), range(settings.batch, len(training.labels), settings.batch)
         )
-    chance = draw_probabilities(training.labels, training.photographs, recipe.data.balance)
+    chance = draw_probabilities(
+        training.labels,
+        training.photographs,
+        recipe.data.balance,
+        training.sets,
+        recipe.data.set_balance,
+    )
     return list(rng.choice(len(chance), (steps, settings.batch), p=chance))
 
 

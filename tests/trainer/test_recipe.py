@@ -66,6 +66,14 @@ def test_a_recipe_of_ones_own_may_extend_one_of_the_package(write):
             'extends = "base.toml"\n[data]\nsplit = "folders"\nsets = ["pbc"]\ntest_sets = ["pbc"]',
             "leaves nothing to train on",
         ),
+        (
+            'extends = "base.toml"\n[data.merged]\nbasophil = ["monocyte"]',
+            "data.merged names basophil, which is not among data.classes",
+        ),
+        (
+            'extends = "base.toml"\n[data]\nclasses = ["monocyte", "other"]\nmerged = {other = ["monocyte"]}',
+            "puts one of the data's classes into two",
+        ),
         ('extends = "base.toml"\n[training]\nrestarts = [9, 5]', "restarts are epochs .* in rising order"),
         (
             'extends = "base.toml"\n[training]\nschedule = "constant"\nrestarts = [9]',

@@ -27,15 +27,21 @@ def load(recipe, data, out):
         return load_samples(recipe, data, out, None, progress)
 
 
-def test_images_of_classes_that_a_recipe_does_not_name_are_skipped(bccd, tmp_path, capsys):
+@pytest.fixture
+def simple(bccd, tmp_path):
+    """Another set beside bccd, with one image of each of the four classes; gives its name."""
     drawn = draw_data(tmp_path / "drawn", photographs=1, copies=1)
-    simple = "blood-cell-images/TEST_SIMPLE"
+    name = "blood-cell-images/TEST_SIMPLE"
     (bccd / "blood-cell-images").mkdir()
-    (drawn / "blood-cell-images" / "TRAIN").rename(bccd / simple)
-    groups = {image.name: f"p{i}" for i, image in enumerate(list_images(bccd, simple))}
+    (drawn / "blood-cell-images" / "TRAIN").rename(bccd / name)
+    groups = {image.name: f"p{i}" for i, image in enumerate(list_images(bccd, name))}
     (tmp_path / "out").mkdir()
     own = tmp_path / "out" / "blood-cell-images-TEST_SIMPLE-photographs.json"
     own.write_text(json.dumps({"schema": "leukoscope.photographs/1", "groups": groups}), encoding="utf-8")
+    return name
+
+
+def test_images_of_classes_that_a_recipe_does_not_name_are_skipped(bccd, simple, tmp_path, capsys):
     loaded = load(a_recipe(("neutrophil", "monocyte"), "bccd", simple), bccd, tmp_path / "out")
     assert loaded.samples.labels.tolist() == [0, 1, 0]
     assert loaded.samples.photographs[0] == "BloodImage_00000"
@@ -45,6 +51,16 @@ def test_images_of_classes_that_a_recipe_does_not_name_are_skipped(bccd, tmp_pat
     told = capsys.readouterr().out
     assert "bccd: 3 images, the known release has 354 (basophil 0 instead of 2, " in told
     assert f"{simple}: 4 images, the known release has 71" in told
+
+
+def test_a_class_may_stand_for_several_of_the_data_and_each_image_knows_its_set(bccd, simple, tmp_path):
+    merged = {"other": ("eosinophil", "lymphocyte", "monocyte")}
+    plain = a_recipe(("neutrophil", "other"), simple, "bccd")
+    recipe = changed(plain, data={"merged": merged}, training={})
+    loaded = load(recipe, bccd, tmp_path / "out")
+    assert sorted(loaded.samples.labels[loaded.samples.sets == 0]) == [0, 1, 1, 1]
+    assert sorted(loaded.samples.labels[loaded.samples.sets == 1]) == [0, 1, 1]
+    assert loaded.left_out == 0
 
 
 def test_a_class_that_no_set_of_the_recipe_has_is_an_error(bccd, tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError
-from trainer.splits import grouped_fold, hold_out_photographs
+from trainer.splits import draw_probabilities, grouped_fold, hold_out_photographs
 
 CLASSES = 3
 
@@ -53,3 +53,19 @@ def test_more_folds_than_a_class_has_photographs_is_refused():
     labels = np.array([0, 0, 0, 1, 1, 1])
     with pytest.raises(ConfigError, match="class number 1 has only 2 photographs"):
         grouped_fold(labels, ["a", "b", "c", "d", "e", "e"], 3, 0, 1)
+
+
+def test_draws_even_out_classes_and_within_a_class_the_sets():
+    labels = np.array([0] * 90 + [0] * 10 + [1] * 20)
+    sets = np.array([0] * 90 + [1] * 10 + [0] * 20)
+    photographs = [f"p{i}" for i in range(len(labels))]
+    chance = draw_probabilities(labels, photographs, 1.0, sets, 1.0)
+    assert chance[:90].sum() == pytest.approx(chance[90:100].sum())
+    assert chance[:100].sum() == pytest.approx(chance[100:].sum())
+    plain = draw_probabilities(labels, photographs, 0.0, sets, 0.0)
+    np.testing.assert_allclose(plain, 1 / len(labels))
+
+
+def test_copies_of_a_photograph_share_its_chance():
+    chance = draw_probabilities(np.array([0, 0, 0, 0]), ["a", "a", "a", "b"], 0.5)
+    assert chance[:3].sum() == pytest.approx(chance[3])

@@ -1,0 +1,66 @@
+"""What a crop goes through before training: each picture stays itself, in its place in the batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.augmentation import Augmentation
+
+STILL = {"scale": 0, "shift": 0, "stain": 0, "hue": 0, "cast": 0, "blur": 0, "noise": 0, "turn": 360}
+
+
+@pytest.fixture
+def batch():
+    """Ten crops of 156x156, each of a grey of its own, with a dark spot off the middle."""
+    pixels = np.empty((10, 156, 156, 3), np.uint8)
+    pixels[:] = np.linspace(100, 235, 10)[:, None, None, None]
+    pixels[:, 60:70, 70:100] = 20
+    return tf.constant(pixels)
+
+
+def augmented(batch, key=1, **settings):
+    return np.asarray(Augmentation(**{**STILL, **settings})(batch, tf.constant(key, tf.int64)))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"blur": 3, "sharpen": 0.5}, {"jpeg": 0.5}, {"mix": 0.1}, {"noise": 8}, {"scale": 0.1}]
+)
+def test_a_picture_keeps_its_place_so_its_label_stays_its_own(batch, settings):
+    greys = np.median(augmented(batch, **settings), axis=(1, 2, 3))
+    assert (np.diff(greys) > 0).all()
+
+
+@pytest.mark.parametrize("settings", [{"blur": 3, "sharpen": 0.5}, {"jpeg": 1.0}, {"mix": 0.1}, {"hue": 0.2}])
+def test_the_same_key_gives_the_same_pictures_and_another_one_others(batch, settings):
+    first = augmented(batch, **settings)
+    np.testing.assert_array_equal(first, augmented(batch, **settings))
+    assert (first != augmented(batch, key=2, **settings)).any()
+    assert first.shape == (10, 120, 120, 3)
+    assert first.min() >= 0
+    assert first.max() <= 1
+
+
+def test_blur_and_sharpening_go_both_ways_and_bare_slide_keeps_its_grey(batch):
+    plain = augmented(batch)
+    changed = np.concatenate([augmented(batch, key, blur=2, sharpen=0.8) for key in range(6)])
+    edges = np.abs(np.diff(changed, axis=1)).max(axis=(1, 2, 3))
+    before = np.tile(np.abs(np.diff(plain, axis=1)).max(axis=(1, 2, 3)), 6)
+    assert (edges < before - 0.05).any()
+    assert (edges > before + 0.02).any()
+    np.testing.assert_allclose(changed[:10, 2, 2], plain[:, 2, 2], atol=1e-5)
+
+
+def test_mixing_channels_leaves_bare_slide_bare(batch):
+    bare = tf.constant(np.full((8, 156, 156, 3), 235, np.uint8))
+    np.testing.assert_allclose(augmented(bare, mix=0.3), 235 / 255, atol=1e-5)
+    tinted = augmented(batch, mix=0.3)
+    assert np.ptp(tinted[0, 45, 65]) > 0.001
+
+
+def test_a_saved_augmentation_is_the_same_again(batch):
+    layer = Augmentation(blur=2, sharpen=0.4, mix=0.1, jpeg=0.5, seed=3)
+    again = Augmentation.from_config(layer.get_config())
+    key = tf.constant(5, tf.int64)
+    np.testing.assert_array_equal(layer(batch, key), again(batch, key))
