@@ -38,8 +38,19 @@ class Reject(Struct, frozen=True):
     minimum_probability: Annotated[float, Meta(ge=0, le=1)]
 
 
-class Description(Struct, frozen=True, kw_only=True):
-    """What the bundle says of its model. Unknown keys are ignored, so that newer bundles can add some."""
+class Parent(Struct, frozen=True):
+    """The bundle that a calibrated one was made from: its sha256, by which results named it, and its name."""
+
+    sha256: str
+    name: str
+
+
+class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the bundle says of its model. Unknown keys are ignored, so that newer bundles can add some.
+
+    parent, calibration: of a bundle that `leukoscope calibrate` made, from which, with how many cells, and
+    how right it was before and after.
+    """
 
     format: Literal["leukoscope.bundle/1"]
     name: str
@@ -59,6 +70,8 @@ class Description(Struct, frozen=True, kw_only=True):
     training: dict[str, Any]
     measured: dict[str, Any]
     tools: dict[str, str]
+    parent: Parent | None = None
+    calibration: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     analyze.set_defaults(run=_analyze)
 
+    calibrate = commands.add_parser(
+        "calibrate", help="refit a model's last layer to cells of your own microscope that you have named"
+    )
+    calibrate.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of images for each class, named as the model does",
+    )
+    calibrate.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="write the new bundle there; not if it is worse",
+    )
+    calibrate.add_argument("--model", type=Path, help="a bundle to start from, instead of the one that ships")
+    calibrate.add_argument("--json", action="store_true", help="what came of it as one JSON object")
+    calibrate.set_defaults(run=_calibrate)
+
     check = commands.add_parser("check-config", help="say whether a configuration is right, and if not, why")
     check.add_argument("config", type=Path)
     check.set_defaults(run=_check_config)
@@ -140,6 +160,12 @@ def _analyze(options: argparse.Namespace) -> int:
         model=options.model,
         runtime=options.runtime,
     )
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from edge.calibration import calibrate  # noqa: PLC0415
+
+    return calibrate(options.folder, out=options.out, model=options.model, as_json=options.json)
 
 
 def _check_config(options: argparse.Namespace) -> int:
