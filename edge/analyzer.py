@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import BundleError
 from edge.masking import PREPROCESSING, FieldMasks, Recipe, cut_crop, find_cells
-from edge.messages import Cell, Quality
+from edge.messages import Cell, Quality, Scale
 from edge.quality import assess
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One analysed frame. cells: the largest first, without ids. masks: None when the frame was refused."""
+    """One analysed frame. cells: the largest first, without ids. masks: None when the frame was refused.
+
+    scale: how large a pixel is; None where that was not asked: without a cell, or under the study's recipe.
+    """
 
     width: int
     height: int
@@ -29,15 +32,23 @@ class Field:
     cells: tuple[Cell, ...]
     timings_ms: dict[str, float]
     masks: FieldMasks | None
+    scale: Scale | None = None
 
 
 class Analyzer:
     """Masks, crops and classifies frames. Not thread-safe, as its classifier is not.
 
+    micrometres_per_pixel: of the frames, where it is known; otherwise each field's red cells tell.
     Raises BundleError when the model was trained on crops of another recipe or another version of it.
     """
 
-    def __init__(self, classifier: Classifier, recipe: Recipe = "adaptive") -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        recipe: Recipe = "adaptive",
+        *,
+        micrometres_per_pixel: float | None = None,
+    ) -> None:
         trained_on = classifier.bundle.description.preprocessing
         if trained_on != PREPROCESSING[recipe]:
             raise BundleError(
@@ -46,6 +57,7 @@ class Analyzer:
             )
         self.classifier = classifier
         self._recipe: Recipe = recipe
+        self._micrometres_per_pixel = micrometres_per_pixel
 
     def analyze(self, pixels: NDArray[np.uint8]) -> Field:
         """Analyse a frame, uint8 RGB (height, width, 3)."""
@@ -56,14 +68,15 @@ class Analyzer:
         cells: tuple[Cell, ...] = ()
         masks = None
         if quality.accepted:
-            masks = find_cells(pixels, self._recipe)
+            masks = find_cells(pixels, self._recipe, self._micrometres_per_pixel)
             masked = time.perf_counter()
             cells = tuple(self._call(pixels, masks, found) for found in masks.cells)
             timings |= {"mask": masked - assessed, "classify": time.perf_counter() - masked}
         timings["total"] = time.perf_counter() - started
         height, width = pixels.shape[:2]
         milliseconds = {stage: round(1000 * seconds, 3) for stage, seconds in timings.items()}
-        return Field(width, height, quality, cells, milliseconds, masks)
+        scale = None if masks is None else masks.scale
+        return Field(width, height, quality, cells, milliseconds, masks, scale)
 
     def _call(self, pixels: NDArray[np.uint8], masks: FieldMasks, found: FoundCell) -> Cell:
         call = self.classifier.classify(cut_crop(pixels, masks, found))
@@ -78,6 +91,7 @@ class Analyzer:
             label=call.label,
             probability=probabilities[call.label],
             probabilities=probabilities,
+            trust=round(call.trust, 4),
             rejected=call.rejected,
             complete=found.complete,
             heatmap=call.heatmap(),

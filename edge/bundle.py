@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.errors import BundleError
+from edge.rejection import Reject  # noqa: TC001 (msgspec reads annotations at run time)
 
 MAX_BYTES = 64 * 1024 * 1024
 _DESCRIPTION = "leukoscope.json"
@@ -30,12 +31,6 @@ class Golden(Struct, frozen=True):
     image: str
     logits: tuple[float, ...]
     map: tuple[float, ...]
-
-
-class Reject(Struct, frozen=True):
-    """When the model does not answer: below this probability, at the bundle's temperature."""
-
-    minimum_probability: Annotated[float, Meta(ge=0, le=1)]
 
 
 class Parent(Struct, frozen=True):

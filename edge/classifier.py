@@ -11,15 +11,13 @@ import numpy as np
 from edge.bundle import Bundle, read_bundle
 from edge.errors import BundleError
 from edge.messages import Heatmap, ModelReference
+from edge.rejection import OTHER, judge
 from edge.runtime import Runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-UNCERTAIN = "uncertain"
-"""Reason of a rejected call: no class reaches the bundle's minimum probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +26,14 @@ class Call:
 
     probabilities: float32 (classes,), calibrated. activation_map: float32 (rows, columns), the called
     class's evidence at each place in logits; its mean plus the class's bias is the logit. rejected: why the
-    call is not to be counted, or None.
+    call is not to be counted, or None. trust: 0 to 1, what that was decided by (see `edge.rejection`).
     """
 
     label: str
     probabilities: NDArray[np.float32]
     activation_map: NDArray[np.float32]
     rejected: str | None
+    trust: float
 
     def heatmap(self) -> Heatmap:
         """Give the map as a message carries it: what speaks for the class (ReLU), its peak at 255."""
@@ -51,6 +50,7 @@ class Classifier:
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
         self.bundle = bundle
         self.labels = bundle.description.labels
+        self.assessed = tuple(label for label in self.labels if label != OTHER)
         self.reference = ModelReference(bundle.description.name, bundle.sha256)
         self.runtime_name = f"{runtime.name} {runtime.version}"
         self._runtime = runtime
@@ -77,10 +77,9 @@ class Classifier:
         exponent = np.exp(scaled - np.max(scaled))
         probabilities = exponent / exponent.sum()
         best = int(probabilities.argmax())
-        sure = probabilities[best] >= self.bundle.description.reject.minimum_probability
-        return Call(
-            self.labels[best], probabilities, outputs["maps"][:, :, best], None if sure else UNCERTAIN
-        )
+        rule = self.bundle.description.reject
+        trust, reason = judge(rule, self.labels, probabilities, outputs.get("features"))
+        return Call(self.labels[best], probabilities, outputs["maps"][:, :, best], reason, trust)
 
     def raw_outputs(self, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Give logits (classes,), maps (rows, columns, classes) and features (n,), before calibration."""

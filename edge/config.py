@@ -55,6 +55,8 @@ class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """How white cells are found."""
 
     recipe: Literal["adaptive", "study"] = "adaptive"
+    # Of the camera's pixels on the slide. 0: measured in each field by its red cells.
+    micrometres_per_pixel: Annotated[float, Meta(ge=0, le=10)] = 0.0
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edge.cameras import Frame
     from edge.config import Config
     from edge.health import Progress
-    from edge.messages import Cell, ModelReference, Quality
+    from edge.messages import Cell, ModelReference, Quality, Scale
     from edge.publisher import Publisher
     from edge.store import SpecimenState, Store
 
@@ -40,6 +40,11 @@ class AnalyzedField(Protocol):
     @property
     def quality(self) -> Quality:
         """Whether it was worth analysing."""
+        ...
+
+    @property
+    def scale(self) -> Scale | None:
+        """How large a pixel is, where that is known."""
         ...
 
     @property
@@ -133,6 +138,7 @@ class Counting:
             height=analyzed.height,
             model=self._model.reference,
             quality=analyzed.quality,
+            scale=analyzed.scale,
             timings_ms=analyzed.timings_ms,
             cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),
         )

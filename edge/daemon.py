@@ -52,8 +52,11 @@ def load_model(config: Config) -> Model:
 
     choice = config.model
     classifier = Classifier.load(choice.bundle, threads=choice.threads, runtime=choice.runtime)
-    analyzer = Analyzer(classifier, config.masking.recipe)
-    return Model(analyzer, classifier.labels, classifier.reference, classifier.runtime_name)
+    masking = config.masking
+    analyzer = Analyzer(
+        classifier, masking.recipe, micrometres_per_pixel=masking.micrometres_per_pixel or None
+    )
+    return Model(analyzer, classifier.assessed, classifier.reference, classifier.runtime_name)
 
 
 def run_daemon(config: Config) -> int:

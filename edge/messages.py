@@ -47,7 +47,14 @@ class Cell(Struct, frozen=True, kw_only=True):
     label: str
     probability: Probability
     probabilities: dict[str, Probability]
-    rejected: Annotated[str | None, Meta(description="why the call is not counted, or null")]
+    trust: Annotated[
+        Probability | None,
+        Meta(description="in the call, from its confidence and its likeness to known cells of its class"),
+    ] = None
+    rejected: Annotated[
+        str | None,
+        Meta(description="why it is not counted: other, unfamiliar, uncertain; null where it is"),
+    ]
     complete: Annotated[bool, Meta(description="false: cut by the frame's edge, not counted")]
     heatmap: Heatmap | None
 
@@ -57,6 +64,16 @@ class Cell(Struct, frozen=True, kw_only=True):
         if self.rejected:
             aside += f" ({self.rejected})"
         return f"{self.label} {100 * self.probability:.0f} %{aside}"
+
+
+class Scale(Struct, frozen=True):
+    """How large a pixel is, and how that is known.
+
+    "nucleus": a guess from the size of a white cell's nucleus, where the field has no red cells to measure.
+    """
+
+    micrometres_per_pixel: Annotated[float, Meta(gt=0)]
+    source: Literal["configured", "red cells", "nucleus"]
 
 
 class Quality(Struct, frozen=True, kw_only=True):
@@ -87,6 +104,7 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     height: int
     model: ModelReference
     quality: Quality
+    scale: Annotated[Scale | None, Meta(description="null where there is no white cell")] = None
     timings_ms: dict[str, Milliseconds]
     cells: tuple[Cell, ...]
     heatmaps_omitted: Annotated[

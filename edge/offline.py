@@ -88,6 +88,7 @@ def _analyze_file(analyzer: Analyzer, file: Path) -> tuple[dict[str, Any], Field
         "height": field.height,
         "cells": cells,
         "quality": msgspec.to_builtins(field.quality),
+        "scale": msgspec.to_builtins(field.scale),
         "timings_ms": {"decode": round(decoded, 3), **field.timings_ms},
     }
     return line, field, pixels

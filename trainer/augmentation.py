@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from edge.masking import CROP_SIZE
-from edge.masking.adaptive import WHITE_LEVEL
+from edge.masking.stain import WHITE_LEVEL
 
 _BARE = WHITE_LEVEL / 255
 _QUARTERS = 4

@@ -98,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_compute(compare)
     compare.set_defaults(run=_compare)
 
+    _add_measure(
+        commands.add_parser("measure", help="measure a bundle on labelled images, as the device would")
+    )
+    _add_find(commands.add_parser("find", help="measure how well cells are found, beside boxes and masks"))
+
     audit = commands.add_parser("audit", help="find the photographs behind copies, and leaks between folders")
     audit.add_argument("directory", type=Path, help="its first-level folders are compared")
     audit.add_argument("--originals", type=Path, metavar="DIR", help="the photographs, where they are there")
@@ -106,6 +111,45 @@ def _parser() -> argparse.ArgumentParser:
     )
     audit.set_defaults(run=_audit)
     return parser
+
+
+def _add_measure(measure: argparse.ArgumentParser) -> None:
+    measure.add_argument("--model", type=Path, required=True, help="the bundle")
+    measure.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    measure.add_argument("--on", required=True, help="a registered data set")
+    measure.add_argument(
+        "--run",
+        dest="folder",
+        type=Path,
+        help="the bundle's run: of a set that it trained on, what it held out",
+    )
+    measure.add_argument("--photographs", type=Path, help="groups file made earlier")
+    measure.add_argument("--json", type=Path, help="write the figures here as well")
+    measure.set_defaults(run=_measure)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from trainer.bundle_measurement import measure_bundle, sentences, write_measurement  # noqa: PLC0415
+
+    found = measure_bundle(
+        options.model, options.data, options.on, run=options.folder, photographs=options.photographs
+    )
+    print(sentences(found))  # noqa: T201
+    if options.json is not None:
+        write_measurement(options.json, found)
+    return 0
+
+
+def _add_find(find: argparse.ArgumentParser) -> None:
+    find.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    find.add_argument(
+        "--part",
+        choices=("held", "tuning"),
+        default="held",
+        help="the images held back from tuning the masking, or the others (default: held)",
+    )
+    find.add_argument("--json", type=Path, help="write the figures, and the images behind them, here as well")
+    find.set_defaults(run=_find)
 
 
 def _add_compute(command: argparse.ArgumentParser) -> None:
@@ -141,6 +185,27 @@ def _audit(options: argparse.Namespace) -> int:
     return 0
 
 
+def _find(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from trainer.finding import measure_finding, table, write_finding  # noqa: PLC0415
+
+    with Progress() as progress:
+        bar = progress.add_task("finding cells", total=None)
+        found = measure_finding(
+            options.data,
+            options.part,
+            lambda name, done, total: progress.update(
+                bar, description=f"finding cells of {name}", completed=done, total=total
+            ),
+        )
+    Console().print(table(found))
+    if options.json is not None:
+        write_finding(options.json, found)
+    return 0
+
+
 def _fit(options: argparse.Namespace) -> int:
     from trainer.compute import Compute  # noqa: PLC0415
     from trainer.recipe import changed, load_recipe  # noqa: PLC0415
@@ -166,9 +231,11 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from trainer.compare import SPLITS, compare, markdown, write_into  # noqa: PLC0415
+    from trainer.compare import SPLITS, check_page, compare, markdown, write_into  # noqa: PLC0415
     from trainer.compute import Compute  # noqa: PLC0415
 
+    if options.write is not None:
+        check_page(options.write)  # before the first of many hours
     table = markdown(
         compare(
             options.recipe,
@@ -180,9 +247,9 @@ def _compare(options: argparse.Namespace) -> int:
             compute=Compute(options.precision, options.every_device),
         )
     )
+    print(table)  # noqa: T201
     if options.write is not None:
         write_into(options.write, table)
-    print(table)  # noqa: T201
     return 0
 
 

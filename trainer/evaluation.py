@@ -141,7 +141,9 @@ def _measured_on(
     if on in recipe.data.sets:
         raise ConfigError(f"{on}: the run in {folder} was made from it; it measures nothing there")
     other = msgspec.structs.replace(recipe.data, sets=(on,), split="photographs", test_sets=(), leave_out=())
-    loaded = load_samples(msgspec.structs.replace(recipe, data=other), data, folder, photographs, progress)
+    loaded = load_samples(
+        msgspec.structs.replace(recipe, data=other), data, folder, photographs, progress, every_class=False
+    )
     shown = set(true_names(opened.seen)) | set(true_names(opened.held_out))
     known = named(loaded.samples, shown)
     if known.all():

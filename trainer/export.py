@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from edge import __version__
-from edge.bundle import Description, Golden, Reject, write_bundle
+from edge.bundle import Description, Golden, write_bundle
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.masking import PREPROCESSING, cut_crop, find_cells
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.rejection import Reject
     from trainer.recipe import Recipe
 
 MAX_BUNDLE_BYTES = 300_000
@@ -133,7 +134,7 @@ def write(
     recipe: Recipe,
     *,
     temperature: float,
-    minimum_probability: float,
+    reject: Reject,
     training: dict[str, Any],
     measured: dict[str, Any],
     max_bytes: int = MAX_BUNDLE_BYTES,
@@ -151,7 +152,7 @@ def write(
         model_sha256=hashlib.sha256(quantized.model).hexdigest(),
         outputs=quantized.outputs,
         temperature=temperature,
-        reject=Reject(minimum_probability),
+        reject=reject,
         goldens=goldens,
         tolerance=GOLDEN_TOLERANCE,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

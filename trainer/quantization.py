@@ -16,7 +16,7 @@ from edge.runtime import Runtime
 from trainer.networks import for_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import keras
     from numpy.typing import NDArray
@@ -97,9 +97,22 @@ def run_int8(
     progress: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float32]:
     """Give the int8 logits, float32 (n, classes), of crops (n, 120, 120, 3), one by one as on the device."""
+    return int8_outputs(quantized, pixels, ("logits",), runtime, progress)["logits"]
+
+
+def int8_outputs(
+    quantized: Quantized,
+    pixels: NDArray[np.uint8],
+    names: Sequence[str],
+    runtime: str = "auto",
+    progress: Callable[[], None] = lambda: None,
+) -> dict[str, NDArray[np.float32]]:
+    """Give the int8 outputs of these names, float32 (n, ...) each, of crops (n, 120, 120, 3), one by one."""
     opened = Runtime(quantized.model, quantized.outputs, choice=runtime)
-    rows = []
+    rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
     for crop in pixels:
-        rows.append(opened.run(crop)["logits"])
+        outputs = opened.run(crop)
+        for name in names:
+            rows[name].append(outputs[name].copy())
         progress()
-    return np.array(rows, np.float32)
+    return {name: np.array(values, np.float32) for name, values in rows.items()}

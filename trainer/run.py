@@ -20,8 +20,9 @@ from trainer.datasets import DATASETS
 from trainer.images import DataError
 from trainer.networks import first_weights, has_maps
 from trainer.networks_baselines import DRAWN
-from trainer.quantization import ExportError, Quantized, quantize, run_int8
+from trainer.quantization import ExportError, Quantized, int8_outputs, quantize
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
+from trainer.rejection import Outputs, fit_rejection
 from trainer.run_lock import locked
 from trainer.samples import Loaded, load_samples, named
 from trainer.splits import deal_as_the_study, grouped_fold, hold_out_photographs, photograph_weights
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 RUN = "run.json"
 _REPRESENTATIVE = 300
+_SHOWN_A_CLASS = 200
 _MINIMUM_PROBABILITY = 0.5  # below it the other classes together are likelier than the one called
 
 
@@ -139,7 +141,9 @@ def export_run(folder: Path, data: Path, out: Path) -> None:
         unseen = opened.held_out
         pixels = centre(unseen.pixels)
         bar = progress.add_task("comparing int8 with float", total=len(pixels), note="")
-        int8_logits = run_int8(quantized, pixels, progress=lambda: progress.advance(bar))
+        wanted = ("logits", "features") if has_maps(model) else ("logits",)
+        outputs = int8_outputs(quantized, pixels, wanted, progress=lambda: progress.advance(bar))
+        int8_logits = outputs["logits"]
         weights = photograph_weights(unseen.photographs)
         figures = export.gate(predict(model, pixels), int8_logits, unseen.labels, weights)
         note = "  ".join(f"{name} {value}" for name, value in figures.items())
@@ -150,12 +154,22 @@ def export_run(folder: Path, data: Path, out: Path) -> None:
             progress.console.print(f"{out}: {size}, plain int8 without maps: no bundle  {note}")
             return
         temperature = export.fit_temperature(int8_logits, unseen.labels, weights)
+        shown = _shown(opened, recipe.training.seed)
+        bar = progress.add_task("learning where the classes lie", total=len(shown.labels), note="")
+        seen = int8_outputs(quantized, centre(shown.pixels), wanted, progress=lambda: progress.advance(bar))
+        reject, rejecting = fit_rejection(
+            Outputs(seen["logits"], seen["features"], shown.labels),
+            Outputs(int8_logits, outputs["features"], unseen.labels),
+            recipe.data.classes,
+            temperature,
+            _MINIMUM_PROBABILITY,
+        )
         export.write(
             out,
             quantized,
             recipe,
             temperature=temperature,
-            minimum_probability=_MINIMUM_PROBABILITY,
+            reject=reject,
             training={
                 "data": {name: {"sha256": h, "source": DATASETS[name].source} for name, h in hashes.items()},
                 "split_sha256": run.split_sha256,
@@ -163,7 +177,7 @@ def export_run(folder: Path, data: Path, out: Path) -> None:
                 "photographs_held_out": len(run.held_out),
                 "recipe": msgspec.to_builtins(recipe),
             },
-            measured={"held-out photographs of the training sets": figures} if figures else {},
+            measured={"held-out photographs of the training sets": figures | rejecting} if figures else {},
         )
         progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")
 
@@ -186,7 +200,7 @@ def open_run(folder: Path, data: Path, progress: Progress) -> Opened:
     """
     import keras  # noqa: PLC0415
 
-    run = _read(folder)
+    run = read_run(folder)
     checkpoint = last_checkpoint(folder)
     if checkpoint is None:
         raise ConfigError(f"{folder}: holds no checkpoint; run leukoscope-train fit first")
@@ -219,6 +233,16 @@ def quantized_run(opened: Opened, progress: Progress) -> Quantized:
     return quantize(opened.model, centre(seen.pixels[chosen]))
 
 
+def _shown(opened: Opened, seed: int) -> Samples:
+    """Give some training crops of every class: where a class lies is known from a few hundred."""
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(opened.seen.labels), np.bool_)
+    for label in np.unique(opened.seen.labels):
+        own = np.flatnonzero(opened.seen.labels == label)
+        chosen[rng.permutation(own)[:_SHOWN_A_CLASS]] = True
+    return opened.seen.chosen(chosen)
+
+
 def _split(recipe: Recipe, loaded: Loaded) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Give training, validation and test, bool (n,) each; "photographs" has no test part."""
     asked, samples, seed = recipe.data, loaded.samples, recipe.training.seed
@@ -247,7 +271,7 @@ def _split_hash(samples: Samples, held: NDArray[np.bool_], tested: NDArray[np.bo
 def _first_weights(recipe: Recipe, out: Path) -> str:
     """Say where they come from, or came from: a run that goes on has its checkpoint, and needs no file."""
     if (out / RUN).exists() and last_checkpoint(out) is not None:
-        return _read(out).first_weights
+        return read_run(out).first_weights
     return first_weights(recipe.network)
 
 
@@ -263,7 +287,7 @@ def _same_preprocessing(run: Run, folder: Path) -> None:
 def _same_or_new(run: Run, out: Path) -> None:
     path = out / RUN
     if path.exists() and last_checkpoint(out) is not None:
-        former = _read(out)
+        former = read_run(out)
         _same_preprocessing(former, out)
         if former.precision != run.precision:
             raise ConfigError(f"{out}: was begun with --precision {former.precision}; go on with the same")
@@ -277,7 +301,7 @@ def _same_or_new(run: Run, out: Path) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
 
 
-def _read(folder: Path) -> Run:
+def read_run(folder: Path) -> Run:
     try:
         return msgspec.json.decode((folder / RUN).read_bytes(), type=Run)
     except (OSError, msgspec.DecodeError) as error:

@@ -47,11 +47,18 @@ class Loaded:
 
 
 def load_samples(
-    recipe: Recipe, data: Path, out: Path, photographs: Path | None, progress: Progress
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    photographs: Path | None,
+    progress: Progress,
+    *,
+    every_class: bool = True,
 ) -> Loaded:
     """Cut all crops of the recipe's classes in its sets and name the photograph of each.
 
-    A set that is not its known release is used, and said to differ; a class that no set has is an error.
+    A set that is not its known release is used, and said to differ. A class that no set has is an error,
+    unless every_class is False: what a model knows need not all be in what it is measured on.
     An image without a cell is left out, or scaled whole to 120x120, as the recipe says. Under the study's
     split an image passes for a photograph of its own. Otherwise images whose photograph is unknown are left
     out: a copy of one could stand on both sides of the split. Under the split by folders, so are images of a
@@ -65,7 +72,7 @@ def load_samples(
     images_in_all = uncut = 0
     class_of = recipe.data.class_of()
     own_classes = tuple(class_of)
-    for name, images in _listed(recipe, data):
+    for name, images in _listed(recipe, data, every_class=every_class):
         wanted = len(of_classes(images, own_classes))
         images_in_all += wanted
         bar = progress.add_task(f"cutting cells of {name}", total=wanted, note="")
@@ -128,12 +135,12 @@ def _with_originals(recipe: Recipe, data: Path, photographs: Path | None) -> Non
         )
 
 
-def _listed(recipe: Recipe, data: Path) -> list[tuple[str, list[LabelledImage]]]:
+def _listed(recipe: Recipe, data: Path, *, every_class: bool) -> list[tuple[str, list[LabelledImage]]]:
     """List every set of the recipe, by name, before time is spent on any. Raises DataError."""
     listed = [(name, list_images(data, name)) for name in recipe.data.sets]
     labels = {image.label for _, images in listed for image in images}
     lacking = [label for label in recipe.data.class_of() if label not in labels]
-    if lacking:
+    if lacking and (every_class or not labels & set(recipe.data.class_of())):
         raise DataError(
             f"recipe {recipe.name}: the class {lacking[0]} has no image in {', '.join(recipe.data.sets)}"
         )

@@ -21,13 +21,20 @@ __all__ = [
     "find_cells",
 ]
 
-PREPROCESSING: dict[Recipe, str] = {"adaptive": "adaptive/1", "study": "study/2"}
+PREPROCESSING: dict[Recipe, str] = {"adaptive": "adaptive/2", "study": "study/2"}
 """Version of each recipe's crops. It stands in the bundle: a model only reads crops of its own recipe."""
 
 
-def find_cells(pixels: Pixels, recipe: Recipe = "adaptive") -> FieldMasks:
-    """Find the white cells of a frame (uint8 RGB, (height, width, 3)), the largest nucleus first."""
-    return study.find(pixels) if recipe == "study" else adaptive.find(pixels)
+def find_cells(
+    pixels: Pixels, recipe: Recipe = "adaptive", micrometres_per_pixel: float | None = None
+) -> FieldMasks:
+    """Find the white cells of a frame (uint8 RGB, (height, width, 3)), the largest nucleus first.
+
+    micrometres_per_pixel: of the frame, where it is known; otherwise its red cells tell (adaptive only).
+    """
+    if recipe == "study":
+        return study.find(pixels)
+    return adaptive.find(pixels, micrometres_per_pixel)
 
 
 def cut_crop(pixels: Pixels, masks: FieldMasks, cell: FoundCell, *, context: float = 1.0) -> Pixels:

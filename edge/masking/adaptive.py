@@ -1,7 +1,7 @@
 """The default recipe: every white cell of a field, from the picture's own statistics.
 
-The log ratio of two channels cancels the illumination; nuclei, which take up the blue dye and absorb green,
-stand out from red cells under every stain tried. Otsu (1979) sets the thresholds per picture.
+Nuclei are found by their dye (`nuclei`), lobes are joined and touching nuclei parted by the cells that they
+lie in (`lobes`), what is too small or too pale is dropped (`separation`), cytoplasm is added (`cytoplasm`).
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.masking.cytoplasm import Surroundings
 from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell, Pixels
+from edge.masking.nuclei import absorbed, find_nuclei, log_ratio
+from edge.masking.scale import RED_CELL_UM, Rims, find_rims
 from edge.masking.separation import measure, separate
+from edge.masking.stain import measure_stain
+from edge.masking.thresholds import histogram, quantile, split_in_three
+from edge.messages import Scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WHITE_LEVEL = 235
-"""Grey level that the cell-free background is brought to."""
-
+_ONE_SIGMA = 0.683  # share of a bell's upper half within one standard deviation
+_NOISE = 0.04  # of the glass's own level: a clipped or smoothed camera shows less spread than there is
+_LOG = np.log(np.arange(256) + 1.0)
+_CROP_UM = 21.0  # side of a crop, micrometres: the largest monocytes are 20 across
 _WORK_SIDE = 320  # a nucleus is still 20 to 60 pixels across, and a field costs a few milliseconds
-_LEAST_SPREAD = 0.12  # natural log of B/G: below it everything in the picture has one colour
-_TWO_KINDS = 0.8  # difference in optical density (natural log), at which what is blue is of two kinds
-_FEW = 0.0015  # share of the frame: fewer dark pixels are specks, not nuclei
-_LOG = np.log(np.arange(256, dtype=np.float32) + 1)
 
 
-def find(pixels: Pixels) -> FieldMasks:
+def find(pixels: Pixels, micrometres_per_pixel: float | None = None) -> FieldMasks:
     """Find the nuclei by the ratio of blue to green, which dyes change and light does not; then each cell."""
     height, width = pixels.shape[:2]
     scale = min(1.0, _WORK_SIDE / max(height, width))
@@ -37,17 +40,50 @@ def find(pixels: Pixels) -> FieldMasks:
         small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     outside = _outside(small)
     white, tissue = _background(small, outside)
-    ratio = _ratio(small, outside)
-    nuclei = _nuclei(ratio, small, white, outside)
-    labels, found = separate(nuclei, ratio, tissue, outside)
-    cells = tuple(measure(labels, k, 1 / scale, outside, (height, width)) for k in range(found))
-    return FieldMasks(cells, labels, white, outside, (height, width), "adaptive")
+    ratio = log_ratio(small, outside)
+    nuclei = find_nuclei(ratio, absorbed(small, white), outside)
+    bare_level = float(_LOG[int(white[2])] - _LOG[int(white[1])])
+    around = Surroundings(ratio, tissue, bare_level)
+    rims = find_rims(tissue, nuclei, outside)
+    labels, found = separate(nuclei, around, outside, _red_cell_area(rims, scale, micrometres_per_pixel))
+    if not found:
+        return FieldMasks((), labels, outside, (height, width), "adaptive")
+    known = _scale(rims, float((labels == 2).sum()), scale, micrometres_per_pixel)
+    stain = measure_stain(small, white, (labels > 0) & (labels % 2 == 0), _red_cells(labels, tissue, outside))
+    side = round(_CROP_UM / known.micrometres_per_pixel)
+    cells = tuple(measure(labels, k, 1 / scale, outside, (height, width), side) for k in range(found))
+    return FieldMasks(cells, labels, outside, (height, width), "adaptive", stain, known)
+
+
+def _red_cell_area(rims: Rims, work_scale: float, micrometres_per_pixel: float | None) -> float | None:
+    """Give the area of a red cell in pixels at working scale, where picture or configuration tells."""
+    if micrometres_per_pixel is not None:
+        return float(np.pi / 4 * (RED_CELL_UM / micrometres_per_pixel * work_scale) ** 2)
+    # Lobes are not joined yet: the largest part may be a whole nucleus or a third of one.
+    ruler = rims.ruler(2 * rims.largest_part)
+    return float(np.pi / 4 * ruler.diameter**2) if ruler.is_seen else None
+
+
+def _scale(rims: Rims, nucleus_area: float, work_scale: float, micrometres_per_pixel: float | None) -> Scale:
+    if micrometres_per_pixel is not None:
+        return Scale(micrometres_per_pixel, "configured")
+    ruler = rims.ruler(nucleus_area)
+    measured = round(RED_CELL_UM * work_scale / ruler.diameter, 4)
+    return Scale(measured, "red cells" if ruler.is_seen else "nucleus")
+
+
+def _red_cells(
+    labels: NDArray[np.int32], tissue: NDArray[np.bool_], outside: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    near = cv2.dilate((labels > 0).astype(np.uint8), np.ones((9, 9), np.uint8))
+    red_cells = np.asarray(tissue & (near == 0))
+    return red_cells if outside is None else red_cells & ~outside
 
 
 def _outside(small: Pixels) -> NDArray[np.bool_] | None:
     """Give the black wedges that a rotated picture carries: large, black, at the edge."""
-    black = (small.max(axis=2) < 24).astype(np.uint8)
-    if not black.any():
+    black = cv2.inRange(small, np.array((0, 0, 0), np.uint8), np.array((23, 23, 23), np.uint8))
+    if not cv2.countNonZero(black):
         return None
     count, labels, stats, _ = cv2.connectedComponentsWithStats(black)
     height, width = black.shape
@@ -68,61 +104,32 @@ def _background(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Give the white point (the median of what no cell covers) and what cells cover."""
     green = np.asarray(cv2.GaussianBlur(np.ascontiguousarray(small[:, :, 1]), (3, 3), 0), np.uint8)
-    inside = green if outside is None else green[~outside]
-    tissue = green <= _otsu(inside)
+    inside = None if outside is None else np.asarray(~outside, np.uint8)
+    threshold = _glass(histogram(green, inside))
+    tissue = np.asarray(green <= threshold)
     bare = ~tissue if outside is None else ~tissue & ~outside
     if not bare.any():
         bare = np.ones_like(tissue)
-    return np.median(small[bare], axis=0).astype(np.float32), tissue
+    mask = bare.view(np.uint8)
+    white = [quantile(histogram(np.asarray(channel, np.uint8), mask), 0.5) for channel in cv2.split(small)]
+    return np.array(white, np.float32), tissue
 
 
-def _ratio(small: Pixels, outside: NDArray[np.bool_] | None) -> NDArray[np.float32]:
-    ratio = _LOG[small[:, :, 2]] - _LOG[small[:, :, 1]]
-    if outside is not None:
-        ratio[outside] = np.median(ratio[~outside]) if (~outside).any() else 0
-    # Chroma is coarser than luma in every JPEG.
-    return np.asarray(cv2.GaussianBlur(ratio, (0, 0), 1.5), np.float32)
+def _glass(counts: NDArray[np.float64]) -> int:
+    """Give the green level that only bare glass passes, for the counts of each level (256,).
 
-
-def _nuclei(
-    ratio: NDArray[np.float32],
-    small: Pixels,
-    white: NDArray[np.float32],
-    outside: NDArray[np.bool_] | None,
-) -> Pixels:
-    """Give the nucleus mask, 0 or 255.
-
-    Where the stain gives red cells or granules a share of the blue dye, the ratio alone takes them along;
-    nuclei are then the darker of two kinds, and a second threshold on optical density parts them.
+    Glass is the brightest of three kinds, and a narrow peak of it: pale cytoplasm lies just below.
     """
-    low, high = np.percentile(ratio, (1, 99.8))
-    if high - low < _LEAST_SPREAD:
-        return np.zeros(ratio.shape, np.uint8)
-    grey = np.clip((ratio - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
-    mask = grey > _otsu(grey if outside is None else grey[~outside])
-    if outside is not None:
-        mask &= ~outside
-    green = cv2.GaussianBlur(np.ascontiguousarray(small[:, :, 1]), (0, 0), 1.0)
-    density = np.clip((_LOG[int(white[1])] - _LOG[green]) * 128, 0, 255).astype(np.uint8)
-    stained = density[mask]
-    if stained.size:
-        threshold = _otsu(stained)
-        dark, pale = stained[stained > threshold], stained[stained <= threshold]
-        enough = dark.size > _FEW * density.size and pale.size > 0
-        if enough and float(dark.mean()) - float(pale.mean()) > 128 * _TWO_KINDS:
-            mask &= density > threshold
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    opened = cv2.morphologyEx(mask.astype(np.uint8) * np.uint8(255), cv2.MORPH_OPEN, kernel)
-    return np.asarray(opened, np.uint8)
-
-
-def _otsu(values: NDArray[np.uint8]) -> float:
-    threshold, _ = cv2.threshold(values.reshape(-1, 1), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    return float(threshold)
+    threshold = split_in_three(counts)[1]
+    mode = threshold + 1 + int(np.argmax(counts[threshold + 1 :])) if threshold < 255 else 255
+    spread = quantile(counts[mode:], _ONE_SIGMA)
+    return max(threshold, mode - max(3 * spread, round(_NOISE * mode)))
 
 
 def cut(pixels: Pixels, masks: FieldMasks, cell: FoundCell, context: float) -> Pixels:
-    """Scale the crop to 120x120, its background to WHITE_LEVEL; beyond the frame there is background."""
+    """Scale the crop to 120x120, its colours to the reference's; beyond the frame there is bare glass."""
+    if masks.stain is None:
+        raise ValueError("these masks have no stain: they are not of the adaptive recipe")
     x, y, side, _ = cell.crop
     size = round(CROP_SIZE * context)
     extra = round(side * (context - 1) / 2)
@@ -130,6 +137,7 @@ def cut(pixels: Pixels, masks: FieldMasks, cell: FoundCell, context: float) -> P
     height, width = pixels.shape[:2]
     x0, y0, x1, y1 = max(0, x), max(0, y), min(width, x + side), min(height, y + side)
     inner = pixels[y0:y1, x0:x1]
+    white = masks.stain.white
     if masks.outside is not None:
         small = masks.outside.shape
         rows = np.arange(y0, y1) * small[0] // height
@@ -137,12 +145,15 @@ def cut(pixels: Pixels, masks: FieldMasks, cell: FoundCell, context: float) -> P
         black = masks.outside[np.ix_(rows, columns)]
         if black.any():
             inner = inner.copy()
-            inner[black] = masks.white.astype(np.uint8)
-    background = tuple(int(v) for v in masks.white)
+            inner[black] = white.astype(np.uint8)
     square = cv2.copyMakeBorder(
-        inner, y0 - y, y + side - y1, x0 - x, x + side - x1, cv2.BORDER_CONSTANT, value=background
+        inner,
+        y0 - y,
+        y + side - y1,
+        x0 - x,
+        x + side - x1,
+        cv2.BORDER_CONSTANT,
+        value=tuple(int(v) for v in white),
     )
     crop = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
-    gains = WHITE_LEVEL / np.maximum(masks.white, 32.0)
-    table = np.clip(np.arange(256, dtype=np.float32)[:, None] * gains, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(crop, table.reshape(1, 256, 3)), np.uint8)
+    return masks.stain.normalized(np.asarray(crop, np.uint8))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from edge.masking.stain import Stain
+    from edge.messages import Scale
 
 Pixels = NDArray[np.uint8]
 Recipe = Literal["adaptive", "study"]
@@ -37,16 +41,17 @@ class FieldMasks:
     """All cells of a field, the largest nucleus first.
 
     labels: int32 (h, w) at working scale: 0 background, 2k+1 the cytoplasm and 2k+2 the nucleus of cell k.
-    white: RGB of the cell-free background, float32 (3,). outside: bool (h, w), what is no picture at all
-    (the black wedges of a rotated image), or None.
+    outside: bool (h, w), what is no picture at all (the black wedges of a rotated image), or None. stain,
+    scale: how its colours and its pixels are read; None under the study's recipe, and where there is no cell.
     """
 
     cells: tuple[FoundCell, ...]
     labels: NDArray[np.int32]
-    white: NDArray[np.float32]
     outside: NDArray[np.bool_] | None
     frame_size: tuple[int, int]
     recipe: Recipe
+    stain: Stain | None = None
+    scale: Scale | None = None
 
     def picture(self) -> Pixels:
         """Give uint8 (height, width), as large as the frame: 255 nucleus, 128 the rest, 0 background."""

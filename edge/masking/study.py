@@ -32,12 +32,11 @@ def find(pixels: Pixels) -> FieldMasks:
     """Find the one largest thing of the fixed colour; its coloured part counts as the nucleus."""
     height, width = pixels.shape[:2]
     labels = np.zeros((height, width), np.int32)
-    black = np.zeros(3, np.float32)
     padded = _padded(pixels)
     coloured = _coloured(padded)
     largest = _largest(coloured)
     if largest is None:
-        return FieldMasks((), labels, black, None, (height, width), "study")
+        return FieldMasks((), labels, None, (height, width), "study")
     inner = np.s_[_BORDER : _BORDER + height, _BORDER : _BORDER + width]
     cell = _filled(largest, coloured.shape)[inner] > 0
     nucleus = cell & (coloured[inner] > 0)
@@ -61,7 +60,7 @@ def find(pixels: Pixels) -> FieldMasks:
         nucleus_area=int(nucleus.sum()),
         complete=complete,
     )
-    return FieldMasks((found,), labels, black, None, (height, width), "study")
+    return FieldMasks((found,), labels, None, (height, width), "study")
 
 
 def cut(pixels: Pixels, cell: FoundCell) -> Pixels:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge import identity
 from edge.counting import Model
-from edge.messages import Cell, FieldResult, Heatmap, Info, ModelReference, Quality
+from edge.messages import Cell, FieldResult, Heatmap, Info, ModelReference, Quality, Scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +78,7 @@ class Analyzed:
     quality: Quality
     cells: tuple[Cell, ...]
     timings_ms: dict[str, float]
+    scale: Scale | None = None
 
 
 class ScriptedAnalyzer:

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from muddled_model import write_muddled
 from real_data import real_images
 from test_bundle import rewritten
 
@@ -53,10 +54,17 @@ def drawn(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def calibrated(drawn, tmp_path_factory):
+def parent(tmp_path_factory):
+    """Give a model that is often wrong on the drawn cells, as one from another microscope is."""
+    return write_muddled(tmp_path_factory.mktemp("parent") / "parent.tflite")
+
+
+@pytest.fixture(scope="module")
+def calibrated(drawn, parent, tmp_path_factory):
     """Give a calibrated bundle, its path, and what the command printed as JSON."""
     out = tmp_path_factory.mktemp("out") / "new.tflite"
     command = [sys.executable, "-m", "edge.cli", "calibrate", str(drawn[0]), "--out", str(out), "--json"]
+    command += ["--model", str(parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return out, json.loads(done.stdout), done.stderr
 
@@ -89,18 +97,18 @@ def refused(arguments, capsys, out):
     return [line for line in captured.err.splitlines() if line.startswith("leukoscope: ")][-1]
 
 
-def test_it_is_better_on_cells_that_it_has_never_seen(drawn, calibrated):
+def test_it_is_better_on_cells_that_it_has_never_seen(drawn, parent, calibrated):
     out, line, _ = calibrated
-    before, after = macro_recall(SHIPPED_MODEL, drawn[1]), macro_recall(out, drawn[1])
+    before, after = macro_recall(parent, drawn[1]), macro_recall(out, drawn[1])
     assert before < 0.8
     assert after > before + 0.1
     assert line["after"]["macro_recall"] > line["before"]["macro_recall"]
     assert line["seconds"] < 60
 
 
-def test_the_new_bundle_says_where_it_comes_from(calibrated):
+def test_the_new_bundle_says_where_it_comes_from(calibrated, parent):
     out, line, complaints = calibrated
-    bundle, parent = read_bundle(out), read_bundle(SHIPPED_MODEL)
+    bundle, parent = read_bundle(out), read_bundle(parent)
     about = bundle.description
     assert line["sha256"] == bundle.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
     assert (about.parent.sha256, about.parent.name) == (parent.sha256, parent.description.name)
@@ -137,10 +145,10 @@ def test_int8_logits_are_features_times_weights_plus_bias_and_nothing_is_cut_off
     assert calibrated[1]["int8_logits_off"] < 0.3
 
 
-def test_a_class_without_labels_keeps_its_row_to_the_byte(calibrated):
+def test_a_class_without_labels_keeps_its_row_to_the_byte(calibrated, parent):
     now, was = (
         LastLayer(bytearray(bundle.model), bundle.description.outputs).dense
-        for bundle in map(read_bundle, (calibrated[0], SHIPPED_MODEL))
+        for bundle in map(read_bundle, (calibrated[0], parent))
     )
     monocyte = read_bundle(SHIPPED_MODEL).description.labels.index("monocyte")
     assert np.array_equal(now.weights[monocyte], was.weights[monocyte])
@@ -205,7 +213,7 @@ def test_the_parent_is_never_written(labelled, tmp_path, capsys):
             lambda folder: [shutil.rmtree(entry) for entry in folder.iterdir()],
             "a folder for each class is wanted",
         ),
-        (lambda folder: (folder / "basophil").mkdir(), "basophil: is no class of the model"),
+        (lambda folder: (folder / "blast").mkdir(), "blast: is no class of the model"),
         (lambda folder: (folder / "monocyte").mkdir(), "monocyte: the folder holds no image"),
         (
             lambda folder: (folder / "Neutrophil" / "1.png").rename(folder / "1.png"),
@@ -254,7 +262,7 @@ def test_images_that_are_left_out_are_named(labelled):
 def test_of_very_many_images_some_are_taken(labelled, monkeypatch):
     monkeypatch.setattr("edge.labelled.MAX_IMAGES_OF_A_CLASS", 10)
     cells = read_labelled(labelled, read_bundle(SHIPPED_MODEL).description.labels, "adaptive")
-    assert sorted(np.bincount(cells.labels)) == [0, 7, 10, 10]
+    assert sorted(Counter(cells.labels.tolist()).values()) == [7, 10, 10]
     assert any("10 of its 20 images are taken" in remark for remark in cells.remarks)
 
 
@@ -297,7 +305,7 @@ def test_help_loads_neither_opencv_nor_a_runtime():
     assert "--out FILE" in done.stdout
 
 
-def test_real_cells_of_another_microscope(tmp_path, capsys):
+def test_real_cells_that_the_parent_gets_wrong(tmp_path, parent, capsys):
     source = real_images("pbc")
     classes = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
     rng = np.random.default_rng(1)
@@ -309,11 +317,12 @@ def test_real_cells_of_another_microscope(tmp_path, capsys):
             for file in part:
                 (tmp_path / name / label / file.name).symlink_to(file)
     out = tmp_path / "pbc.tflite"
-    assert main(["calibrate", str(tmp_path / "labelled"), "--out", str(out), "--json"]) == 0
+    labelled = str(tmp_path / "labelled")
+    assert main(["calibrate", labelled, "--out", str(out), "--json", "--model", str(parent)]) == 0
     line = json.loads(capsys.readouterr().out)
     assert line["cells"] == dict.fromkeys(classes, 25)
     assert line["seconds"] < 60
-    before, after = (macro_recall(bundle, tmp_path / "others") for bundle in (SHIPPED_MODEL, out))
+    before, after = (macro_recall(bundle, tmp_path / "others") for bundle in (parent, out))
     assert before < 0.6
     assert after > 0.8
     # What was measured on cells held back must be what comes of others, within what 100 cells can tell.

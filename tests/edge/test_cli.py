@@ -46,8 +46,10 @@ def test_analyze_goes_on_past_what_it_cannot_read_and_says_so(pictures, capsys):
         assert (result["width"], result["height"]) == (640, 480)
         assert "cell_id" not in cell
         assert set(cell) == {
-            *("box", "crop", "label", "probability", "probabilities", "rejected", "complete", "heatmap")
+            *("box", "crop", "label", "probability", "probabilities", "trust", "rejected", "complete"),
+            "heatmap",
         }
+        assert result["scale"]["source"] == "red cells"
         assert result["quality"]["accepted"]
         assert result["timings_ms"]["total"] > 0
     for result in results[1:3]:
@@ -127,7 +129,7 @@ def test_a_damaged_model_is_refused_in_one_sentence_before_anything_is_analysed(
 
 def test_a_model_of_another_masking_recipe_is_refused(pictures, capsys):
     assert main(["analyze", "--recipe", "study", str(pictures)]) == 1
-    assert "was trained on crops of recipe adaptive/1" in capsys.readouterr().err
+    assert "was trained on crops of recipe adaptive/2" in capsys.readouterr().err
 
 
 def test_model_info_and_verify_tell_of_the_shipped_model(capsys):

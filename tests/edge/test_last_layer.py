@@ -17,6 +17,8 @@ from edge.runtime import RUNTIMES, Runtime, installed
 
 BUNDLE = read_bundle(SHIPPED_MODEL)
 OUTPUTS = BUNDLE.description.outputs
+CLASSES = len(BUNDLE.description.labels)
+FEATURES = 192
 CROPS = np.random.default_rng(3).integers(0, 256, (4, 120, 120, 3), np.uint8)
 
 
@@ -34,19 +36,19 @@ def per_tensor():
     model, last = opened()
     start = np.frombuffer(model, np.uint8).ctypes.data
     kernel, bias = last.dense.kernel(), last.dense.offsets()
-    for layer, offsets in ((last.dense, bias), (last.maps, np.zeros(4))):
+    for layer, offsets in ((last.dense, bias), (last.maps, np.zeros(CLASSES))):
         weights, scale, whole = quantized(kernel, offsets, layer.input_scale, per_channel=False)
         layer.weights[:], layer.weight_scale[:], layer.bias[:] = weights, scale, whole
         layer.bias_scale[:] = np.float32(layer.input_scale) * scale
         for view in (layer.weight_scale, layer.bias_scale):
             at = view.ctypes.data - start - 4
-            assert model[at : at + 4] == (4).to_bytes(4, "little"), "a vector's length stands before it"
+            assert model[at : at + 4] == CLASSES.to_bytes(4, "little"), "a vector's length stands before it"
             model[at : at + 4] = (1).to_bytes(4, "little")
     root = Table.root(model)
     tensors = root.tables(2)[0].tables(0)
     for number in last.dense.tensors | last.maps.tensors:
         zeros = tensors[number].table(4).numbers(3, "<i8")
-        if zeros.size == 4:
+        if zeros.size == CLASSES:
             at = zeros.ctypes.data - start - 4
             model[at : at + 4] = (1).to_bytes(4, "little")
     return bytes(model)
@@ -93,7 +95,7 @@ def test_what_is_written_is_what_the_file_answers(runtime, per_channel):
     model, last = opened() if per_channel else opened(per_tensor())
     rng = np.random.default_rng(5)
     kernel = last.dense.kernel() + rng.normal(0, 0.2, last.dense.weights.shape)
-    bias = last.dense.offsets() + rng.normal(0, 2, 4)
+    bias = last.dense.offsets() + rng.normal(0, 2, CLASSES)
     last.write(kernel, bias, (-40, 40), (-300, 300))
     session = Runtime(bytes(model), OUTPUTS, choice=runtime)
     for crop in CROPS:
@@ -184,8 +186,8 @@ def test_numbers_that_another_layer_shares_are_not_written_unnoticed():
     def of_shape(*shape):
         return next(tensor for tensor in tensors if tuple(tensor.numbers(0, "<i4")) == shape)
 
-    place = of_shape(128, 1, 1, 128)._field(2)  # noqa: SLF001 (where the number of its buffer stands)
-    model[place : place + 4] = of_shape(4, 128).number(2, "I").to_bytes(4, "little")
+    place = of_shape(FEATURES, 1, 1, FEATURES)._field(2)  # noqa: SLF001 (where the number of its buffer stands)
+    model[place : place + 4] = of_shape(CLASSES, FEATURES).number(2, "I").to_bytes(4, "little")
     last = LastLayer(model, OUTPUTS)
     with pytest.raises(BundleError, match="another layer shares"):
         last.write(last.dense.kernel()[::-1], last.dense.offsets(), (-9, 9), (-9, 9))

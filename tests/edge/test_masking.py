@@ -12,7 +12,7 @@ from real_data import real_images
 
 from edge.cameras.replay import read_image
 from edge.masking import CROP_SIZE, cut_crop, find_cells
-from edge.masking.adaptive import WHITE_LEVEL
+from edge.masking.stain import WHITE_LEVEL
 
 BACKGROUND = (225, 220, 215)
 RED_CELL = (205, 165, 165)
@@ -57,7 +57,7 @@ def test_the_nucleus_mask_covers_the_drawn_nucleus():
     cv2.circle(truth, (320, 240), 38, 1, -1)
     nucleus = find_cells(pixels).picture() == 255
     dice = 2 * (nucleus & (truth > 0)).sum() / (nucleus.sum() + truth.sum())
-    assert dice > 0.93
+    assert dice > 0.97
 
 
 def test_a_field_without_white_cells_has_none():
@@ -82,6 +82,55 @@ def test_lobes_of_one_nucleus_are_one_cell_and_neighbours_are_two():
     assert len(find_cells(pixels).cells) == 1
     pixels = draw_nucleus(draw_nucleus(field(), 270, 240), 372, 240)
     assert len(find_cells(pixels).cells) == 2
+
+
+@pytest.mark.parametrize("red_cells", [True, False])
+def test_cells_that_touch_are_two_and_large_lobes_in_one_cell_are_one(red_cells):
+    """All four parts are as large as a red cell: only the cell around them tells the two cases apart."""
+    pixels = field(red_cells=red_cells)
+    for x in (302, 418):
+        draw_nucleus(pixels, x, 240, radius=52)
+    assert len(find_cells(pixels).cells) == 2
+    pixels = field(red_cells=red_cells)
+    cv2.circle(pixels, (360, 240), 105, (200, 170, 210), -1, cv2.LINE_AA)
+    for x in (315, 405):
+        cv2.circle(pixels, (x, 240), 38, NUCLEUS, -1, cv2.LINE_AA)
+    assert len(find_cells(pixels).cells) == 1
+
+
+def test_nuclei_that_touch_are_parted_where_the_cells_have_a_neck():
+    pixels = field()
+    for x in (295, 425):
+        draw_nucleus(pixels, x, 240, radius=66)
+    cells = find_cells(pixels).cells
+    assert len(cells) == 2
+    assert all(sum(holds(cell.nucleus_box, x, 240) for cell in cells) == 1 for x in (295, 425))
+
+
+def test_red_cells_that_take_up_blue_dye_are_no_nuclei():
+    pixels = np.where(field() == RED_CELL, np.uint8((150, 105, 160)), field())
+    cv2.circle(pixels, (320, 240), 60, (215, 175, 210), -1, cv2.LINE_AA)
+    cv2.circle(pixels, (320, 240), 48, (80, 25, 110), -1, cv2.LINE_AA)
+    (cell,) = find_cells(pixels).cells
+    assert holds(cell.nucleus_box, 320, 240)
+    assert cell.nucleus_box[2] < 120
+
+
+def test_a_pale_nucleus_beside_a_dark_one_is_found_too():
+    pixels = draw_nucleus(field(), 200, 240)
+    cv2.circle(pixels, (440, 240), 60, (210, 190, 215), -1, cv2.LINE_AA)
+    cv2.circle(pixels, (440, 240), 48, (150, 100, 175), -1, cv2.LINE_AA)
+    assert len(find_cells(pixels).cells) == 2
+
+
+def test_cytoplasm_hardly_darker_than_the_glass_belongs_to_its_cell():
+    pixels = np.full((480, 640, 3), BACKGROUND, np.uint8)
+    cv2.circle(pixels, (320, 240), 80, (207, 200, 190), -1, cv2.LINE_AA)  # no bluer than the glass
+    cv2.circle(pixels, (310, 240), 45, NUCLEUS, -1, cv2.LINE_AA)
+    truth = np.zeros(pixels.shape[:2], np.uint8)
+    cv2.circle(truth, (320, 240), 80, 1, -1)
+    cell = find_cells(pixels).picture() > 0
+    assert 2 * (cell & (truth > 0)).sum() / (cell.sum() + truth.sum()) > 0.95
 
 
 @pytest.mark.parametrize("place", [(10, 240), (320, 5), (635, 240), (320, 474)])
@@ -178,4 +227,4 @@ def test_another_microscope_and_stain_is_masked_as_well():
         truth = cv2.imread(str(images.parent / "masks" / file.name), cv2.IMREAD_GRAYSCALE) > 200
         nucleus = find_cells(read_image(file)).picture() == 255
         dice.append(2 * (nucleus & truth).sum() / max(1, nucleus.sum() + truth.sum()))
-    assert np.mean(dice) > 0.9
+    assert np.mean(dice) > 0.94

@@ -40,6 +40,7 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
         "height": 480,
         "model": {"name": "scripted", "sha256": "0" * 64},
         "quality": {"accepted": True, "reason": None, "focus": 5.0, "brightness": 180.0, "clipped": 0.0},
+        "scale": None,
         "timings_ms": {"total": 1.0},
         "cells": [
             {
@@ -49,6 +50,7 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
                 "label": "neutrophil",
                 "probability": 0.9,
                 "probabilities": {"neutrophil": 0.1, "lymphocyte": 0.1, "monocyte": 0.1, "eosinophil": 0.1},
+                "trust": None,
                 "rejected": None,
                 "complete": True,
                 "heatmap": {"shape": [2, 2], "data": "AAEAAQ==", "peak": 3.5},

@@ -1,0 +1,96 @@
+"""The cell around each nucleus: what is neither bare glass nor red cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_REACH = 0.8  # of the nucleus's radius, beyond its hull
+_REACH_ALONE = 1.5  # of the same, for a cell that lies free
+_RIM = 0.12  # of the same: what surrounds a nucleus belongs to its cell
+_BLUISH = 0.15  # of the way from glass to nucleus in the log of blue over green
+_SMOOTH = 0.35  # of the nucleus's radius: narrower parts of a cell are its neighbours' rims
+_SMOOTH_ALONE = 0.6  # of the same, for a cell that lies free
+_SOLID = 0.95  # of its convex hull: a cell without bays
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What cells lie in. Images are (h, w) at working scale.
+
+    ratio: float32, log of blue over green. tissue: bool, what cells cover. bare_ratio: the ratio on bare
+    glass.
+    """
+
+    ratio: NDArray[np.float32]
+    tissue: NDArray[np.bool_]
+    bare_ratio: float
+
+
+def grow_cell(
+    labels: NDArray[np.int32],
+    owner: NDArray[np.int32],
+    rank: int,
+    around: Surroundings,
+) -> None:
+    """Write cell `rank` into `labels`, those of `FieldMasks`: its nucleus and its cytoplasm.
+
+    owner: int32 (h, w), rank + 1 in the nucleus. A cell that lies free is all tissue there. Where that has
+    bays, red cells were taken along, and only what is bluer than these is kept.
+    """
+    mine = owner == rank + 1
+    ys, xs = np.nonzero(mine)
+    radius = float(np.sqrt(len(xs) / np.pi))
+    reach = int(np.ceil(_REACH_ALONE * radius)) + 2
+    height, width = labels.shape
+    y0, y1 = max(0, int(ys.min()) - reach), min(height, int(ys.max()) + reach + 1)
+    x0, x1 = max(0, int(xs.min()) - reach), min(width, int(xs.max()) + reach + 1)
+    window = np.s_[y0:y1, x0:x1]
+    nucleus = mine[window].astype(np.uint8)
+    points = np.stack([xs - x0, ys - y0], axis=1).astype(np.int32)
+    hull = np.zeros_like(nucleus)
+    cv2.fillConvexPoly(hull, cv2.convexHull(points), (1,))
+    distance = cv2.distanceTransform(1 - hull, cv2.DIST_L2, 3)
+    view, others = labels[window], owner[window]
+    foreign = (others > 0) & (nucleus == 0)
+    allowed = around.tissue[window]
+    if foreign.any():
+        allowed = allowed & (distance <= cv2.distanceTransform((~foreign).view(np.uint8), cv2.DIST_L2, 3))
+    sure = (hull > 0) | (distance <= _RIM * radius)
+    start = (int(points[0, 1]), int(points[0, 0]))
+    keep = _piece(sure | (allowed & (distance <= _REACH_ALONE * radius)), hull, start, _SMOOTH_ALONE * radius)
+    if not _is_round(keep):
+        level = float(np.median(around.ratio[window][nucleus > 0]))
+        # Red cells absorb blue as well: their ratio lies at or below that of the bare glass.
+        bluish = around.ratio[window] > around.bare_ratio + _BLUISH * (level - around.bare_ratio)
+        keep = _piece(
+            sure | (allowed & bluish & (distance <= _REACH * radius)), hull, start, _SMOOTH * radius
+        )
+    free = (others == 0) & ((view == 0) | (view % 2 == 1) & (distance < 1))
+    view[keep & free] = 2 * rank + 1
+    view[nucleus > 0] = 2 * rank + 2
+
+
+def _piece(
+    cell: NDArray[np.bool_], hull: NDArray[np.uint8], start: tuple[int, int], width: float
+) -> NDArray[np.bool_]:
+    """Give what hangs together with `start`, a row and a column, by more than `width` pixels, or is hull."""
+    # An opening with a disc; by distances it costs the same for every size.
+    depth = cv2.distanceTransform(cell.view(np.uint8), cv2.DIST_L2, 3)
+    shallow = np.asarray(depth <= width / 2, np.uint8)
+    opened = (cv2.distanceTransform(shallow, cv2.DIST_L2, 3) < width / 2) | (hull > 0)
+    _, pieces = cv2.connectedComponents(opened.view(np.uint8))
+    return np.asarray(pieces == pieces[start])
+
+
+def _is_round(cell: NDArray[np.bool_]) -> bool:
+    """Tell whether a cell lies free: with neighbours taken along it would have bays."""
+    contours, _ = cv2.findContours(cell.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = max(contours, key=cv2.contourArea)
+    return bool(cv2.contourArea(contour) >= _SOLID * cv2.contourArea(cv2.convexHull(contour)))

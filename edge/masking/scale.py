@@ -1,0 +1,161 @@
+"""How large a micrometre is: the red cells of a picture are the ruler, whatever the magnification.
+
+Red cells are 7 to 8 micrometres across and lie in nearly every field. Whole ones that lie free are rare, but
+the arc of a rim is enough: its length over the angle that it turns by is its radius.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RED_CELL_UM = 7.5
+"""Diameter of a red cell in a dried smear, micrometres."""
+
+_STEP = 4  # points of a contour that are averaged to one: pixels' corners are no curvature
+_FEWEST_VERTICES = 4
+_LEAST_TURN = np.radians(80)  # a shorter arc does not tell its radius
+_ROUGHEST = 0.7  # standard deviation of an arc's curvature, of its mean: beyond, it is no circle
+_SPREAD = 0.15  # natural log: red cells of one picture differ by so much
+_NUCLEUS_IN_RED_CELLS = 1.5  # diameters; median over classes of both labelled sets, 1.3 to 2.0
+_NUCLEUS_SPREAD = 0.3  # natural log, of the same
+_FURTHEST_FROM_NUCLEUS = 0.9  # natural log: a nucleus of 0.6 to 3.7 red cells; beyond, it is specks or folds
+_ARC_SPREAD = 0.15  # natural log: error of a diameter from one whole turn of rim
+_ENOUGH_TURNS = 0.5  # of rim, for the red cells to be called the source of a scale
+
+
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """Diameter of a red cell in pixels, and the rim that was seen of red cells, in whole turns."""
+
+    diameter: float
+    turns: float
+
+    @property
+    def is_seen(self) -> bool:
+        """Tell whether red cells gave the scale; otherwise the nucleus did, as a guess."""
+        return self.turns >= _ENOUGH_TURNS
+
+
+@dataclass(frozen=True, slots=True)
+class Rims:
+    """The convex arcs in a picture that may be rims of red cells.
+
+    radii, turns: float64 (n,) each, pixels and whole turns. largest_part: area of the largest piece of a
+    nucleus, pixels.
+    """
+
+    radii: NDArray[np.float64]
+    turns: NDArray[np.float64]
+    largest_part: float
+
+    def ruler(self, nucleus_area: float) -> Ruler:
+        """Give a red cell's diameter from the rims, and from a nucleus as far as these do not tell.
+
+        nucleus_area: of one white cell's nucleus, pixels. The two sources are averaged in log scale by their
+        precision.
+        """
+        guess = np.log(2 * np.sqrt(nucleus_area / np.pi) / _NUCLEUS_IN_RED_CELLS)
+        logs = np.log(2 * self.radii)
+        possible = np.abs(logs - guess) < _FURTHEST_FROM_NUCLEUS
+        if not possible.any():
+            return Ruler(float(np.exp(guess)), 0.0)
+        radii, turns, logs = self.radii[possible], self.turns[possible], logs[possible]
+        # The size that most rim speaks for; debris and platelets have little of it.
+        near = np.exp(-0.5 * ((logs[:, None] - logs) / _SPREAD) ** 2) @ (turns * radii)
+        near *= np.exp(-0.5 * ((logs - guess) / (2 * _NUCLEUS_SPREAD)) ** 2)
+        alike = np.abs(logs - logs[np.argmax(near)]) < 2 * _SPREAD
+        seen = float(turns[alike].sum())
+        precision = seen / _ARC_SPREAD**2, 1 / _NUCLEUS_SPREAD**2
+        rims = np.average(logs[alike], weights=turns[alike])
+        return Ruler(float(np.exp(np.average([rims, guess], weights=precision))), seen)
+
+
+def find_rims(
+    tissue: NDArray[np.bool_], nuclei: NDArray[np.uint8], outside: NDArray[np.bool_] | None
+) -> Rims:
+    """Find the rims of red cells.
+
+    tissue: bool (h, w), what cells cover. nuclei: uint8 (h, w), nonzero in nuclei, around which rims are a
+    white cell's. outside: bool (h, w), what is no picture, or None.
+    """
+    _, _, stats, _ = cv2.connectedComponentsWithStats(nuclei)
+    largest = max((int(area) for area in stats[1:, cv2.CC_STAT_AREA]), default=0)
+    radii, turns = _arcs(tissue, _not_red_cells(nuclei, 2 * np.sqrt(largest / np.pi), outside))
+    return Rims(radii, turns, float(max(1, largest)))
+
+
+def _not_red_cells(
+    nuclei: NDArray[np.uint8], nucleus_diameter: float, outside: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """Give where a rim is not a red cell's: around nuclei, and at the frame's edge or a wedge's."""
+    distance = cv2.distanceTransform((nuclei == 0).astype(np.uint8), cv2.DIST_L2, 3)
+    blocked = np.asarray(distance < 0.4 * nucleus_diameter + 3)
+    if outside is not None:
+        blocked |= np.asarray(cv2.dilate(outside.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0)
+    blocked[:2] = blocked[-2:] = True
+    blocked[:, :2] = blocked[:, -2:] = True
+    return blocked
+
+
+def _arcs(
+    tissue: NDArray[np.bool_], blocked: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give radius (pixels) and angle (whole turns) of every convex arc long enough and not blocked."""
+    opened = cv2.morphologyEx(tissue.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    vertices = [_polygon(contour) for contour in contours if len(contour) >= 6 * _STEP]
+    if not vertices:
+        return np.empty(0), np.empty(0)
+    points = np.concatenate(vertices)
+    ends = np.cumsum([len(part) for part in vertices])
+    inner = np.ones(len(points), bool)
+    inner[ends - 1] = inner[ends - 2] = False  # the two that close a contour belong to two contours
+    inner = inner[:-2]
+    side = np.diff(points, axis=0)
+    length = np.hypot(side[:, 0], side[:, 1])
+    across = side[:-1, 0] * side[1:, 1] - side[:-1, 1] * side[1:, 0]
+    along = (side[:-1] * side[1:]).sum(axis=1)
+    turn = -np.arctan2(across, along)  # OpenCV runs an outer contour so that convex is negative
+    smooth = (np.roll(turn, 1) + 2 * turn + np.roll(turn, -1)) / 4
+    place = points[1:-1].astype(int)
+    good = inner & (smooth > 0) & ~blocked[place[:, 1], place[:, 0]]
+    # The corner where a rim meets the frame, or another cell, reaches one vertex further than itself.
+    good[1:-1] &= good[:-2] & good[2:]
+    change = np.diff(np.concatenate([[0], good.view(np.int8), [0]]))
+    starts, stops = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+    long_enough = stops - starts >= _FEWEST_VERTICES
+    starts, stops = starts[long_enough], stops[long_enough]
+    way = length[1:]
+    curvature = smooth / np.maximum(way, 1e-6)
+    total, ways, mean, square = (
+        _sums(values, starts, stops) for values in (turn, way, curvature, curvature * curvature)
+    )
+    mean, square = mean / (stops - starts), square / (stops - starts)
+    deviation = np.sqrt(np.maximum(square - mean * mean, 0))
+    arcs = (total >= _LEAST_TURN) & (deviation <= _ROUGHEST * mean)
+    return ways[arcs] / total[arcs], total[arcs] / (2 * np.pi)
+
+
+def _sums(
+    values: NDArray[np.float64], starts: NDArray[np.intp], stops: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Give the sum over each of the runs from start up to stop."""
+    cumulated = np.concatenate([[0.0], np.cumsum(values)])
+    return np.asarray(cumulated[stops] - cumulated[starts], np.float64)
+
+
+def _polygon(contour: cv2.typing.MatLike) -> NDArray[np.float64]:
+    """Give the means of every few points of a closed contour, the first two again at the end: (n, 2)."""
+    points = (
+        np.asarray(contour, np.float64)[: len(contour) // _STEP * _STEP, 0, :]
+        .reshape(-1, _STEP, 2)
+        .mean(axis=1)
+    )
+    return np.concatenate([points, points[:2]])

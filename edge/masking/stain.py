@@ -1,0 +1,98 @@
+"""One look for every stain and camera: colours are set by what the picture itself holds.
+
+Three things in a smear are the same everywhere: bare glass lets all light through, nuclei take up the blue
+dye, red cells are full of hemoglobin and eosin. In optical density (Beer-Lambert) a stain is a direction, so
+the matrix that takes a picture's nuclei and red cells to those of a reference takes the rest along. Macenko
+et al. 2009 find the two directions by statistics over all pixels; here the masks say which pixels they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.masking.thresholds import histogram, quantile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.masking.field import Pixels
+
+WHITE_LEVEL = 235
+"""Grey level that the cell-free background is brought to."""
+
+_NUCLEUS = np.array([0.75, 1.15, 0.20])
+_RED_CELL = np.array([0.14, 0.27, 0.18])
+"""Optical density (natural log; red, green, blue) of the reference: between the two labelled sets."""
+
+_THIRD = 0.5  # length of the third axis, across the two stains: of the nucleus's density
+_FAINTEST = 0.15  # density (length) of red cells, below which they are not told from uneven glass
+_FEWEST = 200  # pixels of red cells at working scale
+_LARGEST_GAIN = 8.0  # of any mixture of channels; beyond, the two stains lie too close and noise would show
+_LARGEST_PLAIN_GAIN = 3.0
+_DENSEST = np.log(WHITE_LEVEL)
+_THINNEST = -np.log(1.2)  # brighter than the background by so much is a highlight
+
+
+@dataclass(frozen=True, slots=True)
+class Stain:
+    """How a picture's colours become the reference's.
+
+    white: RGB of the cell-free background, float32 (3,). mixing: float32 (3, 3), a picture's optical density
+    to the reference's.
+    """
+
+    white: NDArray[np.float32]
+    mixing: NDArray[np.float32]
+
+    def normalized(self, pixels: Pixels) -> Pixels:
+        """Give uint8 RGB (h, w, 3) as it would look under the reference stain on the reference camera."""
+        levels = np.maximum(np.arange(256, dtype=np.float32), 1.0)[:, None]
+        density = np.clip(np.log(np.maximum(self.white, 32.0) / levels), _THINNEST, _DENSEST)
+        table = density.astype(np.float32).reshape(1, 256, 3)
+        mixed = cv2.transform(cv2.LUT(pixels, table), -self.mixing)
+        return np.asarray(cv2.convertScaleAbs(cv2.exp(mixed), alpha=WHITE_LEVEL), np.uint8)
+
+
+def measure_stain(
+    small: Pixels, white: NDArray[np.float32], nuclei: NDArray[np.bool_], red_cells: NDArray[np.bool_]
+) -> Stain:
+    """Measure a picture's stain. small: uint8 RGB (h, w, 3). nuclei, red_cells: bool (h, w).
+
+    Without nuclei nothing but the white point is set. Without enough red cells, or where they have the colour
+    of the nuclei, all channels get one gain.
+    """
+    if not nuclei.any():
+        return Stain(white, np.eye(3, dtype=np.float32))
+    nucleus = _density(small, white, nuclei)
+    red_cell = _density(small, white, red_cells) if np.count_nonzero(red_cells) >= _FEWEST else np.zeros(3)
+    own = _axes(nucleus, red_cell)
+    # By cross products: a linear algebra library wakes its threads for a matrix of nine numbers.
+    inverse = np.stack([np.cross(own[:, (k + 1) % 3], own[:, (k + 2) % 3]) for k in range(3)])
+    determinant = float(inverse[0] @ own[:, 0])
+    if np.linalg.norm(red_cell) >= _FAINTEST and abs(determinant) > 1e-6:
+        mixing = _axes(_NUCLEUS, _RED_CELL) @ inverse / determinant
+        if np.linalg.norm(mixing) <= _LARGEST_GAIN:
+            return Stain(white, mixing.astype(np.float32))
+    gain = min(_LARGEST_PLAIN_GAIN, float(_NUCLEUS[1]) / max(float(nucleus[1]), 0.1))
+    return Stain(white, gain * np.eye(3, dtype=np.float32))
+
+
+def _density(small: Pixels, white: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    mask = where.view(np.uint8)
+    median = np.array(
+        [quantile(histogram(np.asarray(channel, np.uint8), mask), 0.5) for channel in cv2.split(small)]
+    )
+    return np.asarray(np.log(np.maximum(white, 1.0) / np.maximum(median, 4.0)), np.float64)
+
+
+def _axes(nucleus: NDArray[np.float64], red_cell: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the two stains and what lies across both, as columns."""
+    across = np.cross(nucleus, red_cell)
+    length = float(np.linalg.norm(across))
+    if length > 0:
+        across *= _THIRD * np.linalg.norm(nucleus) / length
+    return np.stack([nucleus, red_cell, across], axis=1)

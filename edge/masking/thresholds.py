@@ -1,0 +1,67 @@
+"""Thresholds that a picture sets for itself, from the histogram of a uint8 image.
+
+Otsu (1979), for two and three classes: the borders that leave the least variance within the classes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Histogram = NDArray[np.float64]
+
+_COARSE = 64  # bins that three classes are sought in; all pairs of 256 would cost more than the picture
+_LEVELS = np.arange(256, dtype=np.float64)
+
+
+def histogram(image: NDArray[np.uint8], inside: NDArray[np.uint8] | None = None) -> Histogram:
+    """Count the levels of an image, uint8 (h, w), where `inside`, uint8 (h, w), is not 0: float64 (256,)."""
+    return np.asarray(cv2.calcHist([image], [0], inside, [256], [0, 256]), np.float64)[:, 0]
+
+
+def quantile(counts: Histogram, share: float) -> int:
+    """Give the level at or below which this share of the pixels lies, for the counts of each level (256,)."""
+    cumulated = np.cumsum(counts)
+    return int(min(255, np.searchsorted(cumulated, share * cumulated[-1])))
+
+
+def split_in_two(counts: Histogram) -> tuple[int, float]:
+    """Give Otsu's threshold, the highest level of the lower class, and how clearly it parts, 0 to 1.
+
+    The second is the share of the variance that lies between the classes: 1 for two sharp kinds, 0.75 for
+    levels spread evenly, 0.64 for one bell-shaped kind. 0 where there is one level only, or none.
+    """
+    below = np.cumsum(counts)
+    sums = np.cumsum(counts * _LEVELS)
+    total, mean = below[-1], sums[-1] / max(1.0, below[-1])
+    above = total - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = (mean * below - sums) ** 2 / (below * above)
+    between[~np.isfinite(between)] = 0
+    # Between two sharp kinds every level is as good: the middle one leaves most room to noise.
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
+    variance = float(((_LEVELS - mean) ** 2) @ counts) / max(1.0, total)
+    if variance <= 0:
+        return 0, 0.0
+    return int(best[len(best) // 2]), float(between.max() / variance)
+
+
+def split_in_three(counts: Histogram) -> tuple[int, int]:
+    """Give the highest levels of the lowest and of the middle of three classes, to four levels."""
+    bins = counts.reshape(_COARSE, -1).sum(axis=1)
+    levels = np.arange(_COARSE)
+    n, s = np.cumsum(bins), np.cumsum(bins * levels)
+    low_n, low_s = n[:, None], s[:, None]
+    mid_n, mid_s = n[None] - low_n, s[None] - low_s
+    high_n, high_s = n[-1] - n[None], s[-1] - s[None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = low_s**2 / low_n + mid_s**2 / mid_n + high_s**2 / high_n
+    between[~np.isfinite(between)] = -1
+    first, second = np.unravel_index(int(np.argmax(between)), between.shape)
+    width = 256 // _COARSE
+    return int(first) * width + width - 1, int(second) * width + width - 1

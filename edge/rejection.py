@@ -1,0 +1,109 @@
+"""When the model does not answer: the cell is of no class that it counts, unlike its kind, or between two.
+
+Confidence alone is not enough, for a network is often sure of what it has never seen; nor is distance in
+feature space, for it says nothing of two classes that lie side by side. Both come out of the same int8 pass.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from msgspec import Meta, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+OTHER = "other"
+"""The class of what is seen and not counted: immature granulocytes, erythroblasts, platelets, artefacts."""
+
+Reason = Literal["other", "unfamiliar", "uncertain"]
+_MOST = 12.0  # logits: beyond, int8 tells nothing any more
+
+
+class Familiarity(Struct, frozen=True):
+    """What makes a call trusted: a logistic regression on its confidence and its distance.
+
+    centres: mean features of each label's training cells, (labels, features). spread: their standard
+    deviation within a class, (features,). usual_distance: that 99 % of known cells stay within. trust =
+    logistic(intercept + confidence * log-odds of the call - distance * its distance); below minimum_trust, no
+    answer.
+    """
+
+    centres: tuple[tuple[float, ...], ...]
+    spread: tuple[float, ...]
+    usual_distance: float
+    intercept: float
+    confidence: float
+    distance: float
+    minimum_trust: Annotated[float, Meta(ge=0, le=1)]
+
+
+class Reject(Struct, frozen=True, omit_defaults=True):
+    """When the model does not answer: below this probability, or, where the bundle knows, this trust."""
+
+    minimum_probability: Annotated[float, Meta(ge=0, le=1)]
+    familiarity: Familiarity | None = None
+
+
+def log_odds(probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give the log-odds, float64 (n,), of the called class (n,) in probabilities (n, classes)."""
+    p = probabilities[np.arange(len(called)), called].astype(np.float64)
+    odds = np.log(np.maximum(p, 1e-9)) - np.log(np.maximum(1 - p, 1e-9))
+    return np.asarray(np.clip(odds, -_MOST, _MOST), np.float64)
+
+
+def distances(
+    features: NDArray[np.float32], called: NDArray[np.int64], known: Familiarity
+) -> NDArray[np.float64]:
+    """Give how far features (n, f) lie from the centre of their called class (n,): float64 (n,).
+
+    Root mean square over the features of the difference in standard deviations: a Mahalanobis distance with
+    a shared diagonal covariance (Lee et al. 2018).
+    """
+    off = (features - np.array(known.centres)[called]) / np.array(known.spread)
+    return np.asarray(np.sqrt(np.mean(off * off, axis=1)), np.float64)
+
+
+def trust(
+    probabilities: NDArray[np.float64],
+    features: NDArray[np.float32],
+    called: NDArray[np.int64],
+    known: Familiarity,
+) -> NDArray[np.float64]:
+    """Give the trust in calls, float64 (n,) in 0 to 1."""
+    score = (
+        known.intercept
+        + known.confidence * log_odds(probabilities, called)
+        - known.distance * distances(features, called, known)
+    )
+    return np.asarray(1 / (1 + np.exp(-score)), np.float64)
+
+
+def judge(
+    rule: Reject,
+    labels: Sequence[str],
+    probabilities: NDArray[np.float32],
+    features: NDArray[np.float32] | None,
+) -> tuple[float, Reason | None]:
+    """Give the trust in one call, 0 to 1, and why it is not to be counted, or None.
+
+    probabilities: (labels,). features: (f,) or None. The trust is in the likeliest class that is counted,
+    also where `other` is likelier; without a bundle's `familiarity` it is that class's probability.
+    """
+    counted = np.array([label != OTHER for label in labels])
+    best = int(np.where(counted, probabilities, -1.0).argmax())
+    known = rule.familiarity
+    if known is None or features is None:
+        trusted, enough, far = float(probabilities[best]), rule.minimum_probability, False
+    else:
+        row, called = probabilities[None].astype(np.float64), np.array([best])
+        trusted, enough = float(trust(row, features[None], called, known)[0]), known.minimum_trust
+        far = bool(distances(features[None], called, known)[0] > known.usual_distance)
+    if labels[int(probabilities.argmax())] == OTHER:
+        return trusted, "other"
+    if trusted < enough:
+        return trusted, "unfamiliar" if far else "uncertain"
+    return trusted, "uncertain" if probabilities[best] < rule.minimum_probability else None

@@ -1,0 +1,47 @@
+"""What a bundle is worth on labelled images, as the device would call them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from drawn_data import draw_data
+
+pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
+
+from edge.config import SHIPPED_MODEL
+from edge.errors import ConfigError
+from trainer.bundle_measurement import measure_bundle
+from trainer.datasets import list_images
+
+SIMPLE = "blood-cell-images/TEST_SIMPLE"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Give a folder with a drawn TEST_SIMPLE, two images a class."""
+    folder = tmp_path_factory.mktemp("data")
+    drawn = draw_data(folder / "drawn", photographs=2, copies=1)
+    (folder / "blood-cell-images").mkdir()
+    (drawn / "blood-cell-images" / "TRAIN").rename(folder / SIMPLE)
+    groups = {image.name: f"p{i}" for i, image in enumerate(list_images(folder, SIMPLE))}
+    (folder / "groups.json").write_text(
+        json.dumps({"schema": "leukoscope.photographs/1", "groups": groups}), encoding="utf-8"
+    )
+    return folder
+
+
+def test_every_image_is_called_once_and_refusals_are_counted(data, tmp_path):
+    found = measure_bundle(SHIPPED_MODEL, data, SIMPLE, groups_in=tmp_path, photographs=data / "groups.json")
+    assert found.images + found.left_out == 8
+    assert found.photographs == found.images
+    assert sum(map(sum, found.calls.confusion)) == found.images
+    assert found.part == "all"
+    assert 0 <= found.rejecting["called"] <= 1
+    assert found.rejecting.keys() >= {"wrong_calls", "wrong_calls_at_90"}
+    assert "auroc" not in found.rejecting, "there is nothing to refuse in this set"
+
+
+def test_what_a_model_was_trained_on_measures_nothing(data, tmp_path):
+    with pytest.raises(ConfigError, match="was trained on it; give its run"):
+        measure_bundle(SHIPPED_MODEL, data, "blood-cell-images/TRAIN", groups_in=tmp_path)
