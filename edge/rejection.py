@@ -20,6 +20,7 @@ OTHER = "other"
 """The class of what is seen and not counted: immature granulocytes, erythroblasts, platelets, artefacts."""
 
 Reason = Literal["other", "unfamiliar", "uncertain"]
+_TOO_FAR = 1.5  # of the usual distance
 _MOST = 12.0  # logits: beyond, int8 tells nothing any more
 
 
@@ -27,7 +28,8 @@ class Familiarity(Struct, frozen=True):
     """What makes a call trusted: a logistic regression on its confidence and its distance.
 
     centres: mean features of each label's training cells, (labels, features). spread: their standard
-    deviation within a class, (features,). usual_distance: that 99 % of known cells stay within. trust =
+    deviation within a class, (features,). usual_distance: that 99 % of known cells stay within; at 1.5 times it there is
+    no answer. trust =
     logistic(intercept + confidence * log-odds of the call - distance * its distance); below minimum_trust, no
     answer.
     """
@@ -101,7 +103,10 @@ def judge(
     else:
         row, called = probabilities[None].astype(np.float64), np.array([best])
         trusted, enough = float(trust(row, features[None], called, known)[0]), known.minimum_trust
-        far = bool(distances(features[None], called, known)[0] > known.usual_distance)
+        off = float(distances(features[None], called, known)[0])
+        far = off > known.usual_distance
+        if off > _TOO_FAR * known.usual_distance:  # like nothing in training, however sure the network is
+            enough = 1.0
     if labels[int(probabilities.argmax())] == OTHER:
         return trusted, "other"
     if trusted < enough:

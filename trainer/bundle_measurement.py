@@ -18,6 +18,7 @@ from trainer.recipe import Recipe
 from trainer.rejection import figures
 from trainer.run import progress_bar, read_run
 from trainer.samples import load_samples, named
+from trainer.splits import photograph_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +120,7 @@ def measure_bundle(
             right,
             is_known,
             np.array([call.label != OTHER for call in calls]),
+            photograph_weights(samples.photographs),
         ),
     )
 

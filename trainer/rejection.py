@@ -38,14 +38,20 @@ class Outputs:
 
 
 def fit_rejection(
-    seen: Outputs, held_out: Outputs, classes: Sequence[str], temperature: float, minimum_probability: float
+    seen: Outputs,
+    held_out: Outputs,
+    weights: NDArray[np.float64],
+    classes: Sequence[str],
+    temperature: float,
+    minimum_probability: float,
 ) -> tuple[Reject, dict[str, float]]:
     """Fit the rule; give it with its figures on the held-out cells.
 
     seen: training cells, which say where each class lies in feature space. held_out: they say how much
     confidence and distance tell, and where the threshold lies: the lowest at which at most 1 % of the calls
-    are wrong, and not so high that more than 10 % of known cells are refused. With too few calls to learn
-    from that should not have been made, only the minimum probability stands.
+    are wrong, and not so high that more than 10 % of known cells are refused. weights: (n,) of the held-out
+    cells, so that each photograph counts once. With too few calls to learn from that should not have been
+    made, only the minimum probability stands.
     """
     plain = Reject(minimum_probability)
     if not len(held_out.labels) or set(np.unique(seen.labels)) != set(range(len(classes))):
@@ -70,20 +76,21 @@ def fit_rejection(
         return plain, {}
     confidence, distance = log_odds(probabilities, called), distances(held_out.features, called, known)
     # Both kinds weigh the same: how many strangers a set happens to hold says nothing of the clinic's.
-    fitted = LogisticRegression(class_weight="balanced").fit(np.stack([confidence, -distance], axis=1), right)
-    weights = [max(0.0, float(w)) for w in fitted.coef_[0]]
+    terms = np.stack([confidence, -distance], axis=1)
+    fitted = LogisticRegression(class_weight="balanced").fit(terms, right, sample_weight=weights)
+    confidence_weight, distance_weight = (max(0.0, float(w)) for w in fitted.coef_[0])
     known = replace(
         known,
-        usual_distance=round(float(np.quantile(distance[right], 0.99)), 3),
+        usual_distance=round(_quantile(distance[right], weights[right], 0.99), 3),
         intercept=round(float(fitted.intercept_[0]), 4),
-        confidence=round(weights[0], 4),
-        distance=round(weights[1], 4),
+        confidence=round(confidence_weight, 4),
+        distance=round(distance_weight, 4),
     )
     score = trust(probabilities, held_out.features, called, known)
     answered = probabilities.argmax(axis=1) == called  # otherwise it is called `other` already
-    known = replace(known, minimum_trust=_threshold(score, right, is_known, answered))
+    known = replace(known, minimum_trust=_threshold(score, right, is_known, answered, weights))
     rule = replace(plain, familiarity=known)
-    return rule, figures(score, known.minimum_trust, right, is_known, answered)
+    return rule, figures(score, known.minimum_trust, right, is_known, answered, weights)
 
 
 def _threshold(
@@ -91,13 +98,21 @@ def _threshold(
     right: NDArray[np.bool_],
     is_known: NDArray[np.bool_],
     answered: NDArray[np.bool_],
+    weights: NDArray[np.float64],
 ) -> float:
-    highest = float(np.quantile(np.where(answered, score, 0.0)[is_known], _MOST_REJECTED))
+    highest = _quantile(np.where(answered, score, 0.0)[is_known], weights[is_known], _MOST_REJECTED)
     order = np.argsort(-score[answered])
-    wrong = np.cumsum(~right[answered][order]) / np.arange(1, len(order) + 1)
-    kept = np.flatnonzero(wrong <= _TARGET_ERROR)
+    share, wrong = weights[answered][order], ~right[answered][order]
+    kept = np.flatnonzero(np.cumsum(share * wrong) <= _TARGET_ERROR * np.cumsum(share))
     lowest = float(score[answered][order][kept[-1]]) if kept.size else 1.0
     return round(min(highest, lowest), 6)
+
+
+def _quantile(values: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:
+    """Give the value below which this share of the weight lies."""
+    order = np.argsort(values)
+    cumulated = np.cumsum(weights[order])
+    return float(values[order][min(len(order) - 1, np.searchsorted(cumulated, share * cumulated[-1]))])
 
 
 def figures(
@@ -106,20 +121,25 @@ def figures(
     right: NDArray[np.bool_],
     is_known: NDArray[np.bool_],
     answered: NDArray[np.bool_],
+    weights: NDArray[np.float64],
 ) -> dict[str, float]:
-    """Give the rule's figures: shares of 0 to 1.
+    """Give the rule's figures: shares of 0 to 1, in which cells count by their weights.
 
-    auroc: of known cells against the others by trust; absent where all are known. called: of the known cells.
-    wrong_calls: of all calls. wrong_calls_at_90: of the calls, were the threshold such that 90 % of the known
-    cells are called.
+    score: the trust, (n,). answered: called something else than `other`. auroc: of known cells against the
+    others by trust; absent where all are known. called: of the known cells. wrong_calls: of all calls.
+    wrong_calls_at_90: of the calls, were the threshold such that 90 % of the known cells are called.
     """
     result: dict[str, float] = {}
     shown = np.where(answered, score, 0.0)
     if not is_known.all():
-        result["auroc"] = round(float(roc_auc_score(is_known, score)), 4)
+        result["auroc"] = round(float(roc_auc_score(is_known, score, sample_weight=weights)), 4)
     calls = answered & (score >= threshold)
-    result["called"] = round(float(calls[is_known].mean()), 4)
-    result["wrong_calls"] = round(float((~right[calls]).mean()), 4) if calls.any() else 0.0
-    at_90 = answered & (shown >= np.quantile(shown[is_known], 0.1))
-    result["wrong_calls_at_90"] = round(float((~right[at_90]).mean()), 4)
+    result["called"] = round(float(np.average(calls[is_known], weights=weights[is_known])), 4)
+    result["wrong_calls"] = _share_wrong(right, weights, calls)
+    least = _quantile(shown[is_known], weights[is_known], 0.1)
+    result["wrong_calls_at_90"] = _share_wrong(right, weights, answered & (shown >= least))
     return result
+
+
+def _share_wrong(right: NDArray[np.bool_], weights: NDArray[np.float64], calls: NDArray[np.bool_]) -> float:
+    return round(float(np.average(~right[calls], weights=weights[calls])), 4) if calls.any() else 0.0

@@ -160,6 +160,7 @@ def export_run(folder: Path, data: Path, out: Path) -> None:
         reject, rejecting = fit_rejection(
             Outputs(seen["logits"], seen["features"], shown.labels),
             Outputs(int8_logits, outputs["features"], unseen.labels),
+            weights,
             recipe.data.classes,
             temperature,
             _MINIMUM_PROBABILITY,
