@@ -28,10 +28,9 @@ class Familiarity(Struct, frozen=True):
     """What makes a call trusted: a logistic regression on its confidence and its distance.
 
     centres: mean features of each label's training cells, (labels, features). spread: their standard
-    deviation within a class, (features,). usual_distance: that 99 % of known cells stay within; at 1.5 times it there is
-    no answer. trust =
-    logistic(intercept + confidence * log-odds of the call - distance * its distance); below minimum_trust, no
-    answer.
+    deviation within a class, (features,). usual_distance: that 99 % of known cells stay within; beyond 1.5
+    times it there is no answer. trust = logistic(intercept + confidence * log-odds of the call - distance *
+    its distance); below minimum_trust there is no answer.
     """
 
     centres: tuple[tuple[float, ...], ...]

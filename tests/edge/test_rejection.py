@@ -1,0 +1,68 @@
+"""When the model does not answer, and why: of no class it counts, unlike its kind, or between two."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from edge.rejection import Familiarity, Reject, judge
+
+LABELS = ("lymphocyte", "monocyte", "other")
+CENTRES = ((0.0, 0.0), (4.0, 0.0), (0.0, 4.0))
+KNOWN = Familiarity(CENTRES, (1.0, 1.0), 2.0, 1.0, 1.0, 0.5, 0.6)
+RULE = Reject(0.5, KNOWN)
+
+
+def judged(probabilities, features=(0.0, 0.0), rule=RULE):
+    return judge(rule, LABELS, np.array(probabilities, np.float32), np.array(features, np.float32))
+
+
+def test_a_sure_call_among_its_kind_is_counted():
+    trust, reason = judged((0.98, 0.01, 0.01))
+    assert reason is None
+    assert trust > 0.9
+
+
+def test_what_is_not_counted_is_never_counted_however_sure():
+    assert judged((0.01, 0.01, 0.98), (0.0, 4.0))[1] == "other"
+
+
+def test_between_two_classes_there_is_no_answer():
+    assert judged((0.45, 0.44, 0.11))[1] == "uncertain"
+
+
+def test_a_sure_call_unlike_its_kind_is_refused_for_that():
+    trust, reason = judged((0.999, 0.0005, 0.0005), (30.0, 30.0))
+    assert reason == "unfamiliar"
+    assert trust < judged((0.999, 0.0005, 0.0005))[0]
+    even_so = msgspec.structs.replace(KNOWN, distance=0.0, minimum_trust=0.0)
+    assert judged((0.999, 0.0005, 0.0005), (30.0, 30.0), Reject(0.5, even_so))[1] == "unfamiliar"
+
+
+def test_a_bundle_that_knows_no_distances_goes_by_probability_as_before():
+    older = msgspec.json.decode(b'{"minimum_probability": 0.5}', type=Reject)
+    assert judged((0.7, 0.2, 0.1), rule=older) == (pytest.approx(0.7), None)
+    assert judged((0.4, 0.35, 0.25), rule=older)[1] == "uncertain"
+    assert msgspec.json.encode(older) == b'{"minimum_probability":0.5}'
+
+
+def test_the_rule_survives_the_bundle():
+    assert msgspec.json.decode(msgspec.json.encode(RULE), type=Reject) == RULE
+
+
+@given(
+    arrays(np.float64, 3, elements=st.floats(0, 1)).filter(lambda p: p.sum() > 0.1),
+    arrays(np.float64, 2, elements=st.floats(-50, 50)),
+)
+def test_every_cell_gets_a_verdict_and_nearer_is_never_less_trusted(probabilities, features):
+    probabilities = probabilities / probabilities.sum()
+    trust, reason = judged(probabilities, features)
+    assert 0 <= trust <= 1
+    assert reason in {None, "other", "uncertain", "unfamiliar"}
+    best = int(np.argmax(probabilities[:2]))
+    halfway = (features + np.array(CENTRES[best])) / 2
+    assert judged(probabilities, halfway)[0] >= trust - 1e-6

@@ -1,0 +1,72 @@
+"""Fitting the rule of refusal: what it lets through is right, and what it does not know stays out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainer.rejection import Outputs, figures, fit_rejection
+
+CLASSES = ("lymphocyte", "monocyte", "other")
+
+
+def cells(count, *, strangers=True, noise=0.6, seed=1):
+    """Make outputs of a network that is mostly right, unsure near the border, and knows strangers badly."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3 if strangers else 2, count)
+    centres = np.array([[0, 0, 0], [4, 0, 0], [2, 4, 0]])
+    features = centres[labels] + rng.normal(0, 1, (count, 3))
+    away = ((features[:, None] - centres[None]) ** 2).sum(axis=2)
+    logits = -away / 2 + rng.normal(0, noise, (count, 3))
+    return Outputs(logits.astype(np.float32), features.astype(np.float32), labels.astype(np.int64))
+
+
+def test_strangers_are_told_from_known_cells_and_few_calls_are_wrong():
+    held_out = cells(3000, seed=2)
+    rule, found = fit_rejection(cells(2000), held_out, np.ones(3000), CLASSES, 1.0, 0.5)
+    assert rule.familiarity is not None
+    assert found["auroc"] > 0.95
+    assert found["wrong_calls"] <= 0.011
+    assert found["called"] >= 0.9
+    assert found["wrong_calls_at_90"] <= found["wrong_calls"] + 0.002
+
+
+def test_copies_of_one_photograph_count_once():
+    once = cells(800, seed=3)
+    rows = np.r_[np.arange(800), np.repeat(np.flatnonzero(once.labels == 2)[:1], 400)]
+    copied = Outputs(once.logits[rows], once.features[rows], once.labels[rows])
+    weights = np.ones(len(rows))
+    weights[rows == rows[-1]] /= (rows == rows[-1]).sum()
+    seen = cells(2000)
+    plain, _ = fit_rejection(seen, once, np.ones(800), CLASSES, 1.0, 0.5)
+    weighted, _ = fit_rejection(seen, copied, weights, CLASSES, 1.0, 0.5)
+    assert weighted.familiarity.minimum_trust == pytest.approx(plain.familiarity.minimum_trust, abs=0.02)
+
+
+def test_a_target_out_of_reach_does_not_make_it_refuse_more_than_a_tenth():
+    rule, found = fit_rejection(cells(2000), cells(2000, noise=6, seed=4), np.ones(2000), CLASSES, 1.0, 0.5)
+    assert found["wrong_calls"] > 0.01
+    held_out = cells(2000, noise=6, seed=4)
+    called_other = held_out.logits.argmax(axis=1) == 2
+    known = held_out.labels < 2
+    assert found["called"] >= 0.9 - called_other[known].mean()
+    assert rule.familiarity.minimum_trust < 1
+
+
+def test_with_nothing_to_learn_from_only_the_probability_stands():
+    sure = cells(40, strangers=False, noise=0, seed=5)
+    rule, found = fit_rejection(cells(500), sure, np.ones(40), CLASSES, 1.0, 0.5)
+    assert rule.familiarity is None
+    assert rule.minimum_probability == 0.5
+    assert found == {}
+
+
+def test_the_figures_are_those_of_a_hand_made_case():
+    score = np.array([0.9, 0.8, 0.7, 0.6, 0.2])
+    right = np.array([True, True, False, True, False])
+    is_known = np.array([True, True, True, True, False])
+    answered = np.array([True, True, True, True, True])
+    found = figures(score, 0.65, right, is_known, answered, np.ones(5))
+    assert found["auroc"] == 1.0
+    assert found["called"] == 0.75
+    assert found["wrong_calls"] == pytest.approx(1 / 3, abs=1e-4)
