@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
-import subprocess
 from pathlib import Path
 
-_PACKAGES = ("leukoscope", "numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "paho-mqtt")
+from edge.versions import versions
+
+_PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "paho-mqtt")
 
 
 def environment() -> dict[str, str]:
     """Give board, processor, kernel, governor, and the versions of what was measured."""
-    facts = {
+    return {
         "board": _first_line("/proc/device-tree/model") or platform.machine(),
         "processor": _cpu_model(),
         "cores": str(os.cpu_count()),
         "kernel": platform.release(),
         "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "unknown",
         "python": platform.python_version(),
+        **versions(_PACKAGES),
     }
-    for package in _PACKAGES:
-        try:
-            facts[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    commit = subprocess.run(  # noqa: S603
-        ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if commit.returncode == 0:
-        facts["commit"] = commit.stdout.strip()
-    return facts
 
 
 def _first_line(path: str) -> str:

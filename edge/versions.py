@@ -7,31 +7,34 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge import __version__
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# Not by tags: what they could say is in the version already, and a hash can be looked up anywhere.
+_DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=12", "--exclude", "*")
+
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
-    """Give the versions of the distributions that are installed, by name, and `commit` where there is one.
+    """Give Leukoscope's version, the installed distributions' own, and `commit` where it is known.
 
     The commit is 12 hexadecimal digits, with `-dirty` behind them where a tracked file differs from it.
     """
-    found = {}
+    found = {"leukoscope": __version__}
     for name in distributions:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
     try:
-        # Not the tags: a version is said already, and a hash can be found again.
         done = subprocess.run(  # noqa: S603
-            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]  # noqa: S607
-            + ["--exclude", "*"],
+            ["git", "-C", str(Path(__file__).parent), *_DESCRIBE],  # noqa: S607
             capture_output=True,
             text=True,
             check=False,
         )
-    except FileNotFoundError:  # a device has no git
+    except FileNotFoundError:  # a device needs no git
         return found
     if done.returncode == 0:
         found["commit"] = done.stdout.strip()

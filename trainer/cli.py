@@ -271,7 +271,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from trainer.run import export_run  # noqa: PLC0415
+    from trainer.bundling import export_run  # noqa: PLC0415
 
     export_run(options.folder, options.data, options.out)
     return 0

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from edge import __version__
 from edge.bundle import Description, Golden, write_bundle
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.masking import PREPROCESSING, cut_crop, find_cells
 from edge.runtime import Runtime
+from edge.versions import versions
 from trainer.quantization import ExportError, Quantized
+from trainer.run import TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -160,7 +160,7 @@ def write(
         limits=LIMITS,
         training=training,
         measured=measured,
-        tools=versions(),
+        tools=versions(TOOLS),
     )
     trial = path.with_name(f"trial-{path.name}")
     write_bundle(trial, quantized.model, description, images)
@@ -185,22 +185,3 @@ def _try_on_every_runtime(path: Path) -> None:
         raise ExportError(
             done.stderr.strip().splitlines()[-1] if done.stderr else f"{path}: could not be verified"
         )
-
-
-def versions() -> dict[str, str]:
-    """Give the versions of what trains and converts, and the git commit where there is one."""
-    found = {"leukoscope": __version__}
-    for name in ("tensorflow", "keras", "opencv-python-headless", "numpy"):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    commit = subprocess.run(  # noqa: S603
-        ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if commit.returncode == 0:
-        found["commit"] = commit.stdout.strip()
-    return found

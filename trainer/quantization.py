@@ -40,7 +40,6 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
     representative: uint8 (n, 120, 120, 3), crops of training photographs. Raises ExportError when the file
     has no weights in it, or another input than the camera's bytes.
     """
-    exported = for_device(model)
     # Black and white pin the input's range to exactly 0 to 1, so that its scale is 1/255.
     ends = np.stack([np.full((CROP_SIZE, CROP_SIZE, 3), v, np.uint8) for v in (0, 255)])
 
@@ -48,6 +47,25 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
         for image in np.concatenate([ends, representative]):
             yield [image[None].astype(np.float32) / 255]
 
+    def to_int8(converter: Any) -> None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = batches
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.uint8
+
+    content = _converted(for_device(model), to_int8)
+    return Quantized(content, _checked_outputs(content, model.count_params()))
+
+
+def float_twin(model: keras.Model) -> bytes:
+    """Convert the network that `quantize` converts, without quantization: float32 input in 0 to 1.
+
+    Its tensors have the names of the int8 file's, so that the two can be compared tensor by tensor.
+    """
+    return _converted(for_device(model), lambda _: None)
+
+
+def _converted(exported: keras.Model, set_up: Callable[[Any], None]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         # Concrete functions of a Keras 3 model convert "successfully" to a file without weights.
         archive = tf.keras.export.ExportArchive()
@@ -61,12 +79,9 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
         archive.add_endpoint("serve", serve, input_signature=[spec])
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = batches
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
+        set_up(converter)
         content: bytes = converter.convert()
-    return Quantized(content, _checked_outputs(content, model.count_params()))
+    return content
 
 
 def _checked_outputs(content: bytes, parameters: int) -> dict[str, str]:

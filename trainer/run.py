@@ -14,19 +14,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge.errors import ConfigError
 from edge.masking import PREPROCESSING
-from trainer import export, training
+from edge.versions import versions
+from trainer import training
 from trainer.compute import PLAIN, Compute, Precision
-from trainer.datasets import DATASETS
 from trainer.images import DataError
-from trainer.networks import first_weights, has_maps
+from trainer.networks import first_weights
 from trainer.networks_baselines import DRAWN
-from trainer.quantization import ExportError, Quantized, int8_outputs, quantize
+from trainer.quantization import Quantized, quantize
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
-from trainer.rejection import Outputs, fit_rejection
 from trainer.run_lock import locked
 from trainer.samples import Loaded, load_samples, named
-from trainer.splits import deal_as_the_study, grouped_fold, hold_out_photographs, photograph_weights
-from trainer.training import Samples, centre, check_network, fit, last_checkpoint, predict, steps_per_epoch
+from trainer.splits import deal_as_the_study, grouped_fold, hold_out_photographs
+from trainer.training import Samples, centre, check_network, fit, last_checkpoint, steps_per_epoch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +34,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RUN = "run.json"
+TOOLS = ("tensorflow", "keras", "opencv-python-headless", "numpy")
+"""Distributions whose versions a run and its bundle record."""
+
 _REPRESENTATIVE = 300
-_SHOWN_A_CLASS = 200
-_MINIMUM_PROBABILITY = 0.5  # below it the other classes together are likelier than the one called
 
 
 class Run(Struct, frozen=True):
@@ -95,7 +95,7 @@ def fit_run(
             python=platform.python_version(),
             tested=tuple(sorted({samples.photographs[i] for i in np.flatnonzero(tested)})),
             uncut=loaded.uncut,
-            versions=export.versions(),
+            versions=versions(TOOLS),
             precision=compute.precision,
             first_weights=_first_weights(recipe, out),
             preprocessing=PREPROCESSING[recipe.data.masking],
@@ -118,69 +118,6 @@ def fit_run(
 
         fit(recipe, samples.chosen(seen), samples.chosen(held), out, report, compute)
     return run
-
-
-def export_run(folder: Path, data: Path, out: Path) -> None:
-    """Quantize the run's averaged weights, pass the gates on its held-out photographs, and write the bundle.
-
-    A network without class activation maps is written as a plain .tflite file, which no device takes.
-    Raises ConfigError when the folder holds no finished run, DataError, ExportError.
-    """
-    with progress_bar() as progress:
-        opened = open_run(folder, data, progress)
-        run, model, hashes = opened.run, opened.model, opened.run.data_sha256
-        recipe = run.recipe
-        if not len(opened.held_out.labels):
-            raise ExportError(f"{folder}: holds nothing out of training, so int8 can pass no gate")
-        if recipe.data.split == "study" and has_maps(model):
-            raise ExportError(
-                f"{folder}: its split parts copies of one photograph, so what it holds out measures nothing; "
-                "a bundle is made from a run that is split over photographs"
-            )
-        quantized = quantized_run(opened, progress)
-        unseen = opened.held_out
-        pixels = centre(unseen.pixels)
-        bar = progress.add_task("comparing int8 with float", total=len(pixels), note="")
-        wanted = ("logits", "features") if has_maps(model) else ("logits",)
-        outputs = int8_outputs(quantized, pixels, wanted, progress=lambda: progress.advance(bar))
-        int8_logits = outputs["logits"]
-        weights = photograph_weights(unseen.photographs)
-        figures = export.gate(predict(model, pixels), int8_logits, unseen.labels, weights)
-        note = "  ".join(f"{name} {value}" for name, value in figures.items())
-        if not has_maps(model):
-            # The device explains each call; without maps it cannot, so this is a file to measure, no bundle.
-            out.write_bytes(quantized.model)
-            size = f"{len(quantized.model)} bytes"
-            progress.console.print(f"{out}: {size}, plain int8 without maps: no bundle  {note}")
-            return
-        temperature = export.fit_temperature(int8_logits, unseen.labels, weights)
-        shown = _shown(opened, recipe.training.seed)
-        bar = progress.add_task("learning where the classes lie", total=len(shown.labels), note="")
-        seen = int8_outputs(quantized, centre(shown.pixels), wanted, progress=lambda: progress.advance(bar))
-        reject, rejecting = fit_rejection(
-            Outputs(seen["logits"], seen["features"], shown.labels),
-            Outputs(int8_logits, outputs["features"], unseen.labels),
-            weights,
-            recipe.data.classes,
-            temperature,
-            _MINIMUM_PROBABILITY,
-        )
-        export.write(
-            out,
-            quantized,
-            recipe,
-            temperature=temperature,
-            reject=reject,
-            training={
-                "data": {name: {"sha256": h, "source": DATASETS[name].source} for name, h in hashes.items()},
-                "split_sha256": run.split_sha256,
-                "photographs": run.photographs,
-                "photographs_held_out": len(run.held_out),
-                "recipe": msgspec.to_builtins(recipe),
-            },
-            measured={"held-out photographs of the training sets": figures | rejecting} if figures else {},
-        )
-        progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")
 
 
 @dataclass(frozen=True)
@@ -232,16 +169,6 @@ def quantized_run(opened: Opened, progress: Progress) -> Quantized:
     chosen = rng.choice(len(seen.labels), min(_REPRESENTATIVE, len(seen.labels)), replace=False)
     progress.console.print(f"quantizing with {len(chosen)} training crops")
     return quantize(opened.model, centre(seen.pixels[chosen]))
-
-
-def _shown(opened: Opened, seed: int) -> Samples:
-    """Give some training crops of every class: where a class lies is known from a few hundred."""
-    rng = np.random.default_rng(seed)
-    chosen = np.zeros(len(opened.seen.labels), np.bool_)
-    for label in np.unique(opened.seen.labels):
-        own = np.flatnonzero(opened.seen.labels == label)
-        chosen[rng.permutation(own)[:_SHOWN_A_CLASS]] = True
-    return opened.seen.chosen(chosen)
 
 
 def _split(recipe: Recipe, loaded: Loaded) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:

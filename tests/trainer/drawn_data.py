@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import SimulatedConfig
+from trainer.datasets import DATASETS
 from trainer.recipe import load_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from trainer.readers import ClassFolders
 
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 
@@ -50,3 +54,23 @@ def draw_data(data: Path, *, photographs: int = 3, copies: int = 2, tests: int =
                 turn = cv2.getRotationMatrix2D((160, 120), 8 * copy, 1)
                 cv2.imwrite(str(folder / f"{name}-{copy}.jpeg"), cv2.warpAffine(small, turn, (320, 240)))
     return data
+
+
+def draw_other_sets(data: Path, cells: int = 2) -> None:
+    """Add what more the recipes name: `pbc`, `cells` a class, and TEST_SIMPLE, which is made from TEST."""
+    folders = data / "blood-cell-images"
+    shutil.copytree(folders / "TEST", folders / "TEST_SIMPLE")
+    classes = cast("ClassFolders", DATASETS["pbc"].reader).classes
+    wanted = [(folder, number) for number in range(cells) for folder in classes]
+    camera = SimulatedCamera(SimulatedConfig(seed=77, cells=200))
+    while wanted and (frame := camera.read()):
+        for cell in camera.truth(frame.name):
+            if not (cell.complete and wanted):
+                continue
+            # The class of a drawn cell does not matter here: nobody asks what these runs have learnt.
+            folder, number = wanted.pop(0)
+            x, y = (max(120, round(v)) for v in cell.center)
+            cut = frame.pixels[y - 120 : y + 120, x - 120 : x + 120]
+            (data / "pbc" / folder).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(data / "pbc" / folder / f"{number}.jpg"), cv2.cvtColor(cut, cv2.COLOR_RGB2BGR))
+    assert not wanted, "the slide has too few cells"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from drawn_data import draw_data
+from drawn_data import draw_data, draw_other_sets
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
@@ -27,7 +27,9 @@ FLOAT = {"densenet201", "inception-v3"}  # half a minute to a minute to convert 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """Five photographs a class in TRAIN, for five folds; seven copies in all, for the study's 15 %."""
-    return draw_data(tmp_path_factory.mktemp("data"), photographs=5, copies=1, tests=2)
+    folder = draw_data(tmp_path_factory.mktemp("data"), photographs=5, copies=1, tests=2)
+    draw_other_sets(folder)
+    return folder
 
 
 @pytest.fixture

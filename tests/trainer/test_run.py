@@ -185,7 +185,7 @@ def test_a_fold_is_for_a_grouped_split(data, recipe, tmp_path, capsys):
     assert "--fold is for a grouped split" in capsys.readouterr().err
 
 
-def test_images_that_are_not_there_or_not_of_the_set_are_named(data, tmp_path, capsys):
+def test_images_that_are_not_there_or_not_of_the_set_are_named(data, recipe, tmp_path, capsys):
     with pytest.raises(DataError, match="the data set blood-cell-images/TRAIN is not there"):
         list_images(tmp_path, "blood-cell-images/TRAIN")
     copy = tmp_path / "data"
@@ -201,7 +201,8 @@ def test_images_that_are_not_there_or_not_of_the_set_are_named(data, tmp_path, c
     truncated = copy / "blood-cell-images/TRAIN/MONOCYTE/x.jpeg"
     truncated.write_bytes(b"\xff\xd8\xff")
     out = tmp_path / "out"
-    assert main(["fit", "--data", str(copy), "--out", str(out)]) == DataError.exit_status
+    arguments = ["fit", "--recipe", recipe, "--data", str(copy), "--out", str(out)]
+    assert main(arguments) == DataError.exit_status
     assert f"{truncated}: is not an image" in capsys.readouterr().err
 
 
