@@ -14,7 +14,9 @@ from trainer.datasets import list_images
 def test_each_box_gives_its_own_cell_and_not_the_largest(bccd):
     crops = cut_crops(list_images(bccd, "bccd"), ("eosinophil", "neutrophil"))
     assert crops.labels.tolist() == [0, 0, 1]
-    assert crops.pixels[:, 60, 60, 1] == pytest.approx([63, 94, 63], abs=8)
+    left, right, alone = crops.pixels[:, 60, 60, 1].astype(int)  # the cells on the right are paler
+    assert right > left + 20
+    assert alone == pytest.approx(left, abs=8)
 
 
 def test_a_box_without_a_cell_in_it_is_missed_whatever_lies_beside_it(bccd):
