@@ -11,12 +11,14 @@ from rich.text import Text
 
 from edge.bundle import read_bundle
 from edge.errors import StoreError
+from edge.rejection import OTHER, TOO_FAR
 from edge.runtime import installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from edge.bundle import Description
     from edge.messages import FieldResult
 
 
@@ -34,16 +36,20 @@ def show_model(path: Path) -> int:
         "labels": ", ".join(about.labels),
         "preprocessing": about.preprocessing,
         "temperature": str(about.temperature),
-        "rejects below": f"{100 * about.reject.minimum_probability:.0f} %",
+        "no answer": refusals(about),
         "golden inputs": str(len(about.goldens)),
         "trained on": _compact(about.training.get("data", {})),
         "photographs": f"{about.training.get('photographs', '?')}, "
         f"{about.training.get('photographs_held_out', '?')} of them held out",
-        "measured": _compact(about.measured),
+        "measured": "\n".join(f"{name}: {_spoken(entry)}" for name, entry in about.measured.items()) or "-",
         "made with": _compact(about.tools),
         "intended use": about.intended_use,
         "limits": about.limits,
     }
+    if about.parent is not None:
+        rows["calibrated from"] = f"{about.parent.name}, {about.parent.sha256}"
+    if about.calibration is not None:
+        rows["calibration"] = _compact(about.calibration)
     for name, text in rows.items():
         table.add_row(name, Text(text))
     Console().print(table)
@@ -61,8 +67,51 @@ def verify_model(path: Path) -> int:
     return 0
 
 
+def refusals(about: Description) -> str:
+    """Say in words when a model does not answer."""
+    rule = about.reject
+    reasons = [f"below a probability of {100 * rule.minimum_probability:.0f} %"]
+    if OTHER in about.labels:
+        reasons.insert(0, f"where {OTHER} is likeliest")
+    if rule.familiarity is not None:
+        usual = rule.familiarity.usual_distance
+        reasons.append(f"below a trust of {rule.familiarity.minimum_trust:.2f}")
+        reasons.append(
+            f"further than {TOO_FAR * usual:.1f} standard deviations from its class's mean features "
+            f"(99 % of known cells are within {usual:.1f})"
+        )
+    return "; ".join(reasons)
+
+
+def estimate(value: object) -> str:
+    """Give a share of 0 to 1 in percent, with its interval where `value` has one, or a dash for None."""
+    if isinstance(value, dict):
+        return f"{100 * value['value']:.1f} ({100 * value['low']:.1f}-{100 * value['high']:.1f})"
+    return f"{100 * value:.1f}" if isinstance(value, int | float) else "-"
+
+
+def _spoken(entry: object) -> str:
+    """Say what was measured, as the trainer writes it; anything else as it is."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("photograph_accuracy"), dict):
+        return _compact(entry)
+    parts = [
+        f"{entry['photographs']} photographs",
+        f"right {estimate(entry['photograph_accuracy'])} %",
+        f"macro recall {estimate(entry.get('photograph_macro_recall'))} %",
+        f"as float {estimate(entry.get('agreement'))} %",
+    ]
+    rejecting = entry.get("rejecting")
+    if rejecting:
+        parts.append(
+            f"with refusals {estimate(rejecting['called'])} % of known cells called, "
+            f"{estimate(rejecting['wrong_calls'])} % of calls wrong"
+        )
+    return ", ".join(parts)
+
+
 def _compact(value: object) -> str:
-    return msgspec.json.encode(value).decode().replace('"', "").strip("{}") or "-"
+    text = msgspec.json.encode(value).decode().replace('"', "")
+    return (text[1:-1] if isinstance(value, dict) else text) or "-"
 
 
 def list_results(path: Path, specimen: str | None) -> int:

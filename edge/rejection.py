@@ -20,7 +20,9 @@ OTHER = "other"
 """The class of what is seen and not counted: immature granulocytes, erythroblasts, platelets, artefacts."""
 
 Reason = Literal["other", "unfamiliar", "uncertain"]
-_TOO_FAR = 1.5  # of the usual distance
+TOO_FAR = 1.5
+"""Times the usual distance: beyond, a cell is like nothing in training, however sure the network is."""
+
 _MOST = 12.0  # logits: beyond, int8 tells nothing any more
 
 
@@ -80,7 +82,8 @@ def trust(
         + known.confidence * log_odds(probabilities, called)
         - known.distance * distances(features, called, known)
     )
-    return np.asarray(1 / (1 + np.exp(-score)), np.float64)
+    # Where a feature never varied in training, a cell can be thousands of deviations off.
+    return np.asarray(1 / (1 + np.exp(-np.clip(score, -500, 500))), np.float64)
 
 
 def judge(
@@ -98,16 +101,14 @@ def judge(
     best = int(np.where(counted, probabilities, -1.0).argmax())
     known = rule.familiarity
     if known is None or features is None:
-        trusted, enough, far = float(probabilities[best]), rule.minimum_probability, False
+        trusted, enough, far, too_far = float(probabilities[best]), rule.minimum_probability, False, False
     else:
         row, called = probabilities[None].astype(np.float64), np.array([best])
         trusted, enough = float(trust(row, features[None], called, known)[0]), known.minimum_trust
         off = float(distances(features[None], called, known)[0])
-        far = off > known.usual_distance
-        if off > _TOO_FAR * known.usual_distance:  # like nothing in training, however sure the network is
-            enough = 1.0
+        far, too_far = off > known.usual_distance, off > TOO_FAR * known.usual_distance
     if labels[int(probabilities.argmax())] == OTHER:
         return trusted, "other"
-    if trusted < enough:
+    if trusted < enough or too_far:
         return trusted, "unfamiliar" if far else "uncertain"
     return trusted, "uncertain" if probabilities[best] < rule.minimum_probability else None

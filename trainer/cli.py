@@ -58,7 +58,20 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="quantize a finished run to int8 and write the bundle")
     export.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
     export.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
-    export.add_argument("--out", type=Path, required=True, help="the bundle, a .tflite file")
+    export.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="the bundle, a .tflite file; its model card comes beside it as .md",
+    )
+    export.add_argument(
+        "--measured",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="evaluations written by evaluate, of this run or another, whose figures the bundle carries",
+    )
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser("evaluate", help="measure a run on what it was not trained on, in int8")
@@ -273,7 +286,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from trainer.bundling import export_run  # noqa: PLC0415
 
-    export_run(options.folder, options.data, options.out)
+    export_run(options.folder, options.data, options.out, options.measured)
     return 0
 
 

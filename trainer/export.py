@@ -15,34 +15,60 @@ from edge.bundle import Description, Golden, write_bundle
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.masking import PREPROCESSING, cut_crop, find_cells
+from edge.rejection import OTHER
 from edge.runtime import Runtime
 from edge.versions import versions
+from trainer.datasets import DATASETS
+from trainer.files import put_in_place
+from trainer.model_card import MODEL_CARD, model_card
 from trainer.quantization import ExportError, Quantized
 from trainer.run import TOOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from edge.rejection import Reject
-    from trainer.recipe import Recipe
+    from trainer.recipe import Data, Recipe
 
 MAX_BUNDLE_BYTES = 400_000
 MAX_ACCURACY_DROP = 0.005
 MIN_AGREEMENT = 0.985
+_OFTEN_MISSING = ("basophil", "immature granulocyte", "erythroblast", "platelet")
 GOLDEN_TOLERANCE = 0.5  # logits; runtimes differ by a few of the output's quantization steps
 
 INTENDED_USE = (
     "Research and training: naming white blood cells in stained peripheral smears. Not a medical device; "
     "every count is to be confirmed by a qualified person."
 )
-LIMITS = (
-    "Trained on the few microscopes and stains of its data sets. On another one it is less often right: "
-    "measure it there before relying on it. It knows the classes it lists and no other: a blast, or whatever "
-    "it was not shown, may be called by one of their names."
-)
+_NUMBERS = {1: "one microscope and stain", 2: "two microscopes and stains", 3: "three microscopes and stains"}
+
+
+def limits(asked: Data) -> str:
+    """Say in a few sentences what a model cannot do that was trained on a recipe's data."""
+    # Sets made from one folder of originals are of one microscope.
+    sources = {(DATASETS[name].originals or name).partition("/")[0] for name in asked.sets}
+    number = _NUMBERS.get(len(sources), f"{len(sources)} microscopes and stains")
+    classes = asked.class_of()
+    counted = [label for label in asked.classes if label != OTHER]
+    sentences = [
+        f"Trained on photographs from {number} ({', '.join(asked.sets)}).",
+        "On another one it is less often right: measure it there before relying on it.",
+        f"It counts {_listed([f'{label}s' for label in counted])}.",
+    ]
+    if OTHER in asked.classes:
+        merged = [f"{label}s" for label in asked.merged.get(OTHER, ())]
+        seen = f" ({_listed(merged)})" if merged else ""
+        sentences.append(f"What it calls other{seen} it does not count.")
+    strange = [f"{label}s" for label in _OFTEN_MISSING if label not in classes]
+    sentences.append(f"It was never shown {_listed([*strange, 'blasts'])}: these may be called by its names.")
+    return " ".join(sentences)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def fit_temperature(
@@ -99,35 +125,6 @@ def goldens_of(quantized: Quantized, recipe: Recipe) -> tuple[tuple[Golden, ...]
     return tuple(goldens), images
 
 
-def gate(
-    float_logits: NDArray[np.float32],
-    int8_logits: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    weights: NDArray[np.float64],
-) -> dict[str, float]:
-    """Compare int8 with float on held-out cells; give the figures. Raises ExportError for a failed gate."""
-    if not len(labels):
-        return {}
-    float_calls, int8_calls = float_logits.argmax(axis=1), int8_logits.argmax(axis=1)
-    figures = {
-        "float_accuracy": round(float((float_calls == labels).mean()), 4),
-        "int8_accuracy": round(float((int8_calls == labels).mean()), 4),
-        "int8_accuracy_per_photograph": round(float(np.average(int8_calls == labels, weights=weights)), 4),
-        "agreement": round(float((float_calls == int8_calls).mean()), 4),
-    }
-    drop = figures["float_accuracy"] - figures["int8_accuracy"]
-    if drop > MAX_ACCURACY_DROP:
-        raise ExportError(
-            f"int8 loses {100 * drop:.1f} points of accuracy; {100 * MAX_ACCURACY_DROP} are allowed"
-        )
-    if figures["agreement"] < MIN_AGREEMENT:
-        raise ExportError(
-            f"int8 and float agree on {100 * figures['agreement']:.1f} % of cells; "
-            f"{100 * MIN_AGREEMENT} % are needed"
-        )
-    return figures
-
-
 def write(
     path: Path,
     quantized: Quantized,
@@ -139,9 +136,9 @@ def write(
     measured: dict[str, Any],
     max_bytes: int = MAX_BUNDLE_BYTES,
 ) -> None:
-    """Write the bundle and try it on every runtime that is installed; a file that fails is removed again.
+    """Write the bundle, with its model card in it and beside it, after it ran on every installed runtime.
 
-    Raises ExportError or BundleError.
+    A file that fails is removed again. Raises ExportError or BundleError.
     """
     goldens, images = goldens_of(quantized, recipe)
     description = Description(
@@ -157,18 +154,22 @@ def write(
         tolerance=GOLDEN_TOLERANCE,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         intended_use=INTENDED_USE,
-        limits=LIMITS,
+        limits=limits(recipe.data),
         training=training,
         measured=measured,
         tools=versions(TOOLS),
     )
     trial = path.with_name(f"trial-{path.name}")
-    write_bundle(trial, quantized.model, description, images)
+    card = model_card(description)
+    write_bundle(trial, quantized.model, description, images | {MODEL_CARD: card.encode()})
     try:
         if trial.stat().st_size > max_bytes:
-            raise ExportError(f"the bundle has {trial.stat().st_size} bytes; {max_bytes} are allowed")
+            raise ExportError(
+                f"gate size: the bundle has {trial.stat().st_size} bytes; {max_bytes} are allowed"
+            )
         _try_on_every_runtime(trial)
         trial.replace(path)
+        put_in_place(path.with_suffix(".md"), card.encode())
     finally:
         trial.unlink(missing_ok=True)
 

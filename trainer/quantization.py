@@ -28,10 +28,11 @@ class ExportError(LeukoscopeError):
 
 @dataclass(frozen=True)
 class Quantized:
-    """A flatbuffer and the names of its output tensors by our names."""
+    """A flatbuffer and the names of its output tensors by our names; exported: the network it was made of."""
 
     model: bytes
     outputs: dict[str, str]
+    exported: keras.Model
 
 
 def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized:
@@ -40,11 +41,10 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
     representative: uint8 (n, 120, 120, 3), crops of training photographs. Raises ExportError when the file
     has no weights in it, or another input than the camera's bytes.
     """
-    # Black and white pin the input's range to exactly 0 to 1, so that its scale is 1/255.
-    ends = np.stack([np.full((CROP_SIZE, CROP_SIZE, 3), v, np.uint8) for v in (0, 255)])
+    exported = for_device(model)
 
     def batches() -> Iterator[list[NDArray[np.float32]]]:
-        for image in np.concatenate([ends, representative]):
+        for image in with_black_and_white(representative):
             yield [image[None].astype(np.float32) / 255]
 
     def to_int8(converter: Any) -> None:
@@ -53,16 +53,25 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8
 
-    content = _converted(for_device(model), to_int8)
-    return Quantized(content, _checked_outputs(content, model.count_params()))
+    content = _converted(exported, to_int8)
+    return Quantized(content, _checked_outputs(content, model.count_params()), exported)
 
 
-def float_twin(model: keras.Model) -> bytes:
-    """Convert the network that `quantize` converts, without quantization: float32 input in 0 to 1.
+def with_black_and_white(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give what the calibration sees: the crops, uint8 (n, 120, 120, 3), behind a black and a white one.
+
+    These pin the input's range to exactly 0 to 1, so that its scale is 1/255.
+    """
+    ends = np.stack([np.full((CROP_SIZE, CROP_SIZE, 3), value, np.uint8) for value in (0, 255)])
+    return np.concatenate([ends, crops])
+
+
+def float_twin(quantized: Quantized) -> bytes:
+    """Convert the same network without quantization: float32 input in 0 to 1.
 
     Its tensors have the names of the int8 file's, so that the two can be compared tensor by tensor.
     """
-    return _converted(for_device(model), lambda _: None)
+    return _converted(quantized.exported, lambda _: None)
 
 
 def _converted(exported: keras.Model, set_up: Callable[[Any], None]) -> bytes:

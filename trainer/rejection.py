@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from edge.rejection import OTHER, Familiarity, Reject, distances, log_odds, trust
+from edge.rejection import OTHER, TOO_FAR, Familiarity, Reject, distances, log_odds, trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,12 @@ def fit_rejection(
         distance=round(distance_weight, 4),
     )
     score = trust(probabilities, held_out.features, called, known)
-    answered = probabilities.argmax(axis=1) == called  # otherwise it is called `other` already
+    # The rest is refused already: called `other`, too unsure, or too far from all that was seen.
+    answered = (
+        (probabilities.argmax(axis=1) == called)
+        & (probabilities.max(axis=1) >= minimum_probability)
+        & (distance <= TOO_FAR * known.usual_distance)
+    )
     known = replace(known, minimum_trust=_threshold(score, right, is_known, answered, weights))
     rule = replace(plain, familiarity=known)
     return rule, figures(score, known.minimum_trust, right, is_known, answered, weights)
@@ -102,9 +107,12 @@ def _threshold(
 ) -> float:
     highest = _quantile(np.where(answered, score, 0.0)[is_known], weights[is_known], _MOST_REJECTED)
     order = np.argsort(-score[answered])
-    share, wrong = weights[answered][order], ~right[answered][order]
-    kept = np.flatnonzero(np.cumsum(share * wrong) <= _TARGET_ERROR * np.cumsum(share))
-    lowest = float(score[answered][order][kept[-1]]) if kept.size else 1.0
+    falling, share, wrong = score[answered][order], weights[answered][order], ~right[answered][order]
+    # int8 gives many cells the very same score: the threshold lets in all of them, or none.
+    complete = np.append(falling[:-1] != falling[1:], [True] * bool(falling.size))
+    few = np.cumsum(share * wrong) <= _TARGET_ERROR * np.cumsum(share)
+    kept = np.flatnonzero(complete & few)
+    lowest = float(falling[kept[-1]]) if kept.size else 1.0
     return round(min(highest, lowest), 6)
 
 
@@ -125,8 +133,8 @@ def figures(
 ) -> dict[str, float]:
     """Give the rule's figures: shares of 0 to 1, in which cells count by their weights.
 
-    score: the trust, (n,). answered: called something else than `other`. auroc: of known cells against the
-    others by trust; absent where all are known. called: of the known cells. wrong_calls: of all calls.
+    score: the trust, (n,). answered: not refused already, whatever the trust. auroc: of known cells against
+    the others by trust; absent where all are known. called: of the known cells. wrong_calls: of all calls.
     wrong_calls_at_90: of the calls, were the threshold such that 90 % of the known cells are called.
     """
     result: dict[str, float] = {}

@@ -164,11 +164,17 @@ def open_run(folder: Path, data: Path, progress: Progress) -> Opened:
 
 def quantized_run(opened: Opened, progress: Progress) -> Quantized:
     """Quantize a run's network with crops that it was trained on. Raises ExportError."""
+    crops = calibration_crops(opened)
+    progress.console.print(f"quantizing with {len(crops)} training crops")
+    return quantize(opened.model, crops)
+
+
+def calibration_crops(opened: Opened) -> NDArray[np.uint8]:
+    """Draw the training crops that int8 is calibrated with, by the recipe's seed: uint8 (n, 120, 120, 3)."""
     seen = opened.seen
     rng = np.random.default_rng(opened.run.recipe.training.seed)
     chosen = rng.choice(len(seen.labels), min(_REPRESENTATIVE, len(seen.labels)), replace=False)
-    progress.console.print(f"quantizing with {len(chosen)} training crops")
-    return quantize(opened.model, centre(seen.pixels[chosen]))
+    return centre(seen.pixels[chosen])
 
 
 def _split(recipe: Recipe, loaded: Loaded) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:

@@ -14,10 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.bundle import read_bundle, write_bundle
+from edge.bundle import Parent, read_bundle, write_bundle
 from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL
 from edge.errors import BundleError, LeukoscopeError, NoRuntimeError
+from edge.listing import show_model
+from edge.rejection import OTHER, Familiarity, Reject
 from edge.runtime import RUNTIMES, installed
 
 MODEL = SHIPPED_MODEL.read_bytes()
@@ -39,7 +41,7 @@ def rewritten(path, **changes):
 
 def test_the_shipped_bundle_is_small_and_says_what_it_is():
     bundle = read_bundle(SHIPPED_MODEL)
-    assert len(MODEL) < 300_000
+    assert len(MODEL) < 400_000
     four = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
     assert bundle.description.labels == (*four, "basophil", "other")
     assert "medical device" in bundle.description.intended_use
@@ -197,3 +199,57 @@ def test_temperature_flattens_probabilities_without_changing_the_call(tmp_path):
     for crop in golden_crops():
         assert hot.classify(crop).probabilities.max() < plain.classify(crop).probabilities.max()
         assert hot.classify(crop).label == plain.classify(crop).label
+
+
+def told_of(path, capsys):
+    assert show_model(path) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_model_info_says_when_there_is_no_answer_and_what_was_measured(tmp_path, capsys):
+    familiar = Familiarity(((0.0,),) * 6, (1.0,), 2.0, 0.0, 1.0, 0.5, 0.58)
+    percent = {"value": 0.951, "low": 0.934, "high": 0.968}
+    measured = {
+        "held-out photographs of pbc": {
+            "images": 600,
+            "photographs": 550,
+            "agreement": 0.995,
+            "photograph_accuracy": percent,
+            "photograph_macro_recall": percent,
+            "rejecting": {"called": 0.9, "wrong_calls": 0.01},
+        },
+        "elsewhere": {"accuracy": 0.5},
+    }
+    path = rewritten(tmp_path / "m.tflite", reject=Reject(0.5, familiar), measured=measured)
+    told = told_of(path, capsys)
+    assert "where other is likeliest; below a probability of 50 %; below a trust of 0.58" in told
+    assert "further than 3.0 standard deviations" in told
+    assert "pbc: 550 photographs, right 95.1 (93.4-96.8) %" in told
+    assert "90.0 % of known cells called, 1.0 % of calls wrong" in told
+    assert "elsewhere: accuracy:0.5" in told
+    assert "calibrated from" not in told
+
+
+def test_model_info_says_what_a_calibrated_bundle_was_made_from(tmp_path, capsys):
+    path = rewritten(
+        tmp_path / "m.tflite", parent=Parent("ab" * 32, "clinic"), calibration={"cells": {"monocyte": 7}}
+    )
+    told = told_of(path, capsys)
+    assert f"calibrated from clinic, {'ab' * 32}"[:60] in told
+    assert "cells:{monocyte:7}" in told
+
+
+def test_an_older_bundle_without_distances_loads_and_refuses_by_probability(tmp_path):
+    path = rewritten(tmp_path / "older.tflite", reject=Reject(0.5))
+    about = read_bundle(path).description
+    assert about.reject.familiarity is None
+    assert b"familiarity" not in zipfile.ZipFile(path).read("leukoscope.json")
+    classifier = Classifier.load(path)
+    for crop in golden_crops():
+        call = classifier.classify(crop)
+        counted = [p for p, label in zip(call.probabilities, about.labels, strict=True) if label != OTHER]
+        assert call.trust == pytest.approx(max(counted))
+        if call.label == OTHER:
+            assert call.rejected == "other"
+        else:
+            assert (call.rejected is None) == (max(counted) >= 0.5)

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from edge.bundle import Description, read_bundle
+from edge.config import SHIPPED_MODEL
 from edge.rejection import Familiarity, Reject, judge
 
 LABELS = ("lymphocyte", "monocyte", "other")
@@ -54,12 +56,46 @@ def test_the_rule_survives_the_bundle():
     assert msgspec.json.decode(msgspec.json.encode(RULE), type=Reject) == RULE
 
 
+def test_beyond_all_that_was_seen_it_is_refused_even_at_full_trust():
+    certain = msgspec.structs.replace(KNOWN, intercept=400.0, distance=0.0)
+    trust, reason = judged((0.999, 0.0005, 0.0005), (30.0, 30.0), Reject(0.5, certain))
+    assert trust == 1.0
+    assert reason == "unfamiliar"
+
+
+def test_a_feature_that_never_varied_in_training_does_not_overflow():
+    stiff = msgspec.structs.replace(KNOWN, spread=(1e-3, 1.0), distance=50.0)
+    with np.errstate(all="raise"):
+        assert judged((0.99, 0.005, 0.005), (1e3, 0.0), Reject(0.5, stiff)) == (
+            pytest.approx(0.0, abs=1e-9),
+            "unfamiliar",
+        )
+
+
+def test_the_bundles_description_carries_the_rule_and_an_older_one_has_none():
+    about = read_bundle(SHIPPED_MODEL).description
+    described = msgspec.structs.replace(about, reject=RULE)
+    again = msgspec.json.decode(msgspec.json.encode(described), type=Description)
+    assert again == described
+    raw = msgspec.json.decode(msgspec.json.encode(described))
+    del raw["reject"]["familiarity"]
+    assert msgspec.convert(raw, Description).reject == Reject(0.5)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.34, 1), st.floats(0, 8))
+def test_a_higher_threshold_never_lets_through_what_a_lower_one_refused(one, other, sure, away):
+    lax, strict = (Reject(0.5, msgspec.structs.replace(KNOWN, minimum_trust=t)) for t in sorted((one, other)))
+    shares = (sure, (1 - sure) / 2, (1 - sure) / 2)
+    if judged(shares, (away, 0.0), lax)[1] is not None:
+        assert judged(shares, (away, 0.0), strict)[1] is not None
+
+
 @given(
     arrays(np.float64, 3, elements=st.floats(0, 1)).filter(lambda p: p.sum() > 0.1),
     arrays(np.float64, 2, elements=st.floats(-50, 50)),
 )
 def test_every_cell_gets_a_verdict_and_nearer_is_never_less_trusted(probabilities, features):
-    probabilities = probabilities / probabilities.sum()
+    probabilities = (probabilities / probabilities.sum()).astype(np.float32)
     trust, reason = judged(probabilities, features)
     assert 0 <= trust <= 1
     assert reason in {None, "other", "uncertain", "unfamiliar"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,11 +19,12 @@ from edge.bundle import read_bundle
 from edge.classifier import Classifier
 from edge.errors import ConfigError
 from edge.masking import PREPROCESSING
+from trainer import bundling, training
 from trainer import run as runs
-from trainer import training
 from trainer.cli import main
 from trainer.datasets import list_images
 from trainer.images import DataError
+from trainer.quantization import ExportError
 from trainer.recipe import load_recipe
 from trainer.training import TrainingError, last_checkpoint
 
@@ -65,6 +68,75 @@ def test_the_exported_bundle_is_taken_by_the_device_and_classifies(finished, dat
     call = classifier.classify(np.full((120, 120, 3), 200, np.uint8))
     assert call.probabilities.shape == (4,)
     assert call.activation_map.shape == (15, 15)
+
+
+def test_the_bundle_carries_its_card_its_gates_and_what_was_measured_elsewhere(finished, data, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    assert main(["evaluate", "--run", str(run), "--data", str(data)]) == 0
+    own = run / "evaluation.json"
+    told = json.loads(own.read_text(encoding="utf-8"))
+    other = tmp_path / "other.json"
+    changed = told | {"weights_sha256": "0" * 64, "recipe": "another", "part": "pbc"}
+    other.write_text(json.dumps(changed), encoding="utf-8")
+    out = tmp_path / "tiny.tflite"
+    arguments = ["export", "--run", str(run), "--data", str(data), "--out", str(out)]
+    assert main([*arguments, "--measured", str(own), str(other)]) == 0
+    about = read_bundle(out).description
+    held_out, this, elsewhere = about.measured.items()
+    assert held_out[0] == "held-out photographs of the training sets"
+    assert this[0] == "held-out photographs"
+    assert elsewhere[0] == "pbc, another model: recipe another"
+    assert this[1]["photograph_accuracy"] == held_out[1]["photograph_accuracy"]
+    assert this[1]["accuracy"]["value"] == pytest.approx(told["int8"]["accuracy"]["value"], abs=1e-4)
+    assert "one image" in held_out[1]["allowed"]
+    assert about.training["int8"]["widest_range"] < 4
+    assert about.training["data"]["blood-cell-images/TRAIN"]["photographs"] == dict.fromkeys(CLASSES, 2)
+    with zipfile.ZipFile(out) as archive:
+        card = archive.read("MODEL_CARD.md").decode()
+    assert card == out.with_suffix(".md").read_text(encoding="utf-8")
+    assert "pbc, another model: recipe another" in card
+
+
+def test_evaluations_that_cannot_be_carried_are_refused_before_anything_is_done(
+    finished, data, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    arguments = ["export", "--run", str(run), "--data", str(data), "--out", str(tmp_path / "x.tflite")]
+    own = run / "evaluation.json"
+    assert main([*arguments, "--measured", str(own)]) == ConfigError.exit_status
+    assert "evaluation.json: is not there" in capsys.readouterr().err
+    assert main(["evaluate", "--run", str(run), "--data", str(data), "--runtime", "float"]) == 0
+    assert main([*arguments, "--measured", str(own)]) == ConfigError.exit_status
+    assert "has no figures of int8" in capsys.readouterr().err
+    assert main(["evaluate", "--run", str(run), "--data", str(data)]) == 0
+    assert main([*arguments, "--measured", str(own), str(own)]) == ConfigError.exit_status
+    assert "is measured by another of the files as well" in capsys.readouterr().err
+    assert not list(tmp_path.glob("x.*"))
+    assert main([*arguments[:-1], str(tmp_path / "x.md")]) == ConfigError.exit_status
+    assert "is where the model card goes" in capsys.readouterr().err
+
+
+def test_a_set_on_which_int8_fails_stops_the_export_although_all_together_pass():
+    labels = np.arange(2200) % 4
+    logits = np.eye(4, dtype=np.float32)[labels]
+    sets = np.repeat([0, 1], [2000, 200])
+    held_out = training.Samples(np.zeros((2200, 1, 1, 3), np.uint8), labels, tuple(map(str, labels)), sets)
+    recipe = SimpleNamespace(data=SimpleNamespace(sets=("large", "small"), classes=CLASSES))
+    opened = SimpleNamespace(held_out=held_out, run=SimpleNamespace(recipe=recipe))
+    int8 = logits.copy()
+    int8[[2000, 2001]] = logits[[2001, 2002]]  # one point of the small set
+    answers = bundling.Answers(logits, int8, logits)
+    with pytest.raises(
+        ExportError, match=r"gate accuracy: on held-out photographs of small int8 loses 1\.00"
+    ):
+        bundling.compared(opened, answers)
+    int8[2001] = logits[2001]
+    found = bundling.compared(opened, answers)
+    together = "held-out photographs of the training sets"
+    assert list(found) == [together, "held-out photographs of large", "held-out photographs of small"]
+    assert found["held-out photographs of small"]["int8_accuracy"] == 0.995
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(finished, data, recipe, tmp_path):
