@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trainer.recipe import Recipe, Split
 
 SCHEMA = "leukoscope.comparison/1"
+COMPARISON = "comparison.json"
 SPLITS: dict[Split, str] = {
     "study": "study's: copies dealt by chance",
     "folders": "folders: {trained} to {tested}",
@@ -74,9 +75,11 @@ def compare(
 ) -> Comparison:
     """Fit, quantize and measure every recipe under every split, each run in its own folder below `out`.
 
-    What is finished is not done again, so a stopped comparison goes on where it was. training: fields of the
+    What is finished is not done again, so a stopped comparison goes on where it was; and the rows of other
+    recipes and splits that an earlier call left in `out` stay, before the new ones. training: fields of the
     recipes' training to replace. Writes comparison.json. Raises ConfigError, DataError, TrainingError.
     """
+    former = _former(out / COMPARISON)
     rows = []
     loaded = [load_recipe(name) for name in recipes]
     # What cannot be is to be said before the first of many hours.
@@ -91,9 +94,24 @@ def compare(
                 evaluate_run(folder, data, photographs=photographs)
             done.append(folder)
         rows.append(_row(recipe, [folder.name for folder in done], [read_answers(f) for f in done]))
-    result = Comparison(SCHEMA, tuple(rows))
-    _replace(out / "comparison.json", msgspec.json.format(msgspec.json.encode(result), indent=1))
+    again = {(row.recipe, row.split) for row in rows}
+    kept = [row for row in former if (row.recipe, row.split) not in again]
+    result = Comparison(SCHEMA, (*kept, *rows))
+    _replace(out / COMPARISON, msgspec.json.format(msgspec.json.encode(result), indent=1))
     return result
+
+
+def _former(path: Path) -> tuple[Row, ...]:
+    """Give the rows of an earlier call. Raises ConfigError for a file that is none of this version."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Comparison)
+    except FileNotFoundError:
+        return ()
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); remove it to compare anew") from None
+    if found.schema != SCHEMA:
+        raise ConfigError(f"{path}: is {found.schema}, not {SCHEMA}; remove it to compare anew")
+    return found.rows
 
 
 def _is_measured(folder: Path) -> bool:

@@ -128,3 +128,29 @@ def test_what_is_finished_is_not_done_again(compared, monkeypatch, capsys):
     assert main(arguments) == 0
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*.keras")} == checkpoints
     assert "| `tiny` |" in capsys.readouterr().out
+
+
+def test_rows_of_an_earlier_call_stay_in_the_table(compared, capsys):
+    folder, arguments = compared
+    table = (folder / "page.md").read_text(encoding="utf-8")
+    (folder / "other.toml").write_text(RECIPE, encoding="utf-8")
+    other = [str(folder / "other.toml") if one.endswith("tiny.toml") else one for one in arguments]
+    assert main([*other, "--split", "folders"]) == 0
+    rows = [line for line in table.splitlines() if line.startswith("| `tiny`")]
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if line.startswith("| `tiny`")] == rows
+    assert sum(line.startswith("| `other`") for line in shown) == 1
+    # Measured again, a row takes the former one's place.
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert sorted(line for line in shown if line.startswith("| `tiny`")) == sorted(rows)
+    assert sum(line.startswith("| `other`") for line in shown) == 1
+
+
+def test_a_comparison_that_cannot_be_read_is_no_reason_to_lose_it(compared, tmp_path, capsys):
+    _, arguments = compared
+    (tmp_path / "comparison.json").write_text("{", encoding="utf-8")
+    place = arguments.index("--out") + 1
+    assert main([*arguments[:place], str(tmp_path), *arguments[place + 1 :]]) == ConfigError.exit_status
+    assert f"{tmp_path / 'comparison.json'}: cannot be read" in capsys.readouterr().err
+    assert (tmp_path / "comparison.json").read_text(encoding="utf-8") == "{"
