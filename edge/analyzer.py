@@ -7,22 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.errors import BundleError
+from edge.evidence import shares
 from edge.masking import PREPROCESSING, FieldMasks, Recipe, cut_crop, find_cells
 from edge.messages import Cell, Quality, Scale
 from edge.quality import assess
+from edge.rejection import OTHER
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.classifier import Classifier
-    from edge.masking import FoundCell
+    from edge.classifier import Call, Classifier
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """One analysed frame. cells: the largest first, without ids. masks: None when the frame was refused.
 
+    calls: what the classifier said of each cell, with the maps of all classes.
     scale: how large a pixel is; None where that was not asked: without a cell, or under the study's recipe.
     """
 
@@ -33,6 +35,7 @@ class Field:
     timings_ms: dict[str, float]
     masks: FieldMasks | None
     scale: Scale | None = None
+    calls: tuple[Call, ...] = ()
 
 
 class Analyzer:
@@ -66,20 +69,23 @@ class Analyzer:
         assessed = time.perf_counter()
         timings = {"quality": assessed - started}
         cells: tuple[Cell, ...] = ()
+        calls: tuple[Call, ...] = ()
         masks = None
         if quality.accepted:
             masks = find_cells(pixels, self._recipe, self._micrometres_per_pixel)
             masked = time.perf_counter()
-            cells = tuple(self._call(pixels, masks, found) for found in masks.cells)
+            calls = tuple(self.classifier.classify(cut_crop(pixels, masks, c)) for c in masks.cells)
+            cells = tuple(self._cell(masks, number, call) for number, call in enumerate(calls))
             timings |= {"mask": masked - assessed, "classify": time.perf_counter() - masked}
         timings["total"] = time.perf_counter() - started
         height, width = pixels.shape[:2]
         milliseconds = {stage: round(1000 * seconds, 3) for stage, seconds in timings.items()}
         scale = None if masks is None else masks.scale
-        return Field(width, height, quality, cells, milliseconds, masks, scale)
+        return Field(width, height, quality, cells, milliseconds, masks, scale, calls)
 
-    def _call(self, pixels: NDArray[np.uint8], masks: FieldMasks, found: FoundCell) -> Cell:
-        call = self.classifier.classify(cut_crop(pixels, masks, found))
+    def _cell(self, masks: FieldMasks, number: int, call: Call) -> Cell:
+        found = masks.cells[number]
+        evidence = shares(call.activation_map, masks, number)
         probabilities = {
             label: round(float(p), 4)
             for label, p in zip(self.classifier.labels, call.probabilities, strict=True)
@@ -95,4 +101,11 @@ class Analyzer:
             rejected=call.rejected,
             complete=found.complete,
             heatmap=call.heatmap(),
+            evidence_in_cell=_rounded(evidence.in_cell),
+            evidence_in_nucleus=_rounded(evidence.in_nucleus),
+            flags=() if call.label == OTHER else evidence.flags(),
         )
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)

@@ -24,16 +24,23 @@ if TYPE_CHECKING:
 class Call:
     """What one crop was called.
 
-    probabilities: float32 (classes,), calibrated. activation_map: float32 (rows, columns), the called
-    class's evidence at each place in logits; its mean plus the class's bias is the logit. rejected: why the
-    call is not to be counted, or None. trust: 0 to 1, what that was decided by (see `edge.rejection`).
+    called: the class's number. probabilities: float32 (classes,), calibrated. maps: float32 (rows, columns,
+    classes), each class's evidence at each place in logits. Where the head pools, a map's mean plus the
+    class's bias is the logit; elsewhere it is Grad-CAM. rejected: why the call is not to be counted, or None.
+    trust: 0 to 1, what that was decided by (see `edge.rejection`).
     """
 
     label: str
+    called: int
     probabilities: NDArray[np.float32]
-    activation_map: NDArray[np.float32]
+    maps: NDArray[np.float32]
     rejected: str | None
     trust: float
+
+    @property
+    def activation_map(self) -> NDArray[np.float32]:
+        """The called class's map, float32 (rows, columns)."""
+        return self.maps[:, :, self.called]
 
     def heatmap(self) -> Heatmap:
         """Give the map as a message carries it: what speaks for the class (ReLU), its peak at 255."""
@@ -41,7 +48,7 @@ class Call:
         peak = float(positive.max())
         grid = np.rint(positive * (255 / peak)).astype(np.uint8) if peak > 0 else positive.astype(np.uint8)
         rows, columns = grid.shape
-        return Heatmap((rows, columns), grid.tobytes(), round(peak, 4))
+        return Heatmap((rows, columns), grid.tobytes(), float(f"{peak:.6g}"))
 
 
 class Classifier:
@@ -79,7 +86,7 @@ class Classifier:
         best = int(probabilities.argmax())
         rule = self.bundle.description.reject
         trust, reason = judge(rule, self.labels, probabilities, outputs.get("features"))
-        return Call(self.labels[best], probabilities, outputs["maps"][:, :, best], reason, trust)
+        return Call(self.labels[best], best, probabilities, outputs["maps"], reason, trust)
 
     def raw_outputs(self, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Give logits (classes,), maps (rows, columns, classes) and features (n,), before calibration."""
@@ -109,7 +116,7 @@ class Classifier:
                 raise BundleError(f"{self.bundle.path}: golden input {number} has an answer of another shape")
             grid = np.take(maps, int(np.argmax(expected)), axis=2).ravel()
             off = float(np.abs(logits - expected).max())
-            peak = max(float(np.abs(expected_grid).max()), 1e-6)
+            peak = max(float(np.abs(expected_grid).max()), 1e-12)
             map_off = float(np.abs(grid - expected_grid).max()) / peak
             if not (off <= description.tolerance and map_off <= description.tolerance):
                 raise BundleError(

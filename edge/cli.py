@@ -72,6 +72,18 @@ def _parser() -> argparse.ArgumentParser:
         "--overlays", type=Path, metavar="DIR", help="draw each image with its cells and maps"
     )
     analyze.add_argument(
+        "--contours", action="store_true", help="overlays: draw the maps as contours, which hide nothing"
+    )
+    analyze.add_argument(
+        "--explain", metavar="CLASS", help="overlays: show what speaks for this class, not for the one called"
+    )
+    analyze.add_argument(
+        "--overlay-format",
+        choices=("jpg", "png"),
+        default="jpg",
+        help="overlays: kind of file (default: jpg)",
+    )
+    analyze.add_argument(
         "--recipe",
         choices=("adaptive", "study"),
         default="adaptive",
@@ -149,13 +161,16 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    from edge.offline import analyze_paths  # noqa: PLC0415
+    from edge.offline import Drawing, analyze_paths  # noqa: PLC0415
 
     return analyze_paths(
         options.paths,
         as_json=options.json,
         masks=options.masks,
         overlays=options.overlays,
+        drawing=Drawing(
+            "contours" if options.contours else "colours", options.explain, options.overlay_format
+        ),
         recipe=options.recipe,
         model=options.model,
         runtime=options.runtime,

@@ -1,124 +1,154 @@
-"""Class activation maps over the picture they explain, for people: crop, outline, map, call, probability."""
+"""Class activation maps over the picture they explain, for people: crop, outlines, map, call, evidence."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import cv2
 import numpy as np
 
-from edge.masking import CROP_SIZE, cut_crop
+from edge.evidence import OUTSIDE, masks_in_crop, over_crop, over_field
+from edge.masking import cut_crop
+from edge.overlay_parts import (
+    FAINT,
+    INK,
+    LINE,
+    WARNING,
+    coloured,
+    legend,
+    outlined,
+    padded,
+    strip,
+    with_contours,
+    with_line,
+    write,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.analyzer import Field
-    from edge.masking import FieldMasks, FoundCell, Pixels
-    from edge.messages import Cell, Heatmap
+    from edge.masking import FieldMasks, Pixels
 
-_TILE = 240  # side of a cell's picture; twice the crop, so that a grid of 15x15 reads
-_LINE = 22
-_CELL = (0, 150, 60)
-_NUCLEUS = (230, 30, 30)
-_INK = (20, 20, 20)
-_PAPER = (250, 250, 250)
-_FAINT = (110, 110, 110)
-_OPACITY = 0.6
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+Style = Literal["colours", "contours"]
+
+_TILE = 300  # side of a cell's picture, pixels: the grid's squares and a nucleus's lobes both read
+_LEAST_FRAME = 640  # width of the frame's picture; smaller ones are drawn larger
+_NEAR_BLANK = 1e-6
 
 
-def over_crop(heatmap: Heatmap) -> NDArray[np.float32]:
-    """Give the map at the crop's size: float32 (120, 120), 0 to 1, where 1 is its peak.
+class _Explained(NamedTuple):
+    """One cell's map as it is drawn: float32 (rows, columns) from 0 to 1, and what is said of it."""
 
-    The grid's values stand for the middles of its squares, so it is interpolated between them.
-    """
-    grid = np.frombuffer(heatmap.data, np.uint8).reshape(heatmap.shape).astype(np.float32) / 255
-    size = (CROP_SIZE, CROP_SIZE)
-    return np.asarray(cv2.resize(grid, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    strength: NDArray[np.float32]
+    caption: str
 
 
-def draw(pixels: Pixels, field: Field) -> Pixels:
-    """Draw a field: the frame with its cells outlined and numbered, and beside it each cell with its map.
+def draw(pixels: Pixels, field: Field, *, style: Style = "colours", explain: str | None = None) -> Pixels:
+    """Draw a field: the frame with its cells outlined and numbered and their maps, and each cell beside it.
 
-    pixels: uint8 RGB (height, width, 3). Gives uint8 RGB, larger than the frame.
+    pixels: uint8 RGB (height, width, 3). explain: the class whose evidence is shown, instead of the one
+    called. Gives uint8 RGB, larger than the frame. Raises ValueError for a class the model does not know.
     """
     if field.masks is None:
-        return _with_line(pixels, f"not analysed: {field.quality.reason}")
-    frame = pixels.copy()
-    thickness = max(1, field.width // 320)
-    picture = field.masks.picture()
-    for level, colour in ((0, _CELL), (128, _NUCLEUS)):
-        contours, _ = cv2.findContours(
-            (picture > level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-        )
-        cv2.drawContours(frame, contours, -1, colour, thickness, cv2.LINE_AA)
+        return with_line(pixels, f"not analysed: {field.quality.reason}")
+    explained = [_explained(field, number, explain) for number in range(len(field.cells))]
+    frame = _frame(pixels, field, field.masks, explained, style)
+    if not explained:
+        return with_line(frame, "no white cell")
+    rows = [_row(pixels, field, field.masks, number, one, style) for number, one in enumerate(explained)]
+    # Cells stand in as many columns as keep the picture from growing much taller than the frames.
+    columns = max(1, round(len(rows) * rows[0].shape[0] / max(frame.shape[0], 2 * rows[0].shape[0])))
+    width = rows[0].shape[1]
+    beside = [
+        np.vstack([*rows[k::columns], legend(width, style)] if k == 0 else rows[k::columns])
+        for k in range(columns)
+    ]
+    tall = max(frame.shape[0], *(part.shape[0] for part in beside))
+    return np.asarray(np.hstack([padded(part, tall) for part in (frame, *beside)]), np.uint8)
+
+
+def _explained(field: Field, number: int, explain: str | None) -> _Explained:
+    """Scale a cell's map by the highest evidence for the called or the shown class, so that both compare."""
+    call, cell = field.calls[number], field.cells[number]
+    labels = list(cell.probabilities)
+    shown = call.called if explain is None else labels.index(explain)
+    peaks = [float(np.maximum(call.maps[:, :, k], 0).max()) for k in (call.called, shown)]
+    strength = np.maximum(call.maps[:, :, shown], 0) / max(*peaks, _NEAR_BLANK)
+    if peaks[1] <= _NEAR_BLANK:
+        return _Explained(strength, f"nothing speaks for {labels[shown]}")
+    if shown == call.called:
+        return _Explained(strength, "")
+    than = f"; its peak is {peaks[1] / peaks[0]:.2g} of {call.label}'s" if peaks[0] > _NEAR_BLANK else ""
+    return _Explained(strength, f"shown: what speaks for {labels[shown]}{than}")
+
+
+def _frame(
+    pixels: Pixels, field: Field, masks: FieldMasks, explained: list[_Explained], style: Style
+) -> Pixels:
+    """Draw the frame twice, one above the other: outlined and numbered, and with the maps where they lie."""
+    scale = max(1, round(_LEAST_FRAME / field.width))
+    size = (field.width * scale, field.height * scale)
+    large = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    picture = np.asarray(cv2.resize(masks.picture(), size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    thickness = max(1, size[0] // 640)
+    plain = outlined(large, picture, thickness)
     for number, cell in enumerate(field.cells, start=1):
         x, y = cell.box[:2]
-        _write(frame, str(number), (x + 2, max(14, y - 4)), _INK, 0.5 * max(1.0, field.width / 640))
-    rows = [
-        _row(pixels, field.masks, found, cell, number)
-        for number, (found, cell) in enumerate(zip(field.masks.cells, field.cells, strict=True), start=1)
-    ]
-    if not rows:
-        return _with_line(frame, "no white cell")
-    column = np.vstack([*rows, _legend(rows[0].shape[1])])
-    tall = max(frame.shape[0], column.shape[0])
-    return np.asarray(np.hstack([_padded(frame, tall), _padded(column, tall)]), np.uint8)
+        write(
+            plain, str(number), (scale * x + 2, max(16, scale * y - 4)), INK, 0.55 * max(1.0, size[0] / 900)
+        )
+    if not explained:
+        return plain
+    strength = np.zeros((field.height, field.width), np.float32)
+    for found, one in zip(masks.cells, explained, strict=True):
+        np.maximum(strength, over_field(one.strength, found, masks.frame_size), out=strength)
+    mapped = _mapped(large, np.asarray(cv2.resize(strength, size), np.float32), style)
+    return np.asarray(np.vstack([plain, outlined(mapped, picture, 1)]), np.uint8)
 
 
-def _row(pixels: Pixels, masks: FieldMasks, found: FoundCell, cell: Cell, number: int) -> Pixels:
-    crop = cut_crop(pixels, masks, found)
+def _row(
+    pixels: Pixels, field: Field, masks: FieldMasks, number: int, one: _Explained, style: Style
+) -> Pixels:
+    crop = cut_crop(pixels, masks, masks.cells[number])
     plain = np.asarray(cv2.resize(crop, (_TILE, _TILE), interpolation=cv2.INTER_CUBIC), np.uint8)
-    mapped = plain
-    if cell.heatmap is not None:
-        strength = np.asarray(cv2.resize(over_crop(cell.heatmap), (_TILE, _TILE)), np.float32)
-        opacity = (_OPACITY * np.sqrt(np.clip(strength, 0, 1)))[..., None]
-        mapped = np.asarray(plain * (1 - opacity) + _coloured(strength) * opacity, np.uint8)
-    title = np.full((2 * _LINE, 2 * _TILE, 3), _PAPER, np.uint8)
-    _write(title, f"{number}  {cell.label}  {100 * cell.probability:.0f} %", (6, _LINE - 5), _INK, 0.6)
+    strength = np.asarray(cv2.resize(over_crop(one.strength), (_TILE, _TILE)), np.float32)
+    mapped = outlined(_mapped(plain, strength, style), _own_masks(masks, number), 1)
+    cell = field.cells[number]
+    title = strip(2 * _TILE, 3)
+    write(title, f"{number + 1}  {cell.label}  {100 * cell.probability:.0f} %", (6, LINE - 5), INK, 0.62)
     second = sorted(cell.probabilities.items(), key=lambda item: -item[1])[1]
-    remark = f"next: {second[0]} {100 * second[1]:.0f} %"
+    remarks = [f"next: {second[0]} {100 * second[1]:.0f} %"]
     if not cell.complete:
-        remark += "; cut by the edge, not counted"
+        remarks.append("cut by the edge, not counted")
     elif cell.rejected:
-        remark += f"; {cell.rejected}, not counted"
-    _write(title, remark, (6, 2 * _LINE - 7), _FAINT, 0.45)
+        remarks.append(f"{cell.rejected}, not counted")
+    write(title, "; ".join(remarks), (6, 2 * LINE - 7), FAINT, 0.46)
+    doubt = OUTSIDE in cell.flags
+    write(
+        title,
+        _evidence(one.caption, cell.evidence_in_cell, cell.evidence_in_nucleus, doubt=doubt),
+        (6, 3 * LINE - 8),
+        WARNING if doubt else FAINT,
+        0.46,
+    )
     return np.asarray(np.vstack([title, np.hstack([plain, mapped])]), np.uint8)
 
 
-def _coloured(strength: NDArray[np.float32]) -> Pixels:
-    """Colour by viridis, which rises evenly in lightness: float32 (h, w) in 0 to 1 -> uint8 RGB."""
-    levels = np.asarray(np.clip(strength * 255, 0, 255), np.uint8)
-    return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[:, :, ::-1], np.uint8)
+def _own_masks(masks: FieldMasks, number: int) -> Pixels:
+    cell, nucleus = masks_in_crop(masks, number)
+    levels = (128 * cell + 127 * nucleus).astype(np.uint8)
+    return np.asarray(cv2.resize(levels, (_TILE, _TILE), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _legend(width: int) -> Pixels:
-    strip = np.full((2 * _LINE, width, 3), _PAPER, np.uint8)
-    ramp = np.linspace(0, 1, width // 2, dtype=np.float32)[None].repeat(12, axis=0)
-    left = width // 4
-    strip[6:18, left : left + width // 2] = _coloured(ramp)
-    _write(strip, "no evidence", (6, 17), _FAINT, 0.42)
-    _write(strip, "strongest", (left + width // 2 + 6, 17), _FAINT, 0.42)
-    _write(
-        strip, "outlines: red nucleus, green cell. Not a medical device.", (6, 2 * _LINE - 7), _FAINT, 0.42
-    )
-    return strip
+def _evidence(caption: str, in_cell: float | None, in_nucleus: float | None, *, doubt: bool) -> str:
+    if caption:
+        return caption
+    if in_cell is None or in_nucleus is None:
+        return "no evidence for the call at any place"
+    told = f"evidence: {100 * in_cell:.0f} % in the cell, {100 * in_nucleus:.0f} % in its nucleus"
+    return f"{told}: mostly outside the cell" if doubt else told
 
 
-def _with_line(frame: Pixels, text: str) -> Pixels:
-    line = np.full((_LINE, frame.shape[1], 3), _PAPER, np.uint8)
-    _write(line, text, (6, _LINE - 6), _INK, 0.5)
-    return np.asarray(np.vstack([frame, line]), np.uint8)
-
-
-def _padded(picture: Pixels, height: int) -> Pixels:
-    missing = height - picture.shape[0]
-    return np.asarray(
-        cv2.copyMakeBorder(picture, 0, missing, 0, 0, cv2.BORDER_CONSTANT, value=_PAPER), np.uint8
-    )
-
-
-def _write(
-    picture: Pixels, text: str, place: tuple[int, int], colour: tuple[int, int, int], size: float
-) -> None:
-    cv2.putText(picture, text, place, _FONT, size, colour, 1, cv2.LINE_AA)
+def _mapped(picture: Pixels, strength: NDArray[np.float32], style: Style) -> Pixels:
+    return with_contours(picture, strength) if style == "contours" else coloured(picture, strength)

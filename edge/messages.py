@@ -57,12 +57,22 @@ class Cell(Struct, frozen=True, kw_only=True):
     ]
     complete: Annotated[bool, Meta(description="false: cut by the frame's edge, not counted")]
     heatmap: Heatmap | None
+    evidence_in_cell: Annotated[
+        Probability | None,
+        Meta(description="share of the heatmap's sum that lies in the cell's own mask; null: no evidence"),
+    ] = None
+    evidence_in_nucleus: Annotated[
+        Probability | None, Meta(description="share of the heatmap's sum that lies in the cell's nucleus")
+    ] = None
+    flags: Annotated[
+        tuple[str, ...],
+        Meta(description="why to doubt a call, counted or not: evidence outside the cell"),
+    ] = ()
 
     def spoken(self) -> str:
         """Give the call as people read it, with why it is not counted."""
         aside = "" if self.complete else " (cut by the edge)"
-        if self.rejected:
-            aside += f" ({self.rejected})"
+        aside += "".join(f" ({remark})" for remark in (self.rejected, *self.flags) if remark)
         return f"{self.label} {100 * self.probability:.0f} %{aside}"
 
 
@@ -241,8 +251,10 @@ def decode_field(payload: bytes) -> FieldResult:
 
 def json_schema() -> dict[str, Any]:
     """Give the JSON Schema (2020-12) that every payload satisfies."""
-    schema = msgspec.json.schema(Message)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Message)}
+    # As JSON has it: a default of () is a list there.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema))
+    return plain
 
 
 if __name__ == "__main__":

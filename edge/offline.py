@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import cv2
 import msgspec
@@ -14,14 +14,26 @@ from edge.analyzer import Analyzer, Field
 from edge.cameras.replay import ReplayCamera, read_image
 from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL, ReplayConfig
-from edge.errors import CameraError, OutputError, UnreadableFrameError
-from edge.heatmap import draw
+from edge.errors import CameraError, ConfigError, OutputError, UnreadableFrameError
+from edge.heatmap import Style, draw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from edge.masking import Pixels, Recipe
+    from edge.messages import Cell
+
+
+class Drawing(NamedTuple):
+    """How overlays are drawn. explain: the class whose evidence they show; None: the one called."""
+
+    style: Style = "colours"
+    explain: str | None = None
+    suffix: Literal["jpg", "png"] = "jpg"
+
+
+DRAWING = Drawing()
 
 
 def analyze_paths(
@@ -31,14 +43,17 @@ def analyze_paths(
     masks: Path | None,
     overlays: Path | None,
     recipe: Recipe,
+    drawing: Drawing = DRAWING,
     model: Path | None,
     runtime: str,
 ) -> int:
     """Analyse folders, files and globs; print one line an image. Give 1 when any of them could not be read.
 
-    Raises BundleError or NoRuntimeError before the first image.
+    Raises BundleError, NoRuntimeError, or ConfigError for a class that the model does not know, before the
+    first image.
     """
     analyzer = Analyzer(Classifier.load(model or SHIPPED_MODEL, runtime=runtime), recipe)
+    _check_drawing(drawing, overlays, analyzer.classifier.labels)
     for folder in (masks, overlays):
         if folder is not None:
             try:
@@ -66,8 +81,8 @@ def analyze_paths(
                 refused = np.zeros((field.height, field.width), np.uint8)
                 _write_picture(masks / f"{name}.png", field.masks.picture() if field.masks else refused)
             if overlays is not None:
-                drawn = draw(pixels, field)
-                _write_picture(overlays / f"{name}.jpg", np.ascontiguousarray(drawn[:, :, ::-1]))
+                drawn = draw(pixels, field, style=drawing.style, explain=drawing.explain)
+                _write_picture(overlays / f"{name}.{drawing.suffix}", np.ascontiguousarray(drawn[:, :, ::-1]))
             text = msgspec.json.encode(line).decode() if as_json else _sentence(line["file"], field)
             print(text, flush=True)  # noqa: T201
     return status
@@ -97,7 +112,24 @@ def _analyze_file(analyzer: Analyzer, file: Path) -> tuple[dict[str, Any], Field
 def _sentence(file: str, field: Field) -> str:
     if not field.quality.accepted:
         return f"{file}: not analysed: {field.quality.reason}"
-    return f"{file}: {', '.join(cell.spoken() for cell in field.cells) or 'no white cell'}"
+    return f"{file}: {', '.join(_call(cell) for cell in field.cells) or 'no white cell'}"
+
+
+def _call(cell: Cell) -> str:
+    if cell.evidence_in_cell is None:
+        return cell.spoken()
+    return f"{cell.spoken()} [{100 * cell.evidence_in_cell:.0f} % of the evidence in the cell]"
+
+
+def _check_drawing(drawing: Drawing, overlays: Path | None, labels: Sequence[str]) -> None:
+    if overlays is None and drawing != DRAWING:
+        raise ConfigError(
+            "--contours, --explain and --overlay-format are for drawings: give --overlays as well"
+        )
+    if drawing.explain is not None and drawing.explain not in labels:
+        raise ConfigError(
+            f"--explain {drawing.explain}: the model knows no such class, but {', '.join(labels)}"
+        )
 
 
 def _report_error(file: str, error: Exception, *, as_json: bool) -> None:

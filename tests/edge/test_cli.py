@@ -47,8 +47,9 @@ def test_analyze_goes_on_past_what_it_cannot_read_and_says_so(pictures, capsys):
         assert "cell_id" not in cell
         assert set(cell) == {
             *("box", "crop", "label", "probability", "probabilities", "trust", "rejected", "complete"),
-            "heatmap",
+            *("heatmap", "evidence_in_cell", "evidence_in_nucleus", "flags"),
         }
+        assert 0 < cell["evidence_in_nucleus"] <= cell["evidence_in_cell"] <= 1
         assert result["scale"]["source"] == "red cells"
         assert result["quality"]["accepted"]
         assert result["timings_ms"]["total"] > 0
@@ -87,14 +88,14 @@ def test_overlays_show_the_frame_outlined_and_each_cell_beside_its_map(pictures,
     files = [str(pictures / name) for name in ("a.png", "black.png")]
     assert main(["analyze", "--json", "--overlays", str(overlays), *files]) == 0
     drawn, plain = cv2.imread(str(overlays / "a.jpg")).astype(int), cv2.imread(files[0]).astype(int)
-    assert drawn.shape[1] == 640 + 2 * 240
+    assert drawn.shape[1] == 640 + 2 * 300
     outlined = np.abs(drawn[:480, :640] - plain).sum(axis=2) > 150
     columns = np.nonzero(outlined)[1]
     assert 250 < columns.min() < columns.max() < 390, "the outline is around the cell and nowhere else"
     heatmap = lines(capsys)[0][0]["cells"][0]["heatmap"]
     grid = np.frombuffer(base64.b64decode(heatmap["data"]), np.uint8).reshape(15, 15)
-    changed = np.abs(drawn[44:284, 640:880] - drawn[44:284, 880:1120]).sum(axis=2)
-    middles = changed[8::16, 8::16]
+    changed = np.abs(drawn[66:366, 640:940] - drawn[66:366, 940:1240]).sum(axis=2)
+    middles = changed[10::20, 10::20]
     assert middles[grid > 128].mean() > 2 * middles[grid < 8].mean(), "the map lies where the evidence is"
     assert cv2.imread(str(overlays / "black.jpg")).shape[0] > 200, "a refused frame says so below it"
 

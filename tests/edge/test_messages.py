@@ -54,6 +54,9 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
                 "rejected": None,
                 "complete": True,
                 "heatmap": {"shape": [2, 2], "data": "AAEAAQ==", "peak": 3.5},
+                "evidence_in_cell": None,
+                "evidence_in_nucleus": None,
+                "flags": [],
             }
         ],
         "heatmaps_omitted": 0,
