@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from edge.errors import ConfigError
+from edge.rejection import Reject
 from trainer import export, gates
 from trainer.datasets import DATASETS
 from trainer.evaluation_record import read_evaluation, weights_sha256
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from trainer.metrics import Figures
 
 HELD_OUT = "held-out photographs"
+HELD_OUT_COPIES = "held-out copies of photographs trained on"
 _SHOWN_A_CLASS = 200
 _COMPARED_CROPS = 20
 _MINIMUM_PROBABILITY = 0.5  # below it the other classes together are likelier than the one called
@@ -41,6 +43,8 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
 
     evaluations: files that `evaluate` wrote, of this run or another, whose int8 figures the bundle is to
     carry. A network without class activation maps is written as a plain .tflite file, which no device takes.
+    The study's own split, whose held-out part measures nothing, is taken with the study's masking alone, and
+    the bundle says so.
     Raises ConfigError when the folder holds no finished run or an evaluation cannot be used, DataError,
     ExportError.
     """
@@ -53,7 +57,7 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
         with_maps = has_maps(opened.model)
         if not len(opened.held_out.labels):
             raise ExportError(f"{folder}: holds nothing out of training, so int8 can pass no gate")
-        if recipe.data.split == "study" and with_maps:
+        if recipe.data.split == "study" and with_maps and recipe.data.masking != "study":
             raise ExportError(
                 f"{folder}: its split parts copies of one photograph, so what it holds out measures nothing; "
                 "a bundle is made from a run that is split over photographs"
@@ -74,16 +78,18 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
             return
         unseen, weights = opened.held_out, photograph_weights(opened.held_out.photographs)
         temperature = export.fit_temperature(answers.int8, unseen.labels, weights)
-        shown = _shown(opened, recipe.training.seed)
-        seen = _answers(shown, quantized, None, progress)
-        reject, together["rejecting"] = fit_rejection(
-            Outputs(seen.int8, seen.features, shown.labels),
-            Outputs(answers.int8, answers.features, unseen.labels),
-            weights,
-            recipe.data.classes,
-            temperature,
-            _MINIMUM_PROBABILITY,
-        )
+        reject = Reject(_MINIMUM_PROBABILITY)
+        if "features" in quantized.outputs:
+            shown = _shown(opened, recipe.training.seed)
+            seen = _answers(shown, quantized, None, progress)
+            reject, together["rejecting"] = fit_rejection(
+                Outputs(seen.int8, seen.features, shown.labels),
+                Outputs(answers.int8, answers.features, unseen.labels),
+                weights,
+                recipe.data.classes,
+                temperature,
+                _MINIMUM_PROBABILITY,
+            )
         export.write(
             out,
             quantized,
@@ -107,6 +113,7 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
                 "int8": int8,
             },
             measured=measured | elsewhere,
+            max_bytes=export.allowed_bytes(opened.model.count_params()),
         )
         progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")
 
@@ -162,9 +169,10 @@ def _answers(samples: Samples, quantized: Quantized, opened: Opened | None, prog
 def compared(opened: Opened, answers: Answers) -> dict[str, dict[str, Any]]:
     """Pass the gate of the calls on all held-out samples, and on those of each set; give the figures."""
     samples, recipe = opened.held_out, opened.run.recipe
-    parts = {f"{HELD_OUT} of the training sets": np.ones(len(samples.labels), np.bool_)}
+    held_out = HELD_OUT_COPIES if recipe.data.split == "study" else HELD_OUT
+    parts = {f"{held_out} of the training sets": np.ones(len(samples.labels), np.bool_)}
     if samples.sets is not None and len(recipe.data.sets) > 1:
-        parts |= {f"{HELD_OUT} of {name}": samples.sets == n for n, name in enumerate(recipe.data.sets)}
+        parts |= {f"{held_out} of {name}": samples.sets == n for n, name in enumerate(recipe.data.sets)}
     found = {}
     for name, chosen in parts.items():
         if not chosen.any():  # a test set

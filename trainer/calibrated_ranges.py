@@ -131,6 +131,8 @@ def _int8_tensors(model: bytes) -> list[_Tensor]:
             # Not by equal scales: a tensor that was misread has the very range of the one it was taken for.
             both = (*operator["inputs"], *operator["outputs"])
             tied = [index for index in both if index >= 0 and details[index]["dtype"] is np.int8]
+            if not tied:  # of the head, which is float
+                continue
             merged = {group.get(index, index) for index in tied}
             first = min(merged)
             group |= {index: first for index, former in group.items() if former in merged}

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from trainer.recipe import Data, Recipe
 
 MAX_BUNDLE_BYTES = 400_000
+_BYTES_A_WEIGHT = 1.4  # int8, and the gradient of a flattened head; a float weight has four
 MAX_ACCURACY_DROP = 0.005
 MIN_AGREEMENT = 0.985
 _OFTEN_MISSING = ("basophil", "immature granulocyte", "erythroblast", "platelet")
@@ -62,6 +63,10 @@ def limits(asked: Data) -> str:
         merged = [f"{label}s" for label in asked.merged.get(OTHER, ())]
         seen = f" ({_listed(merged)})" if merged else ""
         sentences.append(f"What it calls other{seen} it does not count.")
+    if asked.split == "study":
+        sentences.append(
+            "Its figures are of copies of photographs it was trained on: they tell nothing of others."
+        )
     strange = [f"{label}s" for label in _OFTEN_MISSING if label not in classes]
     sentences.append(f"It was never shown {_listed([*strange, 'blasts'])}: these may be called by its names.")
     return " ".join(sentences)
@@ -91,6 +96,11 @@ def fit_temperature(
     return float(round(candidates[int(np.argmin(losses))], 3))
 
 
+def allowed_bytes(parameters: int) -> int:
+    """Give how large a network's bundle may be: one that shipped would fit, or hardly more than its int8."""
+    return max(MAX_BUNDLE_BYTES, round(_BYTES_A_WEIGHT * parameters))
+
+
 def _golden_crops(recipe: Recipe, count: int = 3) -> Iterator[NDArray[np.uint8]]:
     """Cut the largest cells of the first drawn fields, without noise, which PNG cannot pack."""
     camera = SimulatedCamera(SimulatedConfig(seed=20, noise=0))
@@ -118,7 +128,7 @@ def goldens_of(quantized: Quantized, recipe: Recipe) -> tuple[tuple[Golden, ...]
             Golden(
                 name,
                 tuple(round(float(v), 5) for v in outputs["logits"]),
-                tuple(round(float(v), 4) for v in outputs["maps"][:, :, best].ravel()),
+                tuple(float(f"{v:.5g}") for v in outputs["maps"][:, :, best].ravel()),
             )
         )
         images[name] = png.tobytes()

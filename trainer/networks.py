@@ -10,6 +10,7 @@ from keras import layers
 
 from edge.masking import CROP_SIZE
 from trainer.networks_baselines import BASELINES, DRAWN, baseline, weights_file, without_lone_scales
+from trainer.networks_gradient import has_tanh_head, with_gradient
 from trainer.networks_study import folded, study
 
 if TYPE_CHECKING:
@@ -88,18 +89,25 @@ def with_maps(model: keras.Model) -> keras.Model:
 def for_device(model: keras.Model) -> keras.Model:
     """Give what is converted to int8, with named outputs: logits; maps and features where the head has them.
 
-    A flattened head has no class activation map: such a network can be measured, but not shipped.
+    A flattened head other than the study's has no class activation map: such a network can be measured, but
+    not shipped.
     """
-    if has_maps(model):
+    if _is_pooled(model):
         exported = with_maps(without_lone_scales(model))
         logits, maps, features = exported.outputs
         return keras.Model(exported.inputs, {"logits": logits, "maps": maps, "features": features})
+    if has_tanh_head(model):
+        return with_gradient(model)
     plain = folded(model)
     return keras.Model(plain.inputs, {"logits": plain.outputs[0]})
 
 
 def has_maps(model: keras.Model) -> bool:
-    """Tell whether the network's head gives class activation maps without a gradient."""
+    """Tell whether what is made for the device explains its calls: a pooled head does, and the study's."""
+    return _is_pooled(model) or has_tanh_head(model)
+
+
+def _is_pooled(model: keras.Model) -> bool:
     return any(layer.name == "activation" for layer in model.layers)
 
 

@@ -14,6 +14,8 @@ from edge.errors import LeukoscopeError
 from edge.masking import CROP_SIZE
 from edge.runtime import Runtime
 from trainer.networks import for_device
+from trainer.networks_gradient import in_parts
+from trainer.splicing import spliced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +30,10 @@ class ExportError(LeukoscopeError):
 
 @dataclass(frozen=True)
 class Quantized:
-    """A flatbuffer and the names of its output tensors by our names; exported: the network it was made of."""
+    """A flatbuffer and the names of its output tensors by our names.
+
+    exported: the network that was made int8; what follows it in the file, where anything does, is float.
+    """
 
     model: bytes
     outputs: dict[str, str]
@@ -36,12 +41,13 @@ class Quantized:
 
 
 def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized:
-    """Convert to full int8 with uint8 input at scale 1/255, one signature, the outputs of `for_device`.
+    """Convert to int8 with uint8 input at scale 1/255, one signature, the outputs of `for_device`.
 
-    representative: uint8 (n, 120, 120, 3), crops of training photographs. Raises ExportError when the file
-    has no weights in it, or another input than the camera's bytes.
+    representative: uint8 (n, 120, 120, 3), crops of training photographs. All of the network becomes int8,
+    but a part named `head` keeps float values; its large weights are int8 nonetheless.
+    Raises ExportError when the file has no weights in it, or another input than the camera's bytes.
     """
-    exported = for_device(model)
+    exported, head = in_parts(for_device(model))
 
     def batches() -> Iterator[list[NDArray[np.float32]]]:
         for image in with_black_and_white(representative):
@@ -54,6 +60,10 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
         converter.inference_input_type = tf.uint8
 
     content = _converted(exported, to_int8)
+    if head is not None:
+        content = spliced(
+            content, _converted(head, _to_int8_weights), {one.name: one.name for one in head.inputs}
+        )
     return Quantized(content, _checked_outputs(content, model.count_params()), exported)
 
 
@@ -74,18 +84,24 @@ def float_twin(quantized: Quantized) -> bytes:
     return _converted(quantized.exported, lambda _: None)
 
 
+def _to_int8_weights(converter: Any) -> None:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # With a scale for each channel only runtimes from 2.17 on know the operator.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True  # noqa: SLF001
+
+
 def _converted(exported: keras.Model, set_up: Callable[[Any], None]) -> bytes:
+    """Convert for one image at a time; inputs and outputs have the network's names for them."""
     with tempfile.TemporaryDirectory() as folder:
         # Concrete functions of a Keras 3 model convert "successfully" to a file without weights.
         archive = tf.keras.export.ExportArchive()
         archive.track(exported)
-        spec = tf.TensorSpec((1, CROP_SIZE, CROP_SIZE, 3), tf.float32, name="image")
+        specs = [tf.TensorSpec((1, *one.shape[1:]), tf.float32, name=one.name) for one in exported.inputs]
 
-        def serve(image: Any) -> dict[str, Any]:
-            answer: dict[str, Any] = exported(image, training=False)
-            return answer
+        def serve(*inputs: Any) -> Any:
+            return exported(inputs if len(inputs) > 1 else inputs[0], training=False)
 
-        archive.add_endpoint("serve", serve, input_signature=[spec])
+        archive.add_endpoint("serve", serve, input_signature=specs)
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
         set_up(converter)

@@ -123,7 +123,9 @@ def test_a_set_on_which_int8_fails_stops_the_export_although_all_together_pass()
     logits = np.eye(4, dtype=np.float32)[labels]
     sets = np.repeat([0, 1], [2000, 200])
     held_out = training.Samples(np.zeros((2200, 1, 1, 3), np.uint8), labels, tuple(map(str, labels)), sets)
-    recipe = SimpleNamespace(data=SimpleNamespace(sets=("large", "small"), classes=CLASSES))
+    recipe = SimpleNamespace(
+        data=SimpleNamespace(sets=("large", "small"), classes=CLASSES, split="photographs")
+    )
     opened = SimpleNamespace(held_out=held_out, run=SimpleNamespace(recipe=recipe))
     int8 = logits.copy()
     int8[[2000, 2001]] = logits[[2001, 2002]]  # one point of the small set
