@@ -111,19 +111,85 @@ def _parser() -> argparse.ArgumentParser:
     _add_compute(compare)
     compare.set_defaults(run=_compare)
 
+    _add_explain(commands.add_parser("explain", help="maps of what the calls rest on, and their proof"))
     _add_measure(
         commands.add_parser("measure", help="measure a bundle on labelled images, as the device would")
     )
     _add_find(commands.add_parser("find", help="measure how well cells are found, beside boxes and masks"))
 
-    audit = commands.add_parser("audit", help="find the photographs behind copies, and leaks between folders")
+    _add_audit(
+        commands.add_parser("audit", help="find the photographs behind copies, and leaks between folders")
+    )
+    return parser
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> None:
     audit.add_argument("directory", type=Path, help="its first-level folders are compared")
     audit.add_argument("--originals", type=Path, metavar="DIR", help="the photographs, where they are there")
     audit.add_argument(
         "--out", type=Path, default=Path("audit"), help="folder of the report (default: audit)"
     )
     audit.set_defaults(run=_audit)
-    return parser
+
+
+def _add_explain(explain: argparse.ArgumentParser) -> None:
+    explain.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
+    explain.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    explain.add_argument(
+        "--out", type=Path, help="folder of page, figures and pictures (default: explanation, in the run's)"
+    )
+    explain.add_argument("--images", type=_count, default=200, help="cells in the proof (default: 200)")
+    explain.add_argument(
+        "--time-limit",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="what this is not enough for is named in the report (default: 600)",
+    )
+    explain.add_argument(
+        "--methods",
+        nargs="+",
+        choices=("gradcam", "gradcam++", "device", "lime", "shap"),
+        default=("gradcam", "gradcam++", "device", "lime", "shap"),
+        help="default: all; device: the maps of the int8 file",
+    )
+    explain.add_argument(
+        "--on",
+        choices=("float", "int8"),
+        default="int8",
+        help="whom LIME, SHAP, deletion and insertion ask (default: int8)",
+    )
+    explain.add_argument(
+        "--model", type=Path, help="a bundle that was exported from the run, instead of quantizing anew"
+    )
+    explain.set_defaults(run=_explain)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1 is needed")
+    return number
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415
+
+    from trainer.explanations.page import summary  # noqa: PLC0415
+    from trainer.explanations.run import explain_run  # noqa: PLC0415
+
+    found = explain_run(
+        options.folder,
+        options.data,
+        options.out,
+        images=options.images,
+        time_limit=options.time_limit,
+        methods=options.methods,
+        on=options.on,
+        model=options.model,
+    )
+    Console().print(summary(found))
+    return 0
 
 
 def _add_measure(measure: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trainer.metrics import Estimate, Figures
     from trainer.report import Report, RunReport, Section
 
-_STYLE = """
+STYLE = """
 body { margin: 0 auto; max-width: 72rem; padding: 0 1rem 3rem; background: #fff; color: #1a1a1a;
   font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1, h2, h3, h4 { line-height: 1.25; margin: 2rem 0 .5rem; }
@@ -63,7 +63,7 @@ def page(report: Report) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Leukoscope report</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>Leukoscope report</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
@@ -89,7 +89,7 @@ def _side_by_side(runs: Sequence[RunReport]) -> str:
                 )
             )
     head += ("accuracy, each photograph once", "float and int8 agree", "int8 file")
-    return _table("int8 where it was measured, as that is what runs on the device", head, rows)
+    return table("int8 where it was measured, as that is what runs on the device", head, rows)
 
 
 def _run(run: RunReport, numbers: Iterator[int]) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _section(section: Section, numbers: Iterator[int]) -> Iterator[str]:
     yield (
         f"<p>{one.images} images of {one.photographs} photographs; {one.bootstrap_draws} bootstrap draws.</p>"
     )
-    yield _table(
+    yield table(
         "All classes; macro: mean over classes",
         ("", *(f"{name}, {words}" for words in _EACH.values() for name in columns)),
         [
@@ -119,7 +119,7 @@ def _section(section: Section, numbers: Iterator[int]) -> Iterator[str]:
             for name, title in FIGURES.items()
         ],
     )
-    yield _table(
+    yield table(
         "Size and speed",
         ("", "value"),
         [
@@ -157,7 +157,7 @@ def _classes(columns: dict[str, Figures], prefix: str, words: str) -> str:
         for name, figures in columns.items():
             shown = (interval(getattr(figures.classes[i], prefix + figure)) for figure in _OF_CLASS)
             rows.append((one.label, name, *shown, str(one.images), str(one.photographs)))
-    return _table(
+    return table(
         f"One class against the others; {words}",
         ("class", "arithmetic", *_OF_CLASS.values(), "images", "photographs"),
         rows,
@@ -245,7 +245,7 @@ def _what_was_run(run: RunReport) -> str:
         *((f"sha256 of {name}", value) for name, value in record.data_sha256.items()),
         ("sha256 of the split", record.split_sha256),
     ]
-    return _table("From the run's record", ("", "value"), rows, long=True)
+    return table("From the run's record", ("", "value"), rows, long=True)
 
 
 def _figures(drawn: Iterable[tuple[Figure, str]], numbers: Iterator[int]) -> str:
@@ -256,7 +256,7 @@ def _figures(drawn: Iterable[tuple[Figure, str]], numbers: Iterator[int]) -> str
     return f'<div class="plots">{"".join(shown)}</div>'
 
 
-def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, long: bool = False) -> str:
+def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, long: bool = False) -> str:
     """Give a table in a box of its own that scrolls sideways on a narrow screen; all text is escaped."""
     cell = '<td class="long">' if long else "<td>"
     # An empty corner is no header of anything.

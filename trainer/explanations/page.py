@@ -1,0 +1,247 @@
+"""The page of an explanation: HTML that needs nothing from elsewhere, with its pictures inside."""
+
+from __future__ import annotations
+
+import base64
+from collections import defaultdict
+from html import escape
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from trainer import report_plots as plots
+from trainer.explanations.baselines import BASELINES
+from trainer.explanations.blackbox import LIME_SAMPLES, SHAP_BLUR, SHAP_EVALUATIONS
+from trainer.explanations.curve_plots import changed, randomised
+from trainer.explanations.proof import BASELINE, CORRELATION, FIGURES, WINS
+from trainer.report_page import STYLE, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from trainer.explanations.records import Explanation, MeanCurves, Randomisation, Row
+    from trainer.metrics import Estimate
+
+_PICTURES = "\nimg { display: block; max-width: 100%; height: auto; margin: .5rem 0 2rem; }\n"
+_HOW = f"""
+Grad-CAM (Selvaraju et al. 2017) and Grad-CAM++ (Chattopadhyay et al. 2018): of the float network, by its
+gradients, for the class that the int8 file calls.
+
+Energy: share of the map's sum over the crop that lies inside the mask (Wang et al. 2020), the median over
+images. Pointing: share of images whose highest place lies inside (Zhang et al. 2018).
+
+Deletion and insertion (Petsiuk et al. 2018): area under the called class's probability while the highest
+places are replaced by the crop's mean colour (less is better), or put into the blurred crop (more is
+better), a twentieth of the crop at a time.
+
+SHAP: Partition SHAP of the logits, hidden parts blurred over {SHAP_BLUR} pixels, {SHAP_EVALUATIONS}
+questions an image. LIME: of the probability, superpixels by SLIC, hidden ones of the crop's mean colour,
+{LIME_SAMPLES} questions an image.
+
+Parameter randomisation is that of the float network: of each step an int8 file would have to be made anew.
+What holds for Grad-CAM holds for the device's map as far as the two are alike, which the first table says.
+
+Verdicts are made from the figures: a method beats a baseline where the 95 % interval of the mean paired
+difference on the same images, by bootstrap over photographs, lies above 0. Where a method and a baseline
+differ little on few images, it may be better and not be shown to be.
+""".strip().split("\n\n")
+
+
+def page(found: Explanation, pictures: Mapping[str, bytes]) -> str:
+    """Give the whole page. pictures: file name -> PNG of each of the explanation's pictures."""
+    parts = [
+        f"<h1>Leukoscope: what the calls of {escape(found.recipe)} rest on</h1>",
+        f'<p class="measures">{escape(_measured(found))}</p>',
+        *_limits(found),
+        "<h2>The proof</h2>",
+        *_fidelity(found),
+        table(
+            "Maps that show nothing anywhere: all that the method finds speaks against the call. Their "
+            "correlation and energy count as 0, and they point nowhere.",
+            ("method", "blank maps"),
+            [(name, f"{count} of {total}") for name, (count, total) in found.blank.items()],
+        ),
+        *_proof(found.rows),
+        *_curves(found.curves),
+    ]
+    if found.randomisation is not None:
+        parts += _randomisation(found.randomisation)
+    parts.append("<h2>Galleries</h2>")
+    for picture in found.pictures:
+        parts.append(f"<h3>{escape(picture.title)}</h3>\n<p>{escape(picture.says)}</p>")
+        content = base64.b64encode(pictures[picture.file]).decode()
+        words = escape(f"{picture.title}. {picture.says}")
+        parts.append(f'<img src="data:image/png;base64,{content}" alt="{words}">')
+    parts += ["<h2>How it was measured</h2>", "<ul>", *(f"<li>{escape(line)}</li>" for line in _HOW), "</ul>"]
+    parts.append(table("Baselines", ("baseline", "what it is"), BASELINES.items(), long=True))
+    parts.append(
+        table(
+            "Time an image took, on the machine that measured; the device's map comes with its call",
+            ("method", "seconds", "images"),
+            [(one.method, f"{one.seconds:.4f}", str(one.images)) for one in found.costs],
+        )
+    )
+    body = "\n".join(parts)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Leukoscope explanation</title>\n<style>{STYLE}{_PICTURES}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def summary(found: Explanation) -> RenderableType:
+    """Give the proof as a person reads it in a terminal, and what the time limit cut."""
+    said: list[RenderableType] = [Text(_measured(found), "bold")]
+    said += [
+        Text(
+            f"{one.runtime}: int8 map to float Grad-CAM, Pearson median {one.median.value:.4f}, 10th "
+            f"percentile {one.tenth_percentile.value:.4f}, blank {one.blank} of {one.images}"
+        )
+        for one in found.fidelity
+    ]
+    for group, figures, body in _matrices(found.rows):
+        shown = Table("", "n", *figures, title=group, title_justify="left", box=None)
+        for name, count, *cells, _ in body:
+            shown.add_row(name, count, *(cell.partition(" ")[0] for cell in cells))
+        said += [Text(), shown]
+        said += [Text(f"  {line[0]}: {line[-1]}") for line in body if line[-1] != BASELINE]
+    said.append(Text())
+    if found.randomisation is not None:
+        said += [Text(f"randomisation, {name}: {v}") for name, v in found.randomisation.verdicts.items()]
+    said += [Text(line) for line in found.notes]
+    said += [Text(_not_reached(one.what, one.done, one.wanted), "yellow") for one in found.unreached]
+    return Group(*said)
+
+
+def _measured(found: Explanation) -> str:
+    return (
+        f"{found.images} images of the {found.measured_on}; network {found.network}, maps of the layer "
+        f"{found.layer}; int8: {found.model}; LIME, SHAP, deletion and insertion ask {found.on}. "
+        f"{found.seconds:.0f} s of at most {found.time_limit:.0f} s."
+    )
+
+
+def _limits(found: Explanation) -> Iterator[str]:
+    lines = [_not_reached(one.what, one.done, one.wanted) for one in found.unreached]
+    lines = lines or ["All that was asked for was reached within the time limit."]
+    yield from ("<ul>", *(f"<li>{escape(line)}</li>" for line in (*lines, *found.notes)), "</ul>")
+
+
+def _not_reached(what: str, done: int, wanted: int) -> str:
+    return f"not reached in time: {what}: {done} of {wanted}"
+
+
+def _fidelity(found: Explanation) -> Iterator[str]:
+    if not found.fidelity:
+        return
+    yield table(
+        "The device's int8 map beside float Grad-CAM of the same class: Pearson correlation of each image",
+        (
+            "runtime",
+            "images",
+            "median",
+            "10th percentile",
+            "blank maps",
+            "blank in float",
+            "median where float shows any",
+            "10th percentile there",
+            "same call",
+        ),
+        [
+            (
+                one.runtime,
+                str(one.images),
+                _number(one.median, 4),
+                _number(one.tenth_percentile, 4),
+                str(one.blank),
+                str(one.float_blank),
+                "-" if one.shown_median is None else _number(one.shown_median, 4),
+                "-" if one.shown_tenth_percentile is None else _number(one.shown_tenth_percentile, 4),
+                _number(one.same_call),
+            )
+            for one in found.fidelity
+        ],
+    )
+
+
+def _proof(rows: Sequence[Row]) -> Iterator[str]:
+    for group, figures, body in _matrices(rows):
+        yield f"<h3>{escape(group)}</h3>"
+        caption = "Figures with 95 % intervals over photographs; n: images of the method"
+        yield table(caption, ("method", "n", *figures), [line[:-1] for line in body])
+        verdicts = [(line[0], line[-1]) for line in body if line[-1] != BASELINE]
+        yield table("Beside the baselines", ("method", "verdict"), verdicts, long=True)
+
+
+def _matrices(rows: Sequence[Row]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Give for each kind of figure in each group: its name, its figures, and a line for each method."""
+    kinds: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        kinds[row.group, _kind(row.figure)].append(row)
+    for (group, kind), found in kinds.items():
+        figures = list(dict.fromkeys(row.figure for row in found))
+        lines = []
+        for method in dict.fromkeys(row.method for row in found):
+            own = {row.figure: row for row in found if row.method == method}
+            cells = [_number(own[f].value) if f in own else "-" for f in figures]
+            lines.append([method, str(max(row.images for row in own.values())), *cells, _verdicts(own)])
+        yield f"{group}: {kind}", [f"{f} ({FIGURES[f][0]})" for f in figures], lines
+
+
+def _kind(figure: str) -> str:
+    if figure == CORRELATION:
+        return "likeness to Grad-CAM"
+    return "evidence on the cell" if figure.startswith(("energy", "pointing")) else "deletion and insertion"
+
+
+def _verdicts(own: Mapping[str, Row]) -> str:
+    said = {figure: row.verdict for figure, row in own.items()}
+    if set(said.values()) <= {BASELINE}:
+        return BASELINE
+    if set(said.values()) == {WINS}:
+        return WINS
+    together: dict[str, list[str]] = defaultdict(list)
+    for figure, one in said.items():
+        together[one].append(figure)
+    return " · ".join(f"{', '.join(names)}: {one}" for one, names in together.items())
+
+
+def _curves(curves: Sequence[MeanCurves]) -> Iterator[str]:
+    if not curves:
+        return
+    yield "<h3>Deletion and insertion: the mean curves</h3>"
+    with plots.style():
+        drawn = (
+            plots.svg(changed(curves, "deletion"), "Mean deletion curve of each method", 2),
+            plots.svg(changed(curves, "insertion"), "Mean insertion curve of each method", 3),
+        )
+        shown = "".join(f"<figure>{one}</figure>" for one in drawn)
+        yield f'<div class="plots">{shown}</div>'
+
+
+def _randomisation(found: Randomisation) -> Iterator[str]:
+    yield "<h3>Parameter randomisation</h3>"
+    yield (
+        f"<p>{found.images} images of {found.photographs} photographs. From the head down, layer after "
+        "layer, the weights are drawn anew; a map that shows what was learnt must change (Adebayo et al. "
+        "2018). Mean correlation with the first map.</p>"
+    )
+    methods = list(found.steps[0].pearson)
+    with plots.style():
+        drawn = plots.svg(randomised(found), "Correlation after each step", 1)
+        yield f'<div class="plots"><figure>{drawn}</figure></div>'
+    yield table(
+        "Pearson correlation, and in brackets its 95 % interval; Spearman's stands in the JSON file",
+        ("drawn anew down to", *methods),
+        [(step.layer, *(_number(step.pearson[name]) for name in methods)) for step in found.steps],
+    )
+    yield table("What follows", ("method", "verdict"), found.verdicts.items(), long=True)
+
+
+def _number(one: Estimate, digits: int = 3) -> str:
+    return f"{one.value:.{digits}f} ({one.low:.{digits}f} to {one.high:.{digits}f})"
