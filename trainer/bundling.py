@@ -113,7 +113,7 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
                 "int8": int8,
             },
             measured=measured | elsewhere,
-            max_bytes=export.allowed_bytes(opened.model.count_params()),
+            max_bytes=export.allowed_bytes(opened.model),
         )
         progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")
 

@@ -21,6 +21,8 @@ from edge.versions import versions
 from trainer.datasets import DATASETS
 from trainer.files import put_in_place
 from trainer.model_card import MODEL_CARD, model_card
+from trainer.networks import for_device
+from trainer.networks_gradient import in_parts
 from trainer.quantization import ExportError, Quantized
 from trainer.run import TOOLS
 
@@ -28,13 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import keras
     from numpy.typing import NDArray
 
     from edge.rejection import Reject
     from trainer.recipe import Data, Recipe
 
 MAX_BUNDLE_BYTES = 400_000
-_BYTES_A_WEIGHT = 1.4  # int8, and the gradient of a flattened head; a float weight has four
+_BYTES_A_WEIGHT = 1.4  # int8, its scales and the graph; a float weight has four
+_BYTES_A_FLOAT = 2  # float16
 MAX_ACCURACY_DROP = 0.005
 MIN_AGREEMENT = 0.985
 _OFTEN_MISSING = ("basophil", "immature granulocyte", "erythroblast", "platelet")
@@ -96,9 +100,14 @@ def fit_temperature(
     return float(round(candidates[int(np.argmin(losses))], 3))
 
 
-def allowed_bytes(parameters: int) -> int:
-    """Give how large a network's bundle may be: one that shipped would fit, or hardly more than its int8."""
-    return max(MAX_BUNDLE_BYTES, round(_BYTES_A_WEIGHT * parameters))
+def allowed_bytes(network: keras.Model) -> int:
+    """Give how large a network's bundle may be: one that shipped would fit, or hardly more than its int8.
+
+    A flattened head is in the file twice, forwards and backwards, and in float.
+    """
+    _, head = in_parts(for_device(network))
+    in_float: int = 0 if head is None else _BYTES_A_FLOAT * head.count_params()
+    return max(MAX_BUNDLE_BYTES, round(_BYTES_A_WEIGHT * float(network.count_params()))) + in_float
 
 
 def _golden_crops(recipe: Recipe, count: int = 3) -> Iterator[NDArray[np.uint8]]:

@@ -44,7 +44,7 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
     """Convert to int8 with uint8 input at scale 1/255, one signature, the outputs of `for_device`.
 
     representative: uint8 (n, 120, 120, 3), crops of training photographs. All of the network becomes int8,
-    but a part named `head` keeps float values; its large weights are int8 nonetheless.
+    but a part named `head` computes in float; its weights are kept as float16.
     Raises ExportError when the file has no weights in it, or another input than the camera's bytes.
     """
     exported, head = in_parts(for_device(model))
@@ -62,7 +62,7 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
     content = _converted(exported, to_int8)
     if head is not None:
         content = spliced(
-            content, _converted(head, _to_int8_weights), {one.name: one.name for one in head.inputs}
+            content, _converted(head, _to_float16_weights), {one.name: one.name for one in head.inputs}
         )
     return Quantized(content, _checked_outputs(content, model.count_params()), exported)
 
@@ -84,10 +84,10 @@ def float_twin(quantized: Quantized) -> bytes:
     return _converted(quantized.exported, lambda _: None)
 
 
-def _to_int8_weights(converter: Any) -> None:
+def _to_float16_weights(converter: Any) -> None:
+    """Halve the file's weights; they are float32 again when the device has opened it."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    # With a scale for each channel only runtimes from 2.17 on know the operator.
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = True  # noqa: SLF001
+    converter.target_spec.supported_types = [tf.float16]
 
 
 def _converted(exported: keras.Model, set_up: Callable[[Any], None]) -> bytes:

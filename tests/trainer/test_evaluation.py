@@ -14,6 +14,8 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 import keras
 from tiny_runs import fit_with_a_stop, history
 
+from edge.bundle import read_bundle
+from edge.cli import main as device
 from edge.errors import ConfigError, NoRuntimeError
 from edge.runtime import Runtime, installed
 from trainer import evaluation as evaluations
@@ -95,7 +97,7 @@ def test_a_batchnorm_that_follows_no_relu_is_kept_whole_in_its_place(crops):
 
 def test_int8_agrees_with_float_on_the_folded_network(lively, crops):
     quantized = quantize(lively, crops)
-    assert quantized.outputs.keys() == {"logits"} == for_device(lively).output.keys()
+    assert quantized.outputs.keys() == {"logits", "maps"} == for_device(lively).output.keys()
     floats, int8 = predict(lively, crops), run_int8(quantized, crops)
     # Fresh weights decide nothing clearly, so that the answers themselves are compared, not the calls alone.
     assert np.sqrt(np.mean((floats - int8) ** 2)) < 0.06 * np.ptp(floats)
@@ -241,9 +243,33 @@ def test_a_process_without_tensorflow_answers_the_same(lively, crops, tmp_path):
     np.testing.assert_array_equal(np.load(files[2]), run_int8(quantized, crops[:5]))
 
 
+def test_the_studys_run_becomes_a_bundle_that_analyses_with_its_masking(
+    finished, data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("trainer.export.MAX_ACCURACY_DROP", 1)  # two epochs decide nothing clearly
+    monkeypatch.setattr("trainer.export.MIN_AGREEMENT", 0)
+    out = tmp_path / "study.tflite"
+    assert main(["export", "--run", str(finished), "--data", str(data), "--out", str(out)]) == 0
+    about = read_bundle(out).description
+    assert about.outputs.keys() == {"logits", "maps"}
+    assert "copies of photographs it was trained on" in about.limits
+    assert next(iter(about.measured)).startswith("held-out copies of photographs trained on")
+    image = next((data / "blood-cell-images/TRAIN/NEUTROPHIL").iterdir())
+    capsys.readouterr()
+    arguments = ["--json", "--recipe", "study", "--model", str(out), str(image)]
+    assert device(["analyze", *arguments]) == 0
+    (cell,) = json.loads(capsys.readouterr().out)["cells"]
+    assert cell["label"] in CLASSES
+    assert cell["heatmap"]["shape"] == [4, 4]
+    assert cell["trust"] == cell["probability"]
+
+
 def test_export_of_a_head_without_maps_writes_a_plain_file(finished, data, tmp_path, monkeypatch):
     monkeypatch.setattr("trainer.export.MAX_ACCURACY_DROP", 1)  # two epochs decide nothing clearly
     monkeypatch.setattr("trainer.export.MIN_AGREEMENT", 0)
+    for place in ("trainer.networks", "trainer.bundling"):  # as if its head were of another kind
+        monkeypatch.setattr(f"{place}.has_maps", lambda _: False)
+    monkeypatch.setattr("trainer.networks.has_tanh_head", lambda _: False)
     out = tmp_path / "plain.tflite"
     assert main(["export", "--run", str(finished), "--data", str(data), "--out", str(out)]) == 0
     interpreter = Runtime(out.read_bytes(), {})

@@ -120,7 +120,7 @@ def true_groups(
         if deadline.over:
             session.short(f"{name}: cells", len(cells.subjects), wanted)
         elif not cells.subjects:
-            session.notes.append(f"{name}: the masking of this run finds no cell in it")
+            session.notes.append(f"{name}: the masking of this run finds no whole cell in it")
         groups.append((f"{name}, drawn masks", cells, list(range(len(cells.subjects)))))
     return groups
 

@@ -76,6 +76,8 @@ def explain_run(
         else:
             int8 = _of_bundle(model, run)
         del opened  # its crops fill a gigabyte
+        if run.recipe.data.split == "study":
+            session.notes.append("this split deals copies of the same photographs to training as well")
         chosen = [METHODS[name] for name in methods]
         if not int8.has_maps and DEVICE in chosen:
             session.notes.append("no maps in the int8 file: the device could not show why it calls a cell so")
