@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import DEVICE, LABELS, MODEL, cell, field
 
-from edge.differential import SpecimenCount, tally, wilson
+from edge.differential import SpecimenCount, tally
+from edge.intervals import wilson
 
 CELLS = st.builds(
     lambda label, rejected, complete: cell(label, rejected=rejected, complete=complete, map_side=1),
