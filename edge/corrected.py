@@ -108,6 +108,6 @@ class Corrector:
 
 
 def _answers(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give from counts (..., true, called and refused) how likely each call is of each: (..., called, true)."""
+    """Give from counts (..., true, called and refused) the chances of each call: (..., called, true)."""
     shares = counts / counts.sum(axis=-1, keepdims=True)
     return np.asarray(np.swapaxes(shares[..., :-1], -1, -2))
