@@ -93,8 +93,8 @@ class Counting:
         store: Store,
         publisher: Publisher,
         progress: Progress,
-        *,
         specimen: Specimen | None = None,
+        *,
         reporter: Reporter | None = None,
     ) -> None:
         self._device_id = config.device
@@ -107,7 +107,6 @@ class Counting:
             specimen = store.start_specimen(config.specimen.id or _unnamed(config))
         self.specimen_id = specimen.specimen_id
         with self._reporter.lock:
-            self._reporter.current = self.specimen_id
             self._count = self._reporter.recount(store, specimen)
             self._publish()
 

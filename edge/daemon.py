@@ -132,7 +132,7 @@ class Daemon:
                 if config.by_command:
                     self._attend(camera, Session(config, store, begin, announcer, self._progress))
                 else:
-                    self._read(camera, begin())
+                    self._read(camera, begin(), reporter)
             finally:
                 announcer.close()
                 remaining = publisher.close(config.mqtt.drain_s)
@@ -151,8 +151,9 @@ class Daemon:
             where = self._config.store.path
             log.error("%s kept in %s and will be sent when the broker at %s answers", what, where, broker)
 
-    def _read(self, camera: Camera, counting: Counting) -> None:
+    def _read(self, camera: Camera, counting: Counting, reporter: Reporter) -> None:
         """Count all that the source shows into one specimen, and be done."""
+        reporter.current = counting.specimen_id
         self._progress.specimen(counting.specimen_id)
         with self._interrupting(camera):
             for frame in self._pictures(camera):

@@ -49,7 +49,7 @@ def exact(count: int, total: int) -> tuple[float, float]:
 
 
 METHODS: dict[Method, tuple[str, Callable[[int, int], tuple[float, float]]]] = {
-    "exact": ("exact binomial (Clopper-Pearson) 95 %", exact),
+    "exact": ("Clopper-Pearson 95 %", exact),
     "wilson": ("Wilson 95 %", wilson),
 }
 """Every method, with its name as messages carry it."""

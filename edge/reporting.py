@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge import identity
 from edge.differential import Reckoning, SpecimenCount
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.config import Config
-    from edge.counting import Model
+    from edge.corrected import Confusion
     from edge.differential_parts import State
     from edge.ledger import Specimen
-    from edge.messages import Differential
+    from edge.messages import Differential, ModelReference
     from edge.publisher import Publisher
 
 log = logging.getLogger(__name__)
@@ -30,14 +30,33 @@ log = logging.getLogger(__name__)
 _LOOK_S = 0.5  # how soon the daemon notices what the command line did
 
 
+class Described(Protocol):
+    """What is known of a model, beyond its calls."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that it counts."""
+        ...
+
+    @property
+    def reference(self) -> ModelReference:
+        """Its name, and its bundle's hash."""
+        ...
+
+    @property
+    def confusion(self) -> Confusion | None:
+        """How it errs, if its bundle says so."""
+        ...
+
+
 class Reporter:
     """Makes differentials.
 
     lock: held from reading the store to handing over, so that what is said last is what was last.
-    current: the specimen that is being counted; the live topic is to end on it.
+    current: the specimen that the source shows, where commands do not say which; the live topic ends on it.
     """
 
-    def __init__(self, config: Config, model: Model) -> None:
+    def __init__(self, config: Config, model: Described) -> None:
         self.lock = threading.Lock()
         self.current: str | None = None
         self._device_id = config.device
@@ -126,15 +145,17 @@ class Announcer:
         for last, event in news:
             self._handed[last] = event
             self._publish(publisher, store, last)
-        current = self._reporter.current
-        if news and current is not None and last != current:
+        if not news:
+            return
+        opened = store.ledger.open_by_command()
+        current = self._reporter.current if opened is None else opened.specimen_id
+        if current not in {None, last}:
             self._publish(publisher, store, current)
-        if news:
-            self.changed.set()
+        self.changed.set()
 
-    def _publish(self, publisher: Publisher, store: Store, specimen_id: str) -> None:
+    def _publish(self, publisher: Publisher, store: Store, specimen_id: str | None) -> None:
         with self._reporter.lock:
-            specimen = store.ledger.find(specimen_id)
+            specimen = None if specimen_id is None else store.ledger.find(specimen_id)
             if specimen is not None:
                 count = self._reporter.recount(store, specimen)
                 self._reporter.publish(publisher, store, count)

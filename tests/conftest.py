@@ -32,12 +32,12 @@ def broker(idle_broker: Mosquitto) -> Mosquitto:
 
 
 @pytest.fixture
-def listen() -> Iterator[Callable[[Mosquitto], Listener]]:
+def listen() -> Iterator[Callable[..., Listener]]:
     """Give a function that starts a listener on a broker."""
     listeners: list[Listener] = []
 
-    def start(broker: Mosquitto) -> Listener:
-        listeners.append(Listener(broker))
+    def start(broker: Mosquitto, name: str = "listener") -> Listener:
+        listeners.append(Listener(broker, name))
         return listeners[-1]
 
     yield start
