@@ -21,6 +21,7 @@ _CLOSE = 1e-14  # relative, of a continued fraction; its terms fall fast from th
 _MOST_TERMS = 100_000
 _MOST_STEPS = 200
 _NARROW = 1e-13
+_SMALL_STEP = 1e-8  # Newton doubles the digits that are right: after one of this size they all are
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:
@@ -43,8 +44,12 @@ def exact(count: int, total: int) -> tuple[float, float]:
     Clopper and Pearson 1934: outside it lie the shares under which a count this far off would come in fewer
     than 2.5 % of specimens. It covers the true share at least as often as it says.
     """
-    low = 0.0 if count == 0 else 100 * beta_quantile(_TAIL, count, total - count + 1)
-    high = 100.0 if count == total else 100 * beta_quantile(1 - _TAIL, count + 1, total - count)
+    near_low, near_high = wilson(count, total)  # a start that is a step or two away
+    low, high = 0.0, 100.0
+    if count > 0:
+        low = 100 * beta_quantile(_TAIL, count, total - count + 1, near_low / 100)
+    if count < total:
+        high = 100 * beta_quantile(1 - _TAIL, count + 1, total - count, near_high / 100)
     return low, high
 
 
@@ -55,13 +60,13 @@ METHODS: dict[Method, tuple[str, Callable[[int, int], tuple[float, float]]]] = {
 """Every method, with its name as messages carry it."""
 
 
-def beta_quantile(share: float, a: float, b: float) -> float:
+def beta_quantile(share: float, a: float, b: float, start: float = 0.0) -> float:
     """Give the value, 0 to 1, below which this share of the beta distribution lies; a, b > 0, 0 < share < 1.
 
-    Newton's steps, kept between two values that hold the answer between them.
+    Newton's steps, kept between two values that hold the answer between them. start: a guess.
     """
     low, high = 0.0, 1.0
-    x = a / (a + b)
+    x = start if 0 < start < 1 else a / (a + b)
     for _ in range(_MOST_STEPS):
         off = incomplete_beta(a, b, x) - share
         if off > 0:
@@ -72,9 +77,9 @@ def beta_quantile(share: float, a: float, b: float) -> float:
             break
         slope = math.exp(_log_front(a, b, x)) / (x * (1 - x))
         step = x - off / slope if slope > _TINY else low
-        if abs(step - x) <= _NARROW * x:
+        former, x = x, step if low < step < high else (low + high) / 2
+        if abs(step - former) <= _SMALL_STEP * former:
             break
-        x = step if low < step < high else (low + high) / 2
     return x
 
 

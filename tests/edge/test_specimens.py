@@ -248,3 +248,33 @@ def test_a_slide_that_ended_begins_anew_for_the_next_specimen(bench):
         assert bench.said().specimen_id == specimen_id
     assert counts[0] == counts[1]
     bench.end()
+
+
+def test_what_happened_in_an_outage_is_said_of_every_specimen_after_a_power_cut_as_well(bench, broker):
+    bench.run()
+    for specimen_id in ("A", "B"):
+        assert bench.order("specimen/start", specimen_id=specimen_id).ok
+        wait_for(lambda specimen_id=specimen_id: bench.counted(specimen_id) >= 3, "3 cells")
+        assert bench.order("specimen/stop").ok
+    wait_for(lambda: bench.said().stopped_at is not None, "the end to be said")
+    broker.kill()
+    for specimen_id, code in (("A", "M1"), ("B", "M2")):
+        assert bench.type("sign", specimen_id, "--operator", code).returncode == 0
+    bench.kill()
+    broker.start()
+    bench.run()
+
+    def last(specimen_id: str):
+        said = [d for d in bench.listener.of("result/differential") if d.specimen_id == specimen_id]
+        return said[-1].state, said[-1].signature and said[-1].signature.operator
+
+    wait_for(lambda: last("B") == ("final", "M2"), "the last signature")
+    assert last("A") == ("final", "M1")
+    assert bench.said().specimen_id == "B"
+    bench.end()
+    said = len(bench.listener.of("result/differential"))
+    bench.run()
+    wait_for(lambda: bench.listener.state("status") == "online", "the daemon")
+    bench.end()
+    wait_for(lambda: bench.listener.state("status") == "offline", "the end")
+    assert len(bench.listener.of("result/differential")) == said, "what the broker has is not said again"

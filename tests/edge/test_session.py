@@ -1,0 +1,140 @@
+"""A live camera, and orders at the worst moments: each frame is counted where it belongs, or nowhere."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mqtt_partners import wait_for
+from samples import LABELS, MODEL, ScriptedAnalyzer
+
+from edge.cameras import Frame
+from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
+from edge.counting import Model
+from edge.daemon import Daemon
+from edge.errors import SpecimenError
+from edge.requests import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+from edge.session import Orders
+from edge.store import Store
+
+
+class Microscope:
+    """A live camera with an analyzer behind it, both of which are disturbed by orders.
+
+    script: the frames, each its name, what is ordered while it is taken, and what while it is analysed.
+    """
+
+    def __init__(self, config: Config, *script: tuple[str, tuple, tuple]) -> None:
+        self._orders = Orders(Path(config.store.path), by_command=True)
+        self._script = list(script)
+        self._analysing: tuple = ()
+        self._analyzer = ScriptedAnalyzer()
+        self.daemon = Daemon(config, load=lambda _: Model(self, LABELS, MODEL, "x"), camera=lambda _: self)
+
+    def read(self) -> Frame | None:
+        if not self._script:
+            self.daemon.stop()
+            return None
+        name, taking, self._analysing = self._script.pop(0)
+        self._obey(taking)
+        return Frame(np.full((40, 60, 3), 90, np.uint8), name, datetime.now(UTC))
+
+    def analyze(self, pixels):
+        self._obey(self._analysing)
+        return self._analyzer.analyze(pixels)
+
+    def close(self) -> None:
+        pass
+
+    def _obey(self, orders) -> None:
+        for order in orders:
+            name = {
+                StartSpecimen: "start",
+                StopSpecimen: "stop",
+                SignSpecimen: "sign",
+                DiscardSpecimen: "discard",
+            }[type(order)]
+            self._orders.by_name()[f"specimen/{name}"](order)
+
+
+@pytest.fixture
+def config(tmp_path, broker):
+    return Config(
+        SimulatedConfig(),
+        device_id="test-1",
+        specimen=SpecimenConfig(started_by="command"),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(host=broker.host, port=broker.port),
+    )
+
+
+def test_no_frame_is_counted_into_a_specimen_it_was_not_taken_under(config, broker, listen):
+    start_a, start_b, start_c = (StartSpecimen(specimen_id=name) for name in "ABC")
+    stop = StopSpecimen()
+    listener = listen(broker)
+    microscope = Microscope(
+        config,
+        ("nobody's 1", (), ()),
+        ("begun while it was taken", (start_a,), ()),
+        ("a1", (), ()),
+        ("a2, stopped while it was analysed", (), (stop,)),
+        ("nobody's 2", (), ()),
+        ("begun while it was taken, too", (start_b,), ()),
+        ("b1", (), ()),
+        ("one ended and another begun", (stop, start_c), ()),
+        ("c1", (), ()),
+        ("c2, ended and taken up again", (stop, StartSpecimen(specimen_id="C", resume=True)), ()),
+        ("c3, the next begun while it was analysed", (), (stop, StartSpecimen(specimen_id="D"))),
+        ("d1, discarded while it was analysed", (), (DiscardSpecimen(reason="x"),)),
+        ("nobody's 3", (), ()),
+    )
+    assert microscope.daemon.run() == 0
+    with Store.open(Path(config.store.path)) as store:
+        sources = {
+            one.specimen_id: [f.source for f in store.fields(one.specimen_id)] for one in store.specimens()
+        }
+    assert sources == {
+        "A": ["a1", "a2, stopped while it was analysed"],
+        "B": ["b1"],
+        "C": ["c1", "c2, ended and taken up again", "c3, the next begun while it was analysed"],
+        "D": [],
+    }
+    wait_for(lambda: listener.state("status") == "offline", "the end")
+    last = {d.specimen_id: d for d in listener.of("result/differential")}
+    assert {name: (d.state, d.counted) for name, d in last.items()} == {
+        "A": ("preliminary", 2),
+        "B": ("preliminary", 1),
+        "C": ("preliminary", 3),
+        "D": ("discarded", 0),
+    }
+
+
+def test_signed_while_its_last_field_was_in_hand_it_is_corrected_and_to_be_signed_again(
+    config, broker, listen
+):
+    listener = listen(broker)
+    microscope = Microscope(
+        config,
+        ("begun while it was taken", (StartSpecimen(specimen_id="A"),), ()),
+        ("a1", (), ()),
+        ("a2", (), (StopSpecimen(), SignSpecimen(operator="M1"))),
+    )
+    assert microscope.daemon.run() == 0
+    wait_for(lambda: listener.state("status") == "offline", "the end")
+    said = listener.of("result/differential")[-1]
+    assert (said.state, said.signature, said.counted) == ("corrected", None, 2)
+    assert said.changes[0].what == "fields were added"
+
+
+def test_where_the_source_says_the_specimen_it_cannot_be_begun_or_ended_by_command(tmp_path):
+    path = tmp_path / "results.db"
+    orders = Orders(path, by_command=False)
+    for order in (lambda: orders.start(StartSpecimen(specimen_id="A")), lambda: orders.stop(StopSpecimen())):
+        with pytest.raises(SpecimenError, match=r'set specimen\.started_by = "command"'):
+            order()
+    with Store.open(path) as store:
+        store.start_specimen("S")
+        store.finish_specimen("S")
+    assert orders.sign(SignSpecimen(operator="M1")).state == "final"
