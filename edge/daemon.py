@@ -167,6 +167,8 @@ class Daemon:
             session.count(self._pictures(camera), self._is_stopping)
         while not self._stopping:
             session.wait_for_another(self._is_stopping)
+            if self._stopping:
+                break
             with closing(self._open_camera(self._config.camera)) as again, self._interrupting(again):
                 session.count(self._pictures(again), self._is_stopping)
 

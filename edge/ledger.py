@@ -142,6 +142,10 @@ class Ledger:
         if state == "final" or (state == "corrected" and last == "signed"):
             self._db.execute("UPDATE specimens SET state = 'corrected' WHERE id = ?", (specimen_id,))
             self._note(specimen_id, "corrected", what=_ADDED_LATE, why=_WHY_LATE)
+        elif state == "stopped":
+            self._note(
+                specimen_id, "added"
+            )  # it was in hand; without a note, a kill here would leave it unsaid
 
     # By command. All raise SpecimenError, with nothing changed, where it cannot be
 

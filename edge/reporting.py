@@ -106,6 +106,7 @@ class Announcer:
         self._path = path
         self._reporter = reporter
         self._handed: dict[str, int] = {}
+        self._latest = 0
         self._wake = threading.Event()
         self._ended = False
         self._thread: threading.Thread | None = None
@@ -140,11 +141,15 @@ class Announcer:
                     self._wake.clear()
 
     def _announce(self, publisher: Publisher, store: Store) -> None:
+        latest, _ = store.ledger.latest_event()
+        if latest == self._latest:
+            return  # what is asked twice a second must not read every specimen there ever was
         news = [(name, event) for name, event in store.ledger.unsaid() if self._handed.get(name) != event]
         last = ""
         for last, event in news:
             self._handed[last] = event
             self._publish(publisher, store, last)
+        self._latest = latest  # not sooner: an error on the way is tried again
         if not news:
             return
         opened = store.ledger.open_by_command()

@@ -92,8 +92,10 @@ def test_where_several_wait_the_one_to_sign_must_be_named(store):
 def test_fields_after_the_signature_void_it_and_are_said(store):
     start(store, "A")
     store.ledger.stop()
+    store.ledger.mark_said("A", store.ledger.find("A").event)
     assert store.add(field(1, cell(), specimen_id="A"))  # it was in hand
     assert store.ledger.find("A").changes == ()
+    assert [name for name, _ in store.ledger.unsaid()] == ["A"], "the count that was said is not this one"
     store.ledger.sign("M1")
     assert store.add(field(2, cell(), specimen_id="A"))
     assert store.add(field(3, cell(), specimen_id="A"))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mqtt_partners import wait_for
 from samples import LABELS, MODEL, ScriptedAnalyzer
 
 from edge.cameras import Frame
+from edge.commands import Commands
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
 from edge.counting import Model
 from edge.daemon import Daemon
 from edge.errors import SpecimenError
-from edge.requests import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+from edge.messages import encode
+from edge.requests import REQUESTS, DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.session import Orders
 from edge.store import Store
 
@@ -126,6 +131,43 @@ def test_signed_while_its_last_field_was_in_hand_it_is_corrected_and_to_be_signe
     said = listener.of("result/differential")[-1]
     assert (said.state, said.signature, said.counted) == ("corrected", None, 2)
     assert said.changes[0].what == "fields were added"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(sorted(REQUESTS)),
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "specimen_id": st.sampled_from(
+                        ["A", "B", "", "\x00", "x" * 64, "\U0001f600", "'; DROP TABLE"]
+                    ),
+                    "target": st.sampled_from([100, 0, -1, 2**70, 1.5]),
+                    "total_count": st.sampled_from([7.2, 0, 1e300, "7"]),
+                    "operator": st.sampled_from(["M1", "", "a b", "../../x"]),
+                    "reason": st.text(max_size=210),
+                    "resume": st.booleans() | st.just(1),
+                    "correlation_id": st.sampled_from(["1", "2", None, 3]),
+                },
+            ),
+        ),
+        max_size=12,
+    )
+)
+def test_any_orders_in_any_order_are_each_answered_and_leave_one_specimen_open_at_most(
+    tmp_path_factory, orders
+):
+    path = tmp_path_factory.mktemp("orders") / "results.db"
+    commands = Commands("d", Orders(path, by_command=True).by_name())
+    for name, given_ in orders:
+        answer = commands.answer(name, json.dumps(given_).encode())
+        assert answer.ok is (answer.error is None)
+        assert len(encode(answer)) < 4096
+    if path.exists():
+        with Store.open(path) as store:
+            assert sum(one.state == "open" for one in store.specimens()) <= 1
 
 
 def test_where_the_source_says_the_specimen_it_cannot_be_begun_or_ended_by_command(tmp_path):
