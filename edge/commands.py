@@ -14,14 +14,14 @@ import msgspec
 from msgspec import Struct
 
 from edge.errors import LeukoscopeError, SpecimenError
-from edge.messages import Response, SpecimenNote
-from edge.requests import REQUESTS, CorrelationId, Ping
+from edge.messages import Response
+from edge.requests import REQUESTS, CorrelationId, Ping, SpecimenNote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from edge.ledger import Specimen
     from edge.requests import Request
+    from edge.specimen import Specimen
 
     Obey = Callable[[Any], Specimen]
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from edge.config import Config
     from edge.corrected import Confusion
     from edge.health import Progress
-    from edge.ledger import Specimen
     from edge.messages import Cell, ModelReference, Quality, Scale
     from edge.publisher import Publisher
+    from edge.specimen import Specimen
     from edge.store import Store
 
 

@@ -6,13 +6,13 @@ here before each frame. So an order is on the disk before it is answered, and no
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from edge import identity
 from edge.database import errors, transaction
-from edge.differential_parts import Change, Signature, Standing
+from edge.differential_parts import Change, Signature
 from edge.errors import SpecimenError, StoreError
+from edge.specimen import Specimen, SpecimenState, read_time
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,50 +21,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-SpecimenState = Literal["open", "stopped", "final", "corrected", "discarded"]
-
 _COLUMNS = "id, state, started_at, finished_at, target, total_count"
 _ADDED_LATE = "fields were added"
 _WHY_LATE = "they came after the count was final"
-
-
-class Specimen(NamedTuple):
-    """One specimen.
-
-    `open` while fields are expected; `stopped` until it is signed; `final` when it is, or when its source has
-    ended; `corrected` when fields came even so; `discarded`. target, total_count: None where not given.
-    opened, event: the number of what opened it last, and of what was noted of it last.
-    """
-
-    specimen_id: str
-    state: SpecimenState
-    started_at: str
-    stopped_at: str | None = None
-    target: int | None = None
-    total_count: float | None = None
-    signature: Signature | None = None
-    changes: tuple[Change, ...] = ()
-    discarded: Change | None = None
-    opened: int = 0
-    event: int = 0
-
-    @property
-    def waiting(self) -> bool:
-        """Whether it waits for a signature."""
-        return self.signature is None and self.state in {"stopped", "final", "corrected"}
-
-    @property
-    def standing(self) -> Standing:
-        """Give what is known of it beyond its cells."""
-        return Standing(
-            state=None if self.state == "open" else "preliminary" if self.state == "stopped" else self.state,
-            started_at=_time(self.started_at),
-            stopped_at=None if self.stopped_at is None else _time(self.stopped_at),
-            total_count=self.total_count,
-            signature=self.signature,
-            changes=self.changes,
-            discarded=self.discarded,
-        )
 
 
 class Ledger:
@@ -279,13 +238,13 @@ class Ledger:
             if kind in {"started", "resumed"}:
                 specimen = specimen._replace(opened=number)
             elif kind == "signed":
-                specimen = specimen._replace(signature=Signature(operator, _time(at)))
+                specimen = specimen._replace(signature=Signature(operator, read_time(at)))
             elif kind == "corrected":
                 # Whoever signed before has not seen this.
-                changes.append(Change(_time(at), what, why))
+                changes.append(Change(read_time(at), what, why))
                 specimen = specimen._replace(signature=None)
             elif kind == "discarded":
-                specimen = specimen._replace(discarded=Change(_time(at), what, why))
+                specimen = specimen._replace(discarded=Change(read_time(at), what, why))
         return specimen._replace(changes=tuple(changes))
 
     def _transaction(self) -> AbstractContextManager[None]:
@@ -303,7 +262,3 @@ def stamp(ago: timedelta | None = None) -> str:
     """Give the time now, or that long ago, as the store keeps it: UTC, ISO 8601."""
     moment = identity.now() if ago is None else identity.now() - ago
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

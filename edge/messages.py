@@ -17,7 +17,7 @@ from edge.differential_parts import (
     State,
 )
 from edge.flags import Flag  # noqa: TC001
-from edge.requests import REQUESTS
+from edge.requests import REQUESTS, SpecimenNote
 
 MAX_PAYLOAD = 64 * 1024
 """Bytes. A broker drops a client that sends more than it allows, again and again: nothing larger is sent."""
@@ -214,13 +214,6 @@ class Health(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukosc
     specimen_id: Annotated[
         str | None, Meta(description="that is being counted; null: frames are looked at and not counted")
     ] = None
-
-
-class SpecimenNote(Struct, frozen=True):
-    """The specimen that a command was about, as it stands after it."""
-
-    specimen_id: str
-    state: Literal["open", "stopped", "final", "corrected", "discarded"]
 
 
 class Response(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.response/1"):

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from edge.config import Config
     from edge.corrected import Confusion
     from edge.differential_parts import State
-    from edge.ledger import Specimen
     from edge.messages import Differential, ModelReference
     from edge.publisher import Publisher
+    from edge.specimen import Specimen
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -73,3 +73,10 @@ REQUESTS: dict[str, type[Request]] = {
     "specimen/discard": DiscardSpecimen,
 }
 """Every command there is, by its name in the topic."""
+
+
+class SpecimenNote(Struct, frozen=True):
+    """The specimen that a command was about, as it stands after it."""
+
+    specimen_id: str
+    state: Literal["open", "stopped", "final", "corrected", "discarded"]

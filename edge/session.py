@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from edge.config import Config
     from edge.counting import Counting
     from edge.health import Progress
-    from edge.ledger import Ledger, Specimen
+    from edge.ledger import Ledger
     from edge.reporting import Announcer
     from edge.requests import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+    from edge.specimen import Specimen
 
 log = logging.getLogger(__name__)
 

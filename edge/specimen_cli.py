@@ -26,8 +26,8 @@ from edge.store import Store
 if TYPE_CHECKING:
     from edge.config import Config
     from edge.corrected import Confusion
-    from edge.ledger import Specimen
     from edge.messages import Differential
+    from edge.specimen import Specimen
 
 _Kind = TypeVar("_Kind")
 

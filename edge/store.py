@@ -16,7 +16,7 @@ from edge import identity
 from edge.database import connect, errors, transaction
 from edge.differential import Tally, tally
 from edge.errors import StoreError
-from edge.ledger import Ledger, Specimen, stamp
+from edge.ledger import Ledger, stamp
 from edge.messages import FieldResult, decode_field
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from edge.specimen import Specimen
 
 _PAGE = 100
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from edge import messages
 from edge.commands import BURST, REFILL_S, REMEMBERED_S, Commands
 from edge.errors import SpecimenError, StoreError
-from edge.ledger import Specimen
 from edge.messages import decode, encode, json_schema
 from edge.requests import REQUESTS
+from edge.specimen import Specimen
 
 DEEP = b"[" * 3000
 
