@@ -118,12 +118,15 @@ class Daemon:
             machine = Machine(path.parent)
             reporter = Reporter(config, model)
             announcer = Announcer(path, reporter)
+            orders = Orders(
+                path, by_command=config.by_command, target=config.specimen.target, done=announcer.look
+            )
             publisher = Publisher(
                 config.mqtt,
                 store=path,
                 info=self._info(model),
                 health=lambda backlog: self._progress.health(config.device, machine, backlog),
-                obey=Orders(path, by_command=config.by_command, done=announcer.look).by_name(),
+                obey=orders.by_name(),
             )
             begin = partial(Counting, config, model, store, publisher, self._progress, reporter=reporter)
             try:

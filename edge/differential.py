@@ -62,6 +62,7 @@ class Tally(Struct, frozen=True):
     counted: dict[str, int]
     unclassified: dict[str, int]
     incomplete: int
+    model: ModelReference | None = None
 
 
 def tally(field: FieldResult) -> Tally:
@@ -70,13 +71,14 @@ def tally(field: FieldResult) -> Tally:
     A cell cut by the frame's edge is incomplete whatever else it is: its other half is in another field.
     """
     if not field.quality.accepted:
-        return Tally(accepted=False, counted={}, unclassified={}, incomplete=0)
+        return Tally(accepted=False, counted={}, unclassified={}, incomplete=0, model=field.model)
     whole = [cell for cell in field.cells if cell.complete]
     return Tally(
         accepted=True,
         counted=dict(Counter(cell.label for cell in whole if cell.rejected is None)),
         unclassified=dict(Counter(cell.rejected for cell in whole if cell.rejected is not None)),
         incomplete=len(field.cells) - len(whole),
+        model=field.model,
     )
 
 
@@ -102,6 +104,7 @@ class SpecimenCount:
         self._refused = 0
         self._incomplete = 0
         self._counts: Counter[str] = Counter()
+        self._models: dict[ModelReference, None] = {}
         self._unclassified: Counter[str] = Counter()
 
     @property
@@ -118,7 +121,15 @@ class SpecimenCount:
         self._incomplete += tally.incomplete
         self._counts.update(tally.counted)
         self._unclassified.update(tally.unclassified)
+        if tally.model is not None:
+            self._models.pop(tally.model, None)
+            self._models[tally.model] = None
         return True
+
+    @property
+    def models(self) -> tuple[ModelReference, ...]:
+        """The models that called its cells, the latest last, as far as that was noted."""
+        return tuple(self._models)
 
     def enough(self) -> str | None:
         """Say why no more cells are needed, or None."""
@@ -142,13 +153,18 @@ class SpecimenCount:
         clock_synced: bool,
         state: State | None = None,
         standing: Standing = Standing(),  # noqa: B008 (it is immutable)
+        uncorrected: str | None = None,
     ) -> Differential:
-        """Give the message. `state`, or else `standing`'s: what is known beyond the count."""
+        """Give the message. `state`, or else `standing`'s: what is known beyond the count.
+
+        uncorrected: why the model's confusion matrix does not hold for these cells, or None.
+        """
         known = {label.casefold() for label in self._labels}
         shares, enough = self._shares(), self.enough()
-        corrector = self._reckoning.corrector
+        corrector, correction = self._reckoning.corrector, self._reckoning.correction
+        if uncorrected is not None:
+            corrector, correction = None, Correction(None, reason=uncorrected)
         corrected = corrector and corrector.shares(self._counts, self._unclassified[OTHER])
-        correction = self._reckoning.correction
         if corrector is not None and not corrected:
             why = "a class of an earlier model was counted" if self.counted else "no cell is counted yet"
             correction = Correction(None, correction.on, why)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from edge.config import Config
     from edge.corrected import Confusion
-    from edge.differential_parts import State
     from edge.messages import Differential, ModelReference
     from edge.publisher import Publisher
     from edge.specimen import Specimen
@@ -72,17 +71,17 @@ class Reporter:
             count.add(field_id, counts)
         return count
 
-    def differential(
-        self, count: SpecimenCount, specimen: Specimen, state: State | None = None
-    ) -> Differential:
-        """Give the message."""
+    def differential(self, count: SpecimenCount, specimen: Specimen) -> Differential:
+        """Give the message. Signed after an update, a count is still that of the model that made it."""
+        own = self._model.reference
+        others = [model.name for model in count.models if model != own]
         return count.differential(
             device_id=self._device_id,
-            model=self._model.reference,
+            model=own if specimen.state == "open" or not count.models else count.models[-1],
             updated_at=identity.now(),
             clock_synced=identity.clock_synced(),
-            state=state,
             standing=specimen.standing,
+            uncorrected=f"cells were called by another model, {', '.join(others)}" if others else None,
         )
 
     def publish(self, publisher: Publisher, store: Store, count: SpecimenCount) -> None:

@@ -32,11 +32,15 @@ class Orders:
     """Does to a store what commands say, on whichever thread: each order has a connection of its own.
 
     by_command: whether specimens begin and end by command. Otherwise the source says it, and only signing
-    and discarding are left. done: called after each. All raise SpecimenError, StoreError.
+    and discarding are left. target: of a new specimen, unless the order says. done: called after each.
+    All raise SpecimenError, StoreError.
     """
 
-    def __init__(self, path: Path, *, by_command: bool, done: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, path: Path, *, by_command: bool, target: int, done: Callable[[], None] = lambda: None
+    ) -> None:
         self._path = path
+        self._target = target
         self._done = done
         self._by_command = by_command
 
@@ -52,9 +56,11 @@ class Orders:
     def start(self, order: StartSpecimen) -> Specimen:
         """Open a specimen."""
         self._check()
+        # Kept with it: what the configuration says later is not what was meant.
+        target = order.target or (None if order.resume else self._target)
         with self._ledger() as ledger:
             return ledger.start(
-                order.specimen_id, target=order.target, total_count=order.total_count, resume=order.resume
+                order.specimen_id, target=target, total_count=order.total_count, resume=order.resume
             )
 
     def stop(self, order: StopSpecimen) -> Specimen:

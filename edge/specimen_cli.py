@@ -41,7 +41,7 @@ def order(action: str, config: Path, given: dict[str, object]) -> int:
     path = Path(settings.store.path)
     if action != "start" and not path.is_file():
         raise StoreError(f"{path}: there is no result store; has the daemon run yet?")
-    orders = Orders(path, by_command=settings.by_command)
+    orders = Orders(path, by_command=settings.by_command, target=settings.specimen.target)
     match action:
         case "start":
             specimen = orders.start(_request(given, StartSpecimen))

@@ -6,12 +6,13 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mqtt_partners import wait_for
-from samples import LABELS, MODEL, ScriptedAnalyzer
+from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
 
 from edge.cameras import Frame
 from edge.commands import Commands
@@ -19,7 +20,8 @@ from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, Sto
 from edge.counting import Model
 from edge.daemon import Daemon
 from edge.errors import SpecimenError
-from edge.messages import encode
+from edge.messages import ModelReference, encode
+from edge.reporting import Reporter
 from edge.requests import REQUESTS, DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.session import Orders
 from edge.store import Store
@@ -32,7 +34,7 @@ class Microscope:
     """
 
     def __init__(self, config: Config, *script: tuple[str, tuple, tuple]) -> None:
-        self._orders = Orders(Path(config.store.path), by_command=True)
+        self._orders = Orders(Path(config.store.path), by_command=True, target=200)
         self._script = list(script)
         self._analysing: tuple = ()
         self._analyzer = ScriptedAnalyzer()
@@ -160,7 +162,7 @@ def test_any_orders_in_any_order_are_each_answered_and_leave_one_specimen_open_a
     tmp_path_factory, orders
 ):
     path = tmp_path_factory.mktemp("orders") / "results.db"
-    commands = Commands("d", Orders(path, by_command=True).by_name())
+    commands = Commands("d", Orders(path, by_command=True, target=200).by_name())
     for name, given_ in orders:
         answer = commands.answer(name, json.dumps(given_).encode())
         assert answer.ok is (answer.error is None)
@@ -172,7 +174,7 @@ def test_any_orders_in_any_order_are_each_answered_and_leave_one_specimen_open_a
 
 def test_where_the_source_says_the_specimen_it_cannot_be_begun_or_ended_by_command(tmp_path):
     path = tmp_path / "results.db"
-    orders = Orders(path, by_command=False)
+    orders = Orders(path, by_command=False, target=200)
     for order in (lambda: orders.start(StartSpecimen(specimen_id="A")), lambda: orders.stop(StopSpecimen())):
         with pytest.raises(SpecimenError, match=r'set specimen\.started_by = "command"'):
             order()
@@ -180,3 +182,20 @@ def test_where_the_source_says_the_specimen_it_cannot_be_begun_or_ended_by_comma
         store.start_specimen("S")
         store.finish_specimen("S")
     assert orders.sign(SignSpecimen(operator="M1")).state == "final"
+
+
+def test_signed_after_an_update_it_is_still_the_former_models(tmp_path):
+    config = Config(SimulatedConfig(), device_id="d", store=StoreConfig(str(tmp_path / "results.db")))
+    former = ModelReference("former", "1" * 64)
+    orders = Orders(tmp_path / "results.db", by_command=True, target=200)
+    orders.start(StartSpecimen(specimen_id="A"))
+    with Store.open(tmp_path / "results.db") as store:
+        each = field(store.next_sequence(), cell(), specimen_id="A")
+        assert store.add(msgspec.structs.replace(each, model=former))
+        orders.stop(StopSpecimen())
+        signed = orders.sign(SignSpecimen(operator="M1"))
+        assert signed.target == 200
+        reporter = Reporter(config, Model(ScriptedAnalyzer(), LABELS, MODEL, "x"))
+        said = reporter.differential(reporter.recount(store, signed), signed)
+    assert (said.model, said.state) == (former, "final")
+    assert said.correction.reason == "cells were called by another model, former"
