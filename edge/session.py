@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from edge import identity
 from edge.errors import SpecimenError
 from edge.store import Store
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_KEPT_READY_S = 5.0  # longer than any camera keeps a frame
 _WAIT_S = 0.5  # between looks for a specimen, when the announcer sees none
 
 
@@ -115,12 +118,14 @@ class Session:
         self._counting: Counting | None = None
         self._event: int | None = None
         self._opened = 0
+        self._noticed = (identity.now(), time.monotonic())
 
     def count(self, pictures: Iterator[Frame], stopping: Callable[[], bool]) -> None:
         """Count the frames of one source until it ends.
 
         A live frame (one without source_id) that came while the specimen changed, or while none was open, is
-        let go: nobody can say whose it is. A picture that would come again waits for a specimen.
+        let go: nobody can say whose it is. So is one that a camera had kept ready since before the specimen
+        was opened. A picture that would come again waits for a specimen.
         """
         before = self._look()
         for frame in pictures:
@@ -128,11 +133,10 @@ class Session:
             if frame.source_id is not None:
                 while self._counting is None and not stopping():
                     self._wait()
-            elif now != before:
-                self._look()
+            elif now != before or self._is_of_before(frame):
                 before = now
                 continue
-            if self._counting is not None and not stopping():
+            if self._counting is not None:
                 # Stopped while it is analysed, it still belongs to the specimen it was taken under.
                 self._counting.take(frame)
                 self._stop_if_enough()
@@ -150,6 +154,11 @@ class Session:
     def _reported(self) -> str | None:
         return None if self._counting is None else self._counting.specimen_id
 
+    def _is_of_before(self, frame: Frame) -> bool:
+        noticed_at, noticed_s = self._noticed
+        # Only for a while: a clock that is put back later must not make every frame one of before.
+        return frame.captured_at < noticed_at and time.monotonic() - noticed_s < _KEPT_READY_S
+
     def _wait(self) -> None:
         self._announcer.changed.wait(_WAIT_S)
         self._announcer.changed.clear()
@@ -166,6 +175,7 @@ class Session:
             elif self._counting is None or specimen.opened != self._opened:
                 self._counting = self._begin(specimen)
                 self._opened = specimen.opened
+                self._noticed = (identity.now(), time.monotonic())
             self._progress.specimen(self._reported)
         return self._reported
 

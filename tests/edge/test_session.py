@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -46,7 +46,8 @@ class Microscope:
             return None
         name, taking, self._analysing = self._script.pop(0)
         self._obey(taking)
-        return Frame(np.full((40, 60, 3), 90, np.uint8), name, datetime.now(UTC))
+        taken = datetime.now(UTC) - timedelta(seconds="kept ready" in name)
+        return Frame(np.full((40, 60, 3), 90, np.uint8), name, taken)
 
     def analyze(self, pixels):
         self._obey(self._analysing)
@@ -85,6 +86,7 @@ def test_no_frame_is_counted_into_a_specimen_it_was_not_taken_under(config, brok
         config,
         ("nobody's 1", (), ()),
         ("begun while it was taken", (start_a,), ()),
+        ("kept ready since before it was begun", (), ()),
         ("a1", (), ()),
         ("a2, stopped while it was analysed", (), (stop,)),
         ("nobody's 2", (), ()),
@@ -92,7 +94,8 @@ def test_no_frame_is_counted_into_a_specimen_it_was_not_taken_under(config, brok
         ("b1", (), ()),
         ("one ended and another begun", (stop, start_c), ()),
         ("c1", (), ()),
-        ("c2, ended and taken up again", (stop, StartSpecimen(specimen_id="C", resume=True)), ()),
+        ("ended and taken up again", (stop, StartSpecimen(specimen_id="C", resume=True)), ()),
+        ("c2", (), ()),
         ("c3, the next begun while it was analysed", (), (stop, StartSpecimen(specimen_id="D"))),
         ("d1, discarded while it was analysed", (), (DiscardSpecimen(reason="x"),)),
         ("nobody's 3", (), ()),
@@ -105,7 +108,7 @@ def test_no_frame_is_counted_into_a_specimen_it_was_not_taken_under(config, brok
     assert sources == {
         "A": ["a1", "a2, stopped while it was analysed"],
         "B": ["b1"],
-        "C": ["c1", "c2, ended and taken up again", "c3, the next begun while it was analysed"],
+        "C": ["c1", "c2", "c3, the next begun while it was analysed"],
         "D": [],
     }
     wait_for(lambda: listener.state("status") == "offline", "the end")
