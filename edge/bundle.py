@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from edge.corrected import Confusion  # noqa: TC001 (msgspec reads annotations at run time)
 from edge.errors import BundleError
 from edge.rejection import Reject  # noqa: TC001 (msgspec reads annotations at run time)
 
@@ -44,7 +45,8 @@ class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the bundle says of its model. Unknown keys are ignored, so that newer bundles can add some.
 
     parent, calibration: of a bundle that `leukoscope calibrate` made, from which, with how many cells, and
-    how right it was before and after.
+    how right it was before and after. confusion: how it answers to what it was not trained on; without it no
+    differential can be corrected for its errors.
     """
 
     format: Literal["leukoscope.bundle/1"]
@@ -67,6 +69,7 @@ class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tools: dict[str, str]
     parent: Parent | None = None
     calibration: dict[str, Any] | None = None
+    confusion: Confusion | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,11 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path}: its description names no output for logits or for maps")
     if tuple(labels) != description.labels:
         raise BundleError(f"{path}: is damaged: its two lists of labels differ")
+    confusion = description.confusion
+    if confusion is not None and (confusion.labels != description.labels or confusion.problem()):
+        raise BundleError(
+            f"{path}: is damaged: {confusion.problem() or 'its confusion matrix is of other labels'}"
+        )
     return Bundle(path, description, model, hashlib.sha256(content).hexdigest(), images)
 
 

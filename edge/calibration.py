@@ -218,6 +218,7 @@ def _description(
         calibration=record | {"runtime": parent.runtime_name, "leukoscope": __version__},
         measured={"labelled cells, each held back once": record["after"]},
         temperature=fit_temperature(chosen.logits, cells.labels),
+        confusion=None,  # the parent's: the new layer errs elsewhere
         limits=about.limits if limit in about.limits else f"{about.limits} {limit}",
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

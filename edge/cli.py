@@ -127,6 +127,10 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("file", type=Path, nargs="?", help="a bundle (default: the one that ships)")
     model.set_defaults(run=_model)
 
+    _add_specimen(
+        commands.add_parser("specimen", help="start, stop, sign or discard a specimen, and look at them")
+    )
+
     results = commands.add_parser("results", help="look at what the daemon has stored")
     results.add_argument(
         "action", choices=("list", "export"), help="a table, or every field as a line of JSON"
@@ -137,6 +141,38 @@ def _parser() -> argparse.ArgumentParser:
     results.add_argument("--specimen", help="only this one")
     results.set_defaults(run=_results)
     return parser
+
+
+def _add_specimen(specimen: argparse.ArgumentParser) -> None:
+    actions = specimen.add_subparsers(dest="action", required=True, metavar="ACTION")
+    texts = {
+        "start": "count from here on into this specimen",
+        "stop": "count no more into the open specimen; it waits for a signature",
+        "sign": "confirm a count; by default the only one that waits for it",
+        "discard": "a specimen is not to be used; by default the open one",
+        "list": "every specimen, and how it stands",
+        "show": "a differential; by default of the open specimen, or the last",
+    }
+    parsers = {name: actions.add_parser(name, help=text) for name, text in texts.items()}
+    for name, parser in parsers.items():
+        parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
+        if name != "list":
+            parser.add_argument(
+                "specimen_id",
+                metavar="SPECIMEN",
+                nargs=None if name == "start" else "?",
+                help="its id, never a name",
+            )
+    start = parsers["start"]
+    start.add_argument("--target", type=int, help="cells to count (default: the configuration's)")
+    start.add_argument("--total-count", type=float, help="white cells of the same blood, 10^9/L")
+    start.add_argument("--resume", action="store_true", help="take up one that was stopped and not signed")
+    parsers["sign"].add_argument(
+        "--operator", required=True, metavar="CODE", help="who signs: a code, no name"
+    )
+    parsers["discard"].add_argument("--reason", required=True, help="why")
+    parsers["show"].add_argument("--json", action="store_true", help="as it is published")
+    specimen.set_defaults(run=_specimen)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -204,6 +240,18 @@ def _model(options: argparse.Namespace) -> int:
 
     path = options.file or SHIPPED_MODEL
     return show_model(path) if options.action == "info" else verify_model(path)
+
+
+def _specimen(options: argparse.Namespace) -> int:
+    from edge.specimen_cli import list_specimens, order, show_specimen  # noqa: PLC0415
+
+    if options.action == "list":
+        return list_specimens(options.config)
+    if options.action == "show":
+        return show_specimen(options.config, options.specimen_id, as_json=options.json)
+    beside = {"run", "command", "action", "config"}
+    given = {key: value for key, value in vars(options).items() if key not in beside}
+    return order(options.action, options.config, given)
 
 
 def _results(options: argparse.Namespace) -> int:

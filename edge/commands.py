@@ -1,52 +1,151 @@
-"""Commands from the broker: a name and a payload in, the answer out. Pure; never silent, never raising."""
+"""Commands from the broker: a name and a payload in, the answer out. Never raising, silent only in a flood.
+
+What there is, stands in `edge.requests`. None of it can run code, read a file, or change where results go.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import hashlib
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from edge.errors import LeukoscopeError, SpecimenError
 from edge.messages import Response
+from edge.requests import REQUESTS, CorrelationId, Ping, SpecimenNote
 
-NAMES = ("ping",)
-"""Every command there is."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from edge.requests import Request
+    from edge.specimen import Specimen
+
+    Obey = Callable[[Any], Specimen]
+
+BURST = 20
+"""Commands that may come at once; after them, one every REFILL_S."""
+
+REFILL_S = 0.5
+REMEMBERED_S = 600.0
+"""How long a request that comes again gets its first answer again."""
 
 MAX_NAME = 64
 _MAX_PAYLOAD = 4096
-
-_Correlation = Annotated[str, Meta(max_length=128)]
-
-
-class Ping(Struct, frozen=True, forbid_unknown_fields=True):
-    """Is anybody there."""
-
-    correlation_id: _Correlation | None = None
+_MOST_REMEMBERED = 256  # answers: a few hundred bytes each
 
 
 class _Correlated(Struct, frozen=True):
-    correlation_id: _Correlation | None = None
+    correlation_id: CorrelationId | None = None
 
 
-def answer(name: str, payload: bytes, *, device_id: str, retained: bool = False) -> Response:
-    """Obey a command and say how it went. Whatever is wrong with it stands in the answer, in one sentence.
+class _Answered(NamedTuple):
+    at: float
+    asked: bytes
+    response: Response
 
-    retained: the broker kept it from before, for whoever comes.
+
+class Commands:
+    """Obeys commands for one device, for as long as its process lives, over however many connections.
+
+    obey: what does each command but `ping`, by its name: takes the request, gives the specimen it was about,
+    raises LeukoscopeError with one sentence. clock: seconds. Not thread-safe: one thread asks.
     """
-    correlation, error = _correlation(payload)
-    if retained:
-        error = "a retained command is not obeyed: it would be again on every connect; send it unretained"
-    elif name not in NAMES:
-        error = f"there is no such command; known: {', '.join(NAMES)}"
-    elif error is None:
-        error = _problem(payload)
-    return Response(
-        device_id=device_id,
-        command=name[:MAX_NAME],
-        correlation_id=correlation,
-        ok=error is None,
-        error=error,
-    )
+
+    def __init__(
+        self,
+        device_id: str,
+        obey: Mapping[str, Obey] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._device_id = device_id
+        self._obey = obey or {}
+        self._clock = clock
+        self._tokens, self._filled = float(BURST), clock()
+        self._complained = False
+        self._answered: OrderedDict[str, _Answered] = OrderedDict()
+
+    def answer(self, name: str, payload: bytes, *, retained: bool = False) -> Response | None:
+        """Obey a command and say how it went. What is wrong with it stands in the answer, in one sentence.
+
+        The same request under the same correlation id is not done twice: it has its first answer again.
+        retained: the broker kept it from before, for whoever comes. None: commands come too fast, which the
+        answer before said.
+        """
+        correlation, error = _correlation(payload)
+        if not self._may():
+            if self._complained:
+                return None
+            self._complained = True
+            return self._response(name, correlation, "too many commands: send them more slowly")
+        self._complained = False
+        if retained:
+            error = "a retained command is not obeyed: it would be again on every connect; send it unretained"
+        elif name not in REQUESTS:
+            error = f"there is no such command; known: {', '.join(REQUESTS)}"
+        if error is not None:
+            return self._response(name, correlation, error)
+        asked = hashlib.sha256(name.encode() + b"\0" + payload).digest()
+        before = self._before(correlation)
+        if before is not None and before.asked != asked:
+            error = "its correlation id is that of another command not long ago: give each its own"
+            return self._response(name, correlation, error)
+        return before.response if before is not None else self._done(name, payload, correlation, asked)
+
+    def _done(self, name: str, payload: bytes, correlation: str | None, asked: bytes) -> Response:
+        request, error = _request(name, payload)
+        specimen = None
+        lasting = request is not None
+        if request is not None and not isinstance(request, Ping):
+            try:
+                specimen = self._obeyed(name, request)
+            except SpecimenError as problem:
+                error = str(problem)
+            except LeukoscopeError as problem:
+                error, lasting = str(problem), False  # a full disk, a locked store: it may be asked again
+        response = self._response(name, correlation, error, specimen)
+        if correlation is not None and lasting:
+            self._answered[correlation] = _Answered(self._clock(), asked, response)
+        return response
+
+    def _obeyed(self, name: str, request: Request) -> Specimen:
+        obey = self._obey.get(name)
+        if obey is None:
+            raise SpecimenError("this device does not do that")
+        return obey(request)
+
+    def _before(self, correlation: str | None) -> _Answered | None:
+        oldest = self._clock() - REMEMBERED_S
+        while self._answered and (
+            len(self._answered) > _MOST_REMEMBERED or next(iter(self._answered.values())).at < oldest
+        ):
+            self._answered.popitem(last=False)
+        return None if correlation is None else self._answered.get(correlation)
+
+    def _may(self) -> bool:
+        """Take a token from the bucket, if there is one."""
+        now = self._clock()
+        self._tokens = min(float(BURST), self._tokens + (now - self._filled) / REFILL_S)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def _response(
+        self, name: str, correlation: str | None, error: str | None, specimen: Specimen | None = None
+    ) -> Response:
+        return Response(
+            device_id=self._device_id,
+            command=name[:MAX_NAME],
+            correlation_id=correlation,
+            ok=error is None,
+            error=error,
+            specimen=None if specimen is None else SpecimenNote(specimen.specimen_id, specimen.state),
+        )
 
 
 def _correlation(payload: bytes) -> tuple[str | None, str | None]:
@@ -60,11 +159,10 @@ def _correlation(payload: bytes) -> tuple[str | None, str | None]:
         return None, 'the payload is not a JSON object, such as {"correlation_id": "1"}'
 
 
-def _problem(payload: bytes) -> str | None:
+def _request(name: str, payload: bytes) -> tuple[Request | None, str | None]:
     try:
-        msgspec.json.decode(payload, type=Ping)
+        return msgspec.json.decode(payload, type=REQUESTS[name]), None
     except msgspec.ValidationError as error:
-        return f"the payload is not what was expected: {error}"
+        return None, f"the payload is not what was expected: {error}"
     except RecursionError:
-        return "the payload is nested too deeply"
-    return None
+        return None, "the payload is nested too deeply"

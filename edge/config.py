@@ -76,7 +76,15 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Whose blood it is, as the operator typed it (never a name), and how many cells are wanted."""
 
     id: Identifier = ""  # empty: made from the source, so that the same images are the same specimen
-    target: Positive = 200
+    target: Positive = 200  # counted cells; laboratories count 100, 200 or 400
+    interval: Literal["exact", "wilson"] = "exact"  # exact: Clopper-Pearson, as in Rumke's tables
+    # Enough are counted, too, when no class's interval is wider than this, in percent points. 0: only the
+    # target says.
+    max_width: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    # By "source", what the camera shows is one specimen, this one; by "command", one begins and ends when
+    # told to. Empty: by source for images and the simulated slide, by command for a microscope's camera.
+    started_by: Literal["", "source", "command"] = ""
+    when_enough: Literal["go on", "stop"] = "go on"  # of specimens by command
 
 
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +121,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     def device(self) -> str:
         """The id that stands in the topics."""
         return self.device_id or machine_device_id()
+
+    @property
+    def by_command(self) -> bool:
+        """Whether specimens begin and end by command, not with the source."""
+        ends = isinstance(self.camera, ReplayConfig | SimulatedConfig)
+        return self.specimen.started_by == "command" or not (self.specimen.started_by or ends)
 
     def without_secrets(self) -> dict[str, object]:
         """Plain data for `info`: where a password lies and who logs in is nobody's business."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from edge import identity
-from edge.differential import SpecimenCount, tally
+from edge.differential import tally
 from edge.messages import FieldResult
+from edge.reporting import Reporter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
     from edge.cameras import Frame
     from edge.config import Config
+    from edge.corrected import Confusion
     from edge.health import Progress
     from edge.messages import Cell, ModelReference, Quality, Scale
     from edge.publisher import Publisher
-    from edge.store import SpecimenState, Store
+    from edge.specimen import Specimen
+    from edge.store import Store
 
 
 class AnalyzedField(Protocol):
@@ -73,29 +76,39 @@ class Model(NamedTuple):
     labels: tuple[str, ...]
     reference: ModelReference
     runtime: str
+    confusion: Confusion | None = None
 
 
 class Counting:
-    """The specimen that the configuration names, taken up where the last run left it.
+    """One specimen, taken up where the last run left it.
 
     A field is on the disk before the publisher or the count hears of it. It and its methods raise StoreError.
+    specimen: the one that the configuration names, unless given. reporter: the one voice of the daemon.
     """
 
     def __init__(
-        self, config: Config, model: Model, store: Store, publisher: Publisher, progress: Progress
+        self,
+        config: Config,
+        model: Model,
+        store: Store,
+        publisher: Publisher,
+        progress: Progress,
+        specimen: Specimen | None = None,
+        *,
+        reporter: Reporter | None = None,
     ) -> None:
         self._device_id = config.device
         self._model = model
         self._store = store
         self._publisher = publisher
         self._progress = progress
-        specimen = store.start_specimen(config.specimen.id or _unnamed(config))
+        self._reporter = reporter or Reporter(config, model)
+        if specimen is None:
+            specimen = store.start_specimen(config.specimen.id or _unnamed(config))
         self.specimen_id = specimen.specimen_id
-        self._state: SpecimenState = specimen.state
-        self._count = SpecimenCount(self.specimen_id, model.labels, config.specimen.target)
-        for field_id, counts in store.tallies(self.specimen_id):
-            self._count.add(field_id, counts)
-        self._publish()
+        with self._reporter.lock:
+            self._count = self._reporter.recount(store, specimen)
+            self._publish()
 
     def take(self, frame: Frame) -> None:
         """Analyse, store and count a frame, unless it was before."""
@@ -104,24 +117,27 @@ class Counting:
             return
         field = self._field(frame, self._model.analyzer.analyze(frame.pixels))
         began = time.perf_counter()
-        if not self._store.add(field, source_id):
-            return
-        stored_ms = 1000 * (time.perf_counter() - began)
+        with self._reporter.lock:
+            if not self._store.add(field, source_id):
+                return
+            stored_ms = 1000 * (time.perf_counter() - began)
+            self._count.add(field.field_id, tally(field))
+            self._publish()
         self._publisher.notify()
         self._progress.field({**field.timings_ms, "store": stored_ms})
         if not field.quality.accepted:
             self._progress.refused(field.quality.reason or "not worth analysing")
-        if self._state == "final":
-            self._state = "corrected"  # as the store has it
-        self._count.add(field.field_id, tally(field))
-        self._publish()
+
+    @property
+    def enough(self) -> str | None:
+        """Why no more cells are needed, or None."""
+        return self._count.enough()
 
     def finish(self) -> None:
         """Nothing more comes: the count is final."""
-        self._store.finish_specimen(self.specimen_id)
-        if self._state == "open":
-            self._state = "final"
-        self._publish()
+        with self._reporter.lock:
+            self._store.finish_specimen(self.specimen_id)
+            self._publish()
 
     def _field(self, frame: Frame, analyzed: AnalyzedField) -> FieldResult:
         return FieldResult(
@@ -144,15 +160,7 @@ class Counting:
         )
 
     def _publish(self) -> None:
-        self._publisher.publish_differential(
-            self._count.differential(
-                device_id=self._device_id,
-                model=self._model.reference,
-                updated_at=identity.now(),
-                clock_synced=identity.clock_synced(),
-                state=None if self._state == "open" else self._state,
-            )
-        )
+        self._reporter.publish(self._publisher, self._store, self._count)
 
 
 def _unnamed(config: Config) -> str:

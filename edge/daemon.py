@@ -14,12 +14,13 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paho.mqtt
 
-from edge import __version__, commands, identity
+from edge import __version__, identity
 from edge.cameras import open_camera
 from edge.counting import Counting, Model
 from edge.database import claim
@@ -27,12 +28,15 @@ from edge.errors import UnreadableFrameError
 from edge.health import Machine, Progress
 from edge.messages import Info
 from edge.publisher import Publisher
+from edge.reporting import Announcer, Reporter
+from edge.requests import REQUESTS
+from edge.session import Orders, Session
 from edge.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from edge.cameras import Camera
+    from edge.cameras import Camera, Frame
     from edge.config import CameraConfig, Config
 
 log = logging.getLogger(__name__)
@@ -56,7 +60,13 @@ def load_model(config: Config) -> Model:
     analyzer = Analyzer(
         classifier, masking.recipe, micrometres_per_pixel=masking.micrometres_per_pixel or None
     )
-    return Model(analyzer, classifier.assessed, classifier.reference, classifier.runtime_name)
+    return Model(
+        analyzer,
+        classifier.assessed,
+        classifier.reference,
+        classifier.runtime_name,
+        classifier.bundle.description.confusion,
+    )
 
 
 def run_daemon(config: Config) -> int:
@@ -106,20 +116,31 @@ class Daemon:
             stack.enter_context(claim(path))
             store = stack.enter_context(Store.open(path))
             machine = Machine(path.parent)
+            reporter = Reporter(config, model)
+            announcer = Announcer(path, reporter)
+            orders = Orders(
+                path, by_command=config.by_command, target=config.specimen.target, done=announcer.look
+            )
             publisher = Publisher(
                 config.mqtt,
                 store=path,
                 info=self._info(model),
                 health=lambda backlog: self._progress.health(config.device, machine, backlog),
+                obey=orders.by_name(),
             )
+            begin = partial(Counting, config, model, store, publisher, self._progress, reporter=reporter)
             try:
                 publisher.start()
-                with self._interrupting(camera):
-                    self._read(camera, Counting(config, model, store, publisher, self._progress))
+                announcer.start(publisher)
+                if config.by_command:
+                    self._attend(camera, Session(config, store, begin, announcer, self._progress))
+                else:
+                    self._read(camera, begin(), reporter)
             finally:
+                announcer.close()
                 remaining = publisher.close(config.mqtt.drain_s)
                 self._tell_what_is_kept(remaining)
-        if self._frames == 0 and not self._stopping:
+        if self._frames == 0 and not self._stopping and not config.by_command:
             log.error("no frame could be read")
             return 1
         if remaining:
@@ -133,7 +154,32 @@ class Daemon:
             where = self._config.store.path
             log.error("%s kept in %s and will be sent when the broker at %s answers", what, where, broker)
 
-    def _read(self, camera: Camera, counting: Counting) -> None:
+    def _read(self, camera: Camera, counting: Counting, reporter: Reporter) -> None:
+        """Count all that the source shows into one specimen, and be done."""
+        reporter.current = counting.specimen_id
+        self._progress.specimen(counting.specimen_id)
+        with self._interrupting(camera):
+            for frame in self._pictures(camera):
+                counting.take(frame)
+        if not self._stopping and self._frames:
+            counting.finish()
+
+    def _attend(self, camera: Camera, session: Session) -> None:
+        """Count into the specimens that commands open; a source that ends begins anew for the next."""
+        with self._interrupting(camera):
+            session.count(self._pictures(camera), self._is_stopping)
+        while not self._stopping:
+            session.wait_for_another(self._is_stopping)
+            if self._stopping:
+                break
+            with closing(self._open_camera(self._config.camera)) as again, self._interrupting(again):
+                session.count(self._pictures(again), self._is_stopping)
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
+    def _pictures(self, camera: Camera) -> Iterator[Frame]:
+        """Give the source's frames until it ends; one that cannot be had is named and passed over."""
         in_a_row = 0
         while not self._stopping:
             try:
@@ -150,9 +196,7 @@ class Daemon:
                 break
             in_a_row = 0
             self._frames += 1
-            counting.take(frame)
-        if not self._stopping and self._frames:
-            counting.finish()
+            yield frame
 
     def _info(self, model: Model) -> Info:
         return Info(
@@ -166,7 +210,7 @@ class Daemon:
             },
             model=model.reference,
             labels=model.labels,
-            capabilities=tuple(f"cmd/{name}" for name in commands.NAMES),
+            capabilities=tuple(f"cmd/{name}" for name in REQUESTS),
             config=self._config.without_secrets(),
         )
 

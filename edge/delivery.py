@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from edge import commands, identity
+from edge import identity
 from edge.connection import Outgoing
 from edge.messages import MAX_PAYLOAD, Differential, FieldResult, Health, Info, Status, decode_field, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.commands import Commands
     from edge.connection import Connection
     from edge.store import Store, Waiting
 
@@ -26,34 +27,53 @@ LATE_S = 10.0
 
 _REFUSED_AGAIN_S = 300.0  # an access list or a quota may have changed; asking more often would be nagging
 _MAX_RESPONSES = 100
+_MOST_FORMER = 200  # specimens in one outage; of any beyond, the next start of the daemon speaks
+
+
+class Version(NamedTuple):
+    """A differential on its way: which one of this process, and which event of the ledger it knows last."""
+
+    number: int
+    differential: Differential | None
+    event: int
 
 
 class Mailbox:
     """What the daemon's thread hands to the publisher's, and how far that one got.
 
-    Plain assignments only, each by one thread, so no lock is needed.
+    Plain assignments and a deque's own steps only, each by one thread, so no lock is needed.
     """
 
     def __init__(self) -> None:
         self.news = False
-        self.current: tuple[int, Differential | None] = (0, None)
+        self.current = Version(0, None, 0)
+        self.former: deque[Version] = deque(maxlen=_MOST_FORMER)
         self.acknowledged = 0
         self.refused = 0
         self.ask_again_at = 0.0
 
-    def put(self, differential: Differential) -> None:
-        """Let this be the current differential."""
-        self.current = (self.current[0] + 1, differential)
+    def put(self, differential: Differential, event: int) -> None:
+        """Let this be the current differential. Another specimen's is sent before it, if it was not yet."""
+        last = self.current
+        if last.differential is not None and last.differential.specimen_id != differential.specimen_id:
+            self.former.append(last)
+        self.current = Version(last.number + 1, differential, event)
+
+    def next(self) -> Version:
+        """Give what the broker is to have now: of other specimens first, then the current one."""
+        while self.former and self.former[0].number <= max(self.acknowledged, self.refused):
+            self.former.popleft()
+        return self.former[0] if self.former else self.current
 
     @property
     def settled(self) -> bool:
         """Whether the broker has answered to the current differential, if there is one."""
-        return max(self.acknowledged, self.refused) >= self.current[0]
+        return max(self.acknowledged, self.refused) >= self.current.number
 
     @property
     def delivered(self) -> bool:
         """Whether the broker has the current differential, if there is one."""
-        return self.acknowledged >= self.current[0]
+        return self.acknowledged >= self.current.number
 
 
 class Delivery:
@@ -68,6 +88,7 @@ class Delivery:
         store: Store,
         mailbox: Mailbox,
         info: Info,
+        commands: Commands,
         *,
         window: int,
         health: Callable[[int], Health],
@@ -78,6 +99,7 @@ class Delivery:
         self._store = store
         self._mailbox = mailbox
         self._info = info
+        self._commands = commands
         self._device_id = info.device_id
         self._window = window
         self._health = health
@@ -88,7 +110,8 @@ class Delivery:
         self._cursor = -1
         self._more = True
         self._with_refused = False
-        self._offered_differential = 0
+        self._offered = Version(0, None, 0)
+        self._said: dict[str, int] = {}
         self._complaints: dict[str, str] = {}
 
     def step(self) -> None:
@@ -154,6 +177,7 @@ class Delivery:
             if kind == "differential":
                 if refusal is None:
                     self._mailbox.acknowledged = int(name)
+                    self._note_said(self._offered)
                 else:
                     self._mailbox.refused = int(name)
             elif kind == "field" and refusal is None:
@@ -170,21 +194,33 @@ class Delivery:
             if len(self._outbox) >= _MAX_RESPONSES:
                 log.warning("commands come faster than their answers can be sent: one is left unanswered")
                 continue
-            name = topic.rpartition("/")[2]
-            response = commands.answer(name, payload, device_id=self._device_id, retained=retained)
+            name = topic.removeprefix(self.topic("cmd")).removeprefix("/")
+            response = self._commands.answer(name, payload, retained=retained)
+            if response is None:
+                continue
             # Only ever to the device's own topic: an MQTT 5 response topic could send it anywhere.
             where = self.topic(f"response/{response.command}")
             self._outbox.append(Outgoing(("response", response.command), where, encode(response)))
 
     def _offer_differential(self) -> None:
-        version, differential = self._mailbox.current
         busy = any(kind == "differential" for kind, _ in self._connection.in_flight.values())
-        if differential is None or version == self._offered_differential or busy or not self._connection.room:
+        if busy or not self._connection.room:
             return
-        self._offered_differential = version
-        key = ("differential", str(version))
+        version = self._mailbox.next()
+        differential = version.differential
+        if differential is None or version.number == self._offered.number:
+            return
+        self._offered = version
+        key = ("differential", str(version.number))
         topic = self.topic("result/differential")
         self._connection.send(Outgoing(key, topic, encode(differential), retain=True))
+
+    def _note_said(self, version: Version) -> None:
+        said = version.differential
+        # Once an event, not once a field: this is a write to the card.
+        if said is not None and version.event > self._said.get(said.specimen_id, 0):
+            self._store.ledger.mark_said(said.specimen_id, version.event)
+            self._said[said.specimen_id] = version.event
 
     def _offer_fields(self) -> None:
         in_flight = set(self.fields_in_flight)

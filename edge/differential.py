@@ -5,25 +5,54 @@ Each field counts once, however often it is added, and each cell with it.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-from edge.messages import ClassCount, Differential, FieldResult, ModelReference
+from edge.corrected import METHOD, Corrector
+from edge.differential_parts import Absolute, ClassCount, Correction, Share, Standing, State
+from edge.flags import LEAST_CELLS, UNCLASSIFIED, Figure, raised
+from edge.intervals import METHODS, Method
+from edge.messages import Differential, FieldResult, ModelReference
+from edge.rejection import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from edge.corrected import Confusion
+    from edge.flags import Flag
+
 NORMAL_CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
 """The differential of normal blood. One that the model has no name for is said to be not assessed."""
 
-INTERVAL = "Wilson 95 %"
-State = Literal["running", "preliminary", "final", "corrected"]
+DENOMINATOR = "whole white cells that the model named and did not refuse"
+NO_MATRIX = "the model's bundle carries no confusion matrix"
 
-_Z = 1.959963984540054  # 97.5 % of the normal distribution lies below
+
+class Reckoning(NamedTuple):
+    """How counts become figures.
+
+    interval: its method. max_width: of every class's interval, in percent points, at which enough are
+    counted; 0: the target alone says. corrector: None where nothing can be corrected, and `why_not` says why.
+    """
+
+    interval: Method = "exact"
+    max_width: float = 0.0
+    corrector: Corrector | None = None
+    correction: Correction = Correction(None, reason=NO_MATRIX)
+
+    def by(self, confusion: Confusion | None) -> Reckoning:
+        """Give the same with a model's confusion matrix, if it carries one that can be used."""
+        if confusion is None:
+            return self._replace(corrector=None, correction=Correction(None, reason=NO_MATRIX))
+        reason = confusion.problem() or confusion.uncorrectable()
+        if reason is not None:
+            return self._replace(corrector=None, correction=Correction(None, confusion.on, reason))
+        return self._replace(
+            corrector=Corrector(confusion), correction=Correction(METHOD, confusion.on, None)
+        )
 
 
 class Tally(Struct, frozen=True):
@@ -33,6 +62,7 @@ class Tally(Struct, frozen=True):
     counted: dict[str, int]
     unclassified: dict[str, int]
     incomplete: int
+    model: ModelReference | None = None
 
 
 def tally(field: FieldResult) -> Tally:
@@ -41,27 +71,14 @@ def tally(field: FieldResult) -> Tally:
     A cell cut by the frame's edge is incomplete whatever else it is: its other half is in another field.
     """
     if not field.quality.accepted:
-        return Tally(accepted=False, counted={}, unclassified={}, incomplete=0)
+        return Tally(accepted=False, counted={}, unclassified={}, incomplete=0, model=field.model)
     whole = [cell for cell in field.cells if cell.complete]
     return Tally(
         accepted=True,
         counted=dict(Counter(cell.label for cell in whole if cell.rejected is None)),
         unclassified=dict(Counter(cell.rejected for cell in whole if cell.rejected is not None)),
         incomplete=len(field.cells) - len(whole),
-    )
-
-
-def wilson(count: int, total: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share, in percent: (low, high). Of nothing, nothing is known: (0, 100)."""
-    if total == 0:
-        return 0.0, 100.0
-    share, z2 = count / total, _Z * _Z
-    center = share + z2 / (2 * total)
-    reach = _Z * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
-    scale = 100 / (1 + z2 / total)
-    # At 0 and at all of them, rounding would put the end of the interval past the share itself.
-    return min(max(0.0, (center - reach) * scale), 100 * share), max(
-        min(100.0, (center + reach) * scale), 100 * share
+        model=field.model,
     )
 
 
@@ -72,14 +89,22 @@ class SpecimenCount:
     target: how many counted cells are wanted.
     """
 
-    def __init__(self, specimen_id: str, labels: Iterable[str], target: int) -> None:
+    def __init__(
+        self,
+        specimen_id: str,
+        labels: Iterable[str],
+        target: int,
+        reckoning: Reckoning = Reckoning(),  # noqa: B008 (it is immutable)
+    ) -> None:
         self.specimen_id = specimen_id
         self._labels = tuple(labels)
         self._target = target
+        self._reckoning = reckoning
         self._seen: set[str] = set()
         self._refused = 0
         self._incomplete = 0
         self._counts: Counter[str] = Counter()
+        self._models: dict[ModelReference, None] = {}
         self._unclassified: Counter[str] = Counter()
 
     @property
@@ -96,11 +121,28 @@ class SpecimenCount:
         self._incomplete += tally.incomplete
         self._counts.update(tally.counted)
         self._unclassified.update(tally.unclassified)
+        if tally.model is not None:
+            self._models.pop(tally.model, None)
+            self._models[tally.model] = None
         return True
+
+    @property
+    def models(self) -> tuple[ModelReference, ...]:
+        """The models that called its cells, the latest last, as far as that was noted."""
+        return tuple(self._models)
+
+    def enough(self) -> str | None:
+        """Say why no more cells are needed, or None."""
+        if self.counted >= self._target:
+            return f"the target of {self._target} cells is reached"
+        widest = self._reckoning.max_width
+        if widest and all(share.high - share.low <= widest for share in self._shares().values()):
+            return f"every interval is at most {widest:g} percent points wide"
+        return None
 
     def state(self) -> State:
         """Give the state of a count that is still going on."""
-        return "preliminary" if self.counted >= self._target else "running"
+        return "preliminary" if self.enough() else "running"
 
     def differential(
         self,
@@ -110,30 +152,87 @@ class SpecimenCount:
         updated_at: datetime,
         clock_synced: bool,
         state: State | None = None,
+        standing: Standing = Standing(),  # noqa: B008 (it is immutable)
+        uncorrected: str | None = None,
     ) -> Differential:
-        """Give the message. `state`: what is known beyond the count, that is, final or corrected."""
+        """Give the message. `state`, or else `standing`'s: what is known beyond the count.
+
+        uncorrected: why the model's confusion matrix does not hold for these cells, or None.
+        """
         known = {label.casefold() for label in self._labels}
-        labels = (*self._labels, *sorted(set(self._counts) - set(self._labels)))
+        shares, enough = self._shares(), self.enough()
+        corrector, correction = self._reckoning.corrector, self._reckoning.correction
+        if uncorrected is not None:
+            corrector, correction = None, Correction(None, reason=uncorrected)
+        corrected = corrector and corrector.shares(self._counts, self._unclassified[OTHER])
+        if corrector is not None and not corrected:
+            why = "a class of an earlier model was counted" if self.counted else "no cell is counted yet"
+            correction = Correction(None, correction.on, why)
+        absolutes = {
+            label: Absolute(
+                *(round(value * standing.total_count / 100, 3) for value in (s.percent, s.low, s.high))
+            )
+            for label, s in shares.items()
+            if standing.total_count is not None
+        }
         return Differential(
             specimen_id=self.specimen_id,
             device_id=device_id,
-            state=state or self.state(),
+            state=state or standing.state or ("preliminary" if enough else "running"),
             updated_at=updated_at,
             clock_synced=clock_synced,
+            started_at=standing.started_at,
+            stopped_at=standing.stopped_at,
             target=self._target,
+            enough=enough,
             fields=len(self._seen),
             fields_refused=self._refused,
             counted=self.counted,
+            denominator=DENOMINATOR,
             unclassified=dict(sorted(self._unclassified.items())),
             incomplete=self._incomplete,
-            classes=tuple(_class_count(label, self._counts[label], self.counted) for label in labels),
+            classes=tuple(
+                ClassCount(
+                    label,
+                    self._counts[label],
+                    round(share.percent, 2),
+                    round(share.low, 2),
+                    round(share.high, 2),
+                    corrected=(corrected or {}).get(label),
+                    absolute=absolutes.get(label),
+                )
+                for label, share in shares.items()
+            ),
             not_assessed=tuple(name for name in NORMAL_CLASSES if name not in known),
-            interval=INTERVAL,
+            interval=METHODS[self._reckoning.interval][0],
+            correction=correction,
+            total_count=standing.total_count,
+            flags=self._flags(shares, absolutes),
+            signature=standing.signature,
+            changes=standing.changes,
+            discarded=standing.discarded,
             model=model,
         )
 
+    def _shares(self) -> dict[str, Share]:
+        """Give each class's percentage of the counted cells with its interval, not rounded."""
+        labels = (*self._labels, *sorted(set(self._counts) - set(self._labels)))
+        return {label: self._share(self._counts[label], self.counted) for label in labels}
 
-def _class_count(label: str, count: int, total: int) -> ClassCount:
-    low, high = wilson(count, total)
-    percent = 100 * count / total if total else 0.0
-    return ClassCount(label, count, round(percent, 2), round(low, 2), round(high, 2))
+    def _share(self, count: int, total: int) -> Share:
+        low, high = METHODS[self._reckoning.interval][1](count, total)
+        return Share(100 * count / total if total else 0.0, low, high)
+
+    def _flags(self, shares: dict[str, Share], absolutes: dict[str, Absolute]) -> tuple[Flag, ...]:
+        aside = self._unclassified.total()
+        percentages = {}
+        if self.counted >= LEAST_CELLS:
+            percentages = {label.casefold(): _figure(share) for label, share in shares.items()}
+        if self.counted + aside >= LEAST_CELLS:
+            percentages[UNCLASSIFIED] = _figure(self._share(aside, self.counted + aside))
+        of_blood = {label.casefold(): Figure(a.value, a.low, a.high) for label, a in absolutes.items()}
+        return raised(percentages, of_blood if absolutes and self.counted >= LEAST_CELLS else None)
+
+
+def _figure(share: Share) -> Figure:
+    return Figure(share.percent, share.low, share.high)

@@ -41,6 +41,10 @@ class StoreError(LeukoscopeError):
     """The result store cannot be opened or written."""
 
 
+class SpecimenError(LeukoscopeError):
+    """What was asked for cannot be done to this specimen, as it stands."""
+
+
 class BrokerError(LeukoscopeError):
     """The MQTT broker cannot be reached, or refused what was sent."""
 

@@ -88,6 +88,7 @@ class Progress:
         self._fields = self._fields_asked = 0
         self._refused: Counter[str] = Counter()
         self._stages: dict[str, float] = {}
+        self._specimen_id: str | None = None
 
     def field(self, stages_ms: dict[str, float]) -> None:
         """Note a field and how long each stage took."""
@@ -102,6 +103,11 @@ class Progress:
         with self._lock:
             known = reason in self._refused or len(self._refused) < _MAX_REASONS
             self._refused[reason if known else "other"] += 1
+
+    def specimen(self, specimen_id: str | None) -> None:
+        """Note which specimen is being counted, if any."""
+        with self._lock:
+            self._specimen_id = specimen_id
 
     def health(self, device_id: str, machine: Machine, backlog: int) -> Health:
         """Give the message. Frames a second are those since it was last asked for."""
@@ -125,6 +131,7 @@ class Progress:
                 fields_refused=dict(self._refused),
                 frames_per_second=round(rate, 2),
                 stages_ms={stage: round(mean, 3) for stage, mean in self._stages.items()},
+                specimen_id=self._specimen_id,
             )
 
 

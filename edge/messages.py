@@ -8,6 +8,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from edge.differential_parts import (
+    CellsPerLitre,
+    Change,
+    ClassCount,
+    Correction,
+    Signature,
+    State,
+)
+from edge.flags import Flag  # noqa: TC001
+from edge.requests import REQUESTS, SpecimenNote
+
 MAX_PAYLOAD = 64 * 1024
 """Bytes. A broker drops a client that sends more than it allows, again and again: nothing larger is sent."""
 
@@ -122,33 +133,43 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     ] = 0
 
 
-class ClassCount(Struct, frozen=True):
-    """One class of the differential: count, percentage of the counted cells, and its 95 % interval."""
-
-    label: str
-    count: int
-    percent: float
-    low: float
-    high: float
-
-
 class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.differential/1"):
-    """The current specimen's count. `counted` is the denominator of the percentages."""
+    """The current specimen's count, or the last one's. `counted` is the denominator of the percentages."""
 
     specimen_id: str
     device_id: str
-    state: Literal["running", "preliminary", "final", "corrected"]
+    state: Annotated[
+        State,
+        Meta(
+            description="running; preliminary: enough are counted, or it was stopped; final: signed, or all "
+            "of a folder or slide; corrected: changed after that; discarded"
+        ),
+    ]
     updated_at: datetime
     clock_synced: bool
+    started_at: datetime | None = None
+    stopped_at: Annotated[datetime | None, Meta(description="null while cells are counted")] = None
     target: int
+    enough: Annotated[str | None, Meta(description="why no more cells are needed; null: go on")] = None
     fields: int
     fields_refused: int
     counted: int
-    unclassified: dict[str, int]
-    incomplete: int
+    denominator: str = ""
+    unclassified: Annotated[
+        dict[str, int], Meta(description="whole cells that are not counted, by the reason")
+    ]
+    incomplete: Annotated[int, Meta(description="cells cut by the frame's edge, not counted")]
     classes: tuple[ClassCount, ...]
-    not_assessed: tuple[str, ...]
-    interval: str
+    not_assessed: Annotated[
+        tuple[str, ...], Meta(description="classes that the model has no name for: unknown, not 0")
+    ]
+    interval: Annotated[str, Meta(description="the method of low and high")]
+    correction: Correction = Correction(None)
+    total_count: Annotated[CellsPerLitre | None, Meta(description="given with the specimen")] = None
+    flags: tuple[Flag, ...] = ()
+    signature: Annotated[Signature | None, Meta(description="null: nobody has confirmed it")] = None
+    changes: Annotated[tuple[Change, ...], Meta(description="after it was final")] = ()
+    discarded: Change | None = None
     model: ModelReference
 
 
@@ -190,6 +211,9 @@ class Health(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukosc
     fields_refused: dict[str, int]
     frames_per_second: float
     stages_ms: dict[str, float]
+    specimen_id: Annotated[
+        str | None, Meta(description="that is being counted; null: frames are looked at and not counted")
+    ] = None
 
 
 class Response(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.response/1"):
@@ -200,6 +224,7 @@ class Response(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leuko
     correlation_id: str | None
     ok: bool
     error: str | None = None
+    specimen: SpecimenNote | None = None
 
 
 Message = FieldResult | Differential | Status | Info | Health | Response
@@ -250,8 +275,17 @@ def decode_field(payload: bytes) -> FieldResult:
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) that every payload satisfies."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Message)}
+    """Give the JSON Schema (2020-12) that every payload satisfies; `commands`: those of what is sent here."""
+    requests = {f"cmd/{name}": request for name, request in REQUESTS.items()}
+    (payloads, *commands), definitions = msgspec.json.schema_components(
+        (Message, *requests.values()), ref_template="#/$defs/{name}"
+    )
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **payloads,
+        "commands": dict(zip(requests, commands, strict=True)),
+        "$defs": definitions,
+    }
     # As JSON has it: a default of () is a list there.
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema))
     return plain

@@ -16,14 +16,16 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.commands import Commands
 from edge.connection import CONNECT_S, WINDOW, Connection, ConnectionLostError
 from edge.delivery import Delivery, Mailbox, status_message
 from edge.errors import ConfigError, StoreError
 from edge.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from edge.commands import Obey
     from edge.config import MqttConfig
     from edge.messages import Differential, Health, Info
 
@@ -41,6 +43,7 @@ class Publisher:
 
     store: the file; what it holds undelivered goes out on every connect. health: called in the publisher's
     thread with the backlog. backoff_s: the first and the longest pause between attempts to connect.
+    obey: what does each command, see `edge.commands.Commands`; called in the publisher's thread.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Publisher:
         info: Info,
         health: Callable[[int], Health],
         backoff_s: tuple[float, float] = (1.0, 60.0),
+        obey: Mapping[str, Obey] | None = None,
     ) -> None:
         self._config = config
         self._info = info
@@ -58,6 +62,7 @@ class Publisher:
         self._health = health
         self._backoff_s = backoff_s
         self._mailbox = Mailbox()
+        self._commands = Commands(info.device_id, obey)
         self._deadline: float | None = None
         self._fruitless = 0
         self._problem: str | None = None
@@ -77,9 +82,13 @@ class Publisher:
         self._mailbox.news = True
         self._wake()
 
-    def publish_differential(self, differential: Differential) -> None:
-        """Let this be the differential from now on. Only the latest one is sent."""
-        self._mailbox.put(differential)
+    def publish_differential(self, differential: Differential, event: int = 0) -> None:
+        """Let this be the differential from now on. Only the latest one of each specimen is sent.
+
+        event: the number in the store's ledger up to which it knows; noted there when the broker has it.
+        One thread at a time.
+        """
+        self._mailbox.put(differential, event)
         self._wake()
 
     def close(self, drain_s: float) -> int:
@@ -163,7 +172,7 @@ class Publisher:
             f"leukoscope-{device_id}",
             self._password,
             will=status_message(device_id, "offline"),
-            command_topic=f"leukoscope/{device_id}/cmd/+",
+            command_topic=f"leukoscope/{device_id}/cmd/#",
         )
         # Not durable: a delivery mark that is lost in a power cut costs a second delivery, no result.
         with closing(connection), Store.open(self._store_path, durable=False) as store:
@@ -172,6 +181,7 @@ class Publisher:
                 store,
                 self._mailbox,
                 self._info,
+                self._commands,
                 window=WINDOW if self._fruitless < _SUSPICIOUS else 1,
                 health=self._health,
                 health_s=self._config.health_s,

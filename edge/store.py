@@ -16,6 +16,7 @@ from edge import identity
 from edge.database import connect, errors, transaction
 from edge.differential import Tally, tally
 from edge.errors import StoreError
+from edge.ledger import Ledger, stamp
 from edge.messages import FieldResult, decode_field
 
 if TYPE_CHECKING:
@@ -24,17 +25,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-SpecimenState = Literal["open", "final", "corrected"]
+    from edge.specimen import Specimen
 
 _PAGE = 100
-
-
-class Specimen(NamedTuple):
-    """One specimen: `open` while fields are expected, `final` after, `corrected` when some came even so."""
-
-    specimen_id: str
-    state: SpecimenState
-    started_at: str
 
 
 class Waiting(NamedTuple):
@@ -56,6 +49,7 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._db = connection
         self.path = path
+        self.ledger = Ledger(connection, path)
 
     @classmethod
     def open(cls, path: Path, *, durable: bool = True) -> Self:
@@ -86,39 +80,19 @@ class Store:
 
     def open_specimen(self) -> Specimen | None:
         """Give the specimen that the last run left open, if any: the one started last."""
-        return self._specimen("state = 'open' ORDER BY rowid DESC")
+        return next((one for one in reversed(self.ledger.all()) if one.state == "open"), None)
 
     def start_specimen(self, specimen_id: str) -> Specimen:
         """Give the specimen of this id, whatever its state; a new one is opened."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO specimens (id, started_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (specimen_id, _stamp()),
-            )
-            specimen = self._specimen("id = ?", specimen_id)
-        if specimen is None:
-            raise StoreError(f"{self.path}: specimen {specimen_id} cannot be read back")
-        return specimen
+        return self.ledger.begin_source(specimen_id)
 
     def finish_specimen(self, specimen_id: str) -> None:
         """Nothing more is expected of this specimen. Its first end is the one that is kept."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE specimens SET state = 'final', finished_at = ? WHERE id = ? AND state = 'open'",
-                (_stamp(), specimen_id),
-            )
+        self.ledger.end_source(specimen_id)
 
     def specimens(self) -> list[Specimen]:
         """Give all specimens, the oldest first."""
-        with self._reading():
-            rows = self._db.execute("SELECT id, state, started_at FROM specimens ORDER BY rowid").fetchall()
-        return [Specimen(*row) for row in rows]
-
-    def _specimen(self, where: str, *values: str) -> Specimen | None:
-        with self._reading():
-            query = f"SELECT id, state, started_at FROM specimens WHERE {where} LIMIT 1"  # noqa: S608
-            row = self._db.execute(query, values).fetchone()
-        return None if row is None else Specimen(*row)
+        return self.ledger.all()
 
     # Fields
 
@@ -138,7 +112,7 @@ class Store:
         """Commit a field to the disk; False, and nothing changes, where its source was stored before.
 
         It is kept whole: what does not fit into a message is left out when it is sent. A specimen that was
-        final becomes corrected.
+        final becomes corrected; one that was discarded takes no more.
         """
         values = (
             field.sequence,
@@ -154,14 +128,13 @@ class Store:
             added = self._db.execute(
                 "INSERT INTO fields"
                 " (sequence, field_id, specimen_id, source_id, run_id, committed_s, tally, payload)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (specimen_id, source_id) DO NOTHING",
+                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS"
+                " (SELECT 1 FROM specimens WHERE id = ?3 AND state = 'discarded')"
+                " ON CONFLICT (specimen_id, source_id) DO NOTHING",
                 values,
             ).rowcount
             if added:
-                self._db.execute(
-                    "UPDATE specimens SET state = 'corrected' WHERE id = ? AND state = 'final'",
-                    (field.specimen_id,),
-                )
+                self.ledger.note_addition(field.specimen_id)
         return bool(added)
 
     def fields(self, specimen_id: str) -> Iterator[FieldResult]:
@@ -209,12 +182,12 @@ class Store:
 
     def mark_delivered(self, field_ids: Iterable[str]) -> None:
         """Note that the broker has acknowledged these."""
-        stamp = _stamp()
+        now = stamp()
         with self._transaction():
             self._db.executemany(
                 "UPDATE fields SET delivered_at = ?, error = NULL"
                 " WHERE field_id = ? AND delivered_at IS NULL",
-                [(stamp, field_id) for field_id in field_ids],
+                [(now, field_id) for field_id in field_ids],
             )
 
     def mark_refused(self, field_id: str, error: str) -> None:
@@ -237,12 +210,8 @@ class Store:
         What still waits is kept however old it is. Of what goes, a few bytes stay: that the picture was seen
         and what it counted, so that it is never counted again.
         """
-        limit = _stamp(timedelta(days=retention_days))
+        limit = stamp(timedelta(days=retention_days))
         with self._transaction():
             return self._db.execute(
                 "UPDATE fields SET payload = NULL WHERE delivered_at < ? AND payload IS NOT NULL", (limit,)
             ).rowcount
-
-
-def _stamp(ago: timedelta = timedelta(0)) -> str:
-    return (identity.now() - ago).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from mqtt_partners import MOSQUITTO, Listener, Mosquitto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+# How long one example takes says nothing on a machine that has other things to do.
+settings.register_profile("leukoscope", deadline=None)
+settings.load_profile("leukoscope")
 
 
 @pytest.fixture
@@ -32,12 +38,12 @@ def broker(idle_broker: Mosquitto) -> Mosquitto:
 
 
 @pytest.fixture
-def listen() -> Iterator[Callable[[Mosquitto], Listener]]:
+def listen() -> Iterator[Callable[..., Listener]]:
     """Give a function that starts a listener on a broker."""
     listeners: list[Listener] = []
 
-    def start(broker: Mosquitto) -> Listener:
-        listeners.append(Listener(broker))
+    def start(broker: Mosquitto, name: str = "listener") -> Listener:
+        listeners.append(Listener(broker, name))
         return listeners[-1]
 
     yield start

@@ -11,6 +11,7 @@ import numpy as np
 from edge.errors import ConfigError
 from edge.rejection import Reject
 from trainer import export, gates
+from trainer.confusion import confusion_of
 from trainer.datasets import DATASETS
 from trainer.evaluation_record import read_evaluation, weights_sha256
 from trainer.metrics import measure
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.progress import Progress
 
+    from edge.corrected import Confusion
     from trainer.metrics import Figures
 
 HELD_OUT = "held-out photographs"
@@ -78,13 +80,14 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
             return
         unseen, weights = opened.held_out, photograph_weights(opened.held_out.photographs)
         temperature = export.fit_temperature(answers.int8, unseen.labels, weights)
+        outputs = Outputs(answers.int8, answers.features, unseen.labels)
         reject = Reject(_MINIMUM_PROBABILITY)
         if "features" in quantized.outputs:
             shown = _shown(opened, recipe.training.seed)
             seen = _answers(shown, quantized, None, progress)
             reject, together["rejecting"] = fit_rejection(
                 Outputs(seen.int8, seen.features, shown.labels),
-                Outputs(answers.int8, answers.features, unseen.labels),
+                outputs,
                 weights,
                 recipe.data.classes,
                 temperature,
@@ -113,9 +116,27 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
                 "int8": int8,
             },
             measured=measured | elsewhere,
+            confusion=_confusion(outputs, weights, opened, temperature, reject),
             max_bytes=export.allowed_bytes(opened.model),
         )
         progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")
+
+
+def _confusion(
+    held_out: Outputs, weights: NDArray[np.float64], opened: Opened, temperature: float, reject: Reject
+) -> Confusion | None:
+    """Give how the model errs on photographs held out of training; None where copies of them were not."""
+    data = opened.run.recipe.data
+    if data.split == "study":
+        return None
+    return confusion_of(
+        held_out,
+        weights,
+        data.classes,
+        temperature=temperature,
+        rule=reject,
+        on=f"{HELD_OUT} of {', '.join(data.sets)}",
+    )
 
 
 def evaluated(paths: Sequence[Path], folder: Path) -> dict[str, dict[str, Any]]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from edge.corrected import Confusion
     from edge.rejection import Reject
     from trainer.recipe import Data, Recipe
 
@@ -153,6 +154,7 @@ def write(
     reject: Reject,
     training: dict[str, Any],
     measured: dict[str, Any],
+    confusion: Confusion | None = None,
     max_bytes: int = MAX_BUNDLE_BYTES,
 ) -> None:
     """Write the bundle, with its model card in it and beside it, after it ran on every installed runtime.
@@ -177,6 +179,7 @@ def write(
         training=training,
         measured=measured,
         tools=versions(TOOLS),
+        confusion=confusion,
     )
     trial = path.with_name(f"trial-{path.name}")
     card = model_card(description)

@@ -91,17 +91,17 @@ class Dashboard:
                 pass
             return
         with Live(
-            self._screen(self._console.width), console=self._console, refresh_per_second=8, screen=False
+            self.screen(self._console.width), console=self._console, refresh_per_second=8, screen=False
         ) as live:
             while self._take(daemon) is not None:
-                live.update(self._screen(self._console.width))
+                live.update(self.screen(self._console.width))
 
     def picture(self, path: Path) -> None:
         """Write the screen as it stands now as an SVG. Raises LeukoscopeError."""
         console = Console(
             record=True, width=110, file=io.StringIO(), force_terminal=True, color_system="truecolor"
         )
-        console.print(self._screen(console.width))
+        console.print(self.screen(console.width))
         try:
             drawing = console.export_svg(title="leukoscope demo")
             # No font from somebody's server: the reader's own monospaced one will do.
@@ -118,7 +118,9 @@ class Dashboard:
             f"with [bold]{self._cells}[/] cells."
         )
         if self._differential is not None:
-            print_(self._differential_table(self._differential))
+            print_(self._differential_table(self._differential, whole=True))
+            for flag in self._differential.flags:
+                print_(f"  {flag.sentence}", highlight=False, markup=False)
         if self._truth is not None and self._truth.drawn:
             drawn, found, named = self._truth.drawn, self._truth.found, self._truth.named
             print_(
@@ -147,6 +149,11 @@ class Dashboard:
             arrived, message = self._messages.get(timeout=0.3)
         except queue.Empty:
             return None if ended else False
+        self.show(message, arrived)
+        return True
+
+    def show(self, message: Message, arrived: datetime) -> None:
+        """Take a message that arrived."""
         match message:
             case Status():
                 self._state = message.state
@@ -154,7 +161,6 @@ class Dashboard:
                 self._differential = message
             case FieldResult() if message.field_id not in self._seen:
                 self._take_field(arrived, message)
-        return True
 
     def _take_field(self, arrived: datetime, field: FieldResult) -> None:
         self._seen.add(field.field_id)
@@ -168,38 +174,36 @@ class Dashboard:
             calls = ", ".join(cell.spoken() for cell in field.cells) or "no white cell"
             self._console.print(f"{field.source}: {calls}", soft_wrap=True, highlight=False, markup=False)
 
-    def _screen(self, width: int) -> RenderableType:
+    def screen(self, width: int) -> RenderableType:
+        """Give the screen as it stands, for a terminal of so many columns; it has at most 24 lines."""
         style = "black on yellow" if self._truth is not None else "bold"
-        head = Table.grid(expand=True, padding=(0, 1))
-        head.add_column(ratio=1)
-        head.add_column(justify="right")
-        head.add_row(Text(f" {self._title} ", style), Text(f"{self._state} - {self._broker}", "dim"))
+        # In the frame, so that the whole screen fits 24 lines with five classes and their flags.
+        head = Text.assemble(("Leukoscope", "bold"), " - ", (f" {self._title} ", style))
+        foot = Text(f"{self._state} - {self._broker}", "dim")
         # One row of cards, so that the whole screen fits 24 lines.
         room = max(1, (width - 4) // (_CARD + 1))
         cards = Columns([_card(field, cell) for field, cell in self._cards[:room]], equal=True)
         differential = self._differential_table(self._differential) if self._differential else Text("")
         latency = ""
         if self._analysis_ms:
-            latency = (
-                f"last field {self._analysis_ms[-1]:.1f} ms, median {_median(self._analysis_ms):.1f} ms; "
-                f"captured to shown {self._arrival_ms[-1]:.1f} ms"
-            )
+            shown = f"shown after {self._arrival_ms[-1]:.1f} ms"
+            latency = f"analysed in {_median(self._analysis_ms):.1f} ms, {shown}; "
         progress = Table.grid(expand=True, padding=(0, 1))
         progress.add_column(ratio=1)
         progress.add_column(justify="right")
         progress.add_row(
             ProgressBar(total=max(self._expected, 1), completed=self.fields_seen),
-            Text(f"{self.fields_seen}/{self._expected} fields, {self._cells} cells", "dim"),
+            Text(f"{latency}{self.fields_seen}/{self._expected} fields, {self._cells} cells", "dim"),
         )
-        body = Group(head, cards, differential, Text(latency, "dim"), progress)
-        return Panel(body, title="[bold]Leukoscope[/]", border_style="blue", width=min(width, 110))
+        body = Group(cards, differential, progress)
+        return Panel(body, title=head, subtitle=foot, border_style="blue", width=min(width, 110))
 
-    def _differential_table(self, differential: Differential) -> Group:
+    def _differential_table(self, differential: Differential, *, whole: bool = False) -> Group:
         aside = [f"{count} {reason}" for reason, count in differential.unclassified.items()]
         if differential.incomplete:
             aside.append(f"{differential.incomplete} cut by the edge")
         title = f"Differential of {differential.specimen_id} ({differential.state}): "
-        title += f"{differential.counted} counted"
+        title += f"{differential.counted} of {differential.target} counted"
         if aside:
             title += f"; not: {', '.join(aside)}"
         table = Table(box=None, padding=(0, 1))
@@ -208,7 +212,8 @@ class Dashboard:
             ("", "left"),
             ("cells", "right"),
             ("%", "right"),
-            ("95 % interval", "left"),
+            (differential.interval, "left"),
+            *([("corrected 95 %", "left")] if differential.correction.method else []),
         ):
             table.add_column(name, justify=justify)  # type: ignore[arg-type]
         for row in differential.classes:
@@ -220,8 +225,13 @@ class Dashboard:
                 str(row.count),
                 f"{row.percent:.1f}",
                 f"{row.low:.1f} to {row.high:.1f}",
+                *([f"{row.corrected.low:.1f} to {row.corrected.high:.1f}"] if row.corrected else []),
             )
-        return Group(Text(title, "italic"), table)
+        # One line, whatever is raised: the whole screen fits 24.
+        raised = sorted(differential.flags, key=lambda flag: flag.certainty != "definite")
+        flags = "; ".join(f"{flag.certainty} {flag.rule}" for flag in raised) or "no flags"
+        heading = Text(title, "italic", no_wrap=not whole, overflow="ellipsis")
+        return Group(heading, table, Text(flags, "yellow", no_wrap=True, overflow="ellipsis"))
 
 
 def _card(field: FieldResult, cell: Cell) -> Panel:

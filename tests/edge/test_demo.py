@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import itertools
 import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import cv2
 import pytest
+from rich.console import Console
+from samples import MODEL, cell
+from samples import field as result
 from test_masking import draw_nucleus, field
 
+from edge.corrected import Confusion
 from edge.demo import broker, run_demo
 from edge.demo.colours import heat, shade
+from edge.demo.dashboard import Dashboard
+from edge.differential import Reckoning, SpecimenCount, Tally
 from edge.errors import BrokerError
 from edge.messages import Heatmap
 
@@ -92,3 +100,25 @@ def test_a_heatmap_is_brighter_where_the_evidence_is():
     assert levels[0] < 30
     assert levels[255] > 600
     assert all(b - a > -25 for a, b in itertools.pairwise(levels))
+
+
+def test_the_fullest_screen_fits_80_by_24():
+    labels = ("eosinophil", "lymphocyte", "monocyte", "neutrophil", "basophil")
+    err = tuple(tuple(90.0 if r == c else 2.0 for c in range(7)) for r in range(6))
+    reckoning = Reckoning().by(Confusion("held-out photographs", (*labels, "other"), err))
+    count = SpecimenCount("a specimen with a long name", labels, 200, reckoning)
+    counted = dict(zip(labels, (30, 60, 40, 30, 20), strict=True))
+    unclassified = {"uncertain": 60, "unfamiliar": 20, "other": 20}
+    count.add("1", Tally(accepted=True, counted=counted, unclassified=unclassified, incomplete=7))
+    full = count.differential(device_id="d", model=MODEL, updated_at=datetime.now(UTC), clock_synced=False)
+    assert len(full.flags) == 5
+    dashboard = Dashboard("SIMULATED SLIDE: drawn by a program, no patient", "mosquitto", 40, None)
+    for said in (full, result(1, *(cell(map_side=15) for _ in range(6)))):
+        dashboard.show(said, datetime.now(UTC))
+    console = Console(width=80, file=io.StringIO())
+    console.print(dashboard.screen(80))
+    lines = console.file.getvalue().rstrip().splitlines()
+    assert len(lines) <= 24
+    shown = "\n".join(lines)
+    for part in ("Clopper-Pearson 95 %", "corrected 95 %", "definite neutrophil-percent-low", "SIMULATED"):
+        assert part in shown

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import DEVICE, LABELS, MODEL, cell, field
 
-from edge.differential import SpecimenCount, tally, wilson
+from edge.differential import Reckoning, SpecimenCount, Tally, tally
+from edge.differential_parts import Standing
+from edge.intervals import wilson
 
 CELLS = st.builds(
     lambda label, rejected, complete: cell(label, rejected=rejected, complete=complete, map_side=1),
@@ -24,6 +26,10 @@ def message(count: SpecimenCount, state=None):
     return count.differential(
         device_id=DEVICE, model=MODEL, updated_at=datetime.now(UTC), clock_synced=False, state=state
     )
+
+
+def counted_of(cells: dict[str, int]) -> Tally:
+    return Tally(accepted=True, counted=cells, unclassified={}, incomplete=0)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +135,85 @@ def test_more_cells_never_make_the_interval_wider(total, count):
     assert 0 <= low <= 100 * count / total <= high <= 100
     narrow_low, narrow_high = wilson(4 * count, 4 * total)
     assert narrow_high - narrow_low <= high - low
+
+
+def test_the_message_names_its_interval_its_denominator_and_why_it_is_enough():
+    exactly = SpecimenCount("S", LABELS, 100)
+    by_wilson = SpecimenCount("S", LABELS, 1000, Reckoning("wilson", max_width=20.0))
+    for count in (exactly, by_wilson):
+        count.add("1", counted_of({"neutrophil": 60, "lymphocyte": 38, "eosinophil": 2}))
+    said = message(exactly)
+    assert (said.interval, said.enough) == ("Clopper-Pearson 95 %", "the target of 100 cells is reached")
+    assert "named and did not refuse" in said.denominator
+    eosinophils = said.classes[3]
+    assert (eosinophils.low, eosinophils.high) == (0.24, 7.04)
+    said = message(by_wilson)
+    assert (said.interval, said.state) == ("Wilson 95 %", "preliminary")
+    assert said.enough == "every interval is at most 20 percent points wide"
+    assert message(SpecimenCount("S", LABELS, 1000, Reckoning("wilson", max_width=20.0))).enough is None
+
+
+def test_with_a_total_count_each_class_has_its_absolute_count_and_without_one_none():
+    count = SpecimenCount("S", LABELS, 100)
+    count.add("1", counted_of({"neutrophil": 90, "lymphocyte": 10}))
+    assert all(c.absolute is None for c in message(count).classes)
+    given = count.differential(
+        device_id=DEVICE,
+        model=MODEL,
+        updated_at=datetime.now(UTC),
+        clock_synced=False,
+        standing=Standing(total_count=4.0),
+    )
+    neutrophils = given.classes[0].absolute
+    assert (neutrophils.value, neutrophils.low, neutrophils.high) == (3.6, 3.295, 3.804)
+    assert given.total_count == 4.0
+
+
+@pytest.mark.parametrize(
+    ("cells", "total_count", "raised"),
+    [
+        ({"neutrophil": 70, "eosinophil": 30}, None, [("eosinophil-percent-high", "definite")]),
+        (
+            {"neutrophil": 88, "eosinophil": 12},
+            None,
+            [("neutrophil-percent-high", "possible"), ("eosinophil-percent-high", "possible")],
+        ),
+        ({"neutrophil": 70, "lymphocyte": 26, "eosinophil": 4}, None, []),
+        ({"neutrophil": 2, "eosinophil": 8}, None, []),  # of ten cells nothing is said
+        (
+            {"neutrophil": 10, "lymphocyte": 55, "monocyte": 35},
+            None,
+            [("neutrophil-percent-low", "definite"), ("monocyte-percent-high", "definite")],
+        ),
+        # 0.4 neutrophils in 10^9/L, whatever the percentages; never said without the total count.
+        ({"neutrophil": 60, "lymphocyte": 40}, 0.7, [("neutrophil-count-low", "definite")]),
+        ({"neutrophil": 60, "lymphocyte": 40}, 1.6, [("neutrophil-count-low", "possible")]),
+        ({"neutrophil": 60, "lymphocyte": 40}, None, []),
+        ({"neutrophil": 60, "lymphocyte": 40}, 7.0, []),
+    ],
+)
+def test_flags(cells, total_count, raised):
+    count = SpecimenCount("S", LABELS, 100)
+    count.add("1", counted_of(cells))
+    said = count.differential(
+        device_id=DEVICE,
+        model=MODEL,
+        updated_at=datetime.now(UTC),
+        clock_synced=False,
+        standing=Standing(total_count=total_count),
+    )
+    assert [(flag.rule, flag.certainty) for flag in said.flags] == raised
+    for flag in said.flags:
+        assert flag.version >= 1
+        assert flag.sentence.startswith("Possibly ") is (flag.certainty == "possible")
+        assert flag.label in flag.sentence
+
+
+def test_many_cells_that_the_model_did_not_name_are_a_flag():
+    count = SpecimenCount("S", LABELS, 100)
+    count.add(
+        "1", Tally(accepted=True, counted={"neutrophil": 30}, unclassified={"uncertain": 30}, incomplete=9)
+    )
+    (flag,) = [flag for flag in message(count).flags if flag.label == "unclassified"]
+    assert (flag.rule, flag.certainty) == ("unclassified-percent-high", "definite")
+    assert flag.sentence == "More than 20 % unclassified cells: 50 (36.8 to 63.2) %; look at the smear."

@@ -142,6 +142,9 @@ def test_a_crowded_field_leaves_out_heatmaps_and_an_impossible_one_is_set_aside(
         (("ping", b" " * 5000), None, "longer than"),
         (("reboot", b'{"correlation_id": "a1"}'), "a1", "no such command"),
         (("", b"{}"), None, "no such command"),
+        (("specimen/pause", b'{"correlation_id": "a1"}'), "a1", "no such command"),
+        (("specimen/start", b'{"specimen_id": "A"}'), None, "does not do that"),
+        (("specimen/start", b'{"specimen_id": ""}'), None, "matching regex"),
         (("x" * 300, b"{}"), None, "no such command"),
     ],
 )

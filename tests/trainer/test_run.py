@@ -65,6 +65,8 @@ def test_the_exported_bundle_is_taken_by_the_device_and_classifies(finished, dat
     about = read_bundle(bundle).description
     assert classifier.labels == CLASSES
     assert about.training["photographs_held_out"] == len(CLASSES)
+    assert about.confusion.on == "held-out photographs of blood-cell-images/TRAIN"
+    assert [sum(row) for row in about.confusion.counts] == pytest.approx([1.0] * len(CLASSES))
     call = classifier.classify(np.full((120, 120, 3), 200, np.uint8))
     assert call.probabilities.shape == (4,)
     assert call.activation_map.shape == (15, 15)

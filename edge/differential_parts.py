@@ -1,0 +1,85 @@
+"""What a differential is made of, as its message carries it."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 (msgspec reads annotations at run time)
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+State = Literal["running", "preliminary", "final", "corrected", "discarded"]
+
+CellsPerLitre = Annotated[float, Meta(gt=0, le=2000, description="10^9/L of blood")]
+OperatorCode = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}\Z", description="a code, never a name, of letters, digits, _ . -"),
+]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+
+
+class Share(Struct, frozen=True):
+    """A percentage and its 95 % interval."""
+
+    percent: Percent
+    low: Percent
+    high: Percent
+
+
+class Absolute(Struct, frozen=True):
+    """Cells in 10^9/L of blood, and the 95 % interval; the total white count is taken as exact."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ClassCount(Struct, frozen=True):
+    """One class of the differential: count, percentage of the denominator, and its 95 % interval."""
+
+    label: str
+    count: int
+    percent: Percent
+    low: Percent
+    high: Percent
+    corrected: Annotated[
+        Share | None, Meta(description="by the model's own confusion matrix; null: see `correction`")
+    ] = None
+    absolute: Annotated[Absolute | None, Meta(description="null without a total white count")] = None
+
+
+class Correction(Struct, frozen=True):
+    """How `corrected` was found. method: null where it was not, and reason says why."""
+
+    method: str | None
+    on: Annotated[str | None, Meta(description="the photographs that the confusion matrix is of")] = None
+    reason: str | None = None
+
+
+class Signature(Struct, frozen=True):
+    """Who has confirmed the count, and when."""
+
+    operator: OperatorCode
+    at: datetime
+
+
+class Change(Struct, frozen=True):
+    """What was changed after the count was final, and why."""
+
+    at: datetime
+    what: str
+    why: str
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """What people and the daemon have said of a specimen, beside its cells.
+
+    state: None while the count itself says it. total_count: as it was given with the specimen, 10^9/L.
+    """
+
+    state: State | None = None
+    started_at: datetime | None = None
+    stopped_at: datetime | None = None
+    total_count: CellsPerLitre | None = None
+    signature: Signature | None = None
+    changes: tuple[Change, ...] = ()
+    discarded: Change | None = None

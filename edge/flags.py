@@ -1,0 +1,109 @@
+"""What in a differential wants a second look: flags, each with its rule, its version, a sentence. Pure.
+
+A rule speaks of a percentage, or of an absolute count where the specimen came with a total white count, and
+never of the one for the other. Where the whole interval has passed the limit the flag is definite; where only
+the figure itself has, it is possible.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+UNCLASSIFIED = "unclassified"
+"""What the rules call the share of whole cells that the model did not name."""
+
+LEAST_CELLS = 20
+"""With fewer, no flag is raised: of three cells, one is a third."""
+
+Certainty = Literal["definite", "possible"]
+
+
+class Flag(Struct, frozen=True):
+    """A rule that a differential has set off."""
+
+    rule: str
+    version: int
+    label: str
+    certainty: Certainty
+    sentence: str
+
+
+class Figure(NamedTuple):
+    """A figure and its 95 % interval, in the rule's unit."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Rule(NamedTuple):
+    """More, or less, of a class than this. unit: percent of the counted cells, or 10^9/L of blood."""
+
+    rule: str
+    version: int
+    label: str
+    side: Literal["more", "less"]
+    limit: float
+    unit: Literal["%", "10^9/L"]
+
+
+# The percentages are this device's own: wide of the usual reference ranges, so that a flag is worth its look.
+# The absolute limits are those for review of adults' blood by the international consensus group for
+# haematology (Barnes et al. 2005, first time).
+RULES = (
+    Rule("neutrophil-percent-high", 1, "neutrophil", "more", 85.0, "%"),
+    Rule("neutrophil-percent-low", 1, "neutrophil", "less", 30.0, "%"),
+    Rule("lymphocyte-percent-high", 1, "lymphocyte", "more", 60.0, "%"),
+    Rule("monocyte-percent-high", 1, "monocyte", "more", 15.0, "%"),
+    Rule("eosinophil-percent-high", 1, "eosinophil", "more", 10.0, "%"),
+    Rule("basophil-percent-high", 1, "basophil", "more", 3.0, "%"),
+    Rule("unclassified-percent-high", 1, UNCLASSIFIED, "more", 20.0, "%"),
+    Rule("neutrophil-count-low", 1, "neutrophil", "less", 1.0, "10^9/L"),
+    Rule("neutrophil-count-high", 1, "neutrophil", "more", 20.0, "10^9/L"),
+    Rule("lymphocyte-count-high", 1, "lymphocyte", "more", 5.0, "10^9/L"),
+    Rule("monocyte-count-high", 1, "monocyte", "more", 1.5, "10^9/L"),
+    Rule("eosinophil-count-high", 1, "eosinophil", "more", 2.0, "10^9/L"),
+    Rule("basophil-count-high", 1, "basophil", "more", 0.5, "10^9/L"),
+)
+
+
+def raised(
+    percentages: Mapping[str, Figure], absolutes: Mapping[str, Figure] | None, rules: Iterable[Rule] = RULES
+) -> tuple[Flag, ...]:
+    """Give the flags of a differential, in the rules' order.
+
+    percentages, absolutes: the figure of each class by its label. absolutes: None without a total count; no
+    rule of that unit is then asked.
+    """
+    flags = []
+    for rule in rules:
+        figures = percentages if rule.unit == "%" else absolutes or {}
+        figure = figures.get(rule.label)
+        certainty = None if figure is None else _certainty(rule, figure)
+        if figure is not None and certainty is not None:
+            flags.append(
+                Flag(rule.rule, rule.version, rule.label, certainty, _sentence(rule, figure, certainty))
+            )
+    return tuple(flags)
+
+
+def _certainty(rule: Rule, figure: Figure) -> Certainty | None:
+    sign = 1 if rule.side == "more" else -1
+    nearest = figure.low if rule.side == "more" else figure.high
+    if sign * nearest > sign * rule.limit:
+        return "definite"
+    return "possible" if sign * figure.value > sign * rule.limit else None
+
+
+def _sentence(rule: Rule, figure: Figure, certainty: Certainty) -> str:
+    what = "unclassified cells" if rule.label == UNCLASSIFIED else f"{rule.label}s"
+    possibly = "Possibly " if certainty == "possible" else ""
+    text = f"{possibly}{rule.side} than {rule.limit:g} {rule.unit} {what}"
+    interval = f"{figure.value:.3g} ({figure.low:.3g} to {figure.high:.3g}) {rule.unit}"
+    advice = "look at the smear" if rule.label == UNCLASSIFIED else "confirm by eye"
+    return f"{text[:1].upper()}{text[1:]}: {interval}; {advice}."

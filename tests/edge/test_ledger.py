@@ -1,0 +1,237 @@
+"""The ledger of specimens: what may follow on what, who stood by it, and an older store taken along."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from samples import cell, field
+
+from edge import database
+from edge.errors import SpecimenError, StoreError
+from edge.store import Store
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(tmp_path / "results.db") as opened:
+        yield opened
+
+
+def start(store: Store, specimen_id: str, **keywords):
+    given = {"target": None, "total_count": None, "resume": False} | keywords
+    return store.ledger.start(specimen_id, **given)
+
+
+def test_from_start_to_signature_each_step_is_kept(store):
+    opened = start(store, "A", target=200, total_count=5.5)
+    assert (opened.state, opened.target, opened.total_count) == ("open", 200, 5.5)
+    assert store.ledger.open_by_command() == opened
+    stopped = store.ledger.stop()
+    assert (stopped.state, stopped.waiting) == ("stopped", True)
+    assert stopped.standing.state == "preliminary"
+    again = start(store, "A", target=400, resume=True)
+    assert (again.state, again.target, again.total_count, again.stopped_at) == ("open", 400, 5.5, None)
+    assert again.opened > opened.opened
+    store.ledger.stop("A")
+    signed = store.ledger.sign("M1")
+    assert (signed.state, signed.signature.operator, signed.waiting) == ("final", "M1", False)
+    assert signed.signature.at.tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    ("prepare", "order", "sentence"),
+    [
+        ("", lambda s: s.ledger.stop(), "no specimen is open"),
+        ("start", lambda s: start(s, "B"), "specimen A is open: stop it first"),
+        ("start", lambda s: s.ledger.stop("B"), "specimen B is not open; A is"),
+        ("start", lambda s: s.ledger.sign("M1", "A"), "specimen A is open: stop it first"),
+        ("start stop", lambda s: start(s, "A"), "specimen A was stopped: resume it, or give another id"),
+        ("start stop", lambda s: start(s, "B", resume=True), "there is no specimen B to resume"),
+        ("start stop", lambda s: s.ledger.sign("M1", "B"), "there is no specimen B"),
+        ("start stop sign", lambda s: start(s, "A", resume=True), "specimen A is there already and is final"),
+        ("start stop sign", lambda s: s.ledger.sign("M2", "A"), "specimen A is signed by M1 already"),
+        ("start stop sign", lambda s: s.ledger.sign("M2"), "none waits for a signature"),
+        ("start discard", lambda s: s.ledger.sign("M1", "A"), "specimen A was discarded"),
+        ("start discard", lambda s: s.ledger.discard("x", "A"), "specimen A was discarded before"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_changes_nothing(store, prepare, order, sentence):
+    steps = {
+        "start": lambda: start(store, "A"),
+        "stop": store.ledger.stop,
+        "sign": lambda: store.ledger.sign("M1"),
+        "discard": lambda: store.ledger.discard("smeared"),
+    }
+    for step in prepare.split():
+        steps[step]()
+    before = store.ledger.all(), store.ledger.latest_event()
+    with pytest.raises(SpecimenError) as refused:
+        order(store)
+    assert sentence in str(refused.value)
+    assert (store.ledger.all(), store.ledger.latest_event()) == before
+
+
+def test_where_several_wait_the_one_to_sign_must_be_named(store):
+    for name in ("A", "B"):
+        start(store, name)
+        store.ledger.stop()
+    with pytest.raises(SpecimenError, match=r"2 specimens wait for a signature \(A, B\): say which to sign"):
+        store.ledger.sign("M1")
+    assert store.ledger.sign("M1", "A").state == "final"
+    assert store.ledger.sign("M2").specimen_id == "B"
+
+
+def test_fields_after_the_signature_void_it_and_are_said(store):
+    start(store, "A")
+    store.ledger.stop()
+    store.ledger.mark_said("A", store.ledger.find("A").event)
+    assert store.add(field(1, cell(), specimen_id="A"))  # it was in hand
+    assert store.ledger.find("A").changes == ()
+    assert [name for name, _ in store.ledger.unsaid()] == ["A"], "the count that was said is not this one"
+    store.ledger.sign("M1")
+    assert store.add(field(2, cell(), specimen_id="A"))
+    assert store.add(field(3, cell(), specimen_id="A"))
+    late = store.ledger.find("A")
+    (change,) = late.changes
+    assert (late.state, late.signature) == ("corrected", None)
+    assert (change.what, change.why) == ("fields were added", "they came after the count was final")
+    signed = store.ledger.sign("M2")
+    assert (signed.state, signed.signature.operator) == ("corrected", "M2")
+    assert store.add(field(4, cell(), specimen_id="A"))
+    again = store.ledger.find("A")
+    assert (again.signature, len(again.changes)) == (None, 2)
+
+
+def test_a_discarded_specimen_stays_with_its_reason_and_takes_no_more(store):
+    start(store, "A")
+    assert store.add(field(1, cell(), specimen_id="A"), "a")
+    gone = store.ledger.discard("smear too thick")
+    assert (gone.state, gone.discarded.why) == ("discarded", "smear too thick")
+    assert store.add(field(2, cell(), specimen_id="A"), "b") is False
+    assert len(list(store.fields("A"))) == 1
+    start(store, "B")
+    store.ledger.stop()
+    store.ledger.sign("M1")
+    assert store.ledger.discard("mixed up", "B").state == "discarded", "a signed one can be withdrawn"
+
+
+def test_what_the_broker_has_is_not_said_again_and_what_comes_after_is(store):
+    start(store, "A")
+    event = store.ledger.find("A").event
+    assert store.ledger.unsaid() == [("A", event)]
+    store.ledger.mark_said("A", event)
+    assert store.ledger.unsaid() == []
+    store.ledger.stop()
+    start(store, "B")
+    assert [name for name, _ in store.ledger.unsaid()] == ["A", "B"]
+    store.ledger.mark_said("A", 0)
+    store.ledger.mark_said("A", store.ledger.find("A").event)
+    assert [name for name, _ in store.ledger.unsaid()] == ["B"]
+
+
+def test_many_at_once_open_one(tmp_path):
+    path = tmp_path / "results.db"
+    Store.open(path).close()
+    opened, refused = [], []
+
+    def order(number: int) -> None:
+        with Store.open(path) as store:
+            try:
+                opened.append(start(store, f"S{number}").specimen_id)
+            except SpecimenError as error:
+                refused.append(str(error))
+
+    threads = [threading.Thread(target=order, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 1
+    assert refused == [f"specimen {opened[0]} is open: stop it first"] * 7
+
+
+def test_a_store_of_version_1_is_taken_along_with_all_that_is_in_it(tmp_path):
+    path = tmp_path / "results.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for statement in database._SCHEMA.split(";\n"):  # noqa: SLF001
+            old.execute(statement)
+        old.execute(f"PRAGMA application_id = {database._APPLICATION_ID}")  # noqa: SLF001
+        old.execute("PRAGMA user_version = 1")
+        at = "2026-01-01T00:00:00.000000Z"
+        rows = [("B", "final", at, at), ("A", "open", at, None), ("C", "corrected", at, at)]
+        old.executemany("INSERT INTO specimens VALUES (?, ?, ?, ?)", rows)
+        old.execute(
+            "INSERT INTO fields (field_id, specimen_id, source_id, run_id, committed_s, tally)"
+            " VALUES ('f', 'B', 'b.png', 'r', 1, x'7b7d')"
+        )
+    with Store.open(path) as store:
+        found = [(one.specimen_id, one.state) for one in store.specimens()]
+        assert found == [("B", "final"), ("A", "open"), ("C", "corrected")]
+        assert store.has_source("B", "b.png")
+        assert store.open_specimen().specimen_id == "A"
+        assert store.ledger.open_by_command() is None, "a folder half way through is no specimen by command"
+        assert store.ledger.unsaid() == []
+        assert store.ledger.sign("M1", "B").signature.operator == "M1"
+        with pytest.raises(StoreError, match="FOREIGN KEY"):
+            store.add(field(2, cell(), specimen_id="nobody"))
+    with contextlib.closing(sqlite3.connect(path)) as new:
+        assert new.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert new.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+NAMES = st.sampled_from(["A", "B", "C"])
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Orders in any order: at most one specimen is open, and none that is final opens again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.store = Store.open(Path(self._folder.name) / "results.db", durable=False)
+        self.ended: set[str] = set()
+
+    @rule(name=NAMES, resume=st.booleans())
+    def start(self, name: str, *, resume: bool) -> None:
+        with contextlib.suppress(SpecimenError):
+            start(self.store, name, resume=resume)
+
+    @rule(name=st.none() | NAMES)
+    def stop(self, name: str | None) -> None:
+        with contextlib.suppress(SpecimenError):
+            self.store.ledger.stop(name)
+
+    @rule(name=st.none() | NAMES)
+    def sign(self, name: str | None) -> None:
+        with contextlib.suppress(SpecimenError):
+            self.ended.add(self.store.ledger.sign("M1", name).specimen_id)
+
+    @rule(name=st.none() | NAMES)
+    def discard(self, name: str | None) -> None:
+        with contextlib.suppress(SpecimenError):
+            self.ended.add(self.store.ledger.discard("x", name).specimen_id)
+
+    @invariant()
+    def holds(self) -> None:
+        found = self.store.ledger.all()
+        assert sum(one.state == "open" for one in found) <= 1
+        for one in found:
+            assert (one.specimen_id in self.ended) is (one.state in {"final", "corrected", "discarded"})
+            assert (one.discarded is not None) is (one.state == "discarded")
+            assert one.signature is None or one.state != "open"
+
+    def teardown(self) -> None:
+        self.store.close()
+        self._folder.cleanup()
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)

@@ -1,0 +1,204 @@
+"""A live camera, and orders at the worst moments: each frame is counted where it belongs, or nowhere."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mqtt_partners import wait_for
+from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
+
+from edge.cameras import Frame
+from edge.commands import Commands
+from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
+from edge.counting import Model
+from edge.daemon import Daemon
+from edge.errors import SpecimenError
+from edge.messages import ModelReference, encode
+from edge.reporting import Reporter
+from edge.requests import REQUESTS, DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+from edge.session import Orders
+from edge.store import Store
+
+
+class Microscope:
+    """A live camera with an analyzer behind it, both of which are disturbed by orders.
+
+    script: the frames, each its name, what is ordered while it is taken, and what while it is analysed.
+    """
+
+    def __init__(self, config: Config, *script: tuple[str, tuple, tuple]) -> None:
+        self._orders = Orders(Path(config.store.path), by_command=True, target=200)
+        self._script = list(script)
+        self._analysing: tuple = ()
+        self._analyzer = ScriptedAnalyzer()
+        self.daemon = Daemon(config, load=lambda _: Model(self, LABELS, MODEL, "x"), camera=lambda _: self)
+
+    def read(self) -> Frame | None:
+        if not self._script:
+            self.daemon.stop()
+            return None
+        name, taking, self._analysing = self._script.pop(0)
+        self._obey(taking)
+        taken = datetime.now(UTC) - timedelta(seconds="kept ready" in name)
+        return Frame(np.full((40, 60, 3), 90, np.uint8), name, taken)
+
+    def analyze(self, pixels):
+        self._obey(self._analysing)
+        return self._analyzer.analyze(pixels)
+
+    def close(self) -> None:
+        pass
+
+    def _obey(self, orders) -> None:
+        for order in orders:
+            name = {
+                StartSpecimen: "start",
+                StopSpecimen: "stop",
+                SignSpecimen: "sign",
+                DiscardSpecimen: "discard",
+            }[type(order)]
+            self._orders.by_name()[f"specimen/{name}"](order)
+
+
+@pytest.fixture
+def config(tmp_path, broker):
+    return Config(
+        SimulatedConfig(),
+        device_id="test-1",
+        specimen=SpecimenConfig(started_by="command"),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(host=broker.host, port=broker.port),
+    )
+
+
+def test_no_frame_is_counted_into_a_specimen_it_was_not_taken_under(config, broker, listen):
+    start_a, start_b, start_c = (StartSpecimen(specimen_id=name) for name in "ABC")
+    stop = StopSpecimen()
+    listener = listen(broker)
+    microscope = Microscope(
+        config,
+        ("nobody's 1", (), ()),
+        ("begun while it was taken", (start_a,), ()),
+        ("kept ready since before it was begun", (), ()),
+        ("a1", (), ()),
+        ("a2, stopped while it was analysed", (), (stop,)),
+        ("nobody's 2", (), ()),
+        ("begun while it was taken, too", (start_b,), ()),
+        ("b1", (), ()),
+        ("one ended and another begun", (stop, start_c), ()),
+        ("c1", (), ()),
+        ("ended and taken up again", (stop, StartSpecimen(specimen_id="C", resume=True)), ()),
+        ("c2", (), ()),
+        ("c3, the next begun while it was analysed", (), (stop, StartSpecimen(specimen_id="D"))),
+        ("d1, discarded while it was analysed", (), (DiscardSpecimen(reason="x"),)),
+        ("nobody's 3", (), ()),
+    )
+    assert microscope.daemon.run() == 0
+    with Store.open(Path(config.store.path)) as store:
+        sources = {
+            one.specimen_id: [f.source for f in store.fields(one.specimen_id)] for one in store.specimens()
+        }
+    assert sources == {
+        "A": ["a1", "a2, stopped while it was analysed"],
+        "B": ["b1"],
+        "C": ["c1", "c2", "c3, the next begun while it was analysed"],
+        "D": [],
+    }
+    wait_for(lambda: listener.state("status") == "offline", "the end")
+    last = {d.specimen_id: d for d in listener.of("result/differential")}
+    assert {name: (d.state, d.counted) for name, d in last.items()} == {
+        "A": ("preliminary", 2),
+        "B": ("preliminary", 1),
+        "C": ("preliminary", 3),
+        "D": ("discarded", 0),
+    }
+
+
+def test_signed_while_its_last_field_was_in_hand_it_is_corrected_and_to_be_signed_again(
+    config, broker, listen
+):
+    listener = listen(broker)
+    microscope = Microscope(
+        config,
+        ("begun while it was taken", (StartSpecimen(specimen_id="A"),), ()),
+        ("a1", (), ()),
+        ("a2", (), (StopSpecimen(), SignSpecimen(operator="M1"))),
+    )
+    assert microscope.daemon.run() == 0
+    wait_for(lambda: listener.state("status") == "offline", "the end")
+    said = listener.of("result/differential")[-1]
+    assert (said.state, said.signature, said.counted) == ("corrected", None, 2)
+    assert said.changes[0].what == "fields were added"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(sorted(REQUESTS)),
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "specimen_id": st.sampled_from(
+                        ["A", "B", "", "\x00", "x" * 64, "\U0001f600", "'; DROP TABLE"]
+                    ),
+                    "target": st.sampled_from([100, 0, -1, 2**70, 1.5]),
+                    "total_count": st.sampled_from([7.2, 0, 1e300, "7"]),
+                    "operator": st.sampled_from(["M1", "", "a b", "../../x"]),
+                    "reason": st.text(max_size=210),
+                    "resume": st.booleans() | st.just(1),
+                    "correlation_id": st.sampled_from(["1", "2", None, 3]),
+                },
+            ),
+        ),
+        max_size=12,
+    )
+)
+def test_any_orders_in_any_order_are_each_answered_and_leave_one_specimen_open_at_most(
+    tmp_path_factory, orders
+):
+    path = tmp_path_factory.mktemp("orders") / "results.db"
+    commands = Commands("d", Orders(path, by_command=True, target=200).by_name())
+    for name, given_ in orders:
+        answer = commands.answer(name, json.dumps(given_).encode())
+        assert answer.ok is (answer.error is None)
+        assert len(encode(answer)) < 4096
+    if path.exists():
+        with Store.open(path) as store:
+            assert sum(one.state == "open" for one in store.specimens()) <= 1
+
+
+def test_where_the_source_says_the_specimen_it_cannot_be_begun_or_ended_by_command(tmp_path):
+    path = tmp_path / "results.db"
+    orders = Orders(path, by_command=False, target=200)
+    for order in (lambda: orders.start(StartSpecimen(specimen_id="A")), lambda: orders.stop(StopSpecimen())):
+        with pytest.raises(SpecimenError, match=r'set specimen\.started_by = "command"'):
+            order()
+    with Store.open(path) as store:
+        store.start_specimen("S")
+        store.finish_specimen("S")
+    assert orders.sign(SignSpecimen(operator="M1")).state == "final"
+
+
+def test_signed_after_an_update_it_is_still_the_former_models(tmp_path):
+    config = Config(SimulatedConfig(), device_id="d", store=StoreConfig(str(tmp_path / "results.db")))
+    former = ModelReference("former", "1" * 64)
+    orders = Orders(tmp_path / "results.db", by_command=True, target=200)
+    orders.start(StartSpecimen(specimen_id="A"))
+    with Store.open(tmp_path / "results.db") as store:
+        each = field(store.next_sequence(), cell(), specimen_id="A")
+        assert store.add(msgspec.structs.replace(each, model=former))
+        orders.stop(StopSpecimen())
+        signed = orders.sign(SignSpecimen(operator="M1"))
+        assert signed.target == 200
+        reporter = Reporter(config, Model(ScriptedAnalyzer(), LABELS, MODEL, "x"))
+        said = reporter.differential(reporter.recount(store, signed), signed)
+    assert (said.model, said.state) == (former, "final")
+    assert said.correction.reason == "cells were called by another model, former"

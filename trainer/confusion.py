@@ -1,0 +1,44 @@
+"""How a model that is exported errs, as the device needs it to correct a differential."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge.corrected import Confusion
+from edge.rejection import OTHER, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from edge.rejection import Reject
+    from trainer.rejection import Outputs
+
+
+def confusion_of(
+    held_out: Outputs,
+    weights: NDArray[np.float64],
+    classes: Sequence[str],
+    *,
+    temperature: float,
+    rule: Reject,
+    on: str,
+) -> Confusion:
+    """Give the confusion matrix of held-out cells, each called or refused as the device would.
+
+    weights: (n,), so that each photograph counts once. on: which photographs, for people.
+    """
+    probabilities = held_out.probabilities(temperature).astype(np.float32)
+    counts = np.zeros((len(classes), len(classes) + 1))
+    for true, weight, row, features in zip(
+        held_out.labels, weights, probabilities, held_out.features, strict=True
+    ):
+        _, reason = judge(rule, classes, row, features if features.size else None)
+        refused = reason is not None and reason != OTHER
+        counts[true, len(classes) if refused else int(row.argmax())] += weight
+    return Confusion(
+        on, tuple(classes), tuple(tuple(round(float(value), 4) for value in row) for row in counts)
+    )
