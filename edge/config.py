@@ -83,6 +83,10 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Where results are kept until they are delivered, and after."""
 
     path: Annotated[str, Meta(min_length=1)] = "leukoscope.db"
+    retention_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0  # after delivery; then only what it counted
+    max_mb: Annotated[float, Meta(ge=0)] = (
+        2000.0  # 0: no limit. The oldest delivered go first, what waits never
+    )
 
 
 class MqttConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _APPLICATION_ID = 0x6C65756B  # "leuk", so that another program's database is not taken for ours
-_VERSION = 1
 _BUSY_S = 10.0
 _SCHEMA = """
 CREATE TABLE specimens (
@@ -41,6 +40,17 @@ CREATE INDEX fields_of_specimen ON fields (specimen_id);
 CREATE INDEX fields_waiting ON fields (sequence) WHERE delivered_at IS NULL;
 """
 
+MIGRATIONS = (
+    # Clock minus monotonic clock at the commit, where the clock was not set: its times wait to be corrected.
+    """
+ALTER TABLE fields ADD COLUMN clock_offset_s REAL;
+CREATE INDEX fields_of_doubtful_time ON fields (sequence) WHERE clock_offset_s IS NOT NULL;
+""",
+)
+"""How a store of each version becomes one of the next; the first is from version 1 to 2."""
+
+_VERSION = 1 + len(MIGRATIONS)
+
 
 def connect(path: Path, *, durable: bool) -> sqlite3.Connection:
     """Open the database; what is missing of it is made, its folder included.
@@ -64,7 +74,6 @@ def connect(path: Path, *, durable: bool) -> sqlite3.Connection:
 
 def _prepare(db: sqlite3.Connection, path: Path, *, durable: bool) -> None:
     db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-    db.execute("PRAGMA foreign_keys = ON")
     version = _pragma(db, "user_version")
     written = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if written and _pragma(db, "application_id") != _APPLICATION_ID:
@@ -73,12 +82,17 @@ def _prepare(db: sqlite3.Connection, path: Path, *, durable: bool) -> None:
         raise StoreError(f"{path}: was written by a newer leukoscope (store version {version})")
     if not written:
         db.execute("PRAGMA journal_mode = WAL")
+    if version < _VERSION:
         with transaction(db, path, "prepared"):
-            if _pragma(db, "user_version") == 0:  # nobody else was faster
-                for statement in _SCHEMA.split(";\n"):
+            # Read again: somebody else may have been faster.
+            for script in (_SCHEMA, *MIGRATIONS)[_pragma(db, "user_version") :]:
+                for statement in script.split(";\n"):
                     db.execute(statement)
-                db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version = {_VERSION}")
+            db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {_VERSION}")
+    db.execute("PRAGMA temp_store = MEMORY")
+    # Behind the migrations: a table that others refer to cannot be made anew before their eyes.
+    db.execute("PRAGMA foreign_keys = ON")
 
 
 def _pragma(db: sqlite3.Connection, name: str) -> int:
