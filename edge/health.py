@@ -88,6 +88,7 @@ class Progress:
         self._fields = self._fields_asked = 0
         self._refused: Counter[str] = Counter()
         self._stages: dict[str, float] = {}
+        self._notices: dict[str, str] = {}
 
     def field(self, stages_ms: dict[str, float]) -> None:
         """Note a field and how long each stage took."""
@@ -102,6 +103,14 @@ class Progress:
         with self._lock:
             known = reason in self._refused or len(self._refused) < _MAX_REASONS
             self._refused[reason if known else "other"] += 1
+
+    def notice(self, about: str, text: str | None) -> None:
+        """Let the operator know, in every health message until it is None again. One a matter."""
+        with self._lock:
+            if text is None:
+                self._notices.pop(about, None)
+            else:
+                self._notices[about] = text
 
     def health(self, device_id: str, machine: Machine, backlog: int) -> Health:
         """Give the message. Frames a second are those since it was last asked for."""
@@ -125,6 +134,7 @@ class Progress:
                 fields_refused=dict(self._refused),
                 frames_per_second=round(rate, 2),
                 stages_ms={stage: round(mean, 3) for stage, mean in self._stages.items()},
+                notices=dict(self._notices),
             )
 
 

@@ -26,6 +26,8 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     sys.exit(
         Daemon(
-            load_config(Path(sys.argv[1])), load=lambda _: Model(SlowAnalyzer(), LABELS, MODEL, "slow")
+            load_config(Path(sys.argv[1])),
+            load=lambda _: Model(SlowAnalyzer(), LABELS, MODEL, "slow"),
+            reload=lambda: load_config(Path(sys.argv[1])),
         ).run()
     )
