@@ -1,5 +1,6 @@
 # make demo    watch it work, on a simulated slide
 # make test    checks and tests
+# make soak    the tests of endurance in full
 # Everything that is needed is set up on the first call.
 
 PYTHON ?= python3
