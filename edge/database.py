@@ -42,10 +42,8 @@ CREATE INDEX fields_waiting ON fields (sequence) WHERE delivered_at IS NULL;
 
 MIGRATIONS = (
     # Clock minus monotonic clock at the commit, where the clock was not set: its times wait to be corrected.
-    """
-ALTER TABLE fields ADD COLUMN clock_offset_s REAL;
-CREATE INDEX fields_of_doubtful_time ON fields (sequence) WHERE clock_offset_s IS NOT NULL;
-""",
+    # Without an index: it would be a page more to write for each field, for what is asked once a start.
+    "ALTER TABLE fields ADD COLUMN clock_offset_s REAL;\n",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""
 

@@ -69,6 +69,23 @@ def test_time_alone_does_not_feed_the_watchdog(tmp_path, config, manager):  # no
     assert "WATCHDOG_USEC=100400000" in manager.hear(), "its patience is told how far apart the frames are"
 
 
+def test_a_pipeline_that_hangs_does_not_feed_the_watchdog(tmp_path, config, manager, broker, listen):  # noqa: F811
+    listener = listen(broker)
+    path = toml(config, tmp_path / "device.toml")
+    with spawn(path, manager, tmp_path / "log", WATCHDOG_USEC="400000", HANG_AT="6") as daemon:
+        wait_for(lambda: len(listener.fields()) == 5, "the fields before")
+        time.sleep(0.3)
+        fed = manager.hear().count("WATCHDOG=1")
+        time.sleep(1.2)
+        hung = manager.hear().count("WATCHDOG=1") - fed
+        daemon.kill()  # as systemd does
+    assert fed
+    assert hung == 0, "the broker is there, its thread runs, and yet nothing gets on"
+    with spawn(path, manager, tmp_path / "log") as daemon:
+        assert daemon.wait(PATIENCE_S) == 0
+    wait_for(lambda: len(listener.fields()) == 12, "the rest")
+
+
 def test_a_reload_takes_what_it_can_and_names_the_rest(tmp_path, config, manager, broker, listen):  # noqa: F811
     listener = listen(broker)
     slow = changed(config, "camera", frames_per_second=0.01)
