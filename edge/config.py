@@ -181,6 +181,8 @@ def load_config(path: Path) -> Config:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply") from None
     return from_plain(raw, origin=str(path), folder=path.resolve().parent)
 
 
@@ -190,7 +192,10 @@ def from_plain(raw: dict[str, object], *, origin: str, folder: Path | None = Non
     Raises ConfigError.
     """
     sentences: list[str] = []
-    rest = copy.deepcopy(raw)
+    try:
+        rest = copy.deepcopy(raw)
+    except RecursionError:
+        raise ConfigError(f"{origin}: is nested too deeply") from None
     while True:
         try:
             config = msgspec.convert(rest, Config)
