@@ -65,6 +65,8 @@ def _problem(payload: bytes) -> str | None:
         msgspec.json.decode(payload, type=Ping)
     except msgspec.ValidationError as error:
         return f"the payload is not what was expected: {error}"
+    except UnicodeDecodeError:  # of a key: an unknown one that is skipped above is looked at here
+        return "the payload is not UTF-8"
     except RecursionError:
         return "the payload is nested too deeply"
     return None

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mqtt_partners import wait_for
 from test_daemon import SCRIPTED, changed, config, draw, images, spawn, stored, toml  # noqa: F401 (fixtures)
@@ -125,6 +125,7 @@ def test_whatever_is_in_a_configuration_file(tmp_path, content):
         load_config(path)
 
 
+@example(name="ping", content=b'{"\x80":""}')
 @given(name=st.text(max_size=100), content=spoilt(b'{"correlation_id": "1"}'))
 @fuzzed
 def test_whatever_is_sent_as_a_command(name, content):
