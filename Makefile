@@ -1,5 +1,6 @@
 # make demo    watch it work, on a simulated slide
 # make test    checks and tests
+# make soak    the tests of endurance in full
 # Everything that is needed is set up on the first call.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRAS := demo,trainer,test,tflite-runtime
 
-.PHONY: demo test check format schema bench clean
+.PHONY: demo test soak check format schema bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/leukoscope demo $(DEMO)
@@ -17,6 +18,10 @@ demo: $(VENV)/.demo
 test: check
 	$(BIN)/python -m pytest tests --ignore tests/trainer
 	$(BIN)/python -m pytest tests/trainer
+
+# Kills, outages and fuzzed inputs by the hundred and the thousand; with what was measured.
+soak: $(VENV)/.test
+	LEUKOSCOPE_SOAK=1 $(BIN)/python -m pytest -s tests/edge/test_soak.py
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

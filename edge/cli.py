@@ -119,7 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.set_defaults(run=_calibrate)
 
     check = commands.add_parser("check-config", help="say whether a configuration is right, and if not, why")
-    check.add_argument("config", type=Path)
+    check.add_argument("config", type=Path, nargs="?")
+    check.add_argument("--schema", action="store_true", help="print the JSON Schema of a configuration")
     check.set_defaults(run=_check_config)
 
     model = commands.add_parser("model", help="look at a model bundle, or prove that it works here")
@@ -133,12 +134,19 @@ def _parser() -> argparse.ArgumentParser:
 
     results = commands.add_parser("results", help="look at what the daemon has stored")
     results.add_argument(
-        "action", choices=("list", "export"), help="a table, or every field as a line of JSON"
+        "action",
+        choices=("list", "export", "republish"),
+        help="a table; every field as a line of JSON; or let what was delivered be sent again",
     )
     where = results.add_mutually_exclusive_group(required=True)
     where.add_argument("--config", type=Path, help="the daemon's configuration, which names the store")
     where.add_argument("--store", type=Path, help="the store itself")
     results.add_argument("--specimen", help="only this one")
+    results.add_argument(
+        "--since",
+        metavar="TIME",
+        help="republish: what was captured since then, such as 2026-05-01 or 2026-05-01T08:00Z",
+    )
     results.set_defaults(run=_results)
     return parser
 
@@ -190,10 +198,10 @@ def _demo(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from edge.config import load_config  # noqa: PLC0415
 
-    config = load_config(options.config)
+    load_config(options.config)  # what is wrong with it is said before all that takes its time is loaded
     from edge.daemon import run_daemon  # noqa: PLC0415
 
-    return run_daemon(config)
+    return run_daemon(options.config)
 
 
 def _analyze(options: argparse.Namespace) -> int:
@@ -220,13 +228,26 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    from edge.config import ReplayConfig, load_config  # noqa: PLC0415
+    from edge.config import ReplayConfig, config_schema, load_config  # noqa: PLC0415
+    from edge.errors import ConfigError  # noqa: PLC0415
 
+    if options.schema:
+        import json  # noqa: PLC0415
+
+        print(json.dumps(config_schema(), indent=2))  # noqa: T201
+        return 0
+    if options.config is None:
+        raise ConfigError("check-config: which file? Or --schema")
     config = load_config(options.config)
     if not config.model.bundle.is_file():
-        from edge.errors import ConfigError  # noqa: PLC0415
-
         raise ConfigError(f"{options.config}: model.path: {config.model.bundle} is not there")
+    from edge.secrets import password, tls_context  # noqa: PLC0415
+
+    try:
+        password(config.mqtt)
+        tls_context(config.mqtt)
+    except ConfigError as error:
+        raise ConfigError(f"{options.config}: {error}") from None
     camera = config.camera
     source = f"replay of {', '.join(camera.paths)}" if isinstance(camera, ReplayConfig) else "simulated slide"
     broker = f"{config.mqtt.host}:{config.mqtt.port}"
@@ -256,9 +277,11 @@ def _specimen(options: argparse.Namespace) -> int:
 
 def _results(options: argparse.Namespace) -> int:
     from edge.config import load_config  # noqa: PLC0415
-    from edge.listing import export_results, list_results  # noqa: PLC0415
+    from edge.listing import export_results, list_results, republish_results  # noqa: PLC0415
 
     path = options.store or Path(load_config(options.config).store.path)
+    if options.action == "republish":
+        return republish_results(path, options.since, options.specimen)
     show = list_results if options.action == "list" else export_results
     return show(path, options.specimen)
 

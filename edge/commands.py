@@ -164,5 +164,7 @@ def _request(name: str, payload: bytes) -> tuple[Request | None, str | None]:
         return msgspec.json.decode(payload, type=REQUESTS[name]), None
     except msgspec.ValidationError as error:
         return None, f"the payload is not what was expected: {error}"
+    except UnicodeDecodeError:  # of a key: an unknown one that is skipped above is looked at here
+        return None, "the payload is not UTF-8"
     except RecursionError:
         return None, "the payload is nested too deeply"

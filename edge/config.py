@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import difflib
 import hashlib
 import re
 import socket
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,6 +21,7 @@ SHIPPED_MODEL = Path(__file__).parent / "models" / "clinic.tflite"
 Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
+_MAX_SENTENCES = 10
 # What may stand in an MQTT topic level and in a file name.
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}\Z")]
 # What an operator types: anything on one line.
@@ -91,6 +94,22 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Where results are kept until they are delivered, and after."""
 
     path: Annotated[str, Meta(min_length=1)] = "leukoscope.db"
+    retention_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0  # after delivery; then only what it counted
+    max_mb: Annotated[float, Meta(ge=0)] = (
+        2000.0  # 0: no limit. The oldest delivered go first, what waits never
+    )
+
+
+class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Encryption, and who is who: the section `[mqtt.tls]`, even an empty one, switches it on.
+
+    ca_file: who vouches for the broker; empty: whom this machine trusts anyway. certificate_file, key_file:
+    the device's own; the key may also be the systemd credential `mqtt-key`.
+    """
+
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
 
 
 class MqttConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +119,8 @@ class MqttConfig(Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=1, le=65535)] = 1883
     protocol: Literal["5", "3.1.1"] = "5"
     username: str = ""
-    password_file: str = ""
+    password_file: str = ""  # or the systemd credential `mqtt-password`
+    tls: TlsConfig | None = None
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
     health_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
     drain_s: Seconds = 10.0  # how long a finished run waits for its last acknowledgements
@@ -111,6 +131,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
     camera: CameraConfig
     device_id: Name = ""  # empty: made from the machine's own id
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     masking: MaskingConfig = MaskingConfig()
     model: ModelConfig = ModelConfig()
     specimen: SpecimenConfig = SpecimenConfig()
@@ -130,10 +151,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
     def without_secrets(self) -> dict[str, object]:
         """Plain data for `info`: where a password lies and who logs in is nobody's business."""
-        plain: dict[str, object] = msgspec.to_builtins(self)
+        plain: dict[str, Any] = msgspec.to_builtins(self)
         plain["mqtt"] = {
-            k: v for k, v in msgspec.to_builtins(self.mqtt).items() if k not in {"username", "password_file"}
+            k: v
+            for k, v in msgspec.to_builtins(self.mqtt).items()
+            if k not in {"username", "password_file", "tls"}
         }
+        plain["mqtt"]["tls"] = self.mqtt.tls is not None
         return plain
 
 
@@ -171,6 +195,8 @@ def load_config(path: Path) -> Config:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply") from None
     return from_plain(raw, origin=str(path), folder=path.resolve().parent)
 
 
@@ -179,18 +205,51 @@ def from_plain(raw: dict[str, object], *, origin: str, folder: Path | None = Non
 
     Raises ConfigError.
     """
+    sentences: list[str] = []
     try:
-        config = msgspec.convert(raw, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: {_sentence(str(error))}") from None
+        rest = copy.deepcopy(raw)
+    except RecursionError:
+        raise ConfigError(f"{origin}: is nested too deeply") from None
+    while True:
+        try:
+            config = msgspec.convert(rest, Config)
+            break
+        except msgspec.ValidationError as error:
+            sentences.append(_sentence(str(error)))
+            # Without what is wrong: perhaps something else is, too, and is better said at once.
+            if len(sentences) >= _MAX_SENTENCES or not _leave_out(rest, str(error)):
+                break
+    if sentences:
+        raise ConfigError(f"{origin}: {'; '.join(dict.fromkeys(sentences))}")
     return config if folder is None else _anchored(config, folder)
+
+
+def _leave_out(raw: dict[str, Any], message: str) -> bool:
+    """Take the key that msgspec complains of out of the plain configuration; False where that cannot be."""
+    what, _, where = message.partition(" - at `$")
+    keys = where.rstrip("`").lstrip(".").split(".") if where.strip("`.") else []
+    unknown = re.match(r"Object contains unknown field `(.*)`", what)
+    if unknown:
+        keys.append(unknown[1])
+    elif what.startswith("Object missing") or keys[:1] == ["camera"]:
+        return False  # what a camera is, is said by its other keys
+    for key in keys[:-1]:
+        raw = raw.get(key) if isinstance(raw, dict) else None  # type: ignore[assignment]
+    return bool(keys) and isinstance(raw, dict) and raw.pop(keys[-1], raw) is not raw
+
+
+def config_schema() -> dict[str, Any]:
+    """Give the JSON Schema (2020-12) of the configuration, as parsed from TOML."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Config)}
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema))
+    return plain
 
 
 def _anchored(config: Config, folder: Path) -> Config:
     def absolute(text: str) -> str:
         return text and str(folder / expanded(text))
 
-    camera = config.camera
+    camera, tls = config.camera, config.mqtt.tls
     if isinstance(camera, ReplayConfig):
         camera = msgspec.structs.replace(camera, paths=tuple(absolute(p) for p in camera.paths))
     return msgspec.structs.replace(
@@ -198,18 +257,28 @@ def _anchored(config: Config, folder: Path) -> Config:
         camera=camera,
         model=msgspec.structs.replace(config.model, path=absolute(config.model.path)),
         store=msgspec.structs.replace(config.store, path=absolute(config.store.path)),
-        mqtt=msgspec.structs.replace(config.mqtt, password_file=absolute(config.mqtt.password_file)),
+        mqtt=msgspec.structs.replace(
+            config.mqtt,
+            password_file=absolute(config.mqtt.password_file),
+            tls=tls
+            and TlsConfig(absolute(tls.ca_file), absolute(tls.certificate_file), absolute(tls.key_file)),
+        ),
     )
 
 
 def _section(name: str) -> tuple[type[Struct], ...]:
     """Give the structs that may stand at a dotted place of the configuration."""
-    if not name:
-        return (Config,)
-    for field in msgspec.structs.fields(Config):
-        if field.encode_name == name:
-            return get_args(field.type) or (field.type,)
-    return ()
+    found: tuple[type[Struct], ...] = (Config,)
+    for part in name.split(".") if name else ():
+        fields = [field for each in found for field in msgspec.structs.fields(each)]
+        kinds = [
+            kind
+            for field in fields
+            if field.encode_name == part
+            for kind in get_args(field.type) or (field.type,)
+        ]
+        found = tuple(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct))
+    return found
 
 
 def _sentence(message: str) -> str:
@@ -222,7 +291,9 @@ def _sentence(message: str) -> str:
         known = sorted({f.encode_name for s in _section(where) for f in msgspec.structs.fields(s)})
         if where == "camera":
             known.insert(0, "kind")
-        return f"{dotted} is not a known key; known here: {', '.join(known)}"
+        close = difflib.get_close_matches(unknown[1], known, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        return f"{dotted} is not a known key; known here: {', '.join(known)}{meant}"
     missing = re.match(r"Object missing required field `(.*)`", what)
     if missing:
         dotted = f"{where}.{missing[1]}" if where else missing[1]

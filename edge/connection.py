@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import select
+import ssl
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,7 +68,13 @@ class Connection:
     """
 
     def __init__(
-        self, config: MqttConfig, client_id: str, password: str | None, will: Outgoing, command_topic: str
+        self,
+        config: MqttConfig,
+        client_id: str,
+        password: str | None,
+        will: Outgoing,
+        command_topic: str,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.ready = False
         self.in_flight: dict[int, tuple[str, str]] = {}
@@ -80,6 +87,8 @@ class Connection:
         self._why: str | None = None
         self._progress = self._opened = time.monotonic()
         self._client = self._make_client(config, client_id, password, will)
+        if tls is not None:
+            self._client.tls_set_context(tls)
         self._client.connect(config.host, config.port, config.keepalive_s, properties=_limits(config))
 
     def _make_client(
@@ -141,9 +150,11 @@ class Connection:
         sock: Any = self._client.socket()
         if sock is None:
             raise ConnectionLostError(self._reason())
+        if isinstance(sock, ssl.SSLSocket) and sock.pending():
+            timeout_s = 0.0  # decrypted already: select() does not see it
         writers = [sock] if self._client.want_write() else []
         readable, writable, _ = select.select([sock, wake], writers, [], timeout_s)
-        if sock in readable:
+        if sock in readable or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
             self._client.loop_read()
         if sock in writable or self._client.want_write():
             self._client.loop_write()

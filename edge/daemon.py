@@ -22,14 +22,19 @@ import paho.mqtt
 
 from edge import __version__, identity
 from edge.cameras import open_camera
+from edge.config import load_config
 from edge.counting import Counting, Model
 from edge.database import claim
-from edge.errors import UnreadableFrameError
+from edge.errors import LeukoscopeError, UnreadableFrameError
 from edge.health import Machine, Progress
+from edge.housekeeping import Housekeeping
 from edge.messages import Info
 from edge.publisher import Publisher
+from edge.reloading import take_over
 from edge.reporting import Announcer, Reporter
 from edge.requests import REQUESTS
+from edge.rescue import make_sound
+from edge.service import Service
 from edge.session import Orders, Session
 from edge.store import Store
 
@@ -47,6 +52,7 @@ UNDELIVERED = 3
 _PATIENCE_S = 1.0  # a camera gives its frame within this, or is told to stop
 _UNREADABLE_IN_A_ROW = 10  # from here on, a source that fails at once is not asked as fast as it fails
 _PAUSE_S = 0.1
+_FULL_PAUSE_S = 0.5  # between two looks whether there is room again
 
 
 def load_model(config: Config) -> Model:
@@ -69,16 +75,24 @@ def load_model(config: Config) -> Model:
     )
 
 
-def run_daemon(config: Config) -> int:
-    """Run the daemon as a process of its own; give its exit status. Raises LeukoscopeError."""
+def run_daemon(path: Path) -> int:
+    """Run the daemon that a file configures as a process of its own; give its exit status.
+
+    Raises LeukoscopeError.
+    """
+    config = load_config(path)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    return Daemon(config).run()
+    logging.getLogger().setLevel(config.log_level.upper())
+    return Daemon(config, reload=lambda: load_config(path)).run()
 
 
 class Daemon:
-    """One run: until the source ends or `stop` is called. load, camera: what makes the model, the source."""
+    """One run: until the source ends or `stop` is called.
+
+    load, camera: what makes the model, the source. reload: what reads the configuration anew on SIGHUP.
+    """
 
     def __init__(
         self,
@@ -86,16 +100,21 @@ class Daemon:
         *,
         load: Callable[[Config], Model] = load_model,
         camera: Callable[[CameraConfig], Camera] = open_camera,
+        reload: Callable[[], Config] | None = None,
     ) -> None:
         self._config = config
         self._load = load
         self._open_camera = camera
+        self._reload = reload
+        self._service = Service()
         self._progress = Progress()
         # Put by the signal handler: SimpleQueue is the one that says it may be.
         self._stops: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._hangups: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._stopping = False
         self._frames = 0
         self._unreadable = 0
+        self._paused: str | None = None
 
     def stop(self) -> None:
         """Finish the field in hand, deliver, and end. From any thread, and from a signal handler."""
@@ -114,7 +133,9 @@ class Daemon:
             stack.enter_context(self._signals())
             camera = stack.enter_context(closing(self._open_camera(config.camera)))
             stack.enter_context(claim(path))
+            self._progress.notice("store", make_sound(path))
             store = stack.enter_context(Store.open(path))
+            self._housekeeping = Housekeeping(config.store, store)
             machine = Machine(path.parent)
             reporter = Reporter(config, model)
             announcer = Announcer(path, reporter)
@@ -132,13 +153,17 @@ class Daemon:
             try:
                 publisher.start()
                 announcer.start(publisher)
+                stack.enter_context(self._reloading(publisher))
+                self._service.expect_pauses(_pause_s(config.camera))
+                self._service.ready()
                 if config.by_command:
                     self._attend(camera, Session(config, store, begin, announcer, self._progress))
                 else:
                     self._read(camera, begin(), reporter)
             finally:
+                self._service.stopping()
                 announcer.close()
-                remaining = publisher.close(config.mqtt.drain_s)
+                remaining = publisher.close(self._config.mqtt.drain_s)
                 self._tell_what_is_kept(remaining)
         if self._frames == 0 and not self._stopping and not config.by_command:
             log.error("no frame could be read")
@@ -176,27 +201,80 @@ class Daemon:
                 session.count(self._pictures(again), self._is_stopping)
 
     def _is_stopping(self) -> bool:
+        """Say so to who waits for a specimen, which is a reason to be idle, and no hanging."""
+        self._service.progress("waiting for a specimen")
         return self._stopping
 
     def _pictures(self, camera: Camera) -> Iterator[Frame]:
         """Give the source's frames until it ends; one that cannot be had is named and passed over."""
         in_a_row = 0
         while not self._stopping:
+            if not self._has_room():
+                continue
             try:
                 frame = camera.read()
             except UnreadableFrameError as error:
                 self._unreadable += 1
                 in_a_row += 1
                 self._progress.refused("unreadable")
+                self._service.progress("the last frame could not be read")
                 log.warning("%s", " ".join(str(error).split()))
                 if in_a_row > _UNREADABLE_IN_A_ROW:
                     time.sleep(_PAUSE_S)
                 continue
             if frame is None:
                 break
+            self._service.progress("counting")
             in_a_row = 0
             self._frames += 1
             yield frame
+
+    def _has_room(self) -> bool:
+        """Look after the store; where it is full, wait a little instead of losing what comes."""
+        reason = self._housekeeping.tidy()
+        if reason != self._paused:
+            self._paused = reason
+            self._progress.notice("paused", reason)
+            if reason is None:
+                log.info("there is room again: counting goes on")
+            else:
+                log.error("%s", reason)
+        if reason is None:
+            return True
+        self._service.progress(reason)
+        time.sleep(_FULL_PAUSE_S)
+        return False
+
+    @contextmanager
+    def _reloading(self, publisher: Publisher) -> Iterator[None]:
+        """Read the configuration anew on SIGHUP, in a thread: the camera may be waiting for a frame."""
+        if self._reload is None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        reload = self._reload
+
+        def attend() -> None:
+            while self._hangups.get():
+                self._service.reloading()
+                try:
+                    self._config = take_over(self._config, reload())
+                except LeukoscopeError as error:
+                    log.error("%s; the running configuration is kept", error)  # noqa: TRY400 (one sentence)
+                else:
+                    logging.getLogger().setLevel(self._config.log_level.upper())
+                    self._housekeeping.config = self._config.store
+                    publisher.reconfigure(self._config.mqtt)
+                self._service.ready()
+
+        before = signal.signal(signal.SIGHUP, lambda *_: self._hangups.put(True))
+        thread = threading.Thread(target=attend, name="reload", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGHUP, before)
+            self._hangups.put(False)
+            thread.join(_PATIENCE_S)
 
     def _info(self, model: Model) -> Info:
         return Info(
@@ -252,3 +330,9 @@ class Daemon:
             done.set()
             self._stops.put(False)
             watcher.join(_PATIENCE_S)
+
+
+def _pause_s(camera: CameraConfig) -> float:
+    """Give how long the configuration lets a camera wait between two frames, in seconds."""
+    rate = float(getattr(camera, "frames_per_second", 0.0))
+    return 1 / rate if rate > 0 else 0.0

@@ -71,6 +71,9 @@ CREATE TABLE specimen_events (
 ) STRICT;
 CREATE INDEX events_of_specimen ON specimen_events (specimen_id);
 """,
+    # Clock minus monotonic clock at the commit, where the clock was not set: its times wait to be corrected.
+    # Without an index: it would be a page more to write for each field, for what is asked once a start.
+    "ALTER TABLE fields ADD COLUMN clock_offset_s REAL;\n",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""
 
@@ -115,6 +118,7 @@ def _prepare(db: sqlite3.Connection, path: Path, *, durable: bool) -> None:
                     db.execute(statement)
             db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {_VERSION}")
+    db.execute("PRAGMA temp_store = MEMORY")
     # Behind the migrations: a table that others refer to cannot be made anew before their eyes.
     db.execute("PRAGMA foreign_keys = ON")
 

@@ -103,7 +103,7 @@ class Delivery:
         self._device_id = info.device_id
         self._window = window
         self._health = health
-        self._health_s = health_s
+        self.health_s = health_s
         self._health_due = 0.0
         self._born = False
         self._outbox: deque[Outgoing] = deque()
@@ -248,8 +248,11 @@ class Delivery:
         now = time.monotonic()
         if now < self._health_due or self._connection.congested:
             return
-        self._health_due = now + self._health_s
-        health = self._health(self._store.backlog())
+        self._health_due = now + self.health_s
+        refused, reason = self._store.refused()
+        health = msgspec.structs.replace(
+            self._health(self._store.backlog()), results_refused=refused, refusal=reason
+        )
         self._connection.send_and_forget(self.topic("health"), encode(health))
 
 

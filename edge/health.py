@@ -89,6 +89,7 @@ class Progress:
         self._refused: Counter[str] = Counter()
         self._stages: dict[str, float] = {}
         self._specimen_id: str | None = None
+        self._notices: dict[str, str] = {}
 
     def field(self, stages_ms: dict[str, float]) -> None:
         """Note a field and how long each stage took."""
@@ -108,6 +109,14 @@ class Progress:
         """Note which specimen is being counted, if any."""
         with self._lock:
             self._specimen_id = specimen_id
+
+    def notice(self, about: str, text: str | None) -> None:
+        """Let the operator know, in every health message until it is None again. One a matter."""
+        with self._lock:
+            if text is None:
+                self._notices.pop(about, None)
+            else:
+                self._notices[about] = text
 
     def health(self, device_id: str, machine: Machine, backlog: int) -> Health:
         """Give the message. Frames a second are those since it was last asked for."""
@@ -132,6 +141,7 @@ class Progress:
                 frames_per_second=round(rate, 2),
                 stages_ms={stage: round(mean, 3) for stage, mean in self._stages.items()},
                 specimen_id=self._specimen_id,
+                notices=dict(self._notices),
             )
 
 

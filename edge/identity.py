@@ -55,6 +55,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def clock_offset_s() -> float:
+    """Give the clock minus the monotonic one: constant until somebody sets the clock."""
+    return time.time() - time.monotonic()
+
+
 @cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None)

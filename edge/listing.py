@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.bundle import read_bundle
-from edge.errors import StoreError
+from edge.errors import ConfigError, StoreError
 from edge.rejection import OTHER, TOO_FAR
 from edge.runtime import installed
 
@@ -136,6 +138,43 @@ def list_results(path: Path, specimen: str | None) -> int:
             print(*row, sep="\t")  # noqa: T201
     if console.is_terminal:
         console.print(table)
+    from edge.store import Store  # noqa: PLC0415
+
+    with Store.open(path) as store:
+        refused, reason = store.refused()
+        waiting = store.backlog()
+    if waiting:
+        text = f"{waiting} of them wait for the broker"
+        text += f"; {refused} it has refused, the last one: {reason}" if refused else ""
+        print(f"leukoscope: {text}", file=sys.stderr)  # noqa: T201
+    return 0
+
+
+def republish_results(path: Path, since: str | None, specimen: str | None) -> int:
+    """Let what was delivered wait again, for the daemon to send as historical; say how many those are.
+
+    since: ISO 8601; without a zone it is meant as this machine has it. Raises StoreError, ConfigError.
+    """
+    from edge.store import Store  # noqa: PLC0415
+
+    if since is None and specimen is None:
+        raise ConfigError("results republish: say which: --since TIME, --specimen ID, or both")
+    try:
+        moment = None if since is None else datetime.fromisoformat(since).astimezone()
+    except (ValueError, OverflowError):
+        raise ConfigError(
+            f"--since {since}: is no time; write it as 2026-05-01 or 2026-05-01T08:00Z"
+        ) from None
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no result store; has the daemon run yet?")
+    with Store.open(path) as store:
+        known = [entry.specimen_id for entry in store.specimens()]
+        if specimen is not None and specimen not in known:
+            raise StoreError(f"{path}: holds no specimen {specimen}; it has {', '.join(known) or 'none'}")
+        count = store.republish(since=moment, specimen_id=specimen)
+    what = "1 result waits" if count == 1 else f"{count} results wait"
+    when = "by a running daemon within 5 minutes, else by its next run"
+    print(f"{what} to be sent again as historical: {when}")  # noqa: T201
     return 0
 
 

@@ -214,6 +214,13 @@ class Health(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukosc
     specimen_id: Annotated[
         str | None, Meta(description="that is being counted; null: frames are looked at and not counted")
     ] = None
+    notices: Annotated[
+        dict[str, str], Meta(description="what an operator must know: paused, a store that was damaged")
+    ] = {}
+    results_refused: Annotated[
+        int, Meta(ge=0, description="of the backlog: the broker does not take them")
+    ] = 0
+    refusal: Annotated[str | None, Meta(description="why it did not take the last of them")] = None
 
 
 class Response(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.response/1"):

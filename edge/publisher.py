@@ -13,17 +13,19 @@ import socket
 import threading
 import time
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.commands import Commands
 from edge.connection import CONNECT_S, WINDOW, Connection, ConnectionLostError
 from edge.delivery import Delivery, Mailbox, status_message
-from edge.errors import ConfigError, StoreError
+from edge.errors import StoreError
+from edge.secrets import password, tls_context
 from edge.store import Store
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from edge.commands import Obey
     from edge.config import MqttConfig
@@ -67,14 +69,16 @@ class Publisher:
         self._fruitless = 0
         self._problem: str | None = None
         self._password: str | None = None
+        self._tls: ssl.SSLContext | None = None
         self._ears, self._mouth = socket.socketpair()
         self._ears.setblocking(False)
         self._mouth.setblocking(False)
+        self._delivery: Delivery | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
         """Connect, and go on trying for as long as it takes. Raises BrokerError where trying is in vain."""
-        self._password = _password(self._config)
+        self._password, self._tls = password(self._config), tls_context(self._config)
         self._thread.start()
 
     def notify(self) -> None:
@@ -90,6 +94,13 @@ class Publisher:
         """
         self._mailbox.put(differential, event)
         self._wake()
+
+    def reconfigure(self, config: MqttConfig) -> None:
+        """Take over what may change: how often health is said. From any thread."""
+        self._config = config
+        delivery = self._delivery
+        if delivery is not None:
+            delivery.health_s = config.health_s
 
     def close(self, drain_s: float) -> int:
         """Wait until all is acknowledged or the time is up, say offline, and give how many results remain.
@@ -128,7 +139,9 @@ class Publisher:
                 self._report(str(error))
             except Exception as error:  # noqa: BLE001 (whatever a broker sends: delivering must go on)
                 self._report(f"{type(error).__name__}: {error}")
-            if time.monotonic() - began > _STEADY_S:
+            # Two devices of one name throw each other out, each for as long as the other one rests: without
+            # the second condition neither would ever come to the longest pause.
+            if time.monotonic() - began > max(_STEADY_S, 2 * pause):
                 pause = self._backoff_s[0]
             self._rest(pause)
             pause = min(2 * pause, self._backoff_s[1])
@@ -172,11 +185,12 @@ class Publisher:
             f"leukoscope-{device_id}",
             self._password,
             will=status_message(device_id, "offline"),
+            tls=self._tls,
             command_topic=f"leukoscope/{device_id}/cmd/#",
         )
         # Not durable: a delivery mark that is lost in a power cut costs a second delivery, no result.
         with closing(connection), Store.open(self._store_path, durable=False) as store:
-            delivery = Delivery(
+            self._delivery = delivery = Delivery(
                 connection,
                 store,
                 self._mailbox,
@@ -231,15 +245,3 @@ class Publisher:
             self._fruitless = _SUSPICIOUS
             log.warning("field %s is set aside: the broker hangs up when it is offered", lost[0])
             store.mark_refused(lost[0], "the broker ended the connection each time this field was offered")
-
-
-def _password(config: MqttConfig) -> str | None:
-    if not config.password_file:
-        return None
-    if not config.username:
-        raise ConfigError("mqtt.password_file is set, but mqtt.username is not: MQTT needs both")
-    try:
-        return Path(config.password_file).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(f"{config.password_file}: the MQTT password cannot be read: {reason}") from None

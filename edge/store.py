@@ -7,7 +7,7 @@ stays until the broker has it. A `Store` is one connection: it belongs to the th
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import msgspec
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
+    from datetime import datetime
     from pathlib import Path
 
     from edge.specimen import Specimen
@@ -123,12 +124,14 @@ class Store:
             time.monotonic(),
             msgspec.json.encode(tally(field)),
             msgspec.json.encode(field),
+            None if field.clock_synced else identity.clock_offset_s(),
         )
         with self._transaction():
             added = self._db.execute(
                 "INSERT INTO fields"
-                " (sequence, field_id, specimen_id, source_id, run_id, committed_s, tally, payload)"
-                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS"
+                " (sequence, field_id, specimen_id, source_id, run_id, committed_s, tally, payload,"
+                " clock_offset_s)"
+                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE NOT EXISTS"
                 " (SELECT 1 FROM specimens WHERE id = ?3 AND state = 'discarded')"
                 " ON CONFLICT (specimen_id, source_id) DO NOTHING",
                 values,
@@ -211,7 +214,100 @@ class Store:
         and what it counted, so that it is never counted again.
         """
         limit = stamp(timedelta(days=retention_days))
+        dropped = 0
+        while batch := self._drop(_PAGE, limit):
+            dropped += batch
+        return dropped
+
+    def republish(self, *, since: datetime | None = None, specimen_id: str | None = None) -> int:
+        """Let what was delivered wait again, and give the number: it goes out once more, as historical.
+
+        since: what was captured then or later. What was pruned is gone from here.
+        """
+        conditions, values = ["delivered_at IS NOT NULL", "payload IS NOT NULL"], []
+        if since is not None:
+            conditions.append(
+                "julianday(json_extract(CAST(payload AS TEXT), '$.captured_at')) >= julianday(?)"
+            )
+            values.append(since.astimezone(UTC).isoformat())
+        if specimen_id is not None:
+            conditions.append("specimen_id = ?")
+            values.append(specimen_id)
+        where = " AND ".join(conditions)
         with self._transaction():
-            return self._db.execute(
-                "UPDATE fields SET payload = NULL WHERE delivered_at < ? AND payload IS NOT NULL", (limit,)
-            ).rowcount
+            # Of no process that runs: that makes it historical, however soon it is sent.
+            query = f"UPDATE fields SET delivered_at = NULL, error = NULL, run_id = '' WHERE {where}"  # noqa: S608
+            return self._db.execute(query, values).rowcount
+
+    def refused(self) -> tuple[int, str | None]:
+        """Count the fields that the broker does not take, and give the reason of the last one."""
+        with self._reading():
+            count, _, reason = self._db.execute(
+                "SELECT count(*), max(sequence), error FROM fields"  # the error is the one of the maximum
+                " WHERE delivered_at IS NULL AND error IS NOT NULL"
+            ).fetchone()
+        return int(count), reason
+
+    # Room and time
+
+    def used_bytes(self) -> int:
+        """Give what the results take of the file, which does not shrink when some are dropped."""
+        with self._reading():
+            pages, free, size = (
+                int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return (pages - free) * size
+
+    def drop_oldest_delivered(self, limit: int) -> int:
+        """Drop the cells of at most `limit` fields that the broker has, the oldest first; give their number.
+
+        As with `prune`, what they counted stays.
+        """
+        return self._drop(limit, "")
+
+    def _drop(self, limit: int, before: str) -> int:
+        with self._transaction():
+            self._db.execute(
+                "CREATE TEMP TABLE dropped AS SELECT * FROM fields WHERE delivered_at IS NOT NULL"
+                " AND payload IS NOT NULL AND (?1 = '' OR delivered_at < ?1) ORDER BY sequence LIMIT ?2",
+                (before, limit),
+            )
+            # Out and in again: a row that only shrinks leaves its page as it is, and the room to nobody.
+            count = self._db.execute("DELETE FROM fields WHERE sequence IN (SELECT sequence FROM dropped)")
+            self._db.execute("UPDATE dropped SET payload = NULL")
+            self._db.execute("INSERT INTO fields SELECT * FROM dropped")
+            self._db.execute("DROP TABLE dropped")
+        return count.rowcount
+
+    def correct_times(self, offset_s: float) -> int:
+        """Set right what was captured on this boot before the clock was, and give the number.
+
+        offset_s: clock minus monotonic clock, now that the clock is right. What was delivered or is of an
+        earlier boot keeps its time, which says of itself that it is not to be trusted.
+        """
+        corrected, after = 0, -1
+        while True:
+            with self._transaction():
+                rows = self._db.execute(
+                    "SELECT sequence, payload, clock_offset_s FROM fields WHERE clock_offset_s IS NOT NULL"
+                    " AND delivered_at IS NULL AND sequence > ? ORDER BY sequence LIMIT ?",
+                    (after, _PAGE),
+                ).fetchall()
+                for sequence, payload, before_s in rows:
+                    after = sequence
+                    try:
+                        field = decode_field(payload)
+                        if field.boot_id != identity.boot_id():
+                            continue
+                        captured_at = field.captured_at + timedelta(seconds=offset_s - before_s)
+                    except (msgspec.MsgspecError, OverflowError):
+                        continue  # delivering names what cannot be read
+                    right = msgspec.structs.replace(field, captured_at=captured_at, clock_synced=True)
+                    self._db.execute(
+                        "UPDATE fields SET payload = ?, clock_offset_s = NULL WHERE sequence = ?",
+                        (msgspec.json.encode(right), sequence),
+                    )
+                    corrected += 1
+            if len(rows) < _PAGE:
+                return corrected

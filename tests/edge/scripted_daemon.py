@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,10 +16,13 @@ from edge.daemon import Daemon
 
 
 class SlowAnalyzer(ScriptedAnalyzer):
-    """As slow as a Pi."""
+    """As slow as a Pi, and hanging for good at the field of the number in HANG_AT."""
+
+    _fields = 0
 
     def analyze(self, pixels):
-        time.sleep(0.01)
+        self._fields += 1
+        time.sleep(3600 if str(self._fields) == os.environ.get("HANG_AT") else 0.01)
         return super().analyze(pixels)
 
 
@@ -26,6 +30,8 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     sys.exit(
         Daemon(
-            load_config(Path(sys.argv[1])), load=lambda _: Model(SlowAnalyzer(), LABELS, MODEL, "slow")
+            load_config(Path(sys.argv[1])),
+            load=lambda _: Model(SlowAnalyzer(), LABELS, MODEL, "slow"),
+            reload=lambda: load_config(Path(sys.argv[1])),
         ).run()
     )

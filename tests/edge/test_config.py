@@ -66,6 +66,12 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path, text, sentence):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("depth", [100, 300, 480, 5000])
+def test_a_file_that_is_nested_without_end(tmp_path, depth):
+    with pytest.raises(ConfigError):
+        load_config(written(tmp_path, SMALLEST + "deep = " + "[" * depth + "]" * depth))
+
+
 def test_a_file_that_is_not_there_or_no_text(tmp_path):
     with pytest.raises(ConfigError, match="there is no such configuration file"):
         load_config(tmp_path / "none.toml")

@@ -76,9 +76,19 @@ def stored(config: Config, specimen: str = "S") -> list:
 def toml(config: Config, path: Path) -> Path:
     """Write a configuration as a file. JSON's strings, numbers and lists are TOML as well."""
     plain = msgspec.to_builtins(config)
-    lines = [f"device_id = {json.dumps(plain.pop('device_id'))}"]
-    for section, values in plain.items():
-        lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    plain["mqtt"] = {key: value for key, value in plain["mqtt"].items() if value is not None}
+    sections = {name: values for name, values in plain.items() if isinstance(values, dict)}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in plain.items() if name not in sections]
+    for section, values in sections.items():
+        nested = {
+            f"{section}.{key}": values.pop(key) for key in list(values) if isinstance(values[key], dict)
+        }
+        sections_of_it = {section: values, **nested}
+        lines += [
+            line
+            for name, entries in sections_of_it.items()
+            for line in (f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in entries.items()))
+        ]
     path.write_text("\n".join(lines) + "\n")
     return path
 

@@ -83,6 +83,7 @@ def test_login(idle_broker, device, tmp_path):
     idle_broker.start(f"password_file {users}", anonymous=False)
     device.add(1)
     password.write_text("wrong\n")
+    password.chmod(0o600)
     device.start(idle_broker, username="me", password_file=str(password))
     time.sleep(0.5)
     assert device.close(0.3) == 1

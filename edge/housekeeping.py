@@ -1,0 +1,80 @@
+"""What the daemon does for its store between frames: age, size, times from before the clock was set."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from edge import identity
+
+if TYPE_CHECKING:
+    from edge.config import StoreConfig
+    from edge.store import Store
+
+log = logging.getLogger(__name__)
+
+_PRUNE_S = 3600.0
+_LOOK_S = 5.0  # the size and the clock are asked no more often
+_BATCH = 200
+
+
+class Housekeeping:
+    """Keeps a store within its limits. For the thread that the store belongs to."""
+
+    def __init__(self, config: StoreConfig, store: Store) -> None:
+        self.config = config
+        self._store = store
+        self._prune_at = self._look_at = 0.0
+        self._synced = False
+        self._full: str | None = None
+
+    def tidy(self) -> str | None:
+        """Do what is due. Give a sentence where nothing more may be stored, else None. Raises StoreError.
+
+        Only what the broker has is ever dropped, the oldest first. Where all that is left still waits,
+        counting has to wait, too: a field that is not analysed is still on the slide, one dropped is gone.
+        """
+        now = time.monotonic()
+        if now < self._look_at:
+            return self._full
+        self._look_at = now + _LOOK_S
+        self._set_times_right()
+        if now >= self._prune_at:
+            self._prune_at = now + _PRUNE_S
+            self._prune()
+        self._full = self._make_room()
+        return self._full
+
+    def _prune(self) -> None:
+        # With a clock that stands in 1970 or 2076, an age means nothing.
+        if not identity.clock_synced():
+            return
+        dropped = self._store.prune(self.config.retention_days)
+        if dropped:
+            log.info("%d results older than %g days are dropped", dropped, self.config.retention_days)
+
+    def _make_room(self) -> str | None:
+        limit = self.config.max_mb * 1e6
+        if not limit:
+            return None
+        dropped = 0
+        while self._store.used_bytes() > limit:
+            batch = self._store.drop_oldest_delivered(_BATCH)
+            dropped += batch
+            if not batch:
+                return (
+                    f"the store is full: store.max_mb = {self.config.max_mb:g} is reached and "
+                    "nothing of it is delivered; counting goes on when the broker has taken some"
+                )
+        if dropped:
+            log.warning("the store was full: the cells of %d delivered results are dropped", dropped)
+        return None
+
+    def _set_times_right(self) -> None:
+        if self._synced or not identity.clock_synced():
+            return
+        self._synced = True
+        corrected = self._store.correct_times(identity.clock_offset_s())
+        if corrected:
+            log.info("the clock is set: the times of %d results are corrected", corrected)

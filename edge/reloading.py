@@ -1,0 +1,44 @@
+"""SIGHUP: the configuration is read anew; what can change while it runs does, what cannot is named."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from edge.config import Config
+
+log = logging.getLogger(__name__)
+
+RELOADABLE = frozenset({"log_level", "mqtt.drain_s", "mqtt.health_s", "store.retention_days", "store.max_mb"})
+"""Keys whose change needs no restart."""
+
+
+def take_over(running: Config, read: Config) -> Config:
+    """Give the running configuration with what may change now, and name in the log what may not."""
+    old, new = _flat(running), _flat(read)
+    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    stuck = [key for key in changed if key not in RELOADABLE]
+    taken = [key for key in changed if key in RELOADABLE]
+    if stuck:
+        log.warning("needs a restart to take effect: %s", ", ".join(stuck))
+    log.info("configuration reloaded; changed: %s", ", ".join(taken) or "nothing")
+    replace = msgspec.structs.replace
+    return replace(
+        running,
+        log_level=read.log_level,
+        mqtt=replace(running.mqtt, drain_s=read.mqtt.drain_s, health_s=read.mqtt.health_s),
+        store=replace(running.store, retention_days=read.store.retention_days, max_mb=read.store.max_mb),
+    )
+
+
+def _flat(config: Config) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for section, value in msgspec.to_builtins(config).items():
+        if isinstance(value, dict):
+            flat |= {f"{section}.{key}": entry for key, entry in value.items()}
+        else:
+            flat[section] = value
+    return flat

@@ -1,0 +1,191 @@
+"""Disks, clocks and brokers at their worst, with real processes; what must hold each time."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from mqtt_partners import MOSQUITTO, PATIENCE_S, wait_for
+from test_daemon import SCRIPTED, changed, config, images, spawn, stored, toml  # noqa: F401 (fixtures)
+
+from edge.errors import ConfigError
+
+
+def finish(config, path, log) -> int:  # noqa: F811
+    with spawn(SCRIPTED, toml(config, path), log) as daemon:
+        return daemon.wait(PATIENCE_S)
+
+
+def one_sentence(log: Path) -> str:
+    told = log.read_text()
+    return told.strip().splitlines()[-1]
+
+
+def test_a_store_overwritten_with_rubbish(tmp_path, config, broker, listen):  # noqa: F811
+    listener = listen(broker)
+    store = Path(config.store.path)
+    store.write_bytes(b"\x13rubbish" * 4000)
+    assert finish(config, tmp_path / "device.toml", tmp_path / "log") == 0
+    wait_for(lambda: len(listener.fields()) == 12, "all fields")
+    assert len(list(tmp_path.glob("results.db.damaged-*"))) == 1
+    assert "the result store was damaged" in (tmp_path / "log").read_text()
+    assert any("damaged" in health.notices.get("store", "") for health in listener.of("health"))
+
+
+def test_a_full_disk_for_real(tmp_path, config, broker, listen):  # noqa: F811
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", disk], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        listener = listen(broker)
+        full = changed(config, "store", path=str(disk / "results.db"))
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(1_350_000))
+        log = tmp_path / "log"
+        assert finish(full, tmp_path / "device.toml", log) == 1
+        assert "disk is full" in one_sentence(log)
+        before = len(listener.fields())
+        ballast.unlink()
+        assert finish(full, tmp_path / "device.toml", log) == 0
+        wait_for(lambda: len(listener.fields()) == 12, "all fields")
+        assert before < 12
+        assert listener.counted() == 12
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.parametrize("years", ["-50y", "+50y"])
+def test_a_clock_that_is_50_years_off(tmp_path, config, broker, listen, years):  # noqa: F811
+    faketime = shutil.which("faketime")
+    if faketime is None:
+        pytest.skip("faketime is not installed")
+    listener = listen(broker)
+    command = [faketime, "-m", "-f", years, *SCRIPTED]
+    environment_ok = subprocess.run([faketime, "-m", "-f", years, "date"], capture_output=True, check=False)
+    if environment_ok.returncode:
+        pytest.skip("faketime does not work here")
+    with spawn(command, toml(config, tmp_path / "device.toml"), tmp_path / "log") as daemon:
+        assert daemon.wait(PATIENCE_S) == 0
+    wait_for(lambda: len(listener.fields()) == 12, "all fields")
+    fields = list(listener.fields().values())
+    assert [f.sequence for f in fields] == list(range(1, 13))
+    assert listener.counted() == 12
+
+
+class Trap:
+    """Something on a port that is no broker: `how` says what it does with who connects."""
+
+    def __init__(self, how: str) -> None:
+        self.attempts: list[float] = []
+        self._how = how
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.host, self.port = self._socket.getsockname()
+        self._kept: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = self._socket.accept()
+                self.attempts.append(time.monotonic())
+                if self._how == "refuses":  # CONNACK: not authorised
+                    caller.recv(1000)
+                    caller.sendall(b"\x20\x03\x00\x87\x00")
+                    caller.close()
+                elif self._how == "drops":
+                    caller.close()
+                else:
+                    self._kept.append(caller)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        for each in (self._socket, *self._kept):
+            each.close()
+
+
+@pytest.mark.parametrize("how", ["refuses", "never answers", "drops"])
+def test_a_broker_that(tmp_path, config, how, idle_broker, listen):  # noqa: F811
+    trap = Trap(how)
+    lost = changed(config, "mqtt", host=trap.host, port=trap.port, drain_s=1.5)
+    try:
+        assert finish(lost, tmp_path / "device.toml", tmp_path / "log") == 3
+    finally:
+        trap.close()
+    assert 1 <= len(trap.attempts) <= 5, "it is not hammered"
+    assert len(stored(config)) == 12, "counting does not wait for it"
+    idle_broker.start()
+    listener = listen(idle_broker)
+    assert finish(config, tmp_path / "device.toml", tmp_path / "log") == 0
+    wait_for(lambda: len(listener.fields()) == 12, "all fields")
+
+
+def test_two_devices_of_one_name_do_not_throw_each_other_out_fast(broker, device, tmp_path, listen):
+    listener = listen(broker)
+    device.start(broker, backoff_s=(0.2, 3.0))
+    other = type(device)(tmp_path / "other")
+    other.start(broker, backoff_s=(0.2, 3.0))
+    time.sleep(4)
+    said = sum(status.state == "online" for status in listener.of("status"))
+    device.add(3)
+    other.add(3)
+    wait_for(lambda: len(listener.fields()) == 6, "both devices' fields")
+    other.close(0)
+    other.store.close()
+    assert said <= 12, "they take turns, ever more slowly"
+
+
+@pytest.mark.skipif(
+    shutil.which("openssl") is None or MOSQUITTO is None, reason="openssl or mosquitto is missing"
+)
+def test_tls_with_the_devices_own_certificate(idle_broker, device, tmp_path):
+    pki = tmp_path / "pki"
+    pki.mkdir()
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=pki, check=True, capture_output=True)
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
+    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test CA")
+    for name in ("broker", "device"):
+        more = ("-addext", "subjectAltName=IP:127.0.0.1", "-CA", "ca.pem", "-CAkey", "ca.key")
+        openssl(
+            "req",
+            "-x509",
+            *curve,
+            *more,
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.pem",
+            "-subj",
+            f"/CN={name}",
+        )
+    idle_broker.start(
+        f"cafile {pki}/ca.pem",
+        f"certfile {pki}/broker.pem",
+        f"keyfile {pki}/broker.key",
+        "require_certificate true",
+    )
+    from edge.config import TlsConfig
+
+    ours = TlsConfig(f"{pki}/ca.pem", f"{pki}/device.pem", f"{pki}/device.key")
+    (pki / "device.key").chmod(0o644)
+    with pytest.raises(ConfigError, match="can be read by everybody"):
+        device.start(idle_broker, tls=ours)
+    (pki / "device.key").chmod(0o600)
+    device.publisher = None
+    device.add(30)
+    device.start(idle_broker, tls=ours)
+    assert device.close() == 0
+    device.add(1)
+    device.start(idle_broker, tls=TlsConfig(ours.ca_file))
+    assert device.close(1.0) == 1, "nobody connects without a certificate"

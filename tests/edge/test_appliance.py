@@ -1,0 +1,110 @@
+"""What an installer and an operator see of the store and the secrets: full, read-only, readable by all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mqtt_partners import PATIENCE_S, wait_for
+from samples import cell, field
+from test_daemon import REPOSITORY, SCRIPTED, changed, config, images, spawn, toml  # noqa: F401 (fixtures)
+
+from edge.config import MqttConfig
+from edge.errors import ConfigError
+from edge.secrets import password
+from edge.store import Store
+
+
+def leukoscope(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge.cli", *words]
+    return subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+
+def test_a_full_store_pauses_the_count_says_so_and_goes_on(tmp_path, config, idle_broker, listen):  # noqa: F811
+    with Store.open(Path(config.store.path)) as store:
+        store.start_specimen("T")
+        for number in range(1, 401):
+            store.add(field(number, cell(map_side=20), specimen_id="T"))
+        limit = store.used_bytes() * 0.9e-6
+    path = toml(changed(config, "store", max_mb=limit), tmp_path / "device.toml")
+    log = tmp_path / "log"
+    with spawn(SCRIPTED, path, log) as daemon:
+        wait_for(lambda: "the store is full: store.max_mb" in log.read_text(), "the pause")
+        idle_broker.start()
+        listener = listen(idle_broker)
+        wait_for(lambda: len(listener.fields()) == 412, "what waited and what came after", 60)
+        assert daemon.wait(PATIENCE_S) == 0
+    assert listener.of("health")[0].notices["paused"].startswith("the store is full")
+    with Store.open(Path(config.store.path)) as store:
+        assert len(list(store.tallies("T"))) == 400
+
+
+def test_a_read_only_state_directory(tmp_path, config):  # noqa: F811
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", disk], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        closed = changed(config, "store", path=str(disk / "results.db"))
+        done = leukoscope("run", "--config", str(toml(closed, tmp_path / "device.toml")))
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].endswith("Read-only file system")
+    assert "Traceback" not in done.stderr
+
+
+def test_republish_by_command_and_what_it_refuses(tmp_path, config, broker, listen):  # noqa: F811
+    path = toml(config, tmp_path / "device.toml")
+    with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
+        assert daemon.wait(PATIENCE_S) == 0
+    where = ("results", "republish", "--config", str(path))
+    assert leukoscope(*where).returncode == 2
+    assert "is no time" in leukoscope(*where, "--since", "yesterday").stderr
+    assert leukoscope(*where, "--specimen", "S", "--since", "2099-01-01").stdout.startswith("0 results")
+    assert leukoscope(*where, "--specimen", "S").stdout.startswith("12 results wait")
+    assert "12 of them wait" in leukoscope("results", "list", "--config", str(path)).stderr
+    listener = listen(broker)
+    with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
+        assert daemon.wait(PATIENCE_S) == 0
+    wait_for(lambda: len(listener.fields()) == 12, "all again")
+    assert all(each.historical for each in listener.fields().values())
+
+
+def test_a_password_comes_from_a_closed_file_or_a_credential(tmp_path, monkeypatch):
+    file = tmp_path / "mqtt-password"
+    file.write_text("hush\n")
+    file.chmod(0o644)
+    named = MqttConfig(username="me", password_file=str(file))
+    with pytest.raises(ConfigError, match="chmod 640") as caught:
+        password(named)
+    assert "hush" not in str(caught.value)
+    file.chmod(0o640)
+    assert password(named) == "hush"
+    assert password(MqttConfig(username="me")) is None
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert password(MqttConfig(username="me")) == "hush"
+    assert password(MqttConfig()) is None
+
+
+def test_check_config_names_all_errors_and_looks_at_the_files(tmp_path):
+    path = tmp_path / "f.toml"
+    camera = '[camera]\nkind = "simulated"\n'
+    path.write_text(camera + '[mqtt]\nprot = 1\nport = "x"\n[stoer]\n')
+    done = leukoscope("check-config", str(path))
+    assert done.returncode == 2
+    assert "did you mean port?; mqtt.port: expected `int`, got `str`; stoer is not" in done.stderr
+    path.write_text(camera + '[mqtt]\nusername = "a"\npassword_file = "none"\n')
+    done = leukoscope("check-config", str(path))
+    assert (done.returncode, "password cannot be read" in done.stderr) == (2, True)
+    path.write_text(camera + '[mqtt.tls]\nca_file = "none.pem"\n')
+    done = leukoscope("check-config", str(path))
+    assert (done.returncode, "mqtt.tls.ca_file cannot be used" in done.stderr) == (2, True)
+    assert '"$schema"' in leukoscope("check-config", "--schema").stdout

@@ -1,0 +1,162 @@
+"""Kills and outages by the dozen; by the hundred with LEUKOSCOPE_SOAK=1 (`make soak`)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from mqtt_partners import wait_for
+from test_daemon import SCRIPTED, changed, config, draw, images, spawn, stored, toml  # noqa: F401 (fixtures)
+
+from edge import commands
+from edge.bundle import read_bundle
+from edge.cameras.replay import read_image
+from edge.config import SHIPPED_MODEL, load_config
+from edge.errors import BundleError, ConfigError, UnreadableFrameError
+from edge.health import Machine
+
+SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
+KILLS, BROKER_KILLS = (200, 50) if SOAK else (8, 2)
+RESULTS = 10_000 if SOAK else 600
+EXAMPLES = 10_000 if SOAK else 100
+PATIENCE_S = 120.0
+
+pytestmark = pytest.mark.timeout(3600 if SOAK else 300)
+
+
+def test_kills_of_the_daemon_and_of_the_broker(tmp_path, config, idle_broker, listen, images):  # noqa: F811
+    pictures = 12 + 5 * KILLS
+    draw(images, pictures - 12, start=12)
+    idle_broker.start()
+    listener = listen(idle_broker)
+    path = toml(config, tmp_path / "device.toml")
+    rng = random.Random(7)  # noqa: S311
+    broker_dies = set(rng.sample(range(KILLS), BROKER_KILLS))
+    for kill in range(KILLS):
+        with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
+            time.sleep(rng.uniform(0.2, 0.6))
+            if kill in broker_dies:
+                idle_broker.save()
+                idle_broker.kill()
+                time.sleep(rng.uniform(0, 0.1))
+            daemon.kill()
+        if kill in broker_dies:
+            idle_broker.start()
+        if Path(config.store.path).exists():
+            with contextlib.closing(sqlite3.connect(config.store.path)) as store:
+                assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
+        assert daemon.wait(PATIENCE_S) == 0
+    fields = stored(config)
+    assert len({each.source for each in fields}) == len(fields) == pictures
+    wait_for(lambda: set(listener.fields()) == {each.field_id for each in fields}, "all", PATIENCE_S)
+    wait_for(lambda: listener.state("result/differential") == "final", "the end", PATIENCE_S)
+    final = listener.of("result/differential")[-1]
+    assert (final.fields, final.counted) == (pictures, pictures)
+    assert not list(tmp_path.glob("*damaged*"))
+
+
+def test_an_outage_of_many_results(idle_broker, device, listen):
+    machine = Machine(Path("/"))
+    device.start(idle_broker)
+    device.add(50)
+    before = machine.memory_rss_mb()
+    ids = [*device.add(RESULTS)]
+    device.say_differential()
+    grown = machine.memory_rss_mb() - before
+    idle_broker.start()
+    listener = listen(idle_broker)
+    began = time.monotonic()
+    wait_for(lambda: listener.of("result/differential"), "the live count")
+    live_after_s, by_then = time.monotonic() - began, len(listener.fields())
+    wait_for(lambda: len(listener.fields()) == RESULTS + 50, "the backlog", 600)
+    took = time.monotonic() - began
+    assert [name for name in listener.fields() if name in set(ids)] == ids, "oldest first"
+    assert {each.counted for each in listener.of("result/differential")} == {RESULTS + 50}
+    assert by_then < RESULTS, "the live count does not wait for the backlog"
+    assert grown < 30
+    print(f"{RESULTS} results: +{grown:.1f} MB, live after {live_after_s:.2f} s, all after {took:.1f} s")  # noqa: T201
+
+
+def test_bytes_that_reach_the_card_for_each_result(device):
+    def written() -> tuple[int, int]:
+        lines = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+        return int(lines["wchar"]), int(lines["write_bytes"])
+
+    device.add(20)
+    before = written()
+    device.add(500)
+    handed, stored_ = ((now - then) / 500e3 for now, then in zip(written(), before, strict=True))
+    print(f"a result of 1 kB: {handed:.1f} kB handed to the kernel, {stored_:.1f} kB to the disk")  # noqa: T201
+    assert handed < 64
+
+
+fuzzed = settings(
+    max_examples=EXAMPLES,
+    deadline=2000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+SEED_CONFIG = b'device_id = "a"\n[camera]\nkind = "replay"\npaths = ["x"]\n[mqtt]\nport = 1883\n[mqtt.tls]\n'
+
+
+def spoilt(good: bytes) -> st.SearchStrategy[bytes]:
+    """Give bytes of any kind, and good ones cut short or with a piece replaced."""
+    places = st.integers(0, len(good))
+    cut = st.builds(lambda at: good[:at], places)
+    changed_ = st.builds(
+        lambda at, new: good[:at] + new + good[at + len(new) :], places, st.binary(max_size=64)
+    )
+    return st.binary(max_size=2000) | cut | changed_
+
+
+@given(content=spoilt(SEED_CONFIG))
+@fuzzed
+def test_whatever_is_in_a_configuration_file(tmp_path, content):
+    path = tmp_path / "f.toml"
+    path.write_bytes(content)
+    with contextlib.suppress(ConfigError):
+        load_config(path)
+
+
+@example(name="ping", content=b'{"\x80":""}')
+@given(name=st.text(max_size=100), content=spoilt(b'{"correlation_id": "1"}'))
+@fuzzed
+def test_whatever_is_sent_as_a_command(name, content):
+    answer = commands.answer(name, content, device_id="d")
+    assert answer.ok is (answer.error is None)
+
+
+@given(content=spoilt(SHIPPED_MODEL.read_bytes() if SHIPPED_MODEL.is_file() else b"TFL3"))
+@fuzzed
+def test_whatever_is_in_a_bundle(tmp_path, content):
+    path = tmp_path / "f.tflite"
+    path.write_bytes(content)
+    with contextlib.suppress(BundleError):
+        read_bundle(path)
+
+
+def drawn_png() -> bytes:
+    import cv2
+    import numpy as np
+
+    return cv2.imencode(".png", np.full((40, 50, 3), 200, np.uint8))[1].tobytes()
+
+
+@given(content=spoilt(drawn_png()))
+@fuzzed
+def test_whatever_is_in_an_image(tmp_path, content):
+    path = tmp_path / "f.png"
+    path.write_bytes(content)
+    with contextlib.suppress(UnreadableFrameError):
+        assert read_image(path).ndim == 3
+
+
+def test_and_all_that_took_little_memory():
+    assert Machine(Path("/")).memory_rss_mb() < 300

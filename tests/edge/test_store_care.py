@@ -1,0 +1,194 @@
+"""The store over the years: older versions, damage, limits, a clock that comes late."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from samples import cell, field
+
+from edge import database, identity
+from edge.config import StoreConfig
+from edge.errors import StoreError
+from edge.housekeeping import Housekeeping
+from edge.rescue import make_sound
+from edge.store import Store
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "results.db"
+
+
+def filled(path, count: int, **keywords) -> list[str]:
+    with Store.open(path) as store:
+        store.start_specimen("S")
+        fields = [field(store.next_sequence() + n, cell(), **keywords) for n in range(count)]
+        assert all(store.add(each, each.source) for each in fields)
+    return [each.field_id for each in fields]
+
+
+def as_first_version(path) -> None:
+    """Make a store as version 1 did."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript(database._SCHEMA)  # noqa: SLF001
+        db.execute(f"PRAGMA application_id = {database._APPLICATION_ID}")  # noqa: SLF001
+        db.execute("PRAGMA user_version = 1")
+        db.execute("INSERT INTO specimens (id, started_at) VALUES ('S', '2026-01-01')")
+        db.execute(
+            "INSERT INTO fields (sequence, field_id, specimen_id, run_id, committed_s, tally, payload)"
+            " VALUES (7, 'old', 'S', 'r', 1.0, x'7b7d', ?)",
+            (msgspec.json.encode(field(7, cell())),),
+        )
+        db.commit()
+
+
+def test_a_store_of_the_first_version_is_brought_up_with_all_it_holds(path):
+    as_first_version(path)
+    with Store.open(path) as store:
+        assert [row.field_id for row in store.undelivered(9)] == ["old"]
+        assert store.next_sequence() == 8
+        assert store.add(field(8), "new")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1 + len(database.MIGRATIONS),)
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(path, monkeypatch):
+    as_first_version(path)
+    broken = (*database.MIGRATIONS, "CREATE TABLE extra (a);\nINSERT INTO nowhere VALUES (1);\n")
+    with monkeypatch.context() as newer:
+        newer.setattr(database, "MIGRATIONS", broken)
+        newer.setattr(database, "_VERSION", 1 + len(broken))
+        with pytest.raises(StoreError, match="nowhere"):
+            Store.open(path)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    with Store.open(path) as store:
+        assert store.backlog() == 1
+
+
+def test_a_newer_store_is_refused_and_left_alone(path):
+    filled(path, 1)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="newer"):
+        Store.open(path)
+    assert make_sound(path) is None
+
+
+@pytest.mark.parametrize("rubbish", [b"rubbish" * 3000, b"SQLite format 3\0" + b"\xff" * 9000])
+def test_rubbish_is_moved_aside_and_a_new_store_begun(path, rubbish, caplog):
+    path.write_bytes(rubbish)
+    notice = make_sound(path)
+    assert notice is not None
+    assert "damaged" in notice
+    assert notice in caplog.text
+    (aside,) = path.parent.glob("results.db.damaged-*[0-9]")
+    assert aside.read_bytes() == rubbish
+    assert filled(path, 2)
+    assert make_sound(path) is None
+
+
+def test_what_can_be_read_of_a_damaged_store_is_taken_over(path):
+    ids = filled(path, 200)
+    with Store.open(path) as store:
+        store.mark_delivered(ids[:50])
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2 // 4096 * 4096)
+        file.write(b"\xa5" * 3 * 4096)
+    notice = make_sound(path)
+    assert notice is not None
+    with Store.open(path) as store:
+        waiting = [row.field_id for row in store.undelivered(999)]
+        known = [field_id for field_id, _ in store.tallies("S")]
+        assert store.next_sequence() == 201
+    assert f"{len(known)} results" in notice
+    assert len(known) >= 150, "three pages of it were lost"
+    assert waiting == [one for one in known if one in ids[50:]], "in their order, and none anew"
+    assert ids[0] in known
+    assert ids[-1] in known
+
+
+def test_a_sound_store_stays_where_it_is_also_after_a_kill(path):
+    filled(path, 3)
+    with contextlib.closing(sqlite3.connect(path)) as held:
+        held.execute("SELECT * FROM fields").fetchone()
+        filled(path, 0)
+        with Store.open(path) as store:
+            store.add(field(4), "d")
+            assert path.with_name("results.db-wal").stat().st_size
+            assert make_sound(path) is None
+    assert not list(path.parent.glob("*damaged*"))
+
+
+def test_republishing_by_time_and_by_specimen(path):
+    early, late = filled(path, 2)
+    with Store.open(path) as store:
+        store.mark_delivered([early, late])
+        assert store.republish(since=datetime.now(UTC) + timedelta(minutes=1)) == 0
+        assert store.republish(specimen_id="T") == 0
+        assert store.republish(since=datetime.now(UTC) - timedelta(minutes=1), specimen_id="S") == 2
+        assert [row.field_id for row in store.undelivered(9)] == [early, late]
+        assert all(row.run_id != identity.RUN_ID for row in store.undelivered(9)), "historical"
+
+
+def test_a_full_store_drops_the_oldest_delivered_and_never_what_waits(path):
+    ids = filled(path, 600)
+    with Store.open(path) as store:
+        store.mark_delivered(ids[:300])
+        limit = (store.used_bytes() - 60_000) / 1e6
+        keeping = Housekeeping(StoreConfig(str(path), max_mb=limit), store)
+        assert keeping.tidy() is None
+        assert store.backlog() == 300
+        kept = [each.field_id for each in store.fields("S")]
+        assert kept == ids[-len(kept) :], "the oldest went"
+        assert len(list(store.tallies("S"))) == 600, "and still count"
+        reason = Housekeeping(StoreConfig(str(path), max_mb=0.01), store).tidy()
+        assert reason is not None
+        assert "store.max_mb" in reason
+        assert store.backlog() == 300
+        assert [each.field_id for each in store.fields("S")] == ids[300:]
+
+
+@pytest.mark.parametrize("years", [-50, 50])
+def test_times_from_before_the_clock_was_set_are_corrected(path, monkeypatch, years):
+    wrong = 365.25 * 86400 * years
+    with monkeypatch.context() as unset:
+        unset.setattr(identity, "clock_offset_s", lambda: time.time() - time.monotonic() + wrong)
+        with Store.open(path) as store:
+            store.start_specimen("S")
+            taken = datetime.now(UTC)
+            moved = [
+                msgspec.structs.replace(field(n), captured_at=taken + timedelta(seconds=wrong))
+                for n in (1, 2, 3)
+            ]
+            other = msgspec.structs.replace(moved[2], boot_id="an earlier boot")
+            assert all(store.add(each) for each in (*moved[:2], other))
+            store.mark_delivered([moved[0].field_id])
+    monkeypatch.setattr(identity, "clock_synced", lambda: True)
+    with Store.open(path) as store:
+        keeping = Housekeeping(StoreConfig(str(path), retention_days=1), store)
+        assert keeping.tidy() is None
+        said, right, unknown = store.fields("S")
+    assert (said, unknown) == (moved[0], other)
+    assert right.clock_synced
+    assert abs((right.captured_at - taken).total_seconds()) < 5
+
+
+def test_nothing_ages_while_the_clock_is_not_set(path, monkeypatch):
+    ids = filled(path, 1)
+    with Store.open(path) as store:
+        store.mark_delivered(ids)
+        year_2076 = datetime.now(UTC) + timedelta(days=18262)
+        monkeypatch.setattr(identity, "now", lambda: year_2076)
+        monkeypatch.setattr(identity, "clock_synced", lambda: False)
+        Housekeeping(StoreConfig(str(path)), store).tidy()
+        assert len(list(store.fields("S"))) == 1
+        monkeypatch.setattr(identity, "clock_synced", lambda: True)
+        Housekeeping(StoreConfig(str(path)), store).tidy()
+        assert not list(store.fields("S"))
