@@ -101,6 +101,9 @@ def read_bundle(path: Path) -> Bundle:
             start = min((entry.header_offset for entry in archive.infolist()), default=0)
             description = msgspec.json.decode(_member(archive, _DESCRIPTION), type=Description)
             labels = _member(archive, _LABELS).decode().split()
+            unpacked = sum(archive.getinfo(golden.image).file_size for golden in description.goldens)
+            if unpacked > MAX_BYTES:
+                raise ValueError(f"its golden inputs unpack to more than {MAX_BYTES >> 20} MiB")
             images = tuple(_member(archive, golden.image) for golden in description.goldens)
     except (
         zipfile.BadZipFile,

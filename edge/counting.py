@@ -11,6 +11,7 @@ import msgspec
 from edge import identity
 from edge.differential import SpecimenCount, tally
 from edge.messages import FieldResult
+from edge.model_trial import FirstStart
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,12 +68,13 @@ class FieldAnalyzer(Protocol):
 
 
 class Model(NamedTuple):
-    """An analyzer, and what is known of the model behind it."""
+    """An analyzer, what is known of the model behind it, and who is told that it works."""
 
     analyzer: FieldAnalyzer
     labels: tuple[str, ...]
     reference: ModelReference
     runtime: str
+    first_start: FirstStart = FirstStart()
 
 
 class Counting:

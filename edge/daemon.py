@@ -26,6 +26,7 @@ from edge.database import claim
 from edge.errors import UnreadableFrameError
 from edge.health import Machine, Progress
 from edge.messages import Info
+from edge.model_trial import load_chosen
 from edge.publisher import Publisher
 from edge.store import Store
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from edge.cameras import Camera
     from edge.config import CameraConfig, Config
+    from edge.model_trial import FirstStart
 
 log = logging.getLogger(__name__)
 
@@ -46,17 +48,21 @@ _PAUSE_S = 0.1
 
 
 def load_model(config: Config) -> Model:
-    """Load the configured bundle. Raises BundleError, NoRuntimeError."""
+    """Load the bundle that is to answer. Raises BundleError, NoRuntimeError."""
     from edge.analyzer import Analyzer  # noqa: PLC0415 (OpenCV and a runtime: only who needs them loads them)
     from edge.classifier import Classifier  # noqa: PLC0415
 
-    choice = config.model
-    classifier = Classifier.load(choice.bundle, threads=choice.threads, runtime=choice.runtime)
-    masking = config.masking
-    analyzer = Analyzer(
-        classifier, masking.recipe, micrometres_per_pixel=masking.micrometres_per_pixel or None
-    )
-    return Model(analyzer, classifier.assessed, classifier.reference, classifier.runtime_name)
+    choice, masking = config.model, config.masking
+
+    def load(path: Path) -> Model:
+        classifier = Classifier.load(path, threads=choice.threads, runtime=choice.runtime)
+        analyzer = Analyzer(
+            classifier, masking.recipe, micrometres_per_pixel=masking.micrometres_per_pixel or None
+        )
+        return Model(analyzer, classifier.assessed, classifier.reference, classifier.runtime_name)
+
+    model, first_start = load_chosen(config, load)
+    return model._replace(first_start=first_start)
 
 
 def run_daemon(config: Config) -> int:
@@ -101,6 +107,7 @@ class Daemon:
         model = self._load(config)
         path = Path(config.store.path)
         with ExitStack() as stack:
+            stack.enter_context(model.first_start)
             stack.enter_context(self._signals())
             camera = stack.enter_context(closing(self._open_camera(config.camera)))
             stack.enter_context(claim(path))
@@ -115,7 +122,8 @@ class Daemon:
             try:
                 publisher.start()
                 with self._interrupting(camera):
-                    self._read(camera, Counting(config, model, store, publisher, self._progress))
+                    counting = Counting(config, model, store, publisher, self._progress)
+                    self._read(camera, counting, model.first_start)
             finally:
                 remaining = publisher.close(config.mqtt.drain_s)
                 self._tell_what_is_kept(remaining)
@@ -133,7 +141,7 @@ class Daemon:
             where = self._config.store.path
             log.error("%s kept in %s and will be sent when the broker at %s answers", what, where, broker)
 
-    def _read(self, camera: Camera, counting: Counting) -> None:
+    def _read(self, camera: Camera, counting: Counting, first_start: FirstStart) -> None:
         in_a_row = 0
         while not self._stopping:
             try:
@@ -151,6 +159,7 @@ class Daemon:
             in_a_row = 0
             self._frames += 1
             counting.take(frame)
+            first_start.passed()
         if not self._stopping and self._frames:
             counting.finish()
 
@@ -165,6 +174,7 @@ class Daemon:
                 "paho-mqtt": paho.mqtt.__version__,
             },
             model=model.reference,
+            model_notice=model.first_start.notice,
             labels=model.labels,
             capabilities=tuple(f"cmd/{name}" for name in commands.NAMES),
             config=self._config.without_secrets(),
