@@ -26,6 +26,7 @@ ready() { [ "$(property ActiveState)" = active ]; }
 answered() { [ -e $state/answer ]; }
 restarted() { [ "$(property NRestarts)" -gt 0 ]; }
 says() { python3 -c 'import json, sys; it = json.load(open("/var/lib/leukoscope/answer")); sys.exit(not eval(sys.argv[1]))' "$1"; }
+log() { journalctl --boot --unit leukoscope --no-pager -o short-monotonic | tail -"$1" | sed 's/^/-- log: /'; }
 logged() { journalctl --quiet --boot --unit leukoscope --grep "$1" >/dev/null; }
 
 modprobe vivid || echo "-- no vivid: the camera is not checked"
@@ -33,6 +34,7 @@ udevadm settle
 echo "-- $(uname -r), $(systemctl --version | head -1)"
 check "udev has nothing against the rules" bash -c '! journalctl --quiet --boot --unit systemd-udevd | grep -i 70-leukoscope'
 check "the unit reaches ready" until_ 180 ready
+ready || { log 60 && echo "FAIL: without it there is nothing to see" && exit; }
 check "it runs as its own user" [ "$(ps_user=$(stat -c %U /proc/"$(property MainPID)"); echo "$ps_user")" = leukoscope ]
 check "the state is its own, and closed to others" [ "$(stat -c '%U %G %a' $state)" = "leukoscope leukoscope 750" ]
 check "the results are there" until_ 60 [ -s $state/results.db ]
@@ -90,5 +92,5 @@ comm -13 /srv/before /tmp/after | grep -vE '^\./(dev|run|var/(log|cache|tmp|lib/
 sed 's/^/-- left: /' /tmp/left
 check "nothing is left" [ ! -s /tmp/left ]
 check "nobody is left" bash -c '! id leukoscope 2>/dev/null'
-journalctl --boot --unit leukoscope --no-pager -o cat | tail -40 | sed 's/^/-- log: /'
+log 40
 echo "ok: all was tried"
