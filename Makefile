@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRAS := demo,trainer,test,tflite-runtime
 
-.PHONY: demo test soak check format schema bench clean
+.PHONY: demo test soak check format schema bench boot-test clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/leukoscope demo $(DEMO)
@@ -38,6 +38,11 @@ schema: $(VENV)/.demo
 bench: $(VENV)/.demo
 	@$(BIN)/leukoscope-bench $(BENCH)
 
+# The device in an emulated machine, under a real systemd. Needs root on Debian, a network, 6 GB and some minutes.
+BOOT_DIR ?= /var/tmp/leukoscope-boot
+boot-test:
+	tests/firmware_config/boot/boot_test.sh $(BOOT_DIR)
+
 # A virtual environment with only what runs the device and the demo. mosquitto is wanted, not needed: the demo
 # has a broker of its own.
 $(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
@@ -47,6 +52,7 @@ $(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@firmware_config/apt_need.sh mosquitto:mosquitto mosquitto_sub:mosquitto-clients || echo "tests of a real broker will be skipped"
+	@firmware_config/apt_need.sh shellcheck:shellcheck openssl:openssl || echo "tests that want them will be skipped"
 	$(PIP) install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@ $(VENV)/.demo
 

@@ -104,7 +104,7 @@ def read_bundle(path: Path) -> Bundle:
             start = min((entry.header_offset for entry in archive.infolist()), default=0)
             description = msgspec.json.decode(_member(archive, _DESCRIPTION), type=Description)
             labels = _member(archive, _LABELS).decode().split()
-            images = tuple(_member(archive, golden.image) for golden in description.goldens)
+            images = _images(archive, description)
     except (
         zipfile.BadZipFile,
         KeyError,
@@ -161,3 +161,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     if entry.file_size > MAX_BYTES:
         raise ValueError(f"{name} unpacks to more than {MAX_BYTES >> 20} MiB")
     return archive.read(entry)
+
+
+def _images(archive: zipfile.ZipFile, description: Description) -> tuple[bytes, ...]:
+    unpacked = sum(archive.getinfo(golden.image).file_size for golden in description.goldens)
+    if unpacked > MAX_BYTES:
+        raise ValueError(f"its golden inputs unpack to more than {MAX_BYTES >> 20} MiB")
+    return tuple(_member(archive, golden.image) for golden in description.goldens)

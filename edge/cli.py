@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge import __version__
 from edge.errors import LeukoscopeError
+from edge.model_cli import add_model_commands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,10 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--schema", action="store_true", help="print the JSON Schema of a configuration")
     check.set_defaults(run=_check_config)
 
-    model = commands.add_parser("model", help="look at a model bundle, or prove that it works here")
-    model.add_argument("action", choices=("info", "verify"))
-    model.add_argument("file", type=Path, nargs="?", help="a bundle (default: the one that ships)")
-    model.set_defaults(run=_model)
+    add_model_commands(
+        commands.add_parser("model", help="look at a model bundle, prove it, sign it, install it")
+    )
 
     _add_specimen(
         commands.add_parser("specimen", help="start, stop, sign or discard a specimen, and look at them")
@@ -253,14 +253,6 @@ def _check_config(options: argparse.Namespace) -> int:
     broker = f"{config.mqtt.host}:{config.mqtt.port}"
     print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}")  # noqa: T201
     return 0
-
-
-def _model(options: argparse.Namespace) -> int:
-    from edge.config import SHIPPED_MODEL  # noqa: PLC0415
-    from edge.listing import show_model, verify_model  # noqa: PLC0415
-
-    path = options.file or SHIPPED_MODEL
-    return show_model(path) if options.action == "info" else verify_model(path)
 
 
 def _specimen(options: argparse.Namespace) -> int:

@@ -63,9 +63,13 @@ class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which bundle answers; an empty path is the one that ships."""
+    """Which bundle answers; an empty path is the one that `model install` put there, else the one that ships.
+
+    trusted_keys: a folder of public keys (`*.pub`) that a bundle must be signed with to be installed.
+    """
 
     path: str = ""
+    trusted_keys: str = "/etc/leukoscope/keys"
     threads: Annotated[int, Meta(ge=1, le=16)] = 1
     runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = "auto"
 
@@ -73,6 +77,11 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
     def bundle(self) -> Path:
         """The bundle's file."""
         return Path(self.path) if self.path else SHIPPED_MODEL
+
+    @property
+    def folder_of_keys(self) -> Path:
+        """The folder of the trusted keys."""
+        return Path(self.trusted_keys)
 
 
 class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,6 +157,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         """Whether specimens begin and end by command, not with the source."""
         ends = isinstance(self.camera, ReplayConfig | SimulatedConfig)
         return self.specimen.started_by == "command" or not (self.specimen.started_by or ends)
+
+    @property
+    def models(self) -> Path:
+        """Where `model install` puts models: beside the results."""
+        return Path(self.store.path).parent / "models"
 
     def without_secrets(self) -> dict[str, object]:
         """Plain data for `info`: where a password lies and who logs in is nobody's business."""
@@ -255,7 +269,11 @@ def _anchored(config: Config, folder: Path) -> Config:
     return msgspec.structs.replace(
         config,
         camera=camera,
-        model=msgspec.structs.replace(config.model, path=absolute(config.model.path)),
+        model=msgspec.structs.replace(
+            config.model,
+            path=absolute(config.model.path),
+            trusted_keys=absolute(config.model.trusted_keys),
+        ),
         store=msgspec.structs.replace(config.store, path=absolute(config.store.path)),
         mqtt=msgspec.structs.replace(
             config.mqtt,

@@ -11,6 +11,7 @@ import msgspec
 from edge import identity
 from edge.differential import tally
 from edge.messages import FieldResult
+from edge.model_trial import FirstStart
 from edge.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -70,13 +71,14 @@ class FieldAnalyzer(Protocol):
 
 
 class Model(NamedTuple):
-    """An analyzer, and what is known of the model behind it."""
+    """An analyzer, what is known of the model behind it, and who is told that it works."""
 
     analyzer: FieldAnalyzer
     labels: tuple[str, ...]
     reference: ModelReference
     runtime: str
     confusion: Confusion | None = None
+    first_start: FirstStart = FirstStart()
 
 
 class Counting:
@@ -116,6 +118,7 @@ class Counting:
         if source_id is not None and self._store.has_source(self.specimen_id, source_id):
             return
         field = self._field(frame, self._model.analyzer.analyze(frame.pixels))
+        self._model.first_start.passed()
         began = time.perf_counter()
         with self._reporter.lock:
             if not self._store.add(field, source_id):

@@ -29,6 +29,7 @@ from edge.errors import LeukoscopeError, UnreadableFrameError
 from edge.health import Machine, Progress
 from edge.housekeeping import Housekeeping
 from edge.messages import Info
+from edge.model_trial import load_chosen
 from edge.publisher import Publisher
 from edge.reloading import take_over
 from edge.reporting import Announcer, Reporter
@@ -56,23 +57,27 @@ _FULL_PAUSE_S = 0.5  # between two looks whether there is room again
 
 
 def load_model(config: Config) -> Model:
-    """Load the configured bundle. Raises BundleError, NoRuntimeError."""
+    """Load the bundle that is to answer. Raises BundleError, NoRuntimeError."""
     from edge.analyzer import Analyzer  # noqa: PLC0415 (OpenCV and a runtime: only who needs them loads them)
     from edge.classifier import Classifier  # noqa: PLC0415
 
-    choice = config.model
-    classifier = Classifier.load(choice.bundle, threads=choice.threads, runtime=choice.runtime)
-    masking = config.masking
-    analyzer = Analyzer(
-        classifier, masking.recipe, micrometres_per_pixel=masking.micrometres_per_pixel or None
-    )
-    return Model(
-        analyzer,
-        classifier.assessed,
-        classifier.reference,
-        classifier.runtime_name,
-        classifier.bundle.description.confusion,
-    )
+    choice, masking = config.model, config.masking
+
+    def load(path: Path) -> Model:
+        classifier = Classifier.load(path, threads=choice.threads, runtime=choice.runtime)
+        analyzer = Analyzer(
+            classifier, masking.recipe, micrometres_per_pixel=masking.micrometres_per_pixel or None
+        )
+        return Model(
+            analyzer,
+            classifier.assessed,
+            classifier.reference,
+            classifier.runtime_name,
+            classifier.bundle.description.confusion,
+        )
+
+    model, first_start = load_chosen(config, load)
+    return model._replace(first_start=first_start)
 
 
 def run_daemon(path: Path) -> int:
@@ -130,6 +135,7 @@ class Daemon:
         model = self._load(config)
         path = Path(config.store.path)
         with ExitStack() as stack:
+            stack.enter_context(model.first_start)
             stack.enter_context(self._signals())
             camera = stack.enter_context(closing(self._open_camera(config.camera)))
             stack.enter_context(claim(path))
@@ -287,6 +293,7 @@ class Daemon:
                 "paho-mqtt": paho.mqtt.__version__,
             },
             model=model.reference,
+            model_notice=model.first_start.notice,
             labels=model.labels,
             capabilities=tuple(f"cmd/{name}" for name in REQUESTS),
             config=self._config.without_secrets(),

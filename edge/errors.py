@@ -29,6 +29,10 @@ class BundleError(LeukoscopeError):
     """The model bundle is damaged, is not a bundle, or does not give its golden answers."""
 
 
+class SignatureError(LeukoscopeError):
+    """A model's signature, or a key to it, is missing, is none, or is of nobody who is trusted."""
+
+
 class NoRuntimeError(LeukoscopeError):
     """Neither ai-edge-litert nor tflite-runtime can be imported."""
 

@@ -77,9 +77,9 @@ def beta_quantile(share: float, a: float, b: float, start: float = 0.0) -> float
             break
         slope = math.exp(_log_front(a, b, x)) / (x * (1 - x))
         step = x - off / slope if slope > _TINY else low
-        former, x = x, step if low < step < high else (low + high) / 2
-        if abs(step - former) <= _SMALL_STEP * former:
-            break
+        if abs(step - x) <= _SMALL_STEP * x:
+            return min(max(step, low), high)
+        x = step if low < step < high else (low + high) / 2
     return x
 
 

@@ -188,6 +188,9 @@ class Info(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscop
     boot_id: str
     versions: dict[str, str]
     model: ModelReference
+    model_notice: Annotated[
+        str | None, Meta(description="why another model answers than the one installed last; null: none does")
+    ] = None
     labels: tuple[str, ...]
     capabilities: tuple[str, ...]
     config: dict[str, Any]

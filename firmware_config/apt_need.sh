@@ -30,6 +30,7 @@ if ! command -v apt-get >/dev/null 2>&1; then
     exit 1
 fi
 echo "installing$missing" >&2
-# shellcheck disable=SC2086 (words are meant to be split)
+# Words are meant to be split.
+# shellcheck disable=SC2086
 { $as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing; } >/dev/null ||
     { echo "could not install$missing; type:  sudo apt-get install$missing" >&2; exit 1; }

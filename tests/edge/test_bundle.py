@@ -136,6 +136,14 @@ def test_an_entry_marked_as_encrypted_and_a_description_without_end_are_refused(
             read_bundle(path)
 
 
+def test_golden_inputs_that_take_much_room_together_are_refused(tmp_path):
+    first = read_bundle(SHIPPED_MODEL).description.goldens[0]
+    path = tmp_path / "many.tflite"
+    rewritten(path, goldens=(first,) * 10_000)
+    with pytest.raises(BundleError, match="golden inputs unpack to more than 64 MiB"):
+        read_bundle(path)
+
+
 def test_a_description_that_does_not_fit_its_network_is_refused(tmp_path):
     outputs = read_bundle(SHIPPED_MODEL).description.outputs
     without = rewritten(tmp_path / "without.tflite", outputs={"logits": outputs["logits"]})

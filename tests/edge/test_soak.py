@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from mqtt_partners import wait_for
 from test_daemon import SCRIPTED, changed, config, draw, images, spawn, stored, toml  # noqa: F401 (fixtures)
 
-from edge import commands
 from edge.bundle import read_bundle
 from edge.cameras.replay import read_image
+from edge.commands import Commands
 from edge.config import SHIPPED_MODEL, load_config
 from edge.errors import BundleError, ConfigError, UnreadableFrameError
 from edge.health import Machine
@@ -129,7 +129,7 @@ def test_whatever_is_in_a_configuration_file(tmp_path, content):
 @given(name=st.text(max_size=100), content=spoilt(b'{"correlation_id": "1"}'))
 @fuzzed
 def test_whatever_is_sent_as_a_command(name, content):
-    answer = commands.answer(name, content, device_id="d")
+    answer = Commands("d").answer(name, content)
     assert answer.ok is (answer.error is None)
 
 

@@ -8,8 +8,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from edge.config import load_config
 
 FIRMWARE = Path(__file__).parents[2] / "firmware_config"
@@ -36,20 +34,6 @@ def test_the_unit_starts_the_daemon_with_that_configuration_and_may_write_only_i
     assert f"/var/lib/{service['StateDirectory']}/" in (FIRMWARE / "leukoscope.toml").read_text(
         encoding="utf-8"
     )
-
-
-def test_systemd_knows_every_directive_of_the_unit(tmp_path):
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed")
-    text = (FIRMWARE / "leukoscope.service").read_text(encoding="utf-8")
-    unit = tmp_path / "leukoscope.service"
-    unit.write_text(
-        text.replace("/opt/leukoscope/.venv/bin/leukoscope", shutil.which("true")), encoding="utf-8"
-    )
-    done = run("systemd-analyze", "verify", "--recursive-errors=no", str(unit))
-    # It exits with 0 on an unknown directive: what it says is what counts.
-    assert not [line for line in done.stderr.splitlines() if "leukoscope.service" in line], done.stderr
-    assert done.returncode == 0
 
 
 def test_what_is_there_needs_no_installing():

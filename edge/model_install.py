@@ -1,0 +1,124 @@
+"""`leukoscope model install`, `rollback` and `list`: a signed bundle to the device, and back again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from edge import identity
+from edge.bundle import MAX_BYTES, read_bundle
+from edge.errors import BundleError, ConfigError, OutputError, SignatureError
+from edge.model_proof import prove
+from edge.model_store import SHIPPED, Installed, ModelStore, State
+from edge.signing import read_limited, read_signature, signature_path, trusted_keys, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from edge.config import Config
+
+
+def install(file: Path, config: Config) -> int:
+    """Install a bundle whose signature beside it is by a trusted key; it answers from the next start on.
+
+    Nothing in the file is looked at before its signature is known to be good. Raises SignatureError,
+    BundleError, StoreError, ConfigError, OutputError, and changes nothing then.
+    """
+    _check_that_it_would_be_used(config)
+    content = read_limited(file, MAX_BYTES, "model")
+    signature = read_signature(signature_path(file))
+    keys = trusted_keys(config.model.folder_of_keys)
+    signer = verify(content, signature, keys)
+    if signer is None:
+        known = ", ".join(key.name for key in keys)
+        raise SignatureError(
+            f"{file}: is not signed by a key that is trusted here ({known}), or was changed since"
+        )
+    store = ModelStore(config.models)
+    sha256 = hashlib.sha256(content).hexdigest()
+    with _as_owner(store.folder), store.incoming(content) as incoming:
+        try:
+            prove(incoming, config)
+            name = read_bundle(incoming).description.name
+        except BundleError as error:
+            raise BundleError(f"{file}: {str(error).removeprefix(f'{incoming}: ')}") from None
+        about = Installed(name, signer, identity.now().isoformat(timespec="seconds"))
+        new = store.adopt(incoming, sha256, about)
+    if new:
+        print(f"{name} {sha256}, signed by {signer}: answers from the daemon's next start on")  # noqa: T201
+    else:
+        print(f"{name} {sha256}, signed by {signer}: is installed already")  # noqa: T201
+    return 0
+
+
+def roll_back(config: Config) -> int:
+    """Change places with the former model. Raises StoreError, ConfigError, OutputError."""
+    _check_that_it_would_be_used(config)
+    store = ModelStore(config.models)
+    with _as_owner(store.folder):
+        state = store.roll_back()
+    print(f"{_told(state, state.current)}: answers from the daemon's next start on")  # noqa: T201
+    return 0
+
+
+def list_models(config: Config) -> int:
+    """Print which model answers, which one did before, and what was gone back from. Raises StoreError."""
+    if config.model.path:
+        print(f"configured  {config.model.path} (model.path)")  # noqa: T201
+        return 0
+    store = ModelStore(config.models)
+    state = store.state()
+    on_trial = ", has not proved itself yet" if state.trial is not None else ""
+    print(f"current  {_told(state, state.current)}{on_trial}")  # noqa: T201
+    if state.former is not None:
+        print(f"former   {_told(state, state.former)}")  # noqa: T201
+    if state.fallen is not None:
+        fallen = state.fallen
+        print(f"failed   {fallen.sha256}, gone back from at {fallen.at}: {fallen.reason}")  # noqa: T201
+    return 0
+
+
+def _check_that_it_would_be_used(config: Config) -> None:
+    if config.model.path:
+        raise ConfigError(
+            f"model.path: names {config.model.path}, so no installed model would be used; remove the line"
+        )
+
+
+def _told(state: State, name: str) -> str:
+    if name == SHIPPED:
+        return "the model that ships"
+    about = state.installed.get(name)
+    return (
+        name if about is None else f"{about.name} {name}, signed by {about.signed_by}, installed {about.at}"
+    )
+
+
+@contextmanager
+def _as_owner(folder: Path) -> Iterator[None]:
+    """Act as the owner of the folder, or of the nearest one above it that is there.
+
+    For root: what a daemon that has been broken into may have put there cannot lead this one anywhere else,
+    and what is written here belongs to the daemon.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    owner = there.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    groups, group = os.getgroups(), os.getegid()
+    try:
+        os.setgroups([])
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot act as its owner: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)

@@ -1,0 +1,249 @@
+"""The models that were installed: which one answers, which one did before, and which one is on trial.
+
+`models/` beside the results holds each bundle as `<sha256>.tflite`, and `state.json`, which names them. The
+state is replaced in one step and on the disk before anybody acts on it, so that a power cut leaves the old or
+the new one. Whatever is wrong with the folder, the model that ships stays.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge import identity
+from edge.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHIPPED = "shipped"
+"""Stands where a sha256 would for the model that comes with the software."""
+
+_STATE = "state.json"
+_LOCK = "lock"
+_INCOMING = "incoming-"
+_TRIES = 3  # starts of a new model that a power cut may have ended
+
+Name = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}|shipped)\Z")]
+
+
+class Installed(Struct, frozen=True):
+    """What is known of an installed bundle besides what it says itself."""
+
+    name: str
+    signed_by: str
+    at: str
+
+
+class Trial(Struct, frozen=True):
+    """The current model has not proved itself yet. boot_id, starts: of its starts that came to no end."""
+
+    boot_id: str = ""
+    starts: int = 0
+
+
+class Fallen(Struct, frozen=True):
+    """A model that was gone back from, why, and when."""
+
+    sha256: Name
+    reason: str
+    at: str
+
+
+class State(Struct, frozen=True, omit_defaults=True):
+    """Which model answers. former: the one before it, to go back to."""
+
+    format: Literal["leukoscope.models/1"] = "leukoscope.models/1"
+    current: Name = SHIPPED
+    former: Name | None = None
+    trial: Trial | None = None
+    fallen: Fallen | None = None
+    installed: dict[str, Installed] = {}
+
+
+class ModelStore:
+    """The folder of installed models. What is missing of it is made when something is written.
+
+    Its methods raise StoreError where the folder cannot be read or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str) -> Path:
+        """Give the file of an installed model by its sha256."""
+        return self.folder / f"{name}.tflite"
+
+    def state(self) -> State:
+        """Give the state; before the first installation, that of the model that ships."""
+        path = self.folder / _STATE
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=State)
+        except FileNotFoundError:
+            return State()
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise StoreError(
+                f"{path}: is damaged ({error}); install a model again, or remove it for the one that ships"
+            ) from None
+
+    def whole(self, name: str) -> bool:
+        """Whether an installed model is on the disk as it was installed."""
+        try:
+            content = self.path(name).read_bytes()
+        except OSError:
+            return False
+        return hashlib.sha256(content).hexdigest() == name
+
+    @contextmanager
+    def incoming(self, content: bytes) -> Iterator[Path]:
+        """Give a file with this content in the folder, safely on the disk; it is gone afterwards."""
+        with _errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for left in self.folder.glob(f"{_INCOMING}*"):  # by a power cut
+                left.unlink()
+            handle, name = tempfile.mkstemp(prefix=_INCOMING, suffix=".tflite", dir=self.folder)
+        path = Path(name)
+        try:
+            with _errors(path), os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(file.fileno(), 0o644)  # whoever may look at the folder may look at the model
+                os.fsync(file.fileno())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def adopt(self, incoming: Path, sha256: str, about: Installed) -> bool:
+        """Let a proved file be the current model from the next start on, on trial, and keep the present one.
+
+        Gives False, and changes nothing, where it is the current one already.
+        """
+        with self._changing():
+            try:
+                state = self.state()
+            except StoreError:  # damaged: an installation is the way out
+                state = State()
+            if state.current == sha256 and self.whole(sha256):
+                return False
+            with _errors(incoming):
+                incoming.replace(self.path(sha256))
+                _sync(self.folder)
+            former = state.former if state.current == sha256 or state.trial is not None else state.current
+            installed = {**state.installed, sha256: about}
+            self._write(State(current=sha256, former=former, trial=Trial(), installed=installed))
+        return True
+
+    def roll_back(self) -> State:
+        """Change places with the former model; give the new state. Raises StoreError where there is none."""
+        with self._changing():
+            state = self.state()
+            if state.former is None:
+                raise StoreError(f"{self.folder}: there is no former model to go back to")
+            if state.former != SHIPPED and not self.whole(state.former):
+                raise StoreError(f"{self.path(state.former)}: the former model is missing or damaged")
+            self._write(
+                msgspec.structs.replace(state, current=state.former, former=state.current, trial=None)
+            )
+            return self.state()
+
+    def begin(self) -> State:
+        """Note that the current model is being started, and give the state.
+
+        From one that failed it goes back first.
+        A model on trial has failed when its start came to no end on this boot, or on `_TRIES` others: then
+        it was not the mains plug.
+        """
+        if not (self.folder / _STATE).exists():
+            return State()
+        with self._changing():
+            state = self.state()
+            if state.current != SHIPPED and not self.whole(state.current):
+                state = self._fall(state, "its file is missing or damaged")
+            elif (trial := state.trial) is not None:
+                here = identity.boot_id()
+                if trial.starts and (trial.boot_id == here or trial.starts >= _TRIES):
+                    state = self._fall(state, "its first start came to no good end")
+                else:
+                    state = msgspec.structs.replace(state, trial=Trial(here, trial.starts + 1))
+                    self._write(state)
+            return state
+
+    def fail(self, name: str, reason: str) -> State:
+        """Go back from this model; give the new state."""
+        with self._changing():
+            state = self.state()
+            return self._fall(state, reason) if state.current == name else state
+
+    def end_trial(self, name: str, *, passed: bool) -> None:
+        """End the start of a model on trial: it has proved itself, or was stopped before it could."""
+        with self._changing():
+            state = self.state()
+            if state.current == name and state.trial is not None:
+                self._write(msgspec.structs.replace(state, trial=None if passed else Trial()))
+
+    def _fall(self, state: State, reason: str) -> State:
+        """Go back to the former model if it is whole, else to the one that ships."""
+        former = state.former or SHIPPED
+        if former != SHIPPED and not self.whole(former):
+            former = SHIPPED
+        fallen = Fallen(state.current, reason, identity.now().isoformat(timespec="seconds"))
+        state = State(current=former, fallen=fallen, installed=state.installed)
+        self._write(state)
+        return state
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Keep others from changing the state meanwhile."""
+        with _errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / _LOCK).open("ab")
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _write(self, state: State) -> None:
+        """Replace the state, and remove what it no longer names."""
+        kept = {state.current, state.former} - {SHIPPED, None}
+        named = {sha: about for sha, about in state.installed.items() if sha in kept}
+        state = msgspec.structs.replace(state, installed=named)
+        partial = self.folder / f"{_STATE}.partial"
+        with _errors(self.folder):
+            partial.unlink(missing_ok=True)
+            with os.fdopen(
+                os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb"
+            ) as file:
+                file.write(msgspec.json.format(msgspec.json.encode(state), indent=1))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.folder / _STATE)
+            _sync(self.folder)
+        for path in self.folder.glob("*.tflite"):
+            if path.stem not in kept and not path.name.startswith(_INCOMING):
+                with suppress(OSError):  # it only takes room
+                    path.unlink()
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,237 @@
+#!/bin/sh
+# Make this machine a Leukoscope, or undo that. Run it again to update; what is configured stays.
+#
+#   install.sh [install] [--root DIR] [--wheelhouse DIR] [--camera SENSOR] [--broker local|network|none] [--no-start]
+#   install.sh uninstall [--root DIR] [--purge]
+#
+#   --root DIR          into the file system of another machine, mounted at DIR
+#   --wheelhouse DIR    take Python packages from this folder, without a network (see README.md)
+#   --camera SENSOR     imx219, imx296, imx477, imx708 or ov5647, for the boot configuration of a Pi
+#   --broker WHICH      local: on this device, for this device; network: for many, with TLS; none (the default)
+#   --no-start          start nothing now
+#   --purge             remove results, configuration and keys as well
+set -eu
+
+fail() {
+    echo "install.sh: $1" >&2
+    exit 1
+}
+
+usage() {
+    sed -n 's/^#   //p' "$0" >&2
+    exit 2
+}
+
+here=$(cd "$(dirname "$0")" && pwd)
+action=install root='' wheelhouse='' camera='' broker=none purge='' start=yes
+case $0 in
+    */uninstall.sh | uninstall.sh) action=uninstall ;; # the copy that an installation leaves
+esac
+case ${1:-} in
+    install | uninstall) action=$1 && shift ;;
+esac
+while [ $# -gt 0 ]; do
+    case $1 in
+        --root | --wheelhouse | --camera | --broker)
+            [ $# -ge 2 ] || usage
+            case $1 in
+                --root) root=$2 ;;
+                --wheelhouse) wheelhouse=$2 ;;
+                --camera) camera=$2 ;;
+                --broker) broker=$2 ;;
+            esac
+            shift 2
+            ;;
+        --purge) purge=yes && shift ;;
+        --no-start) start= && shift ;;
+        *) usage ;;
+    esac
+done
+if [ -n "$root" ]; then
+    root=$(cd "$root" && pwd) || fail "--root: there is no such folder"
+    [ "$root" != / ] || root=
+fi
+[ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "run it as root"
+[ -z "$camera" ] || [ -e "$here/boot/camera-$camera.txt" ] ||
+    fail "--camera $camera: is not known; known: $(cd "$here/boot" && echo camera-*.txt | sed 's/camera-//g; s/\.txt//g')"
+case $broker in local | network | none) ;; *) fail "--broker $broker: is none of local, network, none" ;; esac
+[ -z "$wheelhouse" ] || wheelhouse=$(cd "$wheelhouse" && pwd) || fail "--wheelhouse: there is no such folder"
+
+opt=/opt/leukoscope
+manifest=$root$opt/installed # a line for each thing that is to go again: file, folder or kept, and its path
+begin='# leukoscope: begin' end='# leukoscope: end'
+
+# Whether systemd runs here and is meant.
+alive() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
+
+note() { grep -qxF "$1 $2" "$manifest" 2>/dev/null || echo "$1 $2" >>"$manifest"; }
+
+# folder PATH: make it, with those above it, and note which were not there.
+folder() {
+    [ ! -d "$root$1" ] || return 0
+    case $1 in
+        /*/*) folder "${1%/*}" ;;
+    esac
+    mkdir -m 755 "$root$1"
+    if [ -e "$manifest" ]; then note folder "$1"; else pending="$pending $1"; fi
+}
+
+# put MODE SOURCE PATH: a file of ours; the new version takes the old one's place in one step.
+put() {
+    folder "${3%/*}"
+    note file "$3"
+    cmp -s "$2" "$root$3" || { cp "$2" "$root$3.new" && mv "$root$3.new" "$root$3"; }
+    chmod "$1" "$root$3"
+}
+
+# keep MODE SOURCE PATH: a file that is edited; the one that is there stays, and is removed by --purge only.
+keep() {
+    folder "${3%/*}"
+    note kept "$3"
+    [ -e "$root$3" ] || { cp "$2" "$root$3" && chmod "$1" "$root$3"; }
+}
+
+link() {
+    folder "${2%/*}"
+    note file "$2"
+    ln -sfn "$1" "$root$2"
+}
+
+boot_file() {
+    for boot in /boot/firmware /boot; do
+        [ ! -f "$root$boot/config.txt" ] || { echo "$root$boot/config.txt" && return; }
+    done
+}
+
+without_block() { sed "/^$begin\$/,/^$end\$/d" "$1"; }
+
+boot_settings() {
+    config=$(boot_file)
+    if [ -z "$config" ]; then
+        [ -z "$camera" ] || fail "--camera: there is no boot/firmware/config.txt: is this a Pi?"
+        return
+    fi
+    # Without --camera, the one that was chosen before stays.
+    chosen=$(sed -n "/^$begin\$/,/^$end\$/s/^dtoverlay=//p" "$config")
+    chosen=${camera:-$chosen}
+    {
+        without_block "$config"
+        echo "$begin"
+        echo "[all]"
+        cat "$here/boot/watchdog.txt"
+        [ -z "$chosen" ] || cat "$here/boot/camera-$chosen.txt"
+        echo "$end"
+    } >"$config.new"
+    cmp -s "$config.new" "$config" || echo "boot settings have changed: they hold from the next start on"
+    mv "$config.new" "$config"
+}
+
+packages() {
+    venv=$root$opt/.venv
+    system=
+    [ -z "$camera" ] || system=--system-site-packages # picamera2 is Debian's, to match its libcamera
+    [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv $system "$venv" || fail "python3-venv is needed: apt-get install python3-venv"
+    set -- --quiet --disable-pip-version-check --no-input --upgrade
+    [ -z "$wheelhouse" ] || set -- "$@" --no-index --find-links "$wheelhouse"
+    if [ -n "$wheelhouse" ] && ls "$wheelhouse"/leukoscope-*.whl >/dev/null 2>&1; then
+        "$venv/bin/python" -m pip install "$@" --force-reinstall --no-deps leukoscope
+        "$venv/bin/python" -m pip install "$@" --upgrade-strategy only-if-needed leukoscope
+    else
+        copy=$(mktemp -d) # pip builds where the source is, which may be a stick that cannot be written
+        for each in edge trainer benchmarks setup.cfg pyproject.toml README.md LICENSE; do
+            cp -R "$here/../$each" "$copy"
+        done
+        "$venv/bin/python" -m pip install "$@" "$copy" || { rm -rf "$copy" && fail "pip could not install the packages"; }
+        rm -rf "$copy"
+    fi
+    # In another machine's file system the scripts must not name ours.
+    [ -z "$root" ] || sed -i "1s|^#!$root|#!|" "$venv"/bin/leukoscope*
+    # The daemon may not write here, and without byte code each start takes about four times as long.
+    "$venv/bin/python" -m compileall -q "$venv/lib" >/dev/null || true # some packages carry files for other Pythons
+}
+
+install_broker() {
+    case $broker in
+        none) return ;;
+        local) put 644 "$here/mosquitto.conf" /etc/mosquitto/conf.d/leukoscope.conf ;;
+        network)
+            put 644 "$here/mosquitto-network.conf" /etc/mosquitto/conf.d/leukoscope.conf
+            keep 640 "$here/mosquitto-network.acl" /etc/mosquitto/leukoscope/acl
+            ;;
+    esac
+    [ -n "$root" ] || {
+        "$here/apt_need.sh" mosquitto:mosquitto
+        [ ! -d /etc/mosquitto/leukoscope ] || chown -R root:mosquitto /etc/mosquitto/leukoscope
+    }
+}
+
+install() {
+    umask 022
+    pending=
+    folder $opt
+    [ -e "$manifest" ] || : >"$manifest"
+    for each in $pending; do note folder "$each"; done
+    packages
+    put 644 "$here/../README.md" $opt/README.md
+    put 755 "$here/install.sh" $opt/uninstall.sh
+    link $opt/.venv/bin/leukoscope /usr/local/bin/leukoscope
+    put 644 "$here/sysusers.conf" /etc/sysusers.d/leukoscope.conf
+    put 644 "$here/tmpfiles.conf" /etc/tmpfiles.d/leukoscope.conf
+    put 644 "$here/udev.rules" /etc/udev/rules.d/70-leukoscope.rules
+    put 644 "$here/watchdog.conf" /etc/systemd/system.conf.d/leukoscope-watchdog.conf
+    put 644 "$here/leukoscope.service" /etc/systemd/system/leukoscope.service
+    keep 644 "$here/leukoscope.toml" /etc/leukoscope/leukoscope.toml
+    folder /etc/leukoscope/keys
+    install_broker
+    boot_settings
+    link /etc/systemd/system/leukoscope.service /etc/systemd/system/multi-user.target.wants/leukoscope.service
+    if [ -z "$root" ]; then # else the other machine does so when it starts
+        systemd-sysusers /etc/sysusers.d/leukoscope.conf
+        [ ! -d /proc/self ] || systemd-tmpfiles --create /etc/tmpfiles.d/leukoscope.conf # not in a bare chroot
+    fi
+    if alive; then
+        udevadm control --reload || true
+        systemctl daemon-reload
+        if [ -n "$start" ]; then
+            [ "$broker" != local ] || systemctl restart mosquitto
+            systemctl restart leukoscope
+        fi
+    fi
+    echo "installed; the configuration is ${root}/etc/leukoscope/leukoscope.toml"
+}
+
+uninstall() {
+    [ -e "$manifest" ] || fail "$manifest: is not there: nothing is installed"
+    ! alive || systemctl stop leukoscope || true
+    config=$(boot_file)
+    if [ -n "$config" ] && grep -qxF "$begin" "$config"; then
+        without_block "$config" >"$config.new"
+        mv "$config.new" "$config"
+    fi
+    list=$(mktemp)
+    sed '1!G;h;$!d' "$manifest" >"$list" # the last first, so that folders come after what is in them
+    rm -rf "${root}/opt/leukoscope/.venv"
+    rm -f "$manifest"
+    while read -r kind path; do
+        case $kind in
+            file) rm -f "$root$path" ;;
+            kept) [ -z "$purge" ] || rm -f "$root$path" ;;
+        esac
+    done <"$list"
+    if [ -n "$purge" ]; then
+        rm -rf "${root}/var/lib/leukoscope" "${root}/etc/leukoscope" "${root}/etc/mosquitto/leukoscope"
+        rm -f "${root}"/etc/credstore/leukoscope.*
+    fi
+    while read -r kind path; do
+        [ "$kind" != folder ] || rmdir "$root$path" 2>/dev/null || true
+    done <"$list"
+    rm -f "$list"
+    if alive; then
+        systemctl daemon-reload
+        udevadm control --reload || true
+    fi
+    if [ -n "$purge" ] && [ -z "$root" ] && id leukoscope >/dev/null 2>&1; then userdel leukoscope; fi
+    if [ -n "$purge" ]; then echo "removed"; else echo "removed; results, configuration and keys are kept (--purge removes them)"; fi
+}
+
+$action

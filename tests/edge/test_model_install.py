@@ -1,0 +1,296 @@
+"""A model from a stranger is refused before it is looked at; a signed one is proved, and can be undone."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_bundle import rewritten
+
+from edge.bundle import MAX_BYTES, read_bundle
+from edge.cli import main
+from edge.config import SHIPPED_MODEL, load_config
+from edge.model_store import SHIPPED, ModelStore
+from edge.signing import make_key, sign
+
+MODEL = SHIPPED_MODEL.read_bytes()
+
+
+class Bench:
+    """A device's configuration with one trusted key, and a bundle that is signed with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "leukoscope.toml"
+        self.config.write_text(
+            '[camera]\nkind = "simulated"\n[model]\ntrusted_keys = "keys"\n', encoding="utf-8"
+        )
+        self.key = folder / "maker"
+        (folder / "keys").mkdir()
+        shutil.move(make_key(self.key), folder / "keys")
+        self.file = self.signed(rewritten(folder / "new.tflite", temperature=1.5))
+        self.store = ModelStore(load_config(self.config).models)
+
+    def signed(self, path: Path) -> Path:
+        sign(path, self.key, MAX_BYTES)
+        return path
+
+    def model(self, action: str, *arguments: object) -> int:
+        return main(["model", action, *map(str, arguments), "--config", str(self.config)])
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def lasting_bench(tmp_path_factory):
+    return Bench(tmp_path_factory.mktemp("bench"))
+
+
+def refused(bench, capsys, file=None):
+    """Install; give the one sentence with which it was refused, after nothing was changed."""
+    before = bench.store.state()
+    assert bench.model("install", file or bench.file) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("leukoscope: ")
+    assert said.count("\n") == 1
+    assert bench.store.state() == before
+    assert not list(bench.store.folder.glob("*.tflite"))
+    return said
+
+
+def test_a_signed_model_answers_from_the_next_start_on_and_can_be_undone(bench, capsys):
+    sha256 = read_bundle(bench.file).sha256
+    assert bench.model("list") == 0
+    assert capsys.readouterr().out == "current  the model that ships\n"
+    assert bench.model("install", bench.file) == 0
+    assert f"{sha256}, signed by maker" in capsys.readouterr().out
+    assert bench.store.path(sha256).read_bytes() == bench.file.read_bytes()
+    assert bench.model("list") == 0
+    listed = capsys.readouterr().out
+    assert "has not proved itself yet" in listed
+    assert "former   the model that ships" in listed
+    for expected in (SHIPPED, sha256, SHIPPED):
+        assert bench.model("rollback") == 0
+        assert bench.store.state().current == expected
+
+
+def test_the_same_model_again_changes_nothing(bench, capsys):
+    assert bench.model("install", bench.file) == 0
+    before = bench.store.state()
+    assert bench.model("install", bench.file) == 0
+    assert "is installed already" in capsys.readouterr().out
+    assert bench.store.state() == before
+
+
+def test_only_the_current_and_the_former_model_take_room(bench):
+    for temperature in (2.0, 3.0, 4.0):
+        assert bench.model("install", bench.signed(rewritten(bench.file, temperature=temperature))) == 0
+        bench.store.end_trial(bench.store.state().current, passed=True)
+    state = bench.store.state()
+    assert {path.stem for path in bench.store.folder.glob("*.tflite")} == {state.current, state.former}
+    assert set(state.installed) == {state.current, state.former}
+
+
+def test_an_update_of_one_that_never_ran_keeps_the_one_that_did(bench):
+    for temperature in (2.0, 3.0):
+        assert bench.model("install", bench.signed(rewritten(bench.file, temperature=temperature))) == 0
+    assert bench.store.state().former == SHIPPED
+
+
+def test_without_a_signature_by_another_key_or_of_another_file_it_is_refused(bench, capsys):
+    signature = bench.file.with_name("new.tflite.sig")
+    good = signature.read_bytes()
+    signature.unlink()
+    assert "there is no such signature" in refused(bench, capsys)
+    stranger = bench.folder / "stranger"
+    make_key(stranger)
+    sign(bench.file, stranger, MAX_BYTES)
+    assert "is not signed by a key that is trusted here (maker)" in refused(bench, capsys)
+    other = bench.folder / "other.tflite"
+    other.write_bytes(MODEL)
+    other.with_name("other.tflite.sig").write_bytes(good)
+    assert "is not signed by a key that is trusted here" in refused(bench, capsys, other)
+    for rubbish in (b"", b"\xff\xfe", b"A" * 5000, base64.b64encode(bytes(63))):
+        signature.write_bytes(rubbish)
+        refused(bench, capsys)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.integers(0, len(MODEL) - 1), flip=st.integers(1, 255), cut=st.booleans())
+def test_no_byte_of_a_signed_model_can_be_changed(lasting_bench, capsys, position, flip, cut):
+    content = bytearray(lasting_bench.file.read_bytes())
+    position %= len(content)
+    content[position] ^= flip
+    changed = lasting_bench.folder / "changed.tflite"
+    changed.write_bytes(content[:position] if cut else content)
+    shutil.copy(lasting_bench.folder / "new.tflite.sig", lasting_bench.folder / "changed.tflite.sig")
+    assert "is not signed by a key that is trusted here" in refused(lasting_bench, capsys, changed)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.binary(max_size=200), st.binary(min_size=64, max_size=64).map(base64.b64encode)))
+def test_no_signature_can_be_made_up(lasting_bench, capsys, signature):
+    made_up = lasting_bench.folder / "made-up.tflite"
+    made_up.write_bytes(MODEL)
+    made_up.with_name("made-up.tflite.sig").write_bytes(signature)
+    refused(lasting_bench, capsys, made_up)
+
+
+def test_what_is_no_file_is_not_waited_for_and_what_is_too_large_is_not_read(bench, capsys):
+    pipe = bench.folder / "pipe.tflite"
+    os.mkfifo(pipe)
+    assert "is not a file" in refused(bench, capsys, pipe)
+    assert "directory" in refused(bench, capsys, bench.folder)
+    huge = bench.folder / "huge.tflite"
+    with huge.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    assert "is longer than" in refused(bench, capsys, huge)
+    assert "there is no such model" in refused(bench, capsys, bench.folder / "none.tflite")
+
+
+def test_a_signature_does_not_excuse_a_model_that_answers_wrongly(bench, capsys):
+    about = read_bundle(SHIPPED_MODEL).description
+    wrong = rewritten(bench.file, tolerance=1e-9, goldens=about.goldens[::-1])
+    said = refused(bench, capsys, bench.signed(wrong))
+    assert said.startswith(f"leukoscope: {bench.file}: ")
+    study = rewritten(bench.file, preprocessing="study/2")
+    assert "was trained on crops of recipe study/2" in refused(bench, capsys, bench.signed(study))
+
+
+def test_a_signed_bomb_is_refused_with_a_sentence(bench, capsys):
+    bomb = bench.folder / "bomb.tflite"
+    bomb.write_bytes(read_bundle(SHIPPED_MODEL).model)
+    with (
+        zipfile.ZipFile(bomb, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("leukoscope.json", "w", force_zip64=True) as member,
+    ):
+        for _ in range(MAX_BYTES // (1 << 20) + 1):
+            member.write(bytes(1 << 20))
+    assert "unpacks to more than" in refused(bench, capsys, bench.signed(bomb))
+
+
+def test_names_in_a_bundle_lead_nowhere(bench):
+    # A bundle is read in memory: whatever its members are called, nothing is unpacked.
+    named = rewritten(bench.file, name="../../etc/passwd")
+    with zipfile.ZipFile(named, "a") as archive:
+        archive.writestr("../../../escaped", b"x")
+    before = set(bench.folder.iterdir())
+    assert bench.model("install", bench.signed(named)) == 0
+    assert set(bench.folder.iterdir()) - before == {bench.store.folder}
+    assert sorted(p.name for p in bench.store.folder.iterdir()) == sorted(
+        [f"{bench.store.state().current}.tflite", "lock", "state.json"]
+    )
+
+
+def test_a_link_in_the_folder_of_models_is_replaced_and_not_followed(bench):
+    victim = bench.folder / "victim"
+    victim.write_text("untouched", encoding="utf-8")
+    bench.store.folder.mkdir()
+    sha256 = read_bundle(bench.file).sha256
+    for name in (f"{sha256}.tflite", "state.json.partial"):
+        (bench.store.folder / name).symlink_to(victim)
+    assert bench.model("install", bench.file) == 0
+    assert victim.read_text(encoding="utf-8") == "untouched"
+    assert not bench.store.path(sha256).is_symlink()
+
+
+def may_run_python(user):
+    command = [sys.executable, "-c", "import edge"]
+    try:
+        return subprocess.run(command, user=user, group=user, timeout=60, check=False).returncode == 0
+    except PermissionError:
+        return False
+
+
+def test_root_writes_as_the_owner_of_the_results(bench, capsys):
+    nobody = 65534
+    if os.geteuid() != 0:
+        pytest.skip("only root can act as another user")
+    if not may_run_python(nobody):
+        pytest.skip("this Python is closed to other users")
+    with TemporaryDirectory() as folder:  # pytest's own are closed to other users
+        results = Path(folder, "results")
+        results.mkdir()
+        os.chown(results, nobody, nobody)
+        Path(folder).chmod(0o755)
+        with bench.config.open("a", encoding="utf-8") as file:
+            file.write(f'[store]\npath = "{results}/results.db"\n')
+        status = bench.model("install", bench.file)
+        assert status == 0, capsys.readouterr().err
+        written = list(results.rglob("*"))
+        assert len(written) == 4
+        assert {(p.stat().st_uid, p.stat().st_gid) for p in written} == {(nobody, nobody)}
+        # The owner turns the folder into a way to somewhere else: root does not go there.
+        shutil.rmtree(results / "models")
+        (results / "models").symlink_to(bench.folder / "keys")
+        assert bench.model("install", bench.file) == 1
+        assert "cannot be written: Permission denied" in capsys.readouterr().err
+
+
+def test_a_model_that_the_configuration_names_is_not_hidden_by_an_installed_one(bench, capsys):
+    text = bench.config.read_text(encoding="utf-8")
+    bench.config.write_text(text + f'path = "{bench.file}"\n', encoding="utf-8")
+    assert bench.model("install", bench.file) == 2
+    assert "remove the line" in capsys.readouterr().err
+    assert bench.model("list") == 0
+    assert capsys.readouterr().out.startswith(f"configured  {bench.file}")
+
+
+def test_keys_are_for_their_owner_and_never_written_over(tmp_path, capsys):
+    key = tmp_path / "key"
+    assert main(["model", "new-key", str(key)]) == 0
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    secret = key.read_bytes()
+    assert main(["model", "new-key", str(key)]) == 1
+    assert "never written over" in capsys.readouterr().err
+    assert key.read_bytes() == secret
+    (tmp_path / "key.pub").unlink()
+    assert main(["model", "new-key", str(key)]) == 1
+    assert not (tmp_path / "key.pub").exists()
+
+
+def test_a_key_that_is_none_is_named(bench, capsys):
+    (bench.folder / "keys" / "rubbish.pub").write_text("no key", encoding="utf-8")
+    assert "rubbish.pub: is no public Ed25519 key" in refused(bench, capsys)
+    shutil.rmtree(bench.folder / "keys")
+    assert "model.trusted_keys cannot be read" in refused(bench, capsys)
+    (bench.folder / "keys").mkdir()
+    assert "holds no trusted key" in refused(bench, capsys)
+    assert main(["model", "sign", str(bench.file), "--key", str(bench.config)]) == 1
+    assert "is no Ed25519 key" in capsys.readouterr().err
+
+
+def test_openssl_makes_keys_and_checks_signatures_as_well(bench, tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    raw = tmp_path / "raw"
+    raw.write_bytes(base64.b64decode(bench.file.with_name("new.tflite.sig").read_bytes()))
+    public = bench.folder / "keys" / "maker.pub"
+    command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public, "-rawin", "-in", bench.file]
+    done = subprocess.run([*command, "-sigfile", raw], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    own = tmp_path / "own"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", own], timeout=60, check=True)
+    assert main(["model", "sign", str(bench.file), "--key", str(own)]) == 0
+
+
+def test_only_who_signs_or_installs_loads_the_cryptography():
+    code = (
+        "import sys, edge.daemon, edge.cli; edge.cli.main(['model', 'info']); "
+        "sys.exit(any(name.startswith('cryptography') for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,308 @@
+"""The broker for many devices, as shipped: nobody without a certificate, each device only in its place."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from mqtt_partners import MOSQUITTO, PATIENCE_S, Mosquitto, wait_for
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+FIRMWARE = Path(__file__).parents[2] / "firmware_config"
+REFUSED = 135  # MQTT 5: not authorized
+
+
+def certificates(*arguments):
+    command = [FIRMWARE / "certificates.sh", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """Give a folder with certificates: of the broker, two devices, a dashboard, an operator, a lost one."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("authority") / "ca"
+    for arguments in (
+        ("init", folder),
+        ("broker", folder, "localhost", "127.0.0.1"),
+        *(("client", folder, name) for name in ("device-a", "device-b", "dashboard-1", "operator-1", "lost")),
+    ):
+        done = certificates(*arguments)
+        assert done.returncode == 0, done.stderr
+    for name in ("device-a", "lost"):  # what a thief has made a copy of
+        shutil.copy(folder / f"{name}.key", folder.parent)
+        shutil.copy(folder / f"{name}.crt", folder.parent)
+    assert certificates("revoke", folder, "lost").returncode == 0
+    return folder
+
+
+class NetworkBroker(Mosquitto):
+    """mosquitto with the shipped configuration, but for its port, its user and where its files lie."""
+
+    def start(self) -> None:
+        text = (FIRMWARE / "mosquitto-network.conf").read_text(encoding="utf-8")
+        text = text.replace("listener 8883", f"listener {self.port} {self.host}")
+        text = text.replace("/etc/mosquitto/leukoscope/", f"{self.folder}/")
+        config = self.folder / "mosquitto.conf"
+        config.write_text(
+            f"user root\npersistence true\npersistence_location {self.folder}/\n{text}", encoding="utf-8"
+        )
+        with (self.folder / "mosquitto.log").open("ab") as log:
+            self._process = subprocess.Popen([str(MOSQUITTO), "-v", "-c", config], stderr=log, stdout=log)
+        wait_for(self._answers, "mosquitto to listen")
+
+
+@pytest.fixture(scope="module")
+def network(authority, tmp_path_factory):
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed")
+    folder = tmp_path_factory.mktemp("network")
+    for name in ("ca.crt", "ca.crl", "broker.crt", "broker.key"):
+        shutil.copy(authority / name, folder)
+    acl = (FIRMWARE / "mosquitto-network.acl").read_text(encoding="utf-8")
+    # The two examples in it are meant to be used as they stand.
+    examples = [line[2:] for line in acl.splitlines() if line.startswith(("# user", "# topic"))]
+    (folder / "acl").write_text("\n".join([acl, *examples, ""]), encoding="utf-8")
+    broker = NetworkBroker(folder)
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+class Partner:
+    """A client with a certificate; it hears what it is let hear."""
+
+    def __init__(self, broker, folder, name, *, client_id="", certificate=True, will=None):
+        self.heard: list[tuple[str, bytes]] = []
+        self.reasons: dict[int, int] = {}
+        self.ended = threading.Event()
+        self._connected = threading.Event()
+        self._subscribed = threading.Event()
+        self.client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5)
+        context = ssl.create_default_context(cafile=folder / "ca.crt")
+        if certificate:
+            context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+        self.client.tls_set_context(context)
+        if will:
+            self.client.will_set(will, b"will", qos=1, retain=True)
+        self.client.on_connect = lambda *_: self._connected.set()
+        self.client.on_disconnect = lambda *_: self.ended.set()
+        self.client.on_subscribe = lambda *_: self._subscribed.set()
+        self.client.on_message = lambda _c, _d, message: self.heard.append((message.topic, message.payload))
+        self.client.on_publish = lambda _c, _d, mid, reason, _p: self.reasons.__setitem__(mid, reason.value)
+        self.client.connect(broker.host, broker.port)
+        self.client.loop_start()
+
+    @property
+    def connected(self):
+        return self._connected.wait(2)
+
+    def subscribe(self, topic):
+        assert self._connected.wait(PATIENCE_S)
+        self._subscribed.clear()
+        self.client.subscribe(topic, qos=1)
+        assert self._subscribed.wait(PATIENCE_S)
+        return self
+
+    def publish(self, topic, payload=b"x"):
+        """Publish; give the broker's reason, 0 or 16 where it took it."""
+        assert self._connected.wait(PATIENCE_S)
+        sent = self.client.publish(topic, payload, qos=1)
+        wait_for(lambda: sent.mid in self.reasons, "an acknowledgement")
+        return self.reasons[sent.mid]
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def vanish(self):
+        self.client.loop_stop()
+        self.client.socket().shutdown(2)
+
+
+@pytest.fixture
+def partner(network, authority):
+    partners = []
+
+    def make(name, **options):
+        partners.append(Partner(network, authority, name, **options))
+        return partners[-1]
+
+    yield make
+    for each in partners:
+        each.close()
+
+
+def test_a_device_writes_its_own_topics_and_no_other_devices(partner):
+    dashboard = partner("dashboard-1").subscribe("leukoscope/#")
+    device = partner("device-a")
+    own = [
+        f"leukoscope/device-a/{name}"
+        for name in ("status", "info", "health", "result/field", "response/ping")
+    ]
+    for topic in own:
+        assert device.publish(topic) < REFUSED
+    for topic in [
+        *("leukoscope/device-b/status", "leukoscope/device-b/result/field", "leukoscope/device-b/cmd/ping"),
+        *(
+            "leukoscope/device-a/cmd/ping",
+            "leukoscope/device-a",
+            "other",
+            "$SYS/x",
+            "leukoscope/device-a2/status",
+        ),
+    ]:
+        assert device.publish(topic) == REFUSED, topic
+    assert device.publish("leukoscope/device-a/result/differential", b"last") < REFUSED
+    wait_for(lambda: any(payload == b"last" for _, payload in dashboard.heard), "what came last")
+    assert {topic for topic, _ in dashboard.heard} == {*own, "leukoscope/device-a/result/differential"}
+
+
+def test_a_device_hears_its_own_commands_and_no_other_devices(partner):
+    a = partner("device-a").subscribe("leukoscope/device-a/cmd/+")
+    b = partner("device-b")
+    for topic in ("leukoscope/#", "leukoscope/device-a/cmd/+", "leukoscope/+/cmd/ping", "#"):
+        b.subscribe(topic)
+    operator = partner("operator-1").subscribe("leukoscope/#")
+    assert operator.publish("leukoscope/device-a/cmd/ping", b"for a") < REFUSED
+    assert operator.publish("leukoscope/device-b/cmd/ping", b"for b") < REFUSED
+    assert a.publish("leukoscope/device-a/result/field", b"a patient's") < REFUSED
+    wait_for(lambda: len(operator.heard) >= 3, "all of it at the operator's")
+    wait_for(lambda: b.heard, "its own command")
+    wait_for(lambda: a.heard, "its own command")
+    assert set(a.heard) == {("leukoscope/device-a/cmd/ping", b"for a")}
+    assert set(b.heard) == {("leukoscope/device-b/cmd/ping", b"for b")}
+
+
+def test_a_dashboard_commands_nobody_and_an_operator_says_no_results(partner):
+    assert partner("dashboard-1").publish("leukoscope/device-a/cmd/ping") == REFUSED
+    assert partner("operator-1").publish("leukoscope/device-a/result/field") == REFUSED
+
+
+def test_a_will_on_another_devices_topic_is_never_said(partner):
+    operator = partner("operator-1").subscribe("leukoscope/+/status")
+    thief = partner("device-a", will="leukoscope/device-b/status")
+    if thief.connected:
+        thief.vanish()
+    assert partner("device-b").publish("leukoscope/device-b/status", b"here") < REFUSED
+    wait_for(lambda: ("leukoscope/device-b/status", b"here") in operator.heard, "what is true")
+    assert ("leukoscope/device-b/status", b"will") not in operator.heard
+
+
+def test_a_device_cannot_end_anothers_session_by_taking_its_id(partner):
+    b = partner("device-b", client_id="leukoscope-device-b")
+    assert b.connected
+    thief = partner("device-a", client_id="leukoscope-device-b")
+    assert thief.connected
+    assert thief.publish("leukoscope/device-a/status") < REFUSED
+    thief.client.disconnect()
+    assert not b.ended.is_set()
+    assert b.publish("leukoscope/device-b/status") < REFUSED
+
+
+def refused(network, folder, name, **options):
+    """Whether a client is turned away, by the handshake or right after it."""
+    try:
+        partner = Partner(network, folder, name, **options)
+    except (OSError, ssl.SSLError):
+        return True
+    try:
+        wait_for(lambda: partner.ended.is_set() or partner._connected.is_set(), "an end")  # noqa: SLF001
+        return not partner._connected.is_set()  # noqa: SLF001
+    finally:
+        partner.close()
+
+
+def test_without_a_certificate_of_ours_nobody_connects(network, authority, tmp_path):
+    assert not refused(network, authority, "device-a")
+    assert refused(network, authority, "", certificate=False)
+    stolen = authority.parent
+    shutil.copy(authority / "ca.crt", stolen)
+    assert refused(network, stolen, "lost"), "a revoked one"
+    assert refused(network, authority, "broker"), "the broker's own is for the broker"
+    other = tmp_path / "other"
+    assert certificates("init", other).returncode == 0
+    assert certificates("client", other, "device-a").returncode == 0
+    shutil.copy(authority / "ca.crt", other / "ca.crt")
+    assert refused(network, other, "device-a"), "another authority's of the same name"
+    plain = Client(CallbackAPIVersion.VERSION2)
+    plain.connect(network.host, network.port)
+    assert plain.loop(2) != 0 or not plain.is_connected()
+
+
+def test_a_devices_certificate_makes_no_broker(authority):
+    # Else any device could pose as the broker to the others.
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(authority / "device-a.crt", authority / "device-a.key")
+    client = ssl.create_default_context(cafile=authority / "ca.crt")
+    client.check_hostname = False
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    one = client.wrap_bio(incoming, outgoing)
+    two = server.wrap_bio(outgoing, incoming, server_side=True)
+    with pytest.raises(ssl.SSLCertVerificationError, match="purpose"):  # noqa: PT012 (a handshake has two ends)
+        for _ in range(4):
+            for end in (one, two):
+                try:
+                    end.do_handshake()
+                except ssl.SSLWantReadError:
+                    continue
+
+
+def test_keys_are_their_owners_and_a_pair_is_made_once(authority):
+    secret = list(authority.rglob("*.key"))
+    assert len(secret) >= 5
+    assert {path.stat().st_mode & 0o777 for path in secret} == {0o600}
+    assert authority.stat().st_mode & 0o777 == 0o700
+    for arguments in (("init", authority), ("client", authority, "device-a")):
+        done = certificates(*arguments)
+        assert done.returncode == 1
+        assert "already" in done.stderr
+    for name in ("../x", "a/b", "a+b", "#", "", "-x", "broker", "ca", "x" * 65, "a\nb", "a b"):
+        done = certificates("client", authority, name)
+        assert done.returncode == 1, name
+        assert "PRIVATE" not in done.stdout + done.stderr
+    assert certificates("revoke", authority, "ca").returncode == 1
+    assert (authority / "ca.key").exists()
+
+
+def test_the_brokers_log_holds_no_key(network, authority):
+    log = (network.folder / "mosquitto.log").read_text(encoding="utf-8", errors="replace")
+    for path in authority.glob("*.key"):
+        line = path.read_text(encoding="ascii").splitlines()[1]
+        assert line not in log
+
+
+def test_the_daemon_says_its_password_to_the_broker_only(idle_broker, listen, tmp_path):
+    password = "hunter2-and-more"  # noqa: S105 (a test's)
+    tool = shutil.which("mosquitto_passwd") or pytest.skip("mosquitto_passwd is not installed")
+    users = idle_broker.folder / "users"
+    subprocess.run([tool, "-b", "-c", users, "device", password], check=True, timeout=60, capture_output=True)
+    idle_broker.start(f"password_file {users}", anonymous=True)
+    secret = tmp_path / "secret"
+    config = tmp_path / "leukoscope.toml"
+    config.write_text(
+        f'device_id = "d"\n[camera]\nkind = "simulated"\ncells = 2\n[mqtt]\nport = {idle_broker.port}\n'
+        'username = "device"\npassword_file = "secret"\ndrain_s = 2\n',
+        encoding="utf-8",
+    )
+    listener = listen(idle_broker)
+    said = ""
+    for content, status in ((f"{password}-wrong", 3), (password, 0)):
+        secret.write_text(content, encoding="utf-8")
+        for command in ("run", "--config"), ("check-config",):
+            arguments = [sys.executable, "-m", "edge.cli", *command, config]
+            done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == (status if command[0] == "run" else 0), done.stderr
+            said += done.stdout + done.stderr
+    (info,) = listener.of("info")
+    assert "mqtt" in info.config
+    said += str(info)
+    for each in (password, str(secret), "hunter2"):
+        assert each not in said
