@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from edge.registration import Shift, Thumbnail
 
-MAX_KEYFRAMES = 400
+MAX_KEYFRAMES = 1000
 """Frames that the map remembers, 19 kB each; beyond, the oldest go, and their places can come anew."""
 
-_KEYFRAME_GAP = 0.35  # of a frame's side: no place of a scanned slide is further from a remembered frame
+_KEYFRAME_GAP = 0.5  # of a frame's sides: any frame then shares a quarter with a remembered one
 _NEAREST = 4  # remembered frames that are tried before all of them are
 
 
