@@ -8,14 +8,20 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Thumbnail = NDArray[np.int8]
+    Sketch = NDArray[np.complex64]
 
 _SIDE = 160  # of a thumbnail, the longer one: a red cell is still a dozen pixels across
 _SMOOTH, _BROAD = 1.0, 8.0  # pixels: noise and pixel grain go, and so do vignetting and the lamp's level
 _PEAKS = 4  # of the correlation that are looked at: with little overlap the true one is seldom the highest
 _LEAST_OVERLAP = 0.12  # of a frame
+_SKETCH = 5  # pixels of a thumbnail in one of a sketch: 32 a side, in which a white cell is still two pixels
+_WHITENED = 0.75  # drawn slides: the best of 216 remembered frames is then always among the first three
+_BATCH = 100  # sketches that are compared at once: more would only take memory
 _LEAST_LIKENESS = 0.82  # over the overlap; drawn slides: right shifts 0.92 and more, wrong ones up to 0.70
 
 
@@ -42,6 +48,26 @@ def thumbnail(pixels: NDArray[np.uint8]) -> Thumbnail:
     smooth = cv2.GaussianBlur(green, (0, 0), _SMOOTH).astype(np.float32)
     even = smooth - cv2.GaussianBlur(smooth, (0, 0), _BROAD)
     return np.asarray(np.clip(even * (32 / max(float(even.std()), 1e-3)), -127, 127), np.int8)
+
+
+def sketch(picture: Thumbnail) -> Sketch:
+    """Give a coarse thumbnail's spectrum, padded so that no shift wraps around, and of norm 1."""
+    height, width = picture.shape
+    size = max(1, width // _SKETCH), max(1, height // _SKETCH)
+    coarse = cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    spectrum = np.fft.rfft2(coarse - coarse.mean(), (2 * size[1], 2 * size[0]))
+    # Whitened, though not wholly: else frames of many cells would seem to fit everything.
+    spectrum /= (np.abs(spectrum) + 1e-9) ** _WHITENED
+    return np.asarray(spectrum / max(float(np.linalg.norm(spectrum)), 1e-9), np.complex64)
+
+
+def alike(sketches: Sequence[Sketch], one: Sketch) -> NDArray[np.float64]:
+    """Give how well each sketch, all of one form, fits `one` at its best place: of use for their order."""
+    peaks = [
+        np.fft.irfft2(np.stack(sketches[start : start + _BATCH]).conj() * one).max(axis=(1, 2))
+        for start in range(0, len(sketches), _BATCH)
+    ]
+    return np.concatenate(peaks) if peaks else np.zeros(0)
 
 
 def register(first: Thumbnail, second: Thumbnail, zoom: float) -> Shift | None:

@@ -110,6 +110,32 @@ def test_a_jump_begins_a_region_and_a_bridge_joins_it():
     assert not any(math.dist(a[:2], b[:2]) < 40 for i, a in enumerate(boxes) for b in boxes[:i]), first
 
 
+def test_a_jump_to_somewhere_new_is_not_taken_for_a_known_place_however_much_is_known():
+    smear, rng = Smear.draw(6, 60), np.random.default_rng(6)
+    middle, bottom = smear.columns * WIDTH // 2, (smear.rows - 1) * HEIGHT
+    slide = SlideMap()
+    known = [(x, y) for x in range(0, middle - WIDTH, 350) for y in range(0, bottom + 1, 260)]
+    for corner in known:
+        slide.locate(photographed(smear, *corner, rng))
+    jumps = [(x, y) for x in range(middle, 2 * middle - WIDTH, WIDTH) for y in range(0, bottom + 1, HEIGHT)]
+    rng.shuffle(jumps)
+    located = [slide.locate(photographed(smear, *corner, rng)) for corner in jumps]
+    assert len(known) > 20
+    assert len(jumps) > 5
+    assert all(each.is_new for each in located)
+    back = slide.locate(photographed(smear, known[5][0] + 90, known[5][1] + 70, rng))
+    first = slide.locate(photographed(smear, *known[0], rng)).place
+    assert (back.is_new, back.place.region) == (False, first.region)
+    assert math.dist(back.place[1:], (first.x + known[5][0] + 90, first.y + known[5][1] + 70)) < 15
+
+
+def test_frames_of_another_size_are_another_region():
+    smear, slide = Smear.draw(3, 12), SlideMap()
+    pixels = smear.view(400, 400, WIDTH, HEIGHT)
+    larger = cv2.resize(pixels, (2 * WIDTH, 2 * HEIGHT))
+    assert [slide.locate(p).place.region for p in (pixels, pixels, larger, larger, pixels)] == [0, 0, 1, 1, 2]
+
+
 def test_the_sharpest_whole_sighting_is_the_one_that_counts():
     distinct = DistinctCells()
     for label, complete, focus in (
