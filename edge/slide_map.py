@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_KEYFRAMES = 1000
 """Frames that the map remembers, 32 kB each; beyond, the oldest go, and their places can come anew."""
 
-_KEYFRAME_GAP = 0.5  # of a frame's sides: any frame then shares a quarter with a remembered one
+_KEYFRAME_GAP = 0.35  # of a frame's sides: what lies at the rim of the known then still shares half with one
 _NEAREST = 4  # remembered frames that are tried before those of anywhere
 _LIKELIEST = 8  # of those of anywhere, by their sketches
 _SURE = 0.9  # likeness: no other can be better by more than a fraction of a pixel
