@@ -1,8 +1,9 @@
-"""A slide pushed about by hand: every frame in its place, every cell once."""
+"""A slide pushed about by hand: every frame in its place, every cell once. Ten large ones by `make soak`."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 
 import cv2
@@ -18,6 +19,10 @@ from edge.sightings import DistinctCells
 from edge.slide_map import Place, SlideMap
 
 WIDTH, HEIGHT = 640, 480
+SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
+SLIDES = [(seed, 200) for seed in range(1, 11)] if SOAK else [(1, 40), (2, 40)]
+
+pytestmark = pytest.mark.timeout(900 if SOAK else 180)
 
 
 def by_hand(smear, seed):
@@ -71,9 +76,9 @@ def test_frames_of_different_places_are_not_registered():
     assert not any(register(a, b, 4.0) for a, b in pairs)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_slide_scanned_by_hand_counts_every_cell_once(seed):
-    smear = Smear.draw(seed, 40)
+@pytest.mark.parametrize(("seed", "cells"), SLIDES)
+def test_a_slide_scanned_by_hand_counts_every_cell_once(seed, cells):
+    smear = Smear.draw(seed, cells)
     rng = np.random.default_rng(seed)
     slide, distinct, whole = SlideMap(), DistinctCells(), set()
     regions = 0

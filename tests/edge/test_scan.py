@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+import jsonschema
 import msgspec
 import pytest
 from mqtt_partners import wait_for
-from samples import LABELS, MODEL, Analyzed, cell, quality
+from samples import LABELS, MODEL, Analyzed, cell, field, quality
 
 from edge.cameras import Frame
 from edge.cameras.smear import Smear
@@ -25,7 +27,8 @@ from edge.config import (
 )
 from edge.counting import Model
 from edge.daemon import Daemon
-from edge.place import FieldPlace
+from edge.messages import decode, encode, json_schema
+from edge.place import FieldPlace, JoinedRegion
 from edge.store import Store
 
 WIDTH, HEIGHT = 640, 480
@@ -174,6 +177,9 @@ def test_images_and_the_simulated_slide_are_registered_only_when_told_to(specime
         assert from_plain(plain, origin="test").registers is registers
 
 
-def test_a_place_in_a_message_comes_back_as_it_was():
-    place = FieldPlace(3, 1.5, -2.5, begins=True)
-    assert msgspec.json.decode(msgspec.json.encode(place), type=FieldPlace) == place
+@pytest.mark.parametrize("joined", [None, JoinedRegion(2, -300.5, 12.0)])
+def test_a_field_with_its_place_satisfies_the_schema_and_comes_back_as_it_was(joined):
+    placed = msgspec.structs.replace(field(), place=FieldPlace(3, 1.5, -2.5, joined=joined))
+    payload = encode(placed)
+    jsonschema.Draft202012Validator(json_schema()).validate(json.loads(payload))
+    assert decode(payload) == placed
