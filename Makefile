@@ -21,7 +21,7 @@ test: check
 
 # Kills, outages and fuzzed inputs by the hundred and the thousand; with what was measured.
 soak: $(VENV)/.test
-	LEUKOSCOPE_SOAK=1 $(BIN)/python -m pytest -s tests/edge/test_soak.py
+	LEUKOSCOPE_SOAK=1 $(BIN)/python -m pytest -s tests/edge/test_soak.py tests/edge/test_counting_once.py
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

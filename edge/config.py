@@ -97,6 +97,9 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     # told to. Empty: by source for images and the simulated slide, by command for a microscope's camera.
     started_by: Literal["", "source", "command"] = ""
     when_enough: Literal["go on", "stop"] = "go on"  # of specimens by command
+    # Whether frames that overlap are registered to each other, so that a cell that is seen again counts once.
+    # "auto": on for a microscope's camera; off for images and the simulated slide, each view of which is new.
+    registration: Literal["auto", "on", "off"] = "auto"
 
 
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,8 +158,17 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def by_command(self) -> bool:
         """Whether specimens begin and end by command, not with the source."""
-        ends = isinstance(self.camera, ReplayConfig | SimulatedConfig)
-        return self.specimen.started_by == "command" or not (self.specimen.started_by or ends)
+        return self.specimen.started_by == "command" or not (self.specimen.started_by or self._ends)
+
+    @property
+    def registers(self) -> bool:
+        """Whether frames are registered to each other, so that a cell that is seen again counts once."""
+        return self.specimen.registration == "on" or not (self.specimen.registration == "off" or self._ends)
+
+    @property
+    def _ends(self) -> bool:
+        """Whether the camera shows what is there, once, and not what somebody moves under it."""
+        return isinstance(self.camera, ReplayConfig | SimulatedConfig)
 
     @property
     def models(self) -> Path:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from edge.cameras import Frame
     from edge.config import Config
     from edge.corrected import Confusion
+    from edge.differential import Tally
     from edge.health import Progress
     from edge.messages import Cell, ModelReference, Quality, Scale
     from edge.publisher import Publisher
+    from edge.scan import Scan
     from edge.specimen import Specimen
     from edge.store import Store
 
@@ -84,7 +86,8 @@ class Model(NamedTuple):
 class Counting:
     """One specimen, taken up where the last run left it.
 
-    A field is on the disk before the publisher or the count hears of it. It and its methods raise StoreError.
+    A field is on the disk before the publisher or the count hears of it. Where frames are registered, a cell
+    that is seen again in the same run counts once: see `edge.scan`. It and its methods raise StoreError.
     specimen: the one that the configuration names, unless given. reporter: the one voice of the daemon.
     """
 
@@ -105,6 +108,7 @@ class Counting:
         self._publisher = publisher
         self._progress = progress
         self._reporter = reporter or Reporter(config, model)
+        self._scan = _scan(store) if config.registers else None
         if specimen is None:
             specimen = store.start_specimen(config.specimen.id or _unnamed(config))
         self.specimen_id = specimen.specimen_id
@@ -117,14 +121,14 @@ class Counting:
         source_id = frame.source_id
         if source_id is not None and self._store.has_source(self.specimen_id, source_id):
             return
-        field = self._field(frame, self._model.analyzer.analyze(frame.pixels))
+        field, share = self._counted(frame, self._model.analyzer.analyze(frame.pixels))
         self._model.first_start.passed()
         began = time.perf_counter()
         with self._reporter.lock:
-            if not self._store.add(field, source_id):
+            if not self._store.add(field, source_id, share):
                 return
             stored_ms = 1000 * (time.perf_counter() - began)
-            self._count.add(field.field_id, tally(field))
+            self._count.add(field.field_id, share)
             self._publish()
         self._publisher.notify()
         self._progress.field({**field.timings_ms, "store": stored_ms})
@@ -141,6 +145,19 @@ class Counting:
         with self._reporter.lock:
             self._store.finish_specimen(self.specimen_id)
             self._publish()
+
+    def _counted(self, frame: Frame, analyzed: AnalyzedField) -> tuple[FieldResult, Tally]:
+        """Give the field in its place on the slide, and its share of the count."""
+        field = self._field(frame, analyzed)
+        if self._scan is None or not field.quality.accepted:
+            return field, tally(field)
+        from edge.scan import told  # noqa: PLC0415 (as below)
+
+        began = time.perf_counter()
+        located = self._scan.locate(frame.pixels)
+        timings = field.timings_ms | {"register": round(1000 * (time.perf_counter() - began), 3)}
+        placed = msgspec.structs.replace(field, place=told(located), timings_ms=timings)
+        return placed, self._scan.share(placed, located)
 
     def _field(self, frame: Frame, analyzed: AnalyzedField) -> FieldResult:
         return FieldResult(
@@ -164,6 +181,13 @@ class Counting:
 
     def _publish(self) -> None:
         self._reporter.publish(self._publisher, self._store, self._count)
+
+
+def _scan(store: Store) -> Scan:
+    from edge.scan import Scan  # noqa: PLC0415 (OpenCV: only who needs it loads it)
+
+    # No region had this number before, since each began with a field of its own.
+    return Scan(store.next_sequence())
 
 
 def _unnamed(config: Config) -> str:

@@ -56,7 +56,11 @@ class Reckoning(NamedTuple):
 
 
 class Tally(Struct, frozen=True):
-    """What one field adds to the count. Small, so that a specimen's count is rebuilt without its cells."""
+    """What one field adds to the count. Small, so that a specimen's count is rebuilt without its cells.
+
+    Numbers below 0 take back what an earlier field added: a cell that is seen again, and better, is called by
+    its better sighting alone.
+    """
 
     accepted: bool
     counted: dict[str, int]
@@ -103,9 +107,18 @@ class SpecimenCount:
         self._seen: set[str] = set()
         self._refused = 0
         self._incomplete = 0
-        self._counts: Counter[str] = Counter()
+        self._counts_added: Counter[str] = Counter()
         self._models: dict[ModelReference, None] = {}
-        self._unclassified: Counter[str] = Counter()
+        self._unclassified_added: Counter[str] = Counter()
+
+    @property
+    def _counts(self) -> Counter[str]:
+        # Without what came to nothing, or to less: where a damaged store has lost what is taken back.
+        return +self._counts_added
+
+    @property
+    def _unclassified(self) -> Counter[str]:
+        return +self._unclassified_added
 
     @property
     def counted(self) -> int:
@@ -119,8 +132,8 @@ class SpecimenCount:
         self._seen.add(field_id)
         self._refused += not tally.accepted
         self._incomplete += tally.incomplete
-        self._counts.update(tally.counted)
-        self._unclassified.update(tally.unclassified)
+        self._counts_added.update(tally.counted)
+        self._unclassified_added.update(tally.unclassified)
         if tally.model is not None:
             self._models.pop(tally.model, None)
             self._models[tally.model] = None
@@ -190,7 +203,7 @@ class SpecimenCount:
             counted=self.counted,
             denominator=DENOMINATOR,
             unclassified=dict(sorted(self._unclassified.items())),
-            incomplete=self._incomplete,
+            incomplete=max(0, self._incomplete),
             classes=tuple(
                 ClassCount(
                     label,
@@ -216,8 +229,9 @@ class SpecimenCount:
 
     def _shares(self) -> dict[str, Share]:
         """Give each class's percentage of the counted cells with its interval, not rounded."""
-        labels = (*self._labels, *sorted(set(self._counts) - set(self._labels)))
-        return {label: self._share(self._counts[label], self.counted) for label in labels}
+        counts = self._counts
+        labels = (*self._labels, *sorted(set(counts) - set(self._labels)))
+        return {label: self._share(counts[label], counts.total()) for label in labels}
 
     def _share(self, count: int, total: int) -> Share:
         low, high = METHODS[self._reckoning.interval][1](count, total)

@@ -17,6 +17,7 @@ from edge.differential_parts import (
     State,
 )
 from edge.flags import Flag  # noqa: TC001
+from edge.place import FieldPlace  # noqa: TC001
 from edge.requests import REQUESTS, SpecimenNote
 
 MAX_PAYLOAD = 64 * 1024
@@ -126,6 +127,9 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     model: ModelReference
     quality: Quality
     scale: Annotated[Scale | None, Meta(description="null where there is no white cell")] = None
+    place: Annotated[
+        FieldPlace | None, Meta(description="null: not looked for, as of images, or refused")
+    ] = None
     timings_ms: dict[str, Milliseconds]
     cells: tuple[Cell, ...]
     heatmaps_omitted: Annotated[

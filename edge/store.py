@@ -109,11 +109,12 @@ class Store:
             query = "SELECT 1 FROM fields WHERE specimen_id = ? AND source_id = ?"
             return self._db.execute(query, (specimen_id, source_id)).fetchone() is not None
 
-    def add(self, field: FieldResult, source_id: str | None = None) -> bool:
+    def add(self, field: FieldResult, source_id: str | None = None, share: Tally | None = None) -> bool:
         """Commit a field to the disk; False, and nothing changes, where its source was stored before.
 
         It is kept whole: what does not fit into a message is left out when it is sent. A specimen that was
-        final becomes corrected; one that was discarded takes no more.
+        final becomes corrected; one that was discarded takes no more. share: what it changes in the count,
+        where that is not all of its cells.
         """
         values = (
             field.sequence,
@@ -122,7 +123,7 @@ class Store:
             source_id,
             identity.RUN_ID,
             time.monotonic(),
-            msgspec.json.encode(tally(field)),
+            msgspec.json.encode(tally(field) if share is None else share),
             msgspec.json.encode(field),
             None if field.clock_synced else identity.clock_offset_s(),
         )

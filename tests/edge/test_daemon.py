@@ -263,10 +263,10 @@ def test_a_camera_that_fails_is_an_error_after_what_it_gave_was_delivered(config
 def test_a_full_disk_ends_it_and_loses_nothing(config, broker, listen, monkeypatch):
     real = store_module.Store.add
 
-    def add(store, field, source_id=None):
+    def add(store, field, *also):
         if field.sequence > 7:
             raise StoreError("results.db: the result store cannot be written: database or disk is full")
-        return real(store, field, source_id)
+        return real(store, field, *also)
 
     listener = listen(broker)
     with monkeypatch.context() as full:

@@ -94,6 +94,27 @@ def test_a_class_of_an_earlier_model_is_not_lost():
     assert [c.label for c in message(count).classes] == ["neutrophil", "lymphocyte"]
 
 
+def test_what_a_field_takes_back_was_never_there_and_never_makes_less_than_nothing():
+    count = SpecimenCount("S", ("neutrophil",), 200)
+    count.add("1", Tally(accepted=True, counted={"band": 1}, unclassified={"uncertain": 1}, incomplete=1))
+    count.add(
+        "2",
+        Tally(
+            accepted=True,
+            counted={"band": -1, "neutrophil": 1},
+            unclassified={"uncertain": -1},
+            incomplete=-1,
+        ),
+    )
+    # Of a damaged store, the field that added it is lost.
+    count.add(
+        "4", Tally(accepted=True, counted={"neutrophil": 1, "lymphocyte": -1}, unclassified={}, incomplete=-1)
+    )
+    said = message(count)
+    assert [(c.label, c.count, c.percent) for c in said.classes] == [("neutrophil", 2, 100.0)]
+    assert (said.counted, said.unclassified, said.incomplete) == (2, {}, 0)
+
+
 def test_states():
     count = SpecimenCount("S", LABELS, 2)
     count.add("1", tally(field(1, cell())))

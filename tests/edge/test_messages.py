@@ -41,6 +41,7 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
         "model": {"name": "scripted", "sha256": "0" * 64},
         "quality": {"accepted": True, "reason": None, "focus": 5.0, "brightness": 180.0, "clipped": 0.0},
         "scale": None,
+        "place": None,
         "timings_ms": {"total": 1.0},
         "cells": [
             {

@@ -1,0 +1,33 @@
+"""Where a field lies on the slide, as its message says it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class JoinedRegion(Struct, frozen=True):
+    """A region that turned out to be part of another: what lay at (0, 0) in it lies at (x, y) in that one."""
+
+    region: int
+    x: float
+    y: float
+
+
+class FieldPlace(Struct, frozen=True):
+    """Where a field lies on the slide: its upper left corner, in pixels of the frame.
+
+    Fields that could be registered to each other share a region, and its origin. A cell that is seen in
+    several of them is in each one's `cells` and counts once in the differential, by its best sighting.
+    """
+
+    region: Annotated[int, Meta(ge=0, description="no other region of this device has this number")]
+    x: float
+    y: float
+    begins: Annotated[
+        bool, Meta(description="a new region: this field could not be registered to any before it")
+    ] = False
+    joined: Annotated[
+        JoinedRegion | None, Meta(description="a region that ended: by this field it is part of this one")
+    ] = None

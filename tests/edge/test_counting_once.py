@@ -1,0 +1,171 @@
+"""A slide pushed about by hand: every frame in its place, every cell once. Ten large ones by `make soak`."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from real_data import real_images
+from samples import cell
+
+from edge.cameras.smear import Smear
+from edge.registration import register, thumbnail
+from edge.sightings import DistinctCells
+from edge.slide_map import Place, SlideMap
+
+WIDTH, HEIGHT = 640, 480
+SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
+SLIDES = [(seed, 200) for seed in range(1, 11)] if SOAK else [(1, 40), (2, 40)]
+
+pytestmark = pytest.mark.timeout(900 if SOAK else 180)
+
+
+def by_hand(smear, seed):
+    """Give places of a hand's path over all of the slide: uneven steps, rows back and forth, a return."""
+    rng = np.random.default_rng(seed)
+    right, bottom = (smear.columns - 1) * WIDTH, (smear.rows - 1) * HEIGHT
+    path, y, backwards = [], 0, False
+    while True:
+        row, x = [], 0
+        while True:
+            row.append((x, int(np.clip(y + rng.integers(-20, 21), 0, bottom))))
+            if x >= right:
+                break
+            x = min(right, x + int(rng.integers(180, 330)))
+        path += row[::-1] if backwards else row
+        if y >= bottom:
+            break
+        y, backwards = min(bottom, y + int(rng.integers(220, 280))), not backwards
+    return path + path[::-3]  # too far a step back to be registered to the frame before
+
+
+def seen(smear, x, y):
+    """Give the cells of a window as a perfect finder and classifier would."""
+    return [
+        msgspec.structs.replace(cell(true.label, complete=true.complete), box=true.box)
+        for true in smear.cells_in(x, y, WIDTH, HEIGHT)
+    ]
+
+
+def photographed(smear, x, y, rng):
+    pixels = smear.view(x, y, WIDTH, HEIGHT)
+    blurred = cv2.GaussianBlur(pixels, (0, 0), float(rng.uniform(0.5, 2.0))).astype(float)
+    light = float(rng.uniform(0.85, 1.1))
+    return np.clip(blurred * light + rng.normal(0, 2, pixels.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 0), (37, -21), (-300, 90), (250, 200), (0, 330)])
+def test_a_shift_is_found_to_a_few_pixels(x, y):
+    smear, rng = Smear.draw(3, 12), np.random.default_rng(1)
+    one, two = photographed(smear, 400, 400, rng), photographed(smear, 400 + x, 400 + y, rng)
+    shift = register(thumbnail(one), thumbnail(two), 4.0)
+    assert shift is not None
+    assert math.hypot(shift.x - x, shift.y - y) < 4
+
+
+def test_frames_of_different_places_are_not_registered():
+    smear = Smear.draw(3, 60)
+    corners = [(x, y) for x in range(0, 2600, 650) for y in range(0, 1500, 490)]
+    pictures = [thumbnail(smear.view(*corner, WIDTH, HEIGHT)) for corner in corners]
+    pairs = [(a, b) for i, a in enumerate(pictures) for b in pictures[:i]]
+    assert not any(register(a, b, 4.0) for a, b in pairs)
+
+
+@pytest.mark.parametrize(("seed", "cells"), SLIDES)
+def test_a_slide_scanned_by_hand_counts_every_cell_once(seed, cells):
+    smear = Smear.draw(seed, cells)
+    rng = np.random.default_rng(seed)
+    slide, distinct, whole = SlideMap(), DistinctCells(), set()
+    regions = 0
+    for x, y in by_hand(smear, seed):
+        located = slide.locate(photographed(smear, x, y, rng))
+        regions += located.is_new
+        if located.joined is not None:
+            distinct.join(located.joined)
+        distinct.add(located.place, seen(smear, x, y), focus=1.0)
+        whole |= {
+            index
+            for index, true in enumerate(smear.cells)
+            if x <= true.box[0] and true.box[0] + true.box[2] <= x + WIDTH
+            if y <= true.box[1] and true.box[1] + true.box[3] <= y + HEIGHT
+        }
+    assert regions == 1
+    assert distinct.tally().counted == dict(Counter(smear.cells[index].label for index in whole))
+
+
+def test_a_jump_begins_a_region_and_a_bridge_joins_it():
+    smear = Smear.draw(5, 40)
+    slide, distinct = SlideMap(), DistinctCells()
+    joined = []
+    for x, y in [(0, 0), (1500, 300), (1250, 300), (1000, 250), (750, 150), (500, 60), (250, 0), (0, 0)]:
+        located = slide.locate(smear.view(x, y, WIDTH, HEIGHT))
+        if located.joined is not None:
+            joined.append(located.joined)
+            distinct.join(located.joined)
+        distinct.add(located.place, seen(smear, x, y), focus=1.0)
+    assert len(joined) == 1
+    assert len({sighting.region for sighting in distinct.best}) == 1
+    boxes = [sighting.box for sighting in distinct.best]
+    first = min(boxes)
+    assert not any(math.dist(a[:2], b[:2]) < 40 for i, a in enumerate(boxes) for b in boxes[:i]), first
+
+
+def test_a_jump_to_somewhere_new_is_not_taken_for_a_known_place_however_much_is_known():
+    smear, rng = Smear.draw(6, 60), np.random.default_rng(6)
+    middle, bottom = smear.columns * WIDTH // 2, (smear.rows - 1) * HEIGHT
+    slide = SlideMap()
+    known = [(x, y) for x in range(0, middle - WIDTH, 350) for y in range(0, bottom + 1, 260)]
+    for corner in known:
+        slide.locate(photographed(smear, *corner, rng))
+    jumps = [(x, y) for x in range(middle, 2 * middle - WIDTH, WIDTH) for y in range(0, bottom + 1, HEIGHT)]
+    rng.shuffle(jumps)
+    located = [slide.locate(photographed(smear, *corner, rng)) for corner in jumps]
+    assert len(known) > 20
+    assert len(jumps) > 5
+    assert all(each.is_new for each in located)
+    back = slide.locate(photographed(smear, known[5][0] + 90, known[5][1] + 70, rng))
+    first = slide.locate(photographed(smear, *known[0], rng)).place
+    assert (back.is_new, back.place.region) == (False, first.region)
+    assert math.dist(back.place[1:], (first.x + known[5][0] + 90, first.y + known[5][1] + 70)) < 15
+
+
+def test_frames_of_another_size_are_another_region():
+    smear, slide = Smear.draw(3, 12), SlideMap()
+    pixels = smear.view(400, 400, WIDTH, HEIGHT)
+    larger = cv2.resize(pixels, (2 * WIDTH, 2 * HEIGHT))
+    assert [slide.locate(p).place.region for p in (pixels, pixels, larger, larger, pixels)] == [0, 0, 1, 1, 2]
+
+
+def test_the_sharpest_whole_sighting_is_the_one_that_counts():
+    distinct = DistinctCells()
+    for label, complete, focus in (
+        ("monocyte", False, 9.0),
+        ("lymphocyte", True, 1.0),
+        ("neutrophil", True, 2.0),
+        ("eosinophil", True, 1.5),
+    ):
+        distinct.add(Place(0, 0.0, 0.0), [cell(label, complete=complete)], focus)
+    assert distinct.tally().counted == {"neutrophil": 1}
+    assert distinct.tally().incomplete == 0
+
+
+def test_a_mosaic_of_real_fields_is_put_together_again():
+    paths = sorted(real_images("fields-575").rglob("*.jpg"))[:6]
+    fields = [cv2.resize(cv2.imread(str(path)), (WIDTH, HEIGHT))[:, :, ::-1] for path in paths]
+    mosaic = np.vstack([np.hstack(fields[:3]), np.hstack(fields[3:])])
+    rng = np.random.default_rng(7)
+    slide, off, first = SlideMap(), [], None
+    rows = [[(x, y + int(rng.integers(-20, 21))) for x in range(0, 1281, 160)] for y in (20, 240, 460)]
+    path = [*rows[0], *rows[1][::-1], *rows[2]]
+    for x, y in path + path[::-4]:
+        dim = cv2.GaussianBlur(mosaic[y : y + HEIGHT, x : x + WIDTH], (0, 0), float(rng.uniform(0.5, 2)))
+        located = slide.locate(np.asarray(dim * float(rng.uniform(0.85, 1)), np.uint8))
+        first = first or (x, y)
+        assert located.place.region == 0
+        off.append(math.hypot(located.place.x - x + first[0], located.place.y - y + first[1]))
+    assert max(off) < 15, "a fifth of a white cell"

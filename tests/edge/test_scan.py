@@ -1,0 +1,185 @@
+"""A slide pushed about under a camera: the daemon counts each cell once, and says where each field is."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pytest
+from mqtt_partners import wait_for
+from samples import LABELS, MODEL, Analyzed, cell, field, quality
+
+from edge.cameras import Frame
+from edge.cameras.smear import Smear
+from edge.config import (
+    Config,
+    MqttConfig,
+    ReplayConfig,
+    SimulatedConfig,
+    SpecimenConfig,
+    StoreConfig,
+    from_plain,
+)
+from edge.counting import Model
+from edge.daemon import Daemon
+from edge.messages import decode, encode, json_schema
+from edge.place import FieldPlace, JoinedRegion
+from edge.store import Store
+
+WIDTH, HEIGHT = 640, 480
+SMEAR = Smear.draw(4, 10)
+FIELDS = [
+    (x, y)
+    for y in range(0, (SMEAR.rows - 1) * HEIGHT + 1, 240)
+    for x in range(0, (SMEAR.columns - 1) * WIDTH + 1, 320)
+]
+
+
+class Stage:
+    """A live camera over a slide, with an analyzer behind it that knows the slide.
+
+    call: what it makes of a cell's label, and how sharp the frame is, at the frame of this number.
+    """
+
+    def __init__(self, config: Config, path, *, call=lambda label, _number: (label, 5.0)) -> None:
+        self._path = list(path)
+        self._call = call
+        self._number = -1
+        model = Model(self, LABELS, MODEL, "x")
+        self.daemon = Daemon(config, load=lambda _: model, camera=lambda _: self)
+
+    def read(self) -> Frame | None:
+        self._number += 1
+        if self._number >= len(self._path):
+            return None
+        pixels = SMEAR.view(*self._path[self._number], WIDTH, HEIGHT)
+        return Frame(pixels, f"frame {self._number}", datetime.now(UTC))
+
+    def analyze(self, pixels):
+        x, y = self._path[self._number]
+        cells, sharp = [], 5.0
+        for true in SMEAR.cells_in(x, y, WIDTH, HEIGHT):
+            label, sharp = self._call(true.label, self._number)
+            cells.append(msgspec.structs.replace(cell(label, complete=true.complete), box=true.box))
+        about = msgspec.structs.replace(quality(), focus=sharp)
+        return Analyzed(pixels.shape[1], pixels.shape[0], about, tuple(cells), {"total": 0.1})
+
+    def close(self) -> None:
+        pass
+
+
+def configured(tmp_path, broker, registration: str) -> Config:
+    return Config(
+        SimulatedConfig(),
+        device_id="test-1",
+        specimen=SpecimenConfig(id="S", registration=registration),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(host=broker.host, port=broker.port),
+    )
+
+
+def counted(listener) -> dict[str, int]:
+    wait_for(lambda: listener.state("result/differential") == "final", "the count")
+    final = listener.of("result/differential")[-1]
+    assert final.counted == sum(c.count for c in final.classes)
+    return {c.label: c.count for c in final.classes if c.count}
+
+
+def whole(path) -> list[str]:
+    """Give the label of each whole cell of each field."""
+    return [true.label for x, y in path for true in SMEAR.cells_in(x, y, WIDTH, HEIGHT) if true.complete]
+
+
+def truth() -> Counter[str]:
+    """Give the classes of the cells that some field shows whole."""
+    return Counter(
+        true.label
+        for true in SMEAR.cells
+        if any(
+            x <= true.box[0]
+            and true.box[0] + true.box[2] <= x + WIDTH
+            and y <= true.box[1]
+            and true.box[1] + true.box[3] <= y + HEIGHT
+            for x, y in FIELDS
+        )
+    )
+
+
+def test_the_same_fields_shown_twice_count_each_cell_once(tmp_path, broker, listen):
+    listener = listen(broker)
+    config = configured(tmp_path, broker, "on")
+    assert Stage(config, FIELDS + FIELDS[::-1]).daemon.run() == 0
+    assert counted(listener) == dict(truth())
+    wait_for(lambda: len(listener.fields()) == 2 * len(FIELDS), "the fields")
+    places = [field.place for field in listener.fields().values()]
+    assert [place.begins for place in places] == [True] + [False] * (2 * len(FIELDS) - 1)
+    assert {place.region for place in places} == {1}
+    for place, (x, y) in zip(places, FIELDS + FIELDS[::-1], strict=True):
+        assert math.dist((place.x, place.y), (x - FIELDS[0][0], y - FIELDS[0][1])) < 15
+    with Store.open(Path(config.store.path)) as store:
+        assert [field.place for field in store.fields("S")] == places
+
+
+def test_not_registered_each_field_is_taken_for_a_new_place(tmp_path, broker, listen):
+    listener = listen(broker)
+    assert Stage(configured(tmp_path, broker, "off"), FIELDS + FIELDS[::-1]).daemon.run() == 0
+    assert counted(listener) == dict(Counter(whole(FIELDS + FIELDS)))
+    assert all(field.place is None for field in listener.fields().values())
+
+
+def test_a_cell_is_called_as_in_its_sharpest_field_and_so_it_stays_after_a_restart(tmp_path, broker, listen):
+    config = configured(tmp_path, broker, "on")
+    place = next((x, y) for x, y in FIELDS if whole([(x, y)]))
+
+    def call(label, number):
+        return (label, 5.0) if number == 1 else ("eosinophil", 2.0)
+
+    listener = listen(broker)
+    assert Stage(config, [place] * 3, call=call).daemon.run() == 0
+    right = dict(Counter(whole([place])))
+    assert counted(listener) == right
+    # Nothing new is shown: what is said now is read from the store alone.
+    again = listen(broker)
+    assert Stage(config, []).daemon.run() == 1
+    wait_for(lambda: again.of("result/differential"), "the count")
+    assert {c.label: c.count for c in again.of("result/differential")[-1].classes if c.count} == right
+
+
+def test_after_a_restart_a_region_begins_whose_number_is_new_and_nothing_before_is_known(
+    tmp_path, broker, listen
+):
+    config, shown = configured(tmp_path, broker, "on"), FIELDS[: len(FIELDS) // 2]
+    counts = []
+    for _ in range(2):
+        listener = listen(broker)
+        assert Stage(config, shown).daemon.run() == 0
+        wait_for(lambda heard=listener: heard.state("status") == "offline", "the end")
+        counts.append(listener.of("result/differential")[-1].counted)
+    with Store.open(Path(config.store.path)) as store:
+        places = [field.place for field in store.fields("S")]
+    before, after = places[: len(shown)], places[len(shown) :]
+    assert not {place.region for place in before} & {place.region for place in after}
+    assert [place.begins for place in places].count(True) == 2
+    assert 0 < 2 * counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    ("specimen", "registers"), [({}, False), ({"registration": "on"}, True), ({"registration": "off"}, False)]
+)
+def test_images_and_the_simulated_slide_are_registered_only_when_told_to(specimen, registers):
+    for camera in (SimulatedConfig(), ReplayConfig(("x",))):
+        plain = {"camera": msgspec.to_builtins(camera), "specimen": specimen}
+        assert from_plain(plain, origin="test").registers is registers
+
+
+@pytest.mark.parametrize("joined", [None, JoinedRegion(2, -300.5, 12.0)])
+def test_a_field_with_its_place_satisfies_the_schema_and_comes_back_as_it_was(joined):
+    placed = msgspec.structs.replace(field(), place=FieldPlace(3, 1.5, -2.5, joined=joined))
+    payload = encode(placed)
+    jsonschema.Draft202012Validator(json_schema()).validate(json.loads(payload))
+    assert decode(payload) == placed
