@@ -169,8 +169,13 @@ def test_two_specimens_never_mix(bench):
         assert bench.order("specimen/stop").ok
         bench.reached(specimen_id, "preliminary")
     wait_for(lambda: bench.said().stopped_at is not None, "the end to be said")
+
+    def agreed() -> bool:  # the field in hand at the stop comes after it, and its count after the field
+        cells = [cell for field in bench.fields("B") for cell in field.cells]
+        return bench.said().counted == sum(cell.complete and cell.rejected is None for cell in cells)
+
+    wait_for(agreed, "the count to be that of the fields")
     a, b = bench.fields("A"), bench.fields("B")
-    assert bench.said().counted == sum(c.complete and c.rejected is None for f in b for c in f.cells)
     assert max(f.captured_at for f in a) < min(f.captured_at for f in b)
     assert not {c.cell_id for f in a for c in f.cells} & {c.cell_id for f in b for c in f.cells}
     # Signing the first one now says so, and leaves the topic as it must be: on what was changed last.
