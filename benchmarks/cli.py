@@ -1,9 +1,10 @@
-"""leukoscope-bench: latency of every stage, cold start and memory, with what they were measured on."""
+"""leukoscope-bench: latency by stage and by peer, the daemon, cold start and memory; and what changed."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from dataclasses import asdict
@@ -12,20 +13,73 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from benchmarks import latency, memory
+from benchmarks import comparison, daemon, latency, memory, pictures, report
 from benchmarks.environment import environment
-from edge.cameras.replay import ReplayCamera
-from edge.cameras.simulated import SimulatedCamera
-from edge.config import SHIPPED_MODEL, ReplayConfig, SimulatedConfig
+from benchmarks.timing import WARM_UP
+from edge.config import SHIPPED_MODEL
 from edge.errors import LeukoscopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+CHANGED = 2
+"""Exit status of `compare` where a stage became slower."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; print Markdown, write JSON where asked."""
-    parser = argparse.ArgumentParser(prog="leukoscope-bench", description="Measure latency and memory.")
+    """Run a subcommand; without one, `run`."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    commands: dict[str, Callable[[list[str]], int]] = {"run": _run, "compare": _compare, "readme": _readme}
+    command = commands[given.pop(0)] if given and given[0] in commands else _run
+    try:
+        return command(given)
+    except LeukoscopeError as error:
+        _complain(str(error))
+        return error.exit_status
+
+
+def _run(arguments: list[str]) -> int:
+    """Measure; print Markdown, write JSON where asked."""
+    options = _parser("leukoscope-bench", "Measure. Others: leukoscope-bench compare, readme").parse_args(
+        arguments
+    )
+    result, status = _measured(options), 0
+    if options.json:
+        try:
+            options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            _complain(f"{options.json}: cannot be written: {error.strerror}")
+            status = 1
+    print(report.markdown(result))  # noqa: T201
+    return status
+
+
+def _compare(arguments: list[str]) -> int:
+    """Print what changed; 2 where something became slower."""
+    parser = argparse.ArgumentParser(prog="leukoscope-bench compare", description="Say what changed.")
+    parser.add_argument("before", type=Path, metavar="A.json")
+    parser.add_argument("after", type=Path, metavar="B.json")
+    options = parser.parse_args(arguments)
+    changes = comparison.compare(comparison.load(options.before), comparison.load(options.after))
+    print(comparison.table(changes))  # noqa: T201
+    return CHANGED if any(change.changed and change.ratio > 1 for change in changes) else 0
+
+
+def _readme(arguments: list[str]) -> int:
+    """Measure, or take a result, and write it into a README."""
+    parser = _parser("leukoscope-bench readme", "Measure, and write the README's figures.")
+    parser.add_argument("--write", type=Path, required=True, metavar="README.md")
+    parser.add_argument(
+        "--result", type=Path, metavar="FILE", help="a result of before, instead of measuring"
+    )
+    options = parser.parse_args(arguments)
+    result = comparison.load(options.result) if options.result else _measured(options)
+    report.write(options.write, result)
+    return 0
+
+
+def _parser(program: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description=description)
     parser.add_argument(
         "--images", nargs="+", metavar="PATH", help="instead of 640x480 fields of the simulated slide"
     )
@@ -34,41 +88,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=_count, default=1)
     parser.add_argument("--runtime", choices=("auto", "ai-edge-litert", "tflite-runtime"), default="auto")
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
+    parser.add_argument("--float-model", type=Path, metavar="FILE", help="a float .tflite to time beside it")
+    parser.add_argument("--daemon", action="store_true", help="run the daemon and a broker as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
     cv2.setNumThreads(options.threads)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            files = _pictures(options.images, options.fields, Path(folder))
-            rows, runtime = latency.measure(
-                files,
+    facts = environment() | {"load": f"{os.getloadavg()[0]:.1f}"}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = pictures.chosen(options.images, options.fields, folder)
+        measured = latency.measure(
+            files,
+            options.model,
+            repetitions=options.repetitions,
+            threads=options.threads,
+            runtime=options.runtime,
+            folder=folder,
+            float_model=options.float_model,
+        )
+        result: dict[str, Any] = {
+            "schema": comparison.SCHEMA,
+            "environment": facts,
+            "runtime": measured.runtime,
+            "threads": options.threads,
+            "pictures": options.images or f"simulated slide, {len(files)} fields of 640x480",
+            "warm_up": WARM_UP,
+            "repetitions": options.repetitions,
+            "latency_ms": [asdict(row) for row in measured.rows],
+            "ratios": {name: asdict(ratio) for name, ratio in measured.ratios.items()},
+            "left_out": measured.left_out,
+        }
+        if options.daemon:
+            run = daemon.measure(
+                pictures.crowded(folder, (1,))[1],
                 options.model,
+                folder,
+                fields=3 * options.fields,
                 repetitions=options.repetitions,
-                threads=options.threads,
                 runtime=options.runtime,
             )
-            cold = memory.measure(files[0], options.model, runtime=options.runtime)
-    except LeukoscopeError as error:
-        print(f"leukoscope-bench: {error}", file=sys.stderr)  # noqa: T201
-        return error.exit_status
-    status = 0
-    result = {
-        "schema": "leukoscope.bench/1",
-        "environment": environment(),
-        "runtime": runtime,
-        "threads": options.threads,
-        "pictures": options.images or f"simulated slide, {len(files)} fields of 640x480",
-        "latency_ms": [asdict(row) for row in rows],
-        "cold_start": asdict(cold),
-    }
-    if options.json:
-        try:
-            options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            print(f"leukoscope-bench: {options.json}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201
-            status = 1
-    print(_markdown(result))  # noqa: T201
-    return status
+            result["daemon"] = asdict(run)
+            bare = next(row for row in measured.rows if row.stage == latency.BARE_ONE)
+            sustained = [
+                interval / median for interval, median in zip(run.intervals_ms, bare.medians, strict=True)
+            ]
+            result["ratios"]["daemon, sustained / bare loop"] = asdict(latency.spread(sustained))
+        result["cold_start"] = asdict(memory.measure(files[0], options.model, runtime=options.runtime))
+    return result
+
+
+def _complain(what: str) -> None:
+    print(f"leukoscope-bench: {what}", file=sys.stderr)  # noqa: T201
 
 
 def _count(text: str) -> int:
@@ -76,42 +149,6 @@ def _count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return number
-
-
-def _pictures(images: Sequence[str] | None, count: int, folder: Path) -> list[Path]:
-    if images:
-        return list(ReplayCamera(ReplayConfig(tuple(images))).files[:count])
-    camera = SimulatedCamera(SimulatedConfig(cells=count))
-    files: list[Path] = []
-    while len(files) < count and (frame := camera.read()):
-        file = folder / f"{len(files):04d}.jpg"
-        cv2.imwrite(str(file), cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
-        files.append(file)
-    return files
-
-
-def _markdown(result: dict[str, Any]) -> str:
-    facts = result["environment"]
-    lines = [
-        f"{facts['processor']}, {facts['cores']} cores, kernel {facts['kernel']}",
-        f"{result['runtime']}, {result['threads']} thread(s); {result['pictures']};",
-        f"commit {facts.get('commit', 'unknown')}",
-        "",
-        "| stage | calls | p50 ms | p90 ms | p99 ms | maximum ms |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row['stage']} | {row['calls']} | {row['p50']} | {row['p90']} | {row['p99']} | {row['maximum']} |"
-        for row in result["latency_ms"]
-    ]
-    cold = result["cold_start"]
-    lines += [
-        "",
-        f"Cold start, median of {cold['starts']}: imports {cold['import_s']} s,",
-        f"model with its golden inputs {cold['model_s']} s, first field {cold['first_field_s']} s,",
-        f"in all {cold['total_s']} s; peak RSS {cold['peak_rss_mib']:.0f} MiB.",
-    ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

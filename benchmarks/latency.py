@@ -1,46 +1,63 @@
-"""How long each stage takes, from the encoded picture to the calls with their maps."""
+"""How long each stage takes, from the encoded picture to the calls with their maps, and what peers take."""
 
 from __future__ import annotations
 
-import time
+import statistics
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from benchmarks import network, pictures, timing
+from benchmarks.peers import BARE, BareLoop, float_network, other_runtimes
 from edge.analyzer import Analyzer
 from edge.cameras.replay import read_image
 from edge.classifier import Classifier
 from edge.masking import cut_crop, find_cells
 from edge.quality import assess
+from edge.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-
-WARM_UP = 5
-"""Calls before the clock counts: caches, lazily made buffers, the branch predictor."""
+WITH_MAP, WITHOUT_MAP = "network with map, a cell", "network without map, a cell"
+BARE_ONE = "bare loop, drawn field of one cell"
+INTERPRETER = "bare interpreter call, a cell"
 
 
 @dataclass(frozen=True)
-class Latency:
-    """One stage's times in milliseconds, over `calls` calls."""
+class Measured:
+    """What a run gives. runtime: its name with its version. left_out: peers that are not installed."""
 
-    stage: str
-    calls: int
-    p50: float
-    p90: float
-    p99: float
-    maximum: float
+    rows: list[timing.Latency]
+    ratios: dict[str, Ratio]
+    runtime: str
+    left_out: list[str]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio within one run: the median over the repetitions, and the lowest and highest of them."""
+
+    median: float
+    lowest: float
+    highest: float
 
 
 def measure(
-    files: Sequence[Path], model: Path, *, repetitions: int, threads: int, runtime: str
-) -> tuple[list[Latency], str]:
-    """Time every stage on picture files; give the rows and the runtime's name.
+    files: Sequence[Path],
+    model: Path,
+    *,
+    repetitions: int,
+    threads: int,
+    runtime: str,
+    folder: Path,
+    float_model: Path | None = None,
+) -> Measured:
+    """Time every stage and peer on picture files, in turns.
 
     Each picture is one call of read, mask and field, each cell one of crop and of classify.
+    folder: where drawn fields are written. Raises LeukoscopeError.
     """
     classifier = Classifier.load(model, threads=threads, runtime=runtime)
     analyzer = Analyzer(classifier)
@@ -48,36 +65,69 @@ def measure(
     masks = [find_cells(frame) for frame in frames]
     cut = [(frame, found, cell) for frame, found in zip(frames, masks, strict=True) for cell in found.cells]
     crops = [cut_crop(*arguments) for arguments in cut]
+    used = classifier.runtime_name.split()[0]
+    description = classifier.bundle.description
+    flatbuffer, outputs = classifier.bundle.model, description.outputs
+    mapless = {name: tensor for name, tensor in outputs.items() if name != "maps"}
+    whole = Runtime(flatbuffer, outputs, threads=threads, choice=used)
+    cut_down = Runtime(network.keeping(flatbuffer, mapless.values()), mapless, threads=threads, choice=used)
+    logits_only = network.keeping(flatbuffer, [outputs["logits"]])
+    bare = BareLoop(logits_only, threads=threads, runtime=used)
+
+    def analyze(file: Path) -> object:
+        return analyzer.analyze(read_image(file))
+
     stages: dict[str, list[Callable[[], object]]] = {
-        "read and decode": [lambda file=file: read_image(file) for file in files],  # type: ignore[misc]
-        "quality": [lambda frame=frame: assess(frame) for frame in frames],  # type: ignore[misc]
-        "mask": [lambda frame=frame: find_cells(frame) for frame in frames],  # type: ignore[misc]
-        "crop, a cell": [lambda a=a: cut_crop(*a) for a in cut],  # type: ignore[misc]
-        "classify and map, a cell": [lambda crop=crop: classifier.classify(crop) for crop in crops],  # type: ignore[misc]
-        "field, picture to calls": [
-            lambda file=file: analyzer.analyze(read_image(file))  # type: ignore[misc]
-            for file in files
-        ],
+        "read and decode": [partial(read_image, file) for file in files],
+        "quality": [partial(assess, frame) for frame in frames],
+        "mask": [partial(find_cells, frame) for frame in frames],
+        "crop, a cell": [partial(cut_crop, *arguments) for arguments in cut],
+        "classify and map, a cell": [partial(classifier.classify, crop) for crop in crops],
+        "field, picture to calls": [partial(analyze, file) for file in files],
+        WITH_MAP: [partial(whole.run, crop) for crop in crops],
+        WITHOUT_MAP: [partial(cut_down.run, crop) for crop in crops],
+        INTERPRETER: [partial(bare.invoke, crop) for crop in crops],
+        BARE: [partial(bare.run, file) for file in files],
     }
-    rows = [_time(stage, calls, repetitions) for stage, calls in stages.items() if calls]
-    return rows, classifier.runtime_name
+    many = pictures.crowded(folder)
+    found = {count: len(find_cells(read_image(file)).cells) for count, file in many.items()}
+    for count, file in many.items():
+        stages[f"field of {count} cells, {found[count]} found"] = [partial(analyze, file)] * 5
+    stages[BARE_ONE] = [partial(bare.run, many[1])] * 5
+    for size, file in pictures.resized(many[5], folder).items():
+        stages[f"field of {size}, 5 cells"] = [partial(analyze, file)] * 3
+    peers, left_out = other_runtimes(model, used, threads)
+    if float_model:
+        peers["float network"] = float_network(float_model.read_bytes(), threads=threads, runtime=used)
+    else:
+        left_out.append("float network (no --float-model)")
+    for name, call in peers.items():
+        stages[f"peer: {name}, a cell"] = [partial(call, crop) for crop in crops]
+    rows = timing.measure(stages, repetitions)
+    return Measured(rows, _ratios(rows, found), classifier.runtime_name, left_out)
 
 
-def _time(stage: str, calls: Sequence[Callable[[], object]], repetitions: int) -> Latency:
-    for call in calls[:WARM_UP]:
-        call()
-    times = []
-    for _ in range(repetitions):
-        for call in calls:
-            started = time.perf_counter()
-            call()
-            times.append(1000 * (time.perf_counter() - started))
-    p50, p90, p99 = np.percentile(times, (50, 90, 99))
-    return Latency(
-        stage,
-        len(times),
-        round(float(p50), 3),
-        round(float(p90), 3),
-        round(float(p99), 3),
-        round(max(times), 3),
-    )
+def _ratios(rows: Sequence[timing.Latency], found: dict[int, int]) -> dict[str, Ratio]:
+    medians = {row.stage: row.medians for row in rows}
+
+    def ratio(above: str, below: str) -> Ratio:
+        return spread([a / b for a, b in zip(medians[above], medians[below], strict=True)])
+
+    ratios = {}
+    if WITH_MAP in medians:
+        ratios["network with map / without"] = ratio(WITH_MAP, WITHOUT_MAP)
+    ratios["field, picture to calls / bare loop"] = ratio("field, picture to calls", BARE)
+    few, lots = min(found), max(found)
+    if INTERPRETER in medians and found[lots] > found[few]:
+        names = [f"field of {count} cells, {found[count]} found" for count in (few, lots)]
+        further = [
+            (b - a) / (found[lots] - found[few]) / call
+            for a, b, call in zip(medians[names[0]], medians[names[1]], medians[INTERPRETER], strict=True)
+        ]
+        ratios["each further cell / bare interpreter call"] = spread(further)
+    return ratios
+
+
+def spread(ratios: Sequence[float]) -> Ratio:
+    """Give the ratio of a run from those of its repetitions."""
+    return Ratio(round(statistics.median(ratios), 3), round(min(ratios), 3), round(max(ratios), 3))

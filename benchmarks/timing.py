@@ -1,0 +1,82 @@
+"""Rounds over all that is compared, so that a machine that slows down slows all of it alike."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Calls = Sequence[Callable[[], object]]
+
+WARM_UP = 5
+"""Calls before the clock counts: caches, lazily made buffers, the branch predictor."""
+
+YARDSTICK = "yardstick"
+"""Work that never changes, timed in every repetition: by it two runs are compared."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One stage's times in milliseconds.
+
+    p50 to maximum: the medians over the repetitions of each repetition's own figure. medians: each
+    repetition's p50.
+    """
+
+    stage: str
+    calls: int
+    p50: float
+    p90: float
+    p99: float
+    maximum: float
+    medians: tuple[float, ...]
+
+
+def measure(stages: Mapping[str, Calls], repetitions: int) -> list[Latency]:
+    """Time stages in turns, call by call, once in each repetition; the yardstick is the last row."""
+    rows = {stage: list(calls) for stage, calls in stages.items() if calls}
+    rows[YARDSTICK] = [yardstick] * max((len(calls) for calls in rows.values()), default=1)
+    for calls in rows.values():
+        for call in calls[:WARM_UP]:
+            call()
+    return [summary(stage, times) for stage, times in _rounds(rows, repetitions).items()]
+
+
+def summary(stage: str, repetitions: Sequence[Sequence[float]]) -> Latency:
+    """Give the row of a stage from its times, milliseconds, in each repetition."""
+    percentiles = np.array([np.percentile(times, (50, 90, 99, 100)) for times in repetitions])
+    p50, p90, p99, maximum = (round(float(value), 4) for value in np.median(percentiles, axis=0))
+    medians = tuple(round(float(value), 4) for value in percentiles[:, 0])
+    return Latency(stage, sum(map(len, repetitions)), p50, p90, p99, maximum, medians)
+
+
+def yardstick() -> float:
+    """Do a fixed piece of work of the kinds that the pipeline does: OpenCV, NumPy, Python."""
+    image = cv2.GaussianBlur(_PICTURE, (5, 5), 0)
+    total = float(np.log(image.astype(np.float32) + 1).sum())
+    for number in range(2000):
+        total += number % 7
+    return total
+
+
+def _rounds(rows: Mapping[str, Calls], repetitions: int) -> dict[str, list[list[float]]]:
+    times: dict[str, list[list[float]]] = {stage: [] for stage in rows}
+    for _ in range(repetitions):
+        for found in times.values():
+            found.append([])
+        for turn in range(max(map(len, rows.values()))):
+            for stage, calls in rows.items():
+                if turn < len(calls):
+                    started = time.perf_counter()
+                    calls[turn]()
+                    times[stage][-1].append(1000 * (time.perf_counter() - started))
+    return times
+
+
+_PICTURE = np.random.default_rng(1).integers(0, 256, (240, 320), np.uint8)
