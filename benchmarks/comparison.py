@@ -1,7 +1,7 @@
 """What changed between two runs, beyond their noise.
 
-Each repetition's median is divided by that of its yardstick, so that a machine that is busier for one run
-than for the other does not pass for a change. Of these the ratio of the two runs' medians is bootstrapped
+What is compared is the processor's time, each repetition's median over that of its yardstick, so that a
+machine that is busier or clocked lower for one run does not pass for a change. Of these the ratio of the two runs' medians is bootstrapped
 (Efron 1979); a stage has changed when the whole 99 % interval lies more than a tolerance off 1.
 """
 
@@ -81,7 +81,7 @@ def table(changes: list[Change]) -> str:
 
 
 def _relative(result: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
-    medians = {row["stage"]: np.array(row["medians"], np.float64) for row in result["latency_ms"]}
+    medians = {row["stage"]: np.array(row["cpu_medians"], np.float64) for row in result["latency_ms"]}
     yardstick = medians.pop(YARDSTICK)
     return {stage: times / yardstick for stage, times in medians.items()}
 

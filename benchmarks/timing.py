@@ -26,7 +26,8 @@ class Latency:
     """One stage's times in milliseconds.
 
     p50 to maximum: the medians over the repetitions of each repetition's own figure. medians: each
-    repetition's p50.
+    repetition's p50. cpu_medians: the same of the processor's time, which others on the machine take no part
+    of.
     """
 
     stage: str
@@ -36,6 +37,7 @@ class Latency:
     p99: float
     maximum: float
     medians: tuple[float, ...]
+    cpu_medians: tuple[float, ...]
 
 
 def measure(stages: Mapping[str, Calls], repetitions: int) -> list[Latency]:
@@ -45,15 +47,15 @@ def measure(stages: Mapping[str, Calls], repetitions: int) -> list[Latency]:
     for calls in rows.values():
         for call in calls[:WARM_UP]:
             call()
-    return [summary(stage, times) for stage, times in _rounds(rows, repetitions).items()]
+    return [_summary(stage, times) for stage, times in _rounds(rows, repetitions).items()]
 
 
-def summary(stage: str, repetitions: Sequence[Sequence[float]]) -> Latency:
-    """Give the row of a stage from its times, milliseconds, in each repetition."""
-    percentiles = np.array([np.percentile(times, (50, 90, 99, 100)) for times in repetitions])
-    p50, p90, p99, maximum = (round(float(value), 4) for value in np.median(percentiles, axis=0))
-    medians = tuple(round(float(value), 4) for value in percentiles[:, 0])
-    return Latency(stage, sum(map(len, repetitions)), p50, p90, p99, maximum, medians)
+def _summary(stage: str, repetitions: Sequence[Sequence[tuple[float, float]]]) -> Latency:
+    """Give the row of a stage from its times, wall and processor, milliseconds, in each repetition."""
+    percentiles = np.array([np.percentile(times, (50, 90, 99, 100), axis=0) for times in repetitions])
+    p50, p90, p99, maximum = (round(float(value), 4) for value in np.median(percentiles[:, :, 0], axis=0))
+    wall, cpu = (tuple(round(float(v), 4) for v in percentiles[:, 0, clock]) for clock in (0, 1))
+    return Latency(stage, sum(map(len, repetitions)), p50, p90, p99, maximum, wall, cpu)
 
 
 def yardstick() -> float:
@@ -65,17 +67,18 @@ def yardstick() -> float:
     return total
 
 
-def _rounds(rows: Mapping[str, Calls], repetitions: int) -> dict[str, list[list[float]]]:
-    times: dict[str, list[list[float]]] = {stage: [] for stage in rows}
+def _rounds(rows: Mapping[str, Calls], repetitions: int) -> dict[str, list[list[tuple[float, float]]]]:
+    times: dict[str, list[list[tuple[float, float]]]] = {stage: [] for stage in rows}
     for _ in range(repetitions):
         for found in times.values():
             found.append([])
         for turn in range(max(map(len, rows.values()))):
             for stage, calls in rows.items():
                 if turn < len(calls):
-                    started = time.perf_counter()
+                    started, used = time.perf_counter(), time.process_time()
                     calls[turn]()
-                    times[stage][-1].append(1000 * (time.perf_counter() - started))
+                    cpu = time.process_time() - used
+                    times[stage][-1].append((1000 * (time.perf_counter() - started), 1000 * cpu))
     return times
 
 
