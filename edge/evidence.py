@@ -24,7 +24,7 @@ OUTSIDE = "evidence outside the cell"
 """The flag of a call less than `LEAST_IN_CELL` of whose evidence lies in its cell."""
 
 LEAST_IN_CELL = 0.5
-"""Of 607 cells of the training sets that the shipped model called by a counted class, 8 have less. None of
+"""Of 607 cells of the training sets that an earlier model called by a counted class, 8 have less. None of
 the 8 was called wrongly, so that such a call is not refused for it, only pointed out. Calls of `other` are
 not flagged: half have less, for what surrounds a thing tells, too, that it is no white cell.
 """
