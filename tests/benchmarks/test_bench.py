@@ -75,10 +75,10 @@ def test_a_real_daemon_delivers_every_field_and_is_watched(tmp_path):
 def test_a_result_goes_between_the_markers_and_nothing_else_changes(tmp_path):
     result, readme = tmp_path / "bench.json", tmp_path / "README.md"
     assert main(["run", "--fields", "2", "--repetitions", "1", "--json", str(result)]) == 0
-    readme.write_text("a\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nz\n", encoding="utf-8")
+    readme.write_text("a\n<!-- bench: begin -->\nformer figures\n<!-- bench: end -->\nz\n", encoding="utf-8")
     assert main(["readme", "--result", str(result), "--write", str(readme)]) == 0
     text = readme.read_text(encoding="utf-8")
-    assert "old" not in text
+    assert "former figures" not in text
     assert "| network with map / without |" in text
     assert text.startswith("a\n")
     assert text.endswith("\nz\n")
