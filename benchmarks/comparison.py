@@ -1,8 +1,9 @@
 """What changed between two runs, beyond their noise.
 
-What is compared is the processor's time, each repetition's median over that of its yardstick, so that a
-machine that is busier or clocked lower for one run does not pass for a change. Of these the ratio of the two runs' medians is bootstrapped
-(Efron 1979); a stage has changed when the whole 99 % interval lies more than a tolerance off 1.
+What is compared is the processor's time, each repetition's median over the run's yardstick, so that a
+machine that is busier or clocked lower for one run does not pass for a change. Of these the ratio of the two
+runs' medians is bootstrapped (Efron 1979); a stage has changed when the whole 99 % interval lies more than a
+tolerance off 1.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def table(changes: list[Change]) -> str:
 
 def _relative(result: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
     medians = {row["stage"]: np.array(row["cpu_medians"], np.float64) for row in result["latency_ms"]}
-    yardstick = medians.pop(YARDSTICK)
+    yardstick = np.median(medians.pop(YARDSTICK))
     return {stage: times / yardstick for stage, times in medians.items()}
 
 

@@ -18,8 +18,8 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [
         f"{facts['board']}, {facts['processor']}, {facts['cores']} cores, kernel {facts['kernel']},",
         f"governor {facts['governor']}, load {facts['load']} at the start. {result['runtime']},",
-        f"{result['threads']} thread(s); {result['pictures']}; {result['warm_up']} calls of warm-up, then medians of",
-        f"{result['repetitions']} repetitions, all stages in turns; commit {facts.get('commit', 'unknown')}.",
+        f"{result['warm_up']} calls of warm-up, then medians of {result['repetitions']} repetitions, all",
+        f"stages in turns; commit {facts.get('commit', 'unknown')}.",
         "",
         "| stage | calls | p50 ms | p90 ms | p99 ms | maximum ms |",
         "|---|---|---|---|---|---|",

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from mqtt_partners import MOSQUITTO
 
+from benchmarks import daemon, network, pictures
 from benchmarks.cli import main
+from edge.bundle import read_bundle
+from edge.config import SHIPPED_MODEL
+from edge.runtime import Runtime
 
 
 def test_a_short_run_gives_every_stage_the_cold_start_and_the_environment(tmp_path, capsys):
@@ -42,3 +48,37 @@ def test_a_file_that_is_no_picture_is_named(tmp_path, capsys):
 def test_pictures_that_are_not_there_are_named(tmp_path, capsys):
     assert main(["--images", str(tmp_path / "none")]) == 1
     assert "there is no such file or folder" in capsys.readouterr().err
+
+
+def test_the_network_without_its_map_gives_the_same_scores():
+    bundle = read_bundle(SHIPPED_MODEL)
+    outputs = bundle.description.outputs
+    scores = {name: tensor for name, tensor in outputs.items() if name != "maps"}
+    crop = np.random.default_rng(1).integers(0, 256, (120, 120, 3), np.uint8)
+    whole = Runtime(bundle.model, outputs).run(crop)
+    part = Runtime(network.keeping(bundle.model, scores.values()), scores).run(crop)
+    assert part.keys() == scores.keys()
+    for name, expected in part.items():
+        np.testing.assert_array_equal(whole[name], expected)
+
+
+def test_a_real_daemon_delivers_every_field_and_is_watched(tmp_path):
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed")
+    file = pictures.crowded(tmp_path, (1,))[1]
+    run = daemon.measure(file, SHIPPED_MODEL, tmp_path, fields=5, repetitions=1, runtime="auto")
+    assert 0 < run.single_p50_ms <= run.single_maximum_ms
+    assert run.interval_ms > 0
+    assert 10 < run.peak_rss_mib < 300
+
+
+def test_a_result_goes_between_the_markers_and_nothing_else_changes(tmp_path):
+    result, readme = tmp_path / "bench.json", tmp_path / "README.md"
+    assert main(["run", "--fields", "2", "--repetitions", "1", "--json", str(result)]) == 0
+    readme.write_text("a\n<!-- bench: begin -->\nformer figures\n<!-- bench: end -->\nz\n", encoding="utf-8")
+    assert main(["readme", "--result", str(result), "--write", str(readme)]) == 0
+    text = readme.read_text(encoding="utf-8")
+    assert "former figures" not in text
+    assert "| network with map / without |" in text
+    assert text.startswith("a\n")
+    assert text.endswith("\nz\n")
