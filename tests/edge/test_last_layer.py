@@ -18,7 +18,7 @@ from edge.runtime import RUNTIMES, Runtime, installed
 BUNDLE = read_bundle(SHIPPED_MODEL)
 OUTPUTS = BUNDLE.description.outputs
 CLASSES = len(BUNDLE.description.labels)
-FEATURES = 192
+FEATURES = len(BUNDLE.description.reject.familiarity.spread)
 CROPS = np.random.default_rng(3).integers(0, 256, (4, 120, 120, 3), np.uint8)
 
 
