@@ -39,6 +39,7 @@ cp "$here/guest.sh" "$here/probe.py" "$root/srv/"
 # What the daemon must never see.
 echo "a secret of root" | tee "$root/etc/secret" "$root/var/lib/secret" "$root/home/secret" "$root/boot/secret" >/dev/null
 chmod 644 "$root"/{etc,var/lib,home,boot}/secret
+echo "127.0.0.1 localhost" >"$root/etc/hosts" # which the Debian installer writes, and debootstrap does not
 (cd "$root" && find . -xdev \( -path ./proc -o -path ./sys -o -path ./tmp -o -path ./root \) -prune -o -print | sort) >"$root/srv/before"
 
 in_root() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"; }
