@@ -15,8 +15,9 @@ _BEGIN, _END = "<!-- bench: begin -->", "<!-- bench: end -->"
 def markdown(result: dict[str, Any]) -> str:
     """Give where it was measured, the stages, the ratios, the daemon and the cold start."""
     facts = result["environment"]
+    kernel = facts["kernel"].split("-")[0]  # without the name of the build
     lines = [
-        f"{facts['board']}, {facts['processor']}, {facts['cores']} cores, kernel {facts['kernel']},",
+        f"{facts['board']}, {facts['processor']}, {facts['cores']} cores, kernel {kernel},",
         f"governor {facts['governor']}, load {facts['load']} at the start. {result['runtime']},",
         f"{result['warm_up']} calls of warm-up, then medians of {result['repetitions']} repetitions, all",
         f"stages in turns; commit {facts.get('commit', 'unknown')}.",
