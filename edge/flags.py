@@ -53,8 +53,8 @@ class Rule(NamedTuple):
 
 
 # The percentages are this device's own: wide of the usual reference ranges, so that a flag is worth its look.
-# The absolute limits are those for review of adults' blood by the international consensus group for
-# haematology (Barnes et al. 2005, first time).
+# The absolute limits follow those for review of adults' blood by the international consensus group for
+# haematology (Barnes et al. 2005, first time), and are yet to be compared with the print.
 RULES = (
     Rule("neutrophil-percent-high", 1, "neutrophil", "more", 85.0, "%"),
     Rule("neutrophil-percent-low", 1, "neutrophil", "less", 30.0, "%"),

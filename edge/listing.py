@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from edge.bundle import Description
     from edge.messages import FieldResult
+    from edge.store import Store
 
 
 def show_model(path: Path) -> int:
@@ -155,8 +157,6 @@ def republish_results(path: Path, since: str | None, specimen: str | None) -> in
 
     since: ISO 8601; without a zone it is meant as this machine has it. Raises StoreError, ConfigError.
     """
-    from edge.store import Store  # noqa: PLC0415
-
     if since is None and specimen is None:
         raise ConfigError("results republish: say which: --since TIME, --specimen ID, or both")
     try:
@@ -165,12 +165,7 @@ def republish_results(path: Path, since: str | None, specimen: str | None) -> in
         raise ConfigError(
             f"--since {since}: is no time; write it as 2026-05-01 or 2026-05-01T08:00Z"
         ) from None
-    if not path.is_file():
-        raise StoreError(f"{path}: there is no result store; has the daemon run yet?")
-    with Store.open(path) as store:
-        known = [entry.specimen_id for entry in store.specimens()]
-        if specimen is not None and specimen not in known:
-            raise StoreError(f"{path}: holds no specimen {specimen}; it has {', '.join(known) or 'none'}")
+    with _opened(path, specimen) as (store, _):
         count = store.republish(since=moment, specimen_id=specimen)
     what = "1 result waits" if count == 1 else f"{count} results wait"
     when = "by a running daemon within 5 minutes, else by its next run"
@@ -186,6 +181,14 @@ def export_results(path: Path, specimen: str | None) -> int:
 
 
 def _fields(path: Path, specimen: str | None) -> Iterator[FieldResult]:
+    with _opened(path, specimen) as (store, specimens):
+        for specimen_id in specimens:
+            yield from store.fields(specimen_id)
+
+
+@contextmanager
+def _opened(path: Path, specimen: str | None) -> Iterator[tuple[Store, list[str]]]:
+    """Open a store that is there; give it with the specimen that is meant, or with all of them."""
     from edge.store import Store  # noqa: PLC0415
 
     if not path.is_file():
@@ -194,5 +197,4 @@ def _fields(path: Path, specimen: str | None) -> Iterator[FieldResult]:
         known = [entry.specimen_id for entry in store.specimens()]
         if specimen is not None and specimen not in known:
             raise StoreError(f"{path}: holds no specimen {specimen}; it has {', '.join(known) or 'none'}")
-        for specimen_id in [specimen] if specimen else known:
-            yield from store.fields(specimen_id)
+        yield store, known if specimen is None else [specimen]

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mqtt_partners import wait_for
+from spoilt_inputs import CONFIG
 from test_daemon import SCRIPTED, changed, config, draw, images, spawn, stored, toml  # noqa: F401 (fixtures)
 
 from edge.bundle import read_bundle
@@ -105,7 +106,6 @@ fuzzed = settings(
     deadline=2000,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-SEED_CONFIG = b'device_id = "a"\n[camera]\nkind = "replay"\npaths = ["x"]\n[mqtt]\nport = 1883\n[mqtt.tls]\n'
 
 
 def spoilt(good: bytes) -> st.SearchStrategy[bytes]:
@@ -118,7 +118,7 @@ def spoilt(good: bytes) -> st.SearchStrategy[bytes]:
     return st.binary(max_size=2000) | cut | changed_
 
 
-@given(content=spoilt(SEED_CONFIG))
+@given(content=spoilt(CONFIG))
 @fuzzed
 def test_whatever_is_in_a_configuration_file(tmp_path, content):
     path = tmp_path / "f.toml"
