@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from edge.masking import CROP_SIZE
 from trainer.networks_baselines import BASELINES, DRAWN, baseline, weights_file, without_lone_scales
@@ -44,19 +44,60 @@ def _block(x: Any, filters: int, stride: int = 1) -> Any:
     return y
 
 
+@keras.saving.register_keras_serializable("leukoscope")
+class MixStyle(layers.Layer):  # type: ignore[misc]
+    """In training, give a share of the pictures the channels' mean and spread of a mixture with another's.
+
+    What a microscope and a stain do shows in these statistics of the first layers (Zhou et al. 2021, Domain
+    Generalization with MixStyle); mixed, they tell the network nothing it can rely on. At inference it does
+    nothing. chance: share of the pictures, 0 to 1.
+    """
+
+    def __init__(self, chance: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.chance = chance
+        self.seed_generator = keras.random.SeedGenerator(0)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Mix, or at inference hand on, float32 (n, h, w, c)."""
+        if not training:
+            return inputs
+        mean, variance = ops.moments(inputs, axes=(1, 2), keepdims=True)
+        spread = ops.sqrt(variance + 1e-6)
+        count = ops.shape(inputs)[0]
+        shape = (count, 1, 1, 1)
+        share = keras.random.beta(shape, 0.1, 0.1, seed=self.seed_generator)
+        mixed = keras.random.uniform(shape, seed=self.seed_generator) < self.chance
+        share = ops.where(mixed, share, 1.0)
+        other = keras.random.shuffle(ops.arange(count), seed=self.seed_generator)
+        mean_to = share * mean + (1 - share) * ops.take(mean, other, axis=0)
+        spread_to = share * spread + (1 - share) * ops.take(spread, other, axis=0)
+        return (inputs - mean) / spread * ops.stop_gradient(spread_to) + ops.stop_gradient(mean_to)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give what the layer is rebuilt from."""
+        return {**super().get_config(), "chance": self.chance}
+
+
 def compact(
-    classes: int, *, widths: tuple[int, ...] = (16, 32, 64, 128), depth: int = 3, dropout: float = 0.3
+    classes: int,
+    *,
+    widths: tuple[int, ...] = (16, 32, 64, 128),
+    depth: int = 3,
+    dropout: float = 0.3,
+    mix_style: float = 0.0,
 ) -> keras.Model:
     """Separable CNN with global average pooling and one dense layer.
 
     With that head the class activation map (Zhou et al. 2016) is Grad-CAM (Selvaraju et al. 2017) up to a
-    constant, so it needs no gradient on the device.
+    constant, so it needs no gradient on the device. mix_style: share of the pictures whose style is mixed
+    after each of the first two stages, in training.
     """
     inputs = keras.Input((CROP_SIZE, CROP_SIZE, 3), name="image")
     x = layers.Conv2D(widths[0], 3, strides=2, padding="same", use_bias=False)(inputs)
     x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
-    x = _block(x, widths[1])
-    x = _block(x, widths[2], stride=2)
+    x = _mixed(_block(x, widths[1]), mix_style)
+    x = _mixed(_block(x, widths[2], stride=2), mix_style)
     for _ in range(depth - 2):
         x = _block(x, widths[2])
     x = _block(x, widths[3], stride=2)
@@ -66,6 +107,10 @@ def compact(
     features = layers.GlobalAveragePooling2D(name="features")(x)
     kept = layers.Dropout(dropout)(features)
     return keras.Model(inputs, layers.Dense(classes, name="logits", dtype="float32")(kept), name="compact")
+
+
+def _mixed(x: Any, chance: float) -> Any:
+    return MixStyle(chance)(x) if chance else x
 
 
 def with_maps(model: keras.Model) -> keras.Model:
