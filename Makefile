@@ -19,9 +19,15 @@ test: check
 	$(BIN)/python -m pytest tests --ignore tests/trainer
 	$(BIN)/python -m pytest tests/trainer
 
-# Kills, outages and fuzzed inputs by the hundred and the thousand; with what was measured.
+# Kills, outages and fuzzed inputs by the hundred and the thousand; with what was measured. It ends after SOAK_S seconds
+# at the latest, and leaves its files only where a test failed.
+SOAK ?= tests/edge/test_kills.py tests/edge/test_soak.py tests/edge/test_counting_once.py
+SOAK_DIR ?= build/soak
+SOAK_S ?= 5400
 soak: $(VENV)/.test
-	LEUKOSCOPE_SOAK=1 $(BIN)/python -m pytest -s tests/edge/test_soak.py tests/edge/test_counting_once.py
+	mkdir -p $(dir $(SOAK_DIR))
+	LEUKOSCOPE_SOAK=1 timeout --kill-after 30 $(SOAK_S) $(BIN)/python -m pytest -s --basetemp $(SOAK_DIR) \
+		-o tmp_path_retention_policy=failed $(SOAK)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
