@@ -21,6 +21,8 @@ SHIPPED_MODEL = Path(__file__).parent / "models" / "clinic.tflite"
 Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
+LEAST_MAX_MB = 1.0
+"""An empty store and the most crowded field that can be: with less, counting would stop before it begins."""
 _MAX_SENTENCES = 10
 # What may stand in an MQTT topic level and in a file name.
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}\Z")]
@@ -107,9 +109,10 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     path: Annotated[str, Meta(min_length=1)] = "leukoscope.db"
     retention_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0  # after delivery; then only what it counted
-    max_mb: Annotated[float, Meta(ge=0)] = (
-        2000.0  # 0: no limit. The oldest delivered go first, what waits never
-    )
+    # 0: no limit. The oldest delivered go first, what waits never.
+    max_mb: Annotated[
+        float, Meta(ge=0, extra_json_schema={"anyOf": [{"const": 0}, {"minimum": LEAST_MAX_MB}]})
+    ] = 2000.0
 
 
 class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -245,6 +248,9 @@ def from_plain(raw: dict[str, object], *, origin: str, folder: Path | None = Non
             # Without what is wrong: perhaps something else is, too, and is better said at once.
             if len(sentences) >= _MAX_SENTENCES or not _leave_out(rest, str(error)):
                 break
+    if not sentences and 0 < config.store.max_mb < LEAST_MAX_MB:
+        limit = f"store.max_mb: {config.store.max_mb:g} cannot hold one result"
+        sentences.append(f"{limit}; give {LEAST_MAX_MB:g} or more, or 0 for no limit")
     if sentences:
         raise ConfigError(f"{origin}: {'; '.join(dict.fromkeys(sentences))}")
     return config if folder is None else _anchored(config, folder)

@@ -63,10 +63,11 @@ class Housekeeping:
             batch = self._store.drop_oldest_delivered(_BATCH)
             dropped += batch
             if not batch:
-                return (
-                    f"the store is full: store.max_mb = {self.config.max_mb:g} is reached and "
-                    "nothing of it is delivered; counting goes on when the broker has taken some"
-                )
+                reached = f"the store is full: store.max_mb = {self.config.max_mb:g} is reached"
+                if self._store.backlog():
+                    way_out = "counting goes on when the broker has taken some"
+                    return f"{reached} and nothing of it is delivered; {way_out}"
+                return f"{reached} by what earlier results counted, which stays; raise it to count on"
         if dropped:
             log.warning("the store was full: the cells of %d delivered results are dropped", dropped)
         return None

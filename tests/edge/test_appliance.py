@@ -27,8 +27,8 @@ def leukoscope(*words: str) -> subprocess.CompletedProcess[str]:
 def test_a_full_store_pauses_the_count_says_so_and_goes_on(tmp_path, config, idle_broker, listen):  # noqa: F811
     with Store.open(Path(config.store.path)) as store:
         store.start_specimen("T")
-        for number in range(1, 401):
-            store.add(field(number, cell(map_side=20), specimen_id="T"))
+        for number in range(1, 101):
+            store.add(field(number, *(cell(map_side=30) for _ in range(8)), specimen_id="T"))
         limit = store.used_bytes() * 0.9e-6
     path = toml(changed(config, "store", max_mb=limit), tmp_path / "device.toml")
     log = tmp_path / "log"
@@ -36,11 +36,11 @@ def test_a_full_store_pauses_the_count_says_so_and_goes_on(tmp_path, config, idl
         wait_for(lambda: "the store is full: store.max_mb" in log.read_text(), "the pause")
         idle_broker.start()
         listener = listen(idle_broker)
-        wait_for(lambda: len(listener.fields()) == 412, "what waited and what came after", 60)
+        wait_for(lambda: len(listener.fields()) == 112, "what waited and what came after", 60)
         assert daemon.wait(PATIENCE_S) == 0
     assert listener.of("health")[0].notices["paused"].startswith("the store is full")
     with Store.open(Path(config.store.path)) as store:
-        assert len(list(store.tallies("T"))) == 400
+        assert len(list(store.tallies("T"))) == 100
 
 
 def test_a_read_only_state_directory(tmp_path, config):  # noqa: F811

@@ -51,6 +51,11 @@ def test_a_specimen_is_called_what_the_operator_typed(tmp_path, specimen):
         (SMALLEST + '[mqtt]\nport = "1883"\n', "mqtt.port: expected `int`, got `str`"),
         ('[camera]\nkind = "telescope"\n', "camera.kind: invalid value 'telescope'"),
         ('[camera]\nkind = "replay"\n', "camera.paths is missing"),
+        (
+            SMALLEST + "[store]\nmax_mb = 0.9\n",
+            "store.max_mb: 0.9 cannot hold one result; give 1 or more, or 0",
+        ),
+        (SMALLEST + "[store]\nmax_mb = -1\n", "store.max_mb: expected `float` >= 0"),
         ("", "camera is missing"),
         ("[camera", "is not valid TOML"),
         (SMALLEST + '[specimen]\nid = "a\\nb"\n', "specimen.id"),

@@ -12,7 +12,7 @@ import pytest
 from samples import cell, field
 
 from edge import database, identity
-from edge.config import StoreConfig
+from edge.config import LEAST_MAX_MB, StoreConfig
 from edge.errors import StoreError
 from edge.housekeeping import Housekeeping
 from edge.rescue import make_sound
@@ -153,6 +153,24 @@ def test_a_full_store_drops_the_oldest_delivered_and_never_what_waits(path):
         assert "store.max_mb" in reason
         assert store.backlog() == 300
         assert [each.field_id for each in store.fields("S")] == ids[300:]
+
+
+def test_the_least_limit_holds_the_most_crowded_field_and_counting_goes_on(path):
+    with Store.open(path) as store:
+        store.start_specimen("S")
+        assert store.add(field(1, *(cell(map_side=30) for _ in range(500))))
+        config = StoreConfig(str(path), max_mb=LEAST_MAX_MB)
+        assert Housekeeping(config, store).tidy() is None
+
+
+def test_a_store_that_is_full_of_what_was_counted_says_so_and_drops_nothing_of_it(path):
+    ids = filled(path, 300)
+    with Store.open(path) as store:
+        store.mark_delivered(ids)
+        reason = Housekeeping(StoreConfig(str(path), max_mb=0.01), store).tidy()
+        assert reason is not None
+        assert reason.endswith("by what earlier results counted, which stays; raise it to count on")
+        assert len(list(store.tallies("S"))) == 300
 
 
 @pytest.mark.parametrize("years", [-50, 50])
