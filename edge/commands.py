@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
 
+from edge.answers import REMEMBERED_S, Answer, Answers
 from edge.errors import LeukoscopeError, SpecimenError
-from edge.messages import Response
+from edge.messages import Response, encode
 from edge.requests import REQUESTS, CorrelationId, Ping, SpecimenNote
 
 if TYPE_CHECKING:
@@ -23,15 +24,21 @@ if TYPE_CHECKING:
     from edge.requests import Request
     from edge.specimen import Specimen
 
-    Obey = Callable[[Any], Specimen]
+    Note = Callable[[Answers, Specimen], None]
+
+
+class Obey(Protocol):
+    """Does what a request says. note: writes the answer, and is called in the transaction that does it."""
+
+    def __call__(self, request: Any, /, note: Note | None = None) -> Specimen:
+        """Give the specimen it was about. Raises LeukoscopeError with one sentence."""
+        ...
+
 
 BURST = 20
 """Commands that may come at once; after them, one every REFILL_S."""
 
 REFILL_S = 0.5
-REMEMBERED_S = 600.0
-"""How long a request that comes again gets its first answer again."""
-
 MAX_NAME = 64
 _MAX_PAYLOAD = 4096
 _MOST_REMEMBERED = 256  # answers: a few hundred bytes each
@@ -50,8 +57,7 @@ class _Answered(NamedTuple):
 class Commands:
     """Obeys commands for one device, for as long as its process lives, over however many connections.
 
-    obey: what does each command but `ping`, by its name: takes the request, gives the specimen it was about,
-    raises LeukoscopeError with one sentence. clock: seconds. Not thread-safe: one thread asks.
+    obey: what does each command but `ping`, by its name. clock: seconds. Not thread-safe: one thread asks.
     """
 
     def __init__(
@@ -68,12 +74,14 @@ class Commands:
         self._complained = False
         self._answered: OrderedDict[str, _Answered] = OrderedDict()
 
-    def answer(self, name: str, payload: bytes, *, retained: bool = False) -> Response | None:
+    def answer(
+        self, name: str, payload: bytes, *, retained: bool = False, kept: Answers | None = None
+    ) -> Response | None:
         """Obey a command and say how it went. What is wrong with it stands in the answer, in one sentence.
 
         The same request under the same correlation id is not done twice: it has its first answer again.
-        retained: the broker kept it from before, for whoever comes. None: commands come too fast, which the
-        answer before said.
+        retained: the broker kept it from before, for whoever comes. kept: what was answered by processes
+        before this one. None: commands come too fast, which the answer before said.
         """
         correlation, error = _correlation(payload)
         if not self._may():
@@ -89,7 +97,10 @@ class Commands:
         if error is not None:
             return self._response(name, correlation, error)
         asked = hashlib.sha256(name.encode() + b"\0" + payload).digest()
-        before = self._before(correlation)
+        try:
+            before = self._before(correlation) or _kept(correlation, kept)
+        except LeukoscopeError as problem:
+            return self._response(name, correlation, str(problem))
         if before is not None and before.asked != asked:
             error = "its correlation id is that of another command not long ago: give each its own"
             return self._response(name, correlation, error)
@@ -101,7 +112,7 @@ class Commands:
         lasting = request is not None
         if request is not None and not isinstance(request, Ping):
             try:
-                specimen = self._obeyed(name, request)
+                specimen = self._obeyed(name, request, correlation, asked)
             except SpecimenError as problem:
                 error = str(problem)
             except LeukoscopeError as problem:
@@ -111,11 +122,17 @@ class Commands:
             self._answered[correlation] = _Answered(self._clock(), asked, response)
         return response
 
-    def _obeyed(self, name: str, request: Request) -> Specimen:
+    def _obeyed(self, name: str, request: Request, correlation: str | None, asked: bytes) -> Specimen:
         obey = self._obey.get(name)
         if obey is None:
             raise SpecimenError("this device does not do that")
-        return obey(request)
+
+        def note(answers: Answers, specimen: Specimen) -> None:
+            if correlation is not None:
+                response = encode(self._response(name, correlation, None, specimen))
+                answers.keep(Answer(correlation, name, asked, response))
+
+        return obey(request, note)
 
     def _before(self, correlation: str | None) -> _Answered | None:
         oldest = self._clock() - REMEMBERED_S
@@ -146,6 +163,17 @@ class Commands:
             error=error,
             specimen=None if specimen is None else SpecimenNote(specimen.specimen_id, specimen.state),
         )
+
+
+def _kept(correlation: str | None, kept: Answers | None) -> _Answered | None:
+    """Give what a process before this one has answered. Raises StoreError."""
+    answer = None if correlation is None or kept is None else kept.find(correlation)
+    if answer is None:
+        return None
+    try:
+        return _Answered(0.0, answer.asked, msgspec.json.decode(answer.payload, type=Response))
+    except msgspec.MsgspecError:
+        return None  # of another version: the request is looked at anew
 
 
 def _correlation(payload: bytes) -> tuple[str | None, str | None]:

@@ -74,6 +74,19 @@ CREATE INDEX events_of_specimen ON specimen_events (specimen_id);
     # Clock minus monotonic clock at the commit, where the clock was not set: its times wait to be corrected.
     # Without an index: it would be a page more to write for each field, for what is asked once a start.
     "ALTER TABLE fields ADD COLUMN clock_offset_s REAL;\n",
+    # Answers to orders, until the broker has them. at_s: the monotonic clock of that boot.
+    """
+CREATE TABLE answers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    correlation_id TEXT NOT NULL UNIQUE,
+    command TEXT NOT NULL,
+    asked BLOB NOT NULL,
+    payload BLOB NOT NULL,
+    boot_id TEXT NOT NULL,
+    at_s REAL NOT NULL,
+    sent INTEGER NOT NULL DEFAULT 0
+) STRICT;
+""",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""
 
@@ -138,7 +151,10 @@ def errors(path: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def transaction(db: sqlite3.Connection, path: Path, what: str = "written") -> Iterator[None]:
-    """All of the block or nothing of it. Raises StoreError."""
+    """All of the block or nothing of it; within another one, together with that. Raises StoreError."""
+    if db.in_transaction:
+        yield
+        return
     with errors(path, what):
         db.execute("BEGIN IMMEDIATE")
         try:

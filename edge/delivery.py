@@ -164,6 +164,9 @@ class Delivery:
     def _say_hello(self) -> None:
         self._outbox.append(self.status("online"))
         self._outbox.append(Outgoing(("info", ""), self.topic("info"), _fitting(self._info), retain=True))
+        # What was done before a power cut, or before the last connection was lost.
+        for answer in self._store.answers.unsent():
+            self._answer(answer.correlation_id, answer.command, answer.payload)
 
     def settle(self) -> None:
         """Note what the broker said. Raises StoreError."""
@@ -180,6 +183,8 @@ class Delivery:
                     self._note_said(self._offered)
                 else:
                     self._mailbox.refused = int(name)
+            elif kind == "response to" and refusal is None:
+                self._store.answers.mark_sent(name)
             elif kind == "field" and refusal is None:
                 delivered.append(name)
             elif kind == "field":
@@ -195,12 +200,14 @@ class Delivery:
                 log.warning("commands come faster than their answers can be sent: one is left unanswered")
                 continue
             name = topic.removeprefix(self.topic("cmd")).removeprefix("/")
-            response = self._commands.answer(name, payload, retained=retained)
-            if response is None:
-                continue
-            # Only ever to the device's own topic: an MQTT 5 response topic could send it anywhere.
-            where = self.topic(f"response/{response.command}")
-            self._outbox.append(Outgoing(("response", response.command), where, encode(response)))
+            response = self._commands.answer(name, payload, retained=retained, kept=self._store.answers)
+            if response is not None:
+                self._answer(response.correlation_id, response.command, encode(response))
+
+    def _answer(self, correlation: str | None, command: str, payload: bytes) -> None:
+        # Only ever to the device's own topic: an MQTT 5 response topic could send it anywhere.
+        key = ("response", command) if correlation is None else ("response to", correlation)
+        self._outbox.append(Outgoing(key, self.topic(f"response/{command}"), payload))
 
     def _offer_differential(self) -> None:
         busy = any(kind == "differential" for kind, _ in self._connection.in_flight.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from edge import identity
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.cameras import Frame
-    from edge.commands import Obey
+    from edge.commands import Note, Obey
     from edge.config import Config
     from edge.counting import Counting
     from edge.health import Progress
@@ -36,7 +36,7 @@ class Orders:
 
     by_command: whether specimens begin and end by command. Otherwise the source says it, and only signing
     and discarding are left. target: of a new specimen, unless the order says. done: called after each.
-    All raise SpecimenError, StoreError.
+    All write their note together with what they do, and raise SpecimenError, StoreError.
     """
 
     def __init__(
@@ -56,37 +56,39 @@ class Orders:
             "specimen/discard": self.discard,
         }
 
-    def start(self, order: StartSpecimen) -> Specimen:
+    def start(self, order: StartSpecimen, note: Note | None = None) -> Specimen:
         """Open a specimen."""
         self._check()
         # Kept with it: what the configuration says later is not what was meant.
         target = order.target or (None if order.resume else self._target)
-        with self._ledger() as ledger:
+
+        def act(ledger: Ledger) -> Specimen:
             return ledger.start(
                 order.specimen_id, target=target, total_count=order.total_count, resume=order.resume
             )
 
-    def stop(self, order: StopSpecimen) -> Specimen:
+        return self._do(act, note)
+
+    def stop(self, order: StopSpecimen, note: Note | None = None) -> Specimen:
         """Close the open specimen."""
         self._check()
-        with self._ledger() as ledger:
-            return ledger.stop(order.specimen_id)
+        return self._do(lambda ledger: ledger.stop(order.specimen_id), note)
 
-    def sign(self, order: SignSpecimen) -> Specimen:
+    def sign(self, order: SignSpecimen, note: Note | None = None) -> Specimen:
         """Sign a specimen."""
-        with self._ledger() as ledger:
-            return ledger.sign(order.operator, order.specimen_id)
+        return self._do(lambda ledger: ledger.sign(order.operator, order.specimen_id), note)
 
-    def discard(self, order: DiscardSpecimen) -> Specimen:
+    def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
         """Discard a specimen."""
-        with self._ledger() as ledger:
-            return ledger.discard(order.reason, order.specimen_id)
+        return self._do(lambda ledger: ledger.discard(order.reason, order.specimen_id), note)
 
-    @contextmanager
-    def _ledger(self) -> Iterator[Ledger]:
-        with Store.open(self._path) as store:
-            yield store.ledger
+    def _do(self, act: Callable[[Ledger], Specimen], note: Note | None) -> Specimen:
+        with Store.open(self._path) as store, store.together():
+            specimen = act(store.ledger)
+            if note is not None:
+                note(store.answers, specimen)
         self._done()
+        return specimen
 
     def _check(self) -> None:
         if not self._by_command:

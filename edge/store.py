@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import msgspec
 
 from edge import identity
+from edge.answers import Answers
 from edge.database import connect, errors, transaction
 from edge.differential import Tally, tally
 from edge.errors import StoreError
@@ -51,6 +52,7 @@ class Store:
         self._db = connection
         self.path = path
         self.ledger = Ledger(connection, path)
+        self.answers = Answers(connection, path)
 
     @classmethod
     def open(cls, path: Path, *, durable: bool = True) -> Self:
@@ -70,6 +72,10 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def together(self) -> AbstractContextManager[None]:
+        """All that is done to the store in the block is done, or nothing of it. Raises StoreError."""
+        return self._transaction()
 
     def _reading(self) -> AbstractContextManager[None]:
         return errors(self.path, "read")

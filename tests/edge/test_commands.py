@@ -49,7 +49,7 @@ class Ward:
         names = [name for name in REQUESTS if name != "ping"]
         self.commands = Commands("d", dict.fromkeys(names, self.obey), clock=lambda: self.now)
 
-    def obey(self, request: object) -> Specimen:
+    def obey(self, request: object, note: object = None) -> Specimen:  # noqa: ARG002
         self.done.append(request)
         if self.problem is not None:
             raise self.problem
