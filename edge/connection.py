@@ -35,6 +35,7 @@ CONNECT_S = 5.0
 _CONNACK_S = 10.0
 _ACK_S = 60.0  # a broker that is silent for longer on a living connection has lost the message
 _MAX_INCOMING = 256 * 1024
+_SESSION_TAKEN_OVER = 0x8E  # MQTT 5, section 3.14.2.1
 _OVERHEAD = 64  # bytes of an MQTT packet beside its topic and payload, rounded up
 
 Command = tuple[str, bytes, bool]
@@ -43,6 +44,14 @@ Command = tuple[str, bytes, bool]
 
 class ConnectionLostError(Exception):
     """The connection has ended. Its message says why, for the log."""
+
+
+class UnexplainedError(ConnectionLostError):
+    """The other side hung up, or the network did, without a word."""
+
+
+class TakenOverError(ConnectionLostError):
+    """The broker gave the session to another client of the same id, and said so."""
 
 
 class Outgoing(NamedTuple):
@@ -84,7 +93,7 @@ class Connection:
         self._window = WINDOW
         self._max_packet: int | None = None
         self._command_topic = command_topic
-        self._why: str | None = None
+        self._why: ConnectionLostError | None = None
         self._progress = self._opened = time.monotonic()
         self._client = self._make_client(config, client_id, password, will)
         if tls is not None:
@@ -134,7 +143,7 @@ class Connection:
             self._progress = time.monotonic()
         info = self._client.publish(message.topic, message.payload, qos=1, retain=message.retain)
         if info.rc != MQTT_ERR_SUCCESS:
-            raise ConnectionLostError(self._reason())
+            raise self._end()
         self.in_flight[info.mid] = message.key
 
     def send_and_forget(self, topic: str, payload: bytes) -> None:
@@ -149,7 +158,7 @@ class Connection:
         """
         sock: Any = self._client.socket()
         if sock is None:
-            raise ConnectionLostError(self._reason())
+            raise self._end()
         if isinstance(sock, ssl.SSLSocket) and sock.pending():
             timeout_s = 0.0  # decrypted already: select() does not see it
         writers = [sock] if self._client.want_write() else []
@@ -160,7 +169,7 @@ class Connection:
             self._client.loop_write()
         self._client.loop_misc()
         if self._client.socket() is None:
-            raise ConnectionLostError(self._reason())
+            raise self._end()
         now = time.monotonic()
         if not self.ready and now - self._opened > _CONNACK_S:
             raise ConnectionLostError("it does not answer as an MQTT broker does")
@@ -179,8 +188,8 @@ class Connection:
         if sock is not None:
             sock.close()
 
-    def _reason(self) -> str:
-        return self._why or "the connection was lost"
+    def _end(self) -> ConnectionLostError:
+        return self._why or UnexplainedError("the connection was lost")
 
     def _on_connect(
         self,
@@ -191,7 +200,7 @@ class Connection:
         properties: Properties | None,
     ) -> None:
         if code.is_failure:
-            self._why = f"it refused the connection: {code}"
+            self._why = ConnectionLostError(f"it refused the connection: {code}")
             return
         self.ready = True
         self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
@@ -207,7 +216,8 @@ class Connection:
         _properties: Properties | None,
     ) -> None:
         if flags.is_disconnect_packet_from_server:
-            self._why = f"it ended the connection: {code}"
+            kind = TakenOverError if code.value == _SESSION_TAKEN_OVER else ConnectionLostError
+            self._why = kind(f"it ended the connection: {code}")
 
     def _on_publish(
         self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Properties

@@ -15,10 +15,13 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from edge.commands import Commands
-from edge.connection import CONNECT_S, WINDOW, Connection, ConnectionLostError
+from edge.connection import CONNECT_S, WINDOW, Connection, ConnectionLostError, TakenOverError
 from edge.delivery import Delivery, Mailbox, status_message
 from edge.errors import StoreError
+from edge.rival import Rival
 from edge.secrets import password, tls_context
 from edge.store import Store
 
@@ -68,6 +71,8 @@ class Publisher:
         self._deadline: float | None = None
         self._fruitless = 0
         self._problem: str | None = None
+        self._client_id = f"leukoscope-{info.device_id}"
+        self._rival = Rival(self._client_id, backoff_s[1])
         self._password: str | None = None
         self._tls: ssl.SSLContext | None = None
         self._ears, self._mouth = socket.socketpair()
@@ -135,7 +140,9 @@ class Publisher:
                 self._connect_and_deliver()
             except OSError as error:
                 self._report(error.strerror or str(error))
-            except (ConnectionLostError, StoreError) as error:
+            except ConnectionLostError as error:
+                self._report(self._rival.notice or str(error))
+            except StoreError as error:
                 self._report(str(error))
             except Exception as error:  # noqa: BLE001 (whatever a broker sends: delivering must go on)
                 self._report(f"{type(error).__name__}: {error}")
@@ -182,7 +189,7 @@ class Publisher:
         device_id = self._info.device_id
         connection = Connection(
             self._config,
-            f"leukoscope-{device_id}",
+            self._client_id,
             self._password,
             will=status_message(device_id, "offline"),
             tls=self._tls,
@@ -197,30 +204,44 @@ class Publisher:
                 self._info,
                 self._commands,
                 window=WINDOW if self._fruitless < _SUSPICIOUS else 1,
-                health=self._health,
+                health=self._health_with_rival,
                 health_s=self._config.health_s,
             )
             try:
                 self._deliver(connection, delivery)
-            except ConnectionLostError:
+            except ConnectionLostError as error:
                 delivery.settle()  # what was acknowledged just before
-                self._suspect(delivery, store)
+                told = isinstance(error, TakenOverError)
+                if told or (connection.ready and (delivery.delivered or not delivery.fields_in_flight)):
+                    self._rival.ended(error)
+                if not told:
+                    self._suspect(delivery, store)
                 raise
 
     def _deliver(self, connection: Connection, delivery: Delivery) -> None:
-        known = False
+        since: float | None = None
         while True:
             deadline = self._deadline  # read before the mail: what came before it is then seen, too
-            if connection.ready and not known:
-                known = True
+            if connection.ready and since is None:
+                since = time.monotonic()
+                if self._rival.notice is None or self._problem != self._rival.notice:
+                    self._problem = None  # else there would be a line for each turn that the other one has
+                    log.info("%s: connected", self._broker)
+            if since is not None and self._rival.gone(time.monotonic() - since):
                 self._problem = None
-                log.info("%s: connected", self._broker)
+                log.info("%s: no other client uses this device's id any more", self._broker)
             delivery.step()
             if deadline is not None and (delivery.drained or time.monotonic() >= deadline):
                 self._part(connection, delivery)
                 return
             connection.turn(_TURN_S if deadline is None else 0.1, self._ears)
             self._listen()
+
+    def _health_with_rival(self, backlog: int) -> Health:
+        health, notice = self._health(backlog), self._rival.notice
+        if notice is None:
+            return health
+        return msgspec.structs.replace(health, notices={**health.notices, "device_id": notice})
 
     def _part(self, connection: Connection, delivery: Delivery) -> None:
         if not connection.room:

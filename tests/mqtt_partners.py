@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -39,6 +41,19 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATI
         time.sleep(0.02)
 
 
+def free_port(host: str) -> int:
+    """Give a port that nobody has, and that no caller is given by the kernel while the broker is away.
+
+    Of the range that those are given from, a device that knocks in vain would one day get this very one, and
+    be connected with itself.
+    """
+    while True:
+        port = random.randrange(15000, 32000)  # noqa: S311
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return port
+
+
 class Mosquitto:
     """A mosquitto of the test's own, on a port that stays the same over its restarts.
 
@@ -47,9 +62,7 @@ class Mosquitto:
 
     def __init__(self, folder: Path) -> None:
         self.host = "127.0.0.1"
-        with socket.socket() as probe:
-            probe.bind((self.host, 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port(self.host)
         self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -128,19 +128,33 @@ def test_a_broker_that(tmp_path, config, how, idle_broker, listen):  # noqa: F81
     wait_for(lambda: len(listener.fields()) == 12, "all fields")
 
 
-def test_two_devices_of_one_name_do_not_throw_each_other_out_fast(broker, device, tmp_path, listen):
+def test_two_devices_of_one_name_are_told_and_do_not_throw_each_other_out_fast(
+    broker, device, tmp_path, listen, caplog
+):
+    def warned() -> int:
+        return sum("another client uses this device's id" in each for each in caplog.messages)
+
+    def notices() -> list[str]:
+        return [health.notices.get("device_id", "") for health in listener.of("health")]
+
+    caplog.set_level("INFO")
     listener = listen(broker)
-    device.start(broker, backoff_s=(0.2, 3.0))
+    device.start(broker, backoff_s=(0.2, 3.0), health_s=1)
     other = type(device)(tmp_path / "other")
-    other.start(broker, backoff_s=(0.2, 3.0))
+    other.start(broker, backoff_s=(0.2, 3.0), health_s=1)
     time.sleep(4)
     said = sum(status.state == "online" for status in listener.of("status"))
     device.add(3)
     other.add(3)
     wait_for(lambda: len(listener.fields()) == 6, "both devices' fields")
+    wait_for(lambda: "give each device its own device_id" in notices()[-1], "health to name it")
+    assert device.errors() == other.errors() == [None] * 3, "no field is blamed for it"
     other.close(0)
     other.store.close()
     assert said <= 12, "they take turns, ever more slowly"
+    assert warned() == 2, "a line for each device, not one for each turn"
+    wait_for(lambda: "no other client uses this device's id any more" in caplog.text, "the end of it", 60)
+    wait_for(lambda: notices()[-1] == "", "health to be content again")
 
 
 @pytest.mark.skipif(

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from mqtt_partners import PATIENCE_S, wait_for
-from samples import cell
+from samples import DEVICE, cell
 
 from edge import delivery
 from edge.errors import ConfigError
@@ -151,6 +151,22 @@ def test_what_is_not_acknowledged_is_not_delivered(idle_broker, device):
         time.sleep(0.3)
         assert device.close(0.3) == 30
     assert len(device.store.undelivered(99, refused=False)) == 30
+
+
+def test_a_session_that_was_taken_over_is_named_and_no_field_is_blamed(idle_broker, device, listen, caplog):
+    taken_over = b"\x20\x03\x00\x00\x00" + b"\xe0\x02\x8e\x00"  # CONNACK; DISCONNECT with reason 0x8E
+    device.add(3)
+    with contextlib.closing(Pretender(idle_broker, taken_over)) as pretender:
+        device.start(idle_broker, backoff_s=(0.05, 0.1), health_s=1)
+        wait_for(lambda: pretender.met > 8, "some turns")
+    assert device.errors() == [None] * 3
+    warned = [each for each in caplog.messages if "device's id" in each]
+    assert len(warned) == 1
+    assert f"another client uses this device's id, leukoscope-{DEVICE}: give each device its own" in warned[0]
+    idle_broker.start()
+    listener = listen(idle_broker)
+    wait_for(lambda: len(listener.fields()) == 3, "the fields")
+    wait_for(lambda: listener.of("health") and not listener.of("health")[-1].notices, "no notice any more")
 
 
 def test_a_broker_that_hangs_up_at_once_is_not_hammered(idle_broker, device):
