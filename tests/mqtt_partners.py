@@ -42,10 +42,9 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATI
 
 
 def free_port(host: str) -> int:
-    """Give a port that nobody has, and that no caller is given by the kernel while the broker is away.
+    """Give a port that nobody has, and that the kernel gives to nobody who asks for any while it is not in use.
 
-    Of the range that those are given from, a device that knocks in vain would one day get this very one, and
-    be connected with itself.
+    Brokers of tests are away for minutes: one of another run got the port meanwhile, and the device with it.
     """
     while True:
         port = random.randrange(15000, 32000)  # noqa: S311
