@@ -42,7 +42,7 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATI
 
 
 def free_port(host: str) -> int:
-    """Give a port that nobody has, and that the kernel gives to nobody who asks for any while it is not in use.
+    """Give a port that nobody has, and that the kernel gives to nobody who asks for any while it is idle.
 
     Brokers of tests are away for minutes: one of another run got the port meanwhile, and the device with it.
     """

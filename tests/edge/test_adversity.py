@@ -196,7 +196,7 @@ def test_tls_with_the_devices_own_certificate(idle_broker, device, tmp_path):
     with pytest.raises(ConfigError, match="can be read by everybody"):
         device.start(idle_broker, tls=ours)
     (pki / "device.key").chmod(0o600)
-    device.publisher = None
+    assert device.close(0) == 0
     device.add(30)
     device.start(idle_broker, tls=ours)
     assert device.close() == 0
