@@ -6,22 +6,44 @@ import logging
 import os
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 from samples import LABELS, MODEL, ScriptedAnalyzer
 
+from edge import identity
+from edge.cameras import replay
 from edge.config import load_config
 from edge.counting import Model
 from edge.daemon import Daemon
 
 
+def step_clock(years: float) -> None:
+    """Let every clock of this process but the monotonic one be that far off from here on.
+
+    Not by libfaketime: stepping, it moves the monotonic clock as well, which no kernel does.
+    """
+    off_s, right_s, right_ns = years * 365.25 * 86400, time.time, time.time_ns
+
+    class Stepped(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.fromtimestamp(time.time(), tz)
+
+    time.time = lambda: right_s() + off_s
+    time.time_ns = lambda: right_ns() + int(off_s * 1e9)
+    identity.datetime = replay.datetime = Stepped
+
+
 class SlowAnalyzer(ScriptedAnalyzer):
-    """As slow as a Pi, and hanging for good at the field of the number in HANG_AT."""
+    """As slow as a Pi. Hangs for good at the field whose number is in HANG_AT. The clock may step at the fifth."""
 
     _fields = 0
 
     def analyze(self, pixels):
         self._fields += 1
+        if self._fields == 5 and "STEP_YEARS" in os.environ:
+            step_clock(float(os.environ["STEP_YEARS"]))
         time.sleep(3600 if str(self._fields) == os.environ.get("HANG_AT") else 0.01)
         return super().analyze(pixels)
 

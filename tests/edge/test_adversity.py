@@ -38,6 +38,22 @@ def test_a_store_overwritten_with_rubbish(tmp_path, config, broker, listen):  # 
     assert any("damaged" in health.notices.get("store", "") for health in listener.of("health"))
 
 
+def test_a_store_overwritten_under_a_running_daemon(tmp_path, config, broker, listen):  # noqa: F811
+    listener = listen(broker)
+    store, log = Path(config.store.path), tmp_path / "log"
+    path = toml(changed(config, "camera", frames_per_second=20), tmp_path / "device.toml")
+    with spawn(SCRIPTED, path, log) as daemon:
+        wait_for(lambda: len(listener.fields()) >= 4, "some fields")
+        with store.open("r+b") as file:
+            file.write(b"\x13rubbish" * (store.stat().st_size // 8))
+        assert daemon.wait(PATIENCE_S) in {0, 1}
+    assert "Traceback" not in log.read_text()
+    assert finish(config, path, log) == 0
+    wait_for(lambda: len({each.source for each in listener.fields().values()}) == 12, "every picture")
+    wait_for(lambda: listener.state("result/differential") in {"final", "corrected"}, "the count")
+    assert listener.counted() == 12, "each once, though the store had to begin anew"
+
+
 def test_a_full_disk_for_real(tmp_path, config, broker, listen):  # noqa: F811
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -78,6 +94,28 @@ def test_a_clock_that_is_50_years_off(tmp_path, config, broker, listen, years): 
     wait_for(lambda: len(listener.fields()) == 12, "all fields")
     fields = list(listener.fields().values())
     assert [f.sequence for f in fields] == list(range(1, 13))
+    assert listener.counted() == 12
+
+
+@pytest.mark.parametrize("years", ["-50", "50"])
+def test_a_clock_that_steps_by_50_years_in_the_midst_of_it(
+    tmp_path,
+    config,  # noqa: F811
+    broker,
+    listen,
+    monkeypatch,
+    years,
+):
+    monkeypatch.setenv("STEP_YEARS", years)
+    listener = listen(broker)
+    with spawn(SCRIPTED, toml(config, tmp_path / "device.toml"), tmp_path / "log") as daemon:
+        assert daemon.wait(PATIENCE_S) == 0
+    wait_for(lambda: len(listener.fields()) == 12, "all fields")
+    fields = list(listener.fields().values())
+    assert abs(fields[-1].captured_at.year - fields[0].captured_at.year) >= 49, "it did step"
+    assert [each.sequence for each in fields] == list(range(1, 13))
+    assert [each.field_id for each in fields] == sorted(each.field_id for each in fields)
+    assert not any(each.historical for each in fields)
     assert listener.counted() == 12
 
 

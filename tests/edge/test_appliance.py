@@ -43,7 +43,7 @@ def test_a_full_store_pauses_the_count_says_so_and_goes_on(tmp_path, config, idl
         assert len(list(store.tallies("T"))) == 100
 
 
-def test_a_read_only_state_directory(tmp_path, config):  # noqa: F811
+def test_a_read_only_state_directory(tmp_path, config, broker, listen):  # noqa: F811
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -53,12 +53,18 @@ def test_a_read_only_state_directory(tmp_path, config):  # noqa: F811
         pytest.skip("no file system can be mounted here")
     try:
         closed = changed(config, "store", path=str(disk / "results.db"))
-        done = leukoscope("run", "--config", str(toml(closed, tmp_path / "device.toml")))
+        path = toml(closed, tmp_path / "device.toml")
+        done = leukoscope("run", "--config", str(path))
+        assert done.returncode == 1
+        assert done.stderr.strip().splitlines()[-1].endswith("Read-only file system")
+        assert "Traceback" not in done.stderr
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        listener = listen(broker)
+        with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
+            assert daemon.wait(PATIENCE_S) == 0
+        wait_for(lambda: len(listener.fields()) == 12, "all fields, once it can be written")
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
-    assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1].endswith("Read-only file system")
-    assert "Traceback" not in done.stderr
 
 
 def test_republish_by_command_and_what_it_refuses(tmp_path, config, broker, listen):  # noqa: F811
