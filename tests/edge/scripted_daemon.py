@@ -36,7 +36,7 @@ def step_clock(years: float) -> None:
 
 
 class SlowAnalyzer(ScriptedAnalyzer):
-    """As slow as a Pi. Hangs for good at the field whose number is in HANG_AT. The clock may step at the fifth."""
+    """As slow as a Pi. Hangs for good at the field that HANG_AT numbers; the clock may step at the fifth."""
 
     _fields = 0
 
