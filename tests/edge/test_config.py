@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config import Config, ReplayConfig, SimulatedConfig, from_plain, load_config
+from edge.config import Config, ReplayConfig, SimulatedConfig, config_schema, from_plain, load_config
 from edge.errors import ConfigError
 
 SMALLEST = '[camera]\nkind = "simulated"\n'
@@ -69,6 +72,14 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path, text, sentence):
         load_config(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("max_mb", "right"), [(0, True), (0.5, False), (1, True), (2000, True)])
+def test_the_schema_and_the_check_agree_on_the_least_store(max_mb, right):
+    plain = {"camera": {"kind": "simulated"}, "store": {"max_mb": max_mb}}
+    assert jsonschema.Draft202012Validator(config_schema()).is_valid(plain) is right
+    with contextlib.nullcontext() if right else pytest.raises(ConfigError, match="cannot hold one result"):
+        from_plain(plain, origin="f")
 
 
 @pytest.mark.parametrize("depth", [100, 300, 480, 5000])
