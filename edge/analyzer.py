@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.classifier import Call, Classifier
+    from edge.quality_reference import QualityReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,13 @@ class Analyzer:
         self._recipe: Recipe = recipe
         self._micrometres_per_pixel = micrometres_per_pixel
 
-    def analyze(self, pixels: NDArray[np.uint8]) -> Field:
-        """Analyse a frame, uint8 RGB (height, width, 3)."""
+    def analyze(self, pixels: NDArray[np.uint8], reference: QualityReference | None = None) -> Field:
+        """Analyse a frame, uint8 RGB (height, width, 3), unless its quality is too poor.
+
+        reference: what the specimen's fields are like; without it only the outer limits of quality hold.
+        """
         started = time.perf_counter()
-        quality = assess(pixels)
+        quality = assess(pixels, reference)
         assessed = time.perf_counter()
         timings = {"quality": assessed - started}
         cells: tuple[Cell, ...] = ()

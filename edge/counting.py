@@ -12,6 +12,7 @@ from edge import identity
 from edge.differential import tally
 from edge.messages import FieldResult
 from edge.model_trial import FirstStart
+from edge.quality_reference import QualityReference
 from edge.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ class AnalyzedField(Protocol):
 class FieldAnalyzer(Protocol):
     """Frame in, field out."""
 
-    def analyze(self, pixels: NDArray[np.uint8]) -> AnalyzedField:
-        """Analyse a frame, uint8 RGB (height, width, 3)."""
+    def analyze(self, pixels: NDArray[np.uint8], reference: QualityReference) -> AnalyzedField:
+        """Analyse a frame, uint8 RGB (height, width, 3). reference: what the specimen's fields are like."""
         ...
 
 
@@ -87,7 +88,8 @@ class Counting:
     """One specimen, taken up where the last run left it.
 
     A field is on the disk before the publisher or the count hears of it. Where frames are registered, a cell
-    that is seen again in the same run counts once: see `edge.scan`. It and its methods raise StoreError.
+    that is seen again in the same run counts once: see `edge.scan`. What its fields look like is known again
+    from those that are stored whole. It and its methods raise StoreError.
     specimen: the one that the configuration names, unless given. reporter: the one voice of the daemon.
     """
 
@@ -112,6 +114,9 @@ class Counting:
         if specimen is None:
             specimen = store.start_specimen(config.specimen.id or _unnamed(config))
         self.specimen_id = specimen.specimen_id
+        self._reference = QualityReference()
+        for seen in store.looks(self.specimen_id):
+            self._reference.learn(seen.quality, seen.width, seen.height)
         with self._reporter.lock:
             self._count = self._reporter.recount(store, specimen)
             self._publish()
@@ -121,12 +126,13 @@ class Counting:
         source_id = frame.source_id
         if source_id is not None and self._store.has_source(self.specimen_id, source_id):
             return
-        field, share = self._counted(frame, self._model.analyzer.analyze(frame.pixels))
+        field, share = self._counted(frame, self._model.analyzer.analyze(frame.pixels, self._reference))
         self._model.first_start.passed()
         began = time.perf_counter()
         with self._reporter.lock:
             if not self._store.add(field, source_id, share):
                 return
+            self._reference.learn(field.quality, field.width, field.height)
             stored_ms = 1000 * (time.perf_counter() - began)
             self._count.add(field.field_id, share)
             self._publish()

@@ -25,6 +25,7 @@ MAX_PAYLOAD = 64 * 1024
 
 Box = Annotated[tuple[int, int, int, int], Meta(description="x, y, width, height in pixels of the frame")]
 Probability = Annotated[float, Meta(ge=0, le=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Milliseconds = Annotated[float, Meta(ge=0)]
 
 
@@ -98,16 +99,40 @@ class Scale(Struct, frozen=True):
     source: Literal["configured", "red cells", "nucleus"]
 
 
+RefusalReason = Literal[
+    "blank",
+    "too crowded",
+    "too dark",
+    "overexposed",
+    "colour changed",
+    "motion",
+    "out of focus",
+    "stain changed",
+]
+
+
 class Quality(Struct, frozen=True, kw_only=True):
     """Is the frame worth analysing. Figures are relative to nothing: compare them within a specimen."""
 
     accepted: bool
-    reason: str | None
+    reason: Annotated[RefusalReason | None, Meta(description="the one that it was refused for; null: none")]
     focus: Annotated[
-        float, Meta(description="variance of the Laplacian over the mean brightness; rises when sharper")
+        float,
+        Meta(ge=0, description="strength of the sharpest edges, percent of the contrast; rises when sharper"),
     ]
+    motion: Annotated[
+        Share | None, Meta(description="how far the strong edges are parallel, as motion leaves them")
+    ] = None
     brightness: Annotated[float, Meta(description="mean grey level, 0 to 255")]
-    clipped: Annotated[float, Meta(ge=0, le=1, description="share of pixels at white")]
+    clipped: Annotated[Share, Meta(description="share of pixels at white")]
+    light: Annotated[
+        tuple[float, float, float] | None,
+        Meta(description="red, green and blue level of bare glass, where a tenth of the frame is bare"),
+    ] = None
+    stain: Annotated[
+        float | None, Meta(description="median optical density (natural log), in green, of what cells cover")
+    ] = None
+    covered: Annotated[Share | None, Meta(description="share of the frame that cells cover")] = None
 
 
 class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.field/1"):

@@ -1,41 +1,181 @@
-"""Is this frame worth analysing: measured figures and a verdict with one reason."""
+"""Is this frame worth analysing: measured figures and a verdict with one reason.
+
+Sharpness is what edges lose first: the strongest hundredth of the Laplacian of a slightly smoothed picture
+(Pech-Pacheco et al. 2000 take its variance), less what noise alone gives, over the contrast of the picture
+made coarse, which blur does not reach. So neither the number of cells, nor their stain, nor the exposure
+count as sharpness. Motion leaves only the edges along its way, so the strong ones all point the same way.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
+import msgspec
 import numpy as np
 
+from edge.masking.thresholds import histogram, quantile
 from edge.messages import Quality
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_WORK_SIDE = 320
+    from edge.messages import RefusalReason
+    from edge.quality_reference import QualityReference
+
+_WORK_SIDE = 640  # finer than cells are found at; a larger frame is brought down to it
+_COARSE_SIDE = 160  # where light, stain and contrast are measured, and every picture is sampled
+_SMOOTH = 1.2  # pixels: noise and JPEG's blocks go, an edge in focus stays
+_EIGHT_BIT = 64  # levels to one of the frame, so that smoothing rounds nothing off
+_NOISE = 2.5  # medians: of the 3.8 that noise alone has at its 99th percentile, for cells have texture too
+_FLAT = 2.0  # grey levels: less contrast is none, and has no sharpness
+_STRONG = 0.9  # of the gradients, weaker ones say nothing of motion
+_GLASS = 0.9  # of the levels are darker than bare glass, if a tenth of the frame is bare
+_CELL = 0.82  # of the glass's light: cells let less through
+_WEDGE = 0.001  # of the frame: a smaller black patch at its edge is something in the picture
+
+# Outer limits: no microscope's frame is of use beyond.
 _DARK = 30  # mean grey level below which a stained smear shows no colour that can be trusted
 _CLIPPED = 0.9  # share of white pixels at which cells are bleached out as well
 _BLANK = 3.0  # standard deviation of grey levels: a bare field or a covered lens has next to none
+_BARE = 0.002  # share that is covered: a tenth of a white cell
+_CROWDED = 0.97
+_UNSHARP = 0.5  # percent of the contrast: red cells are clouds
+_STREAKED = 0.8  # all edges are parallel
 
 
-def assess(pixels: NDArray[np.uint8]) -> Quality:
-    """Measure a frame (uint8 RGB, (height, width, 3)) and refuse one in which no cell could be seen."""
-    step = max(1, max(pixels.shape[:2]) // _WORK_SIDE)
-    grey = cv2.cvtColor(np.ascontiguousarray(pixels[::step, ::step]), cv2.COLOR_RGB2GRAY)
-    mean, deviation = (float(v[0][0]) for v in cv2.meanStdDev(grey))
-    focus = float(cv2.Laplacian(grey, cv2.CV_32F).var()) / max(mean, 1.0)
-    clipped = float(np.count_nonzero(grey >= 254)) / grey.size
-    reason = None
-    if mean < _DARK:
-        reason = "too dark"
-    elif clipped > _CLIPPED:
-        reason = "overexposed"
-    elif deviation < _BLANK:
-        reason = "blank"
-    return Quality(
-        accepted=reason is None,
-        reason=reason,
-        focus=round(focus, 3),
+def assess(pixels: NDArray[np.uint8], reference: QualityReference | None = None) -> Quality:
+    """Measure a frame (uint8 RGB, (height, width, 3)) and refuse one in which cells could not be told.
+
+    reference: what the specimen's fields are like; without it only the outer limits hold. It is not changed.
+    """
+    height, width = pixels.shape[:2]
+    found = measure(pixels)
+    reason = _beyond_limits(found)
+    if reason is None and reference is not None:
+        reason = reference.reason(found.quality, width, height)
+    return msgspec.structs.replace(found.quality, accepted=reason is None, reason=reason)
+
+
+class Measured(NamedTuple):
+    """The figures of a frame. deviation: standard deviation of its grey levels."""
+
+    quality: Quality
+    deviation: float
+
+
+def measure(pixels: NDArray[np.uint8]) -> Measured:
+    """Measure a frame, uint8 RGB (height, width, 3); it is accepted so far."""
+    picture = np.ascontiguousarray(pixels)
+    longest = max(picture.shape[:2])
+    if longest > _WORK_SIDE:
+        scale = _WORK_SIDE / longest
+        size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    step = max(1, max(picture.shape[:2]) // _COARSE_SIDE)
+    coarse = np.ascontiguousarray(picture[::step, ::step])
+    inside = _inside(coarse)
+    grey = histogram(np.asarray(cv2.cvtColor(coarse, cv2.COLOR_RGB2GRAY), np.uint8), inside)
+    levels = np.arange(256)
+    mean = float(grey @ levels) / float(grey.sum())
+    deviation = float(np.sqrt(grey @ (levels - mean) ** 2 / grey.sum()))
+    counts = [histogram(np.asarray(channel, np.uint8), inside) for channel in cv2.split(coarse)]
+    white = [float(quantile(each, _GLASS)) for each in counts]
+    covered, stain = _cover(counts[1], white[1])
+    focus, motion = _sharpness(picture, step, inside)
+    quality = Quality(
+        accepted=True,
+        reason=None,
+        focus=round(focus, 2),
+        motion=round(motion, 3),
         brightness=round(mean, 1),
-        clipped=round(clipped, 4),
+        clipped=round(float(grey[254:].sum() / grey.sum()), 4),
+        light=(white[0], white[1], white[2]),
+        stain=round(stain, 3),
+        covered=round(covered, 3),
     )
+    return Measured(quality, deviation)
+
+
+def _beyond_limits(found: Measured) -> RefusalReason | None:
+    quality = found.quality
+    reason: RefusalReason | None = None
+    if quality.brightness < _DARK:
+        reason = "too dark"
+    elif quality.clipped > _CLIPPED:
+        reason = "overexposed"
+    elif found.deviation < _BLANK or (quality.covered or 0) < _BARE:
+        reason = "blank"
+    elif (quality.covered or 0) > _CROWDED:
+        reason = "too crowded"
+    elif (quality.motion or 0) > _STREAKED:
+        reason = "motion"
+    elif quality.focus < _UNSHARP:
+        reason = "out of focus"
+    return reason
+
+
+def _sharpness(
+    picture: NDArray[np.uint8], step: int, inside: NDArray[np.uint8] | None
+) -> tuple[float, float]:
+    """Give the sharpness, percent of the contrast, and how far the edges are parallel, 0 to 1."""
+    green = np.asarray(cv2.extractChannel(picture, 1))
+    fine = cv2.GaussianBlur(green.astype(np.int16) * np.int16(_EIGHT_BIT), (0, 0), _SMOOTH)
+    edges = np.abs(_sampled(cv2.Laplacian(fine, cv2.CV_32F), step, inside)) / _EIGHT_BIT
+    count = len(edges)
+    middle, strong = count // 2, min(count - 1, round(0.99 * count))
+    edges.partition((middle, strong))
+    # Of the noise's square, for what is noise and what is not add up by their squares.
+    edge = np.sqrt(max(0.0, float(edges[strong]) ** 2 - (_NOISE * float(edges[middle])) ** 2))
+
+    size = -(-green.shape[1] // step), -(-green.shape[0] // step)
+    blurred = cv2.GaussianBlur(cv2.resize(green, size, interpolation=cv2.INTER_AREA), (0, 0), 1.0)
+    levels = histogram(np.asarray(blurred, np.uint8), inside)
+    contrast = quantile(levels, 0.98) - quantile(levels, 0.02) + _FLAT
+
+    across, down = (
+        _sampled(gradient, step, inside).astype(np.float32)
+        for gradient in cv2.spatialGradient(cv2.convertScaleAbs(fine, alpha=1 / _EIGHT_BIT))
+    )
+    strength = across * across + down * down
+    strong = min(count - 1, round(_STRONG * count))
+    chosen = strength > max(0.0, float(np.partition(strength, strong)[strong]) - 1e-3)
+    if not chosen.any():
+        return 0.0, 0.0
+    # Twice the angle, for an edge has a direction but no sense.
+    twofold = (across[chosen] + 1j * down[chosen]) ** 2 / strength[chosen]
+    return float(100 * edge / contrast), min(1.0, float(np.abs(twofold.mean())))
+
+
+def _cover(green: NDArray[np.float64], white: float) -> tuple[float, float]:
+    """Give the share that cells cover, and the median of their optical density (natural log), in green."""
+    darker = green.copy()
+    darker[max(1, round(_CELL * white)) :] = 0
+    covered = float(darker.sum() / green.sum())
+    if covered == 0:
+        return 0.0, 0.0
+    return covered, float(np.log(max(white, 1.0) / max(quantile(darker, 0.5), 1.0)))
+
+
+def _inside(coarse: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Give where there is a picture, uint8 0 or 1, and not the black of a diaphragm or of a turned image."""
+    black = cv2.inRange(coarse, np.zeros(3, np.uint8), np.full(3, 23, np.uint8))
+    if not cv2.countNonZero(black):
+        return None
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(black)
+    height, width = black.shape
+    wedge = np.zeros(count, bool)
+    for k in range(1, count):
+        x, y, w, h, area = stats[k]
+        at_edge = x == 0 or y == 0 or x + w == width or y + h == height
+        wedge[k] = at_edge and area > _WEDGE * height * width
+    if not wedge.any():
+        return None
+    # Three of the coarse pixels more: as far as any filter here looks.
+    inside = 1 - cv2.dilate(wedge[labels].astype(np.uint8), np.ones((7, 7), np.uint8))
+    return np.asarray(inside, np.uint8) if cv2.countNonZero(inside) else None
+
+
+def _sampled(values: NDArray[np.generic], step: int, inside: NDArray[np.uint8] | None) -> NDArray[np.float32]:
+    chosen = values[::step, ::step]
+    return np.asarray(chosen.ravel() if inside is None else chosen[inside > 0])

@@ -7,6 +7,7 @@ stays until the broker has it. A `Store` is one connection: it belongs to the th
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
@@ -18,7 +19,7 @@ from edge.database import connect, errors, transaction
 from edge.differential import Tally, tally
 from edge.errors import StoreError
 from edge.ledger import Ledger, stamp
-from edge.messages import FieldResult, decode_field
+from edge.messages import FieldResult, Quality, decode_field
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,6 +44,14 @@ class Waiting(NamedTuple):
     payload: bytes
     run_id: str
     committed_s: float
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What a stored field says of its frame: its size in pixels, and how good it was."""
+
+    width: int
+    height: int
+    quality: Quality
 
 
 class Store:
@@ -155,6 +164,16 @@ class Store:
             except msgspec.MsgspecError as error:
                 raise StoreError(f"{self.path}: field {field_id} cannot be read back: {error}") from None
             yield field
+
+    def looks(self, specimen_id: str) -> Iterator[Look]:
+        """Give how good each of a specimen's fields was, in their order, those that were pruned left out.
+
+        One that cannot be read is left out, too.
+        """
+        decoder = msgspec.json.Decoder(Look)
+        for _, payload in self._pages("payload", specimen_id):
+            with suppress(msgspec.MsgspecError):
+                yield decoder.decode(payload)
 
     def tallies(self, specimen_id: str) -> Iterator[tuple[str, Tally]]:
         """Give what each field of a specimen adds to its differential, with the field's id."""

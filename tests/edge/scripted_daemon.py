@@ -40,7 +40,7 @@ class SlowAnalyzer(ScriptedAnalyzer):
 
     _fields = 0
 
-    def analyze(self, pixels):
+    def analyze(self, pixels, _reference=None):
         self._fields += 1
         if self._fields == 5 and "STEP_YEARS" in os.environ:
             step_clock(float(os.environ["STEP_YEARS"]))

@@ -60,7 +60,7 @@ class Stage:
         pixels = SMEAR.view(*self._path[self._number], WIDTH, HEIGHT)
         return Frame(pixels, f"frame {self._number}", datetime.now(UTC))
 
-    def analyze(self, pixels):
+    def analyze(self, pixels, _reference):
         x, y = self._path[self._number]
         cells, sharp = [], 5.0
         for true in SMEAR.cells_in(x, y, WIDTH, HEIGHT):

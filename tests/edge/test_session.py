@@ -49,7 +49,7 @@ class Microscope:
         taken = datetime.now(UTC) - timedelta(seconds="kept ready" in name)
         return Frame(np.full((40, 60, 3), 90, np.uint8), name, taken)
 
-    def analyze(self, pixels):
+    def analyze(self, pixels, _reference):
         self._obey(self._analysing)
         return self._analyzer.analyze(pixels)
 

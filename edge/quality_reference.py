@@ -1,0 +1,147 @@
+"""How a specimen's fields usually look, and in which way one is worse. No arithmetic on pixels here."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.messages import Quality, RefusalReason
+
+_FEWEST = 5  # fields before the reference says anything
+_BINS = 400
+_FOCUS = 0.4  # of the sharp fields: real slides, mixed ones too, keep 97 % above 0.44
+_MOTION = 0.22  # above the usual: real slides keep 98 % below 0.2
+# Beyond what all but a tenth of the fields have on this side. Logarithms, but for shares.
+_DARKER, _BRIGHTER, _CLIPPED = 0.35, 0.25, 0.25
+_COLOUR = 0.2  # red or blue, by a fifth
+_STAIN = math.log(1.8)
+_COVERED = 0.25
+# What a refusal for these reasons says of light and stain may be right, and the first fields wrong.
+_VOTING: frozenset[RefusalReason | None] = frozenset(
+    (None, "too dark", "overexposed", "colour changed", "stain changed", "too crowded")
+)
+
+
+class QualityReference:
+    """What the fields of one specimen were like so far.
+
+    Sharpness is compared with the sharpest tenth of the fields accepted, so a blurred beginning is overcome
+    by the first sharp fields, and blur that was refused never becomes the measure. Light, stain and cover are
+    compared with the middle eight tenths of all fields that were in focus, accepted or not, so a beginning
+    in the wrong light is outvoted; and a specimen that varies by itself is given that room. Frames of
+    another size are of another camera setting and have a reference of their own.
+    """
+
+    def __init__(self) -> None:
+        self._by_size: dict[tuple[int, int], _Usual] = {}
+
+    def learn(self, quality: Quality, width: int, height: int) -> None:
+        """Take a judged field of this size, pixels, into account; one of before these figures is passed over.
+
+        It depends on what the message says only, so the stored fields make the same reference again.
+        """
+        if quality.light is not None:
+            self._by_size.setdefault((width, height), _Usual()).learn(quality)
+
+    def reason(self, quality: Quality, width: int, height: int) -> RefusalReason | None:
+        """Tell in which way a frame of this size, pixels, is worse than the specimen's fields, if in any."""
+        usual = self._by_size.get((width, height))
+        return None if usual is None else usual.reason(quality)
+
+
+class _Usual:
+    """The fields of one size."""
+
+    def __init__(self) -> None:
+        self._focus = _Spread(-5, 5)
+        self._motion = _Spread(0, 1)
+        self._light = _Spread(1, 6)
+        self._clipped = _Spread(0, 1)
+        self._red, self._blue = _Spread(-3, 3), _Spread(-3, 3)
+        self._stain = _Spread(-4, 2)
+        self._covered = _Spread(0, 1)
+
+    def learn(self, quality: Quality) -> None:
+        if quality.accepted:
+            self._focus.add(_log(quality.focus))
+            self._motion.add(quality.motion or 0.0)
+        if quality.reason in _VOTING:
+            light, red, blue = _light(quality)
+            self._light.add(light)
+            self._red.add(red)
+            self._blue.add(blue)
+            self._clipped.add(quality.clipped)
+            self._stain.add(_log(quality.stain or 0.0))
+            self._covered.add(quality.covered or 0.0)
+
+    def reason(self, quality: Quality) -> RefusalReason | None:
+        """Give the first that is wrong, in the order in which an operator would set it right."""
+        if len(self._focus) < _FEWEST:
+            return None
+        light, red, blue = _light(quality)
+        covered = quality.covered or 0.0
+        found: RefusalReason | None = None
+        if covered > self._covered.high + _COVERED:
+            # Before the light: where cells lie on cells, no bare glass shows how bright it is.
+            found = "too crowded"
+        elif light < self._light.low - _DARKER:
+            found = "too dark"
+        elif light > self._light.high + _BRIGHTER or quality.clipped > self._clipped.high + _CLIPPED:
+            found = "overexposed"
+        elif self._red.beyond(red) > _COLOUR or self._blue.beyond(blue) > _COLOUR:
+            found = "colour changed"
+        elif (quality.motion or 0.0) > self._motion.quantile(0.5) + _MOTION:
+            found = "motion"
+        elif _log(quality.focus) < self._focus.high + math.log(_FOCUS):
+            found = "out of focus"
+        elif self._stain.beyond(_log(quality.stain or 0.0)) > _STAIN:
+            found = "stain changed"
+        return found
+
+
+class _Spread:
+    """How a figure is spread, counted in bins from `lowest` to `highest`: as large after a million fields."""
+
+    def __init__(self, lowest: float, highest: float) -> None:
+        self._lowest = lowest
+        self._width = (highest - lowest) / _BINS
+        self._counts = [0] * _BINS
+        self._total = 0
+
+    def __len__(self) -> int:
+        return self._total
+
+    def add(self, value: float) -> None:
+        place = int((value - self._lowest) / self._width)
+        self._counts[min(max(place, 0), _BINS - 1)] += 1
+        self._total += 1
+
+    def quantile(self, share: float) -> float:
+        """Give the middle of the bin in which this share of the values is reached."""
+        place = bisect_left(list(accumulate(self._counts)), max(1, math.ceil(share * self._total)))
+        return self._lowest + (place + 0.5) * self._width
+
+    @property
+    def low(self) -> float:
+        return self.quantile(0.1)
+
+    @property
+    def high(self) -> float:
+        return self.quantile(0.9)
+
+    def beyond(self, value: float) -> float:
+        """Give how far a value lies outside of the middle eight tenths."""
+        return max(self.low - value, value - self.high, 0.0)
+
+
+def _light(quality: Quality) -> tuple[float, float, float]:
+    """Give the logarithms of green, and of red and blue over green, in bare glass."""
+    red, green, blue = (math.log(max(level, 1.0)) for level in quality.light or (0, 0, 0))
+    return green, red - green, blue - green
+
+
+def _log(value: float) -> float:
+    return math.log(max(value, 1e-2))
