@@ -130,7 +130,8 @@ class Quality(Struct, frozen=True, kw_only=True):
         Meta(description="red, green and blue level of bare glass, where a tenth of the frame is bare"),
     ] = None
     stain: Annotated[
-        float | None, Meta(description="median optical density (natural log), in green, of what cells cover")
+        float | None,
+        Meta(description="optical density (natural log) of the field in green, root mean square"),
     ] = None
     covered: Annotated[Share | None, Meta(description="share of the frame that cells cover")] = None
 

@@ -34,6 +34,9 @@ _GLASS = 0.9  # of the levels are darker than bare glass, if a tenth of the fram
 _CELL = 0.82  # of the glass's light: cells let less through
 _WEDGE = 0.001  # of the frame: a smaller black patch at its edge is something in the picture
 
+_LEVELS = np.maximum(np.arange(256, dtype=np.float64), 1.0)
+_DENSEST = 2.5  # natural log: darker is as dark
+
 # Outer limits: no microscope's frame is of use beyond.
 _DARK = 30  # mean grey level below which a stained smear shows no colour that can be trusted
 _CLIPPED = 0.9  # share of white pixels at which cells are bleached out as well
@@ -76,9 +79,8 @@ def measure(pixels: NDArray[np.uint8]) -> Measured:
     coarse = np.ascontiguousarray(picture[::step, ::step])
     inside = _inside(coarse)
     grey = histogram(np.asarray(cv2.cvtColor(coarse, cv2.COLOR_RGB2GRAY), np.uint8), inside)
-    levels = np.arange(256)
-    mean = float(grey @ levels) / float(grey.sum())
-    deviation = float(np.sqrt(grey @ (levels - mean) ** 2 / grey.sum()))
+    mean = float(grey @ _LEVELS / grey.sum())
+    deviation = float(np.sqrt(grey @ (_LEVELS - mean) ** 2 / grey.sum()))
     counts = [histogram(np.asarray(channel, np.uint8), inside) for channel in cv2.split(coarse)]
     white = [float(quantile(each, _GLASS)) for each in counts]
     covered, stain = _cover(counts[1], white[1])
@@ -148,13 +150,13 @@ def _sharpness(
 
 
 def _cover(green: NDArray[np.float64], white: float) -> tuple[float, float]:
-    """Give the share that cells cover, and the median of their optical density (natural log), in green."""
-    darker = green.copy()
-    darker[max(1, round(_CELL * white)) :] = 0
-    covered = float(darker.sum() / green.sum())
-    if covered == 0:
-        return 0.0, 0.0
-    return covered, float(np.log(max(white, 1.0) / max(quantile(darker, 0.5), 1.0)))
+    """Give the share that cells cover, and the root mean square of the optical density (natural log), in green.
+
+    The second needs no threshold, which a paler stain would pass less of.
+    """
+    covered = float(green[: round(_CELL * white)].sum() / green.sum())
+    density = np.clip(np.log(max(white, 1.0) / _LEVELS), 0, _DENSEST)
+    return covered, float(np.sqrt(green @ density**2 / green.sum()))
 
 
 def _inside(coarse: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

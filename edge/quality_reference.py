@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 _FEWEST = 5  # fields before the reference says anything
 _BINS = 400
+_SAME_SIZE = 0.1
 _FOCUS = 0.4  # of the sharp fields: real slides, mixed ones too, keep 97 % above 0.44
 _MOTION = 0.22  # above the usual: real slides keep 98 % below 0.2
 # Beyond what all but a tenth of the fields have on this side. Logarithms, but for shares.
 _DARKER, _BRIGHTER, _CLIPPED = 0.35, 0.25, 0.25
-_COLOUR = 0.2  # red or blue, by a fifth
-_STAIN = math.log(1.8)
+_COLOUR = 0.35  # of red or blue: cells are found as well in a light of another colour, up to a point
+_WHITE = math.log(250)
+_STAIN = math.log(2.5)
 _COVERED = 0.25
 # What a refusal for these reasons says of light and stain may be right, and the first fields wrong.
 _VOTING: frozenset[RefusalReason | None] = frozenset(
@@ -32,7 +34,7 @@ class QualityReference:
     by the first sharp fields, and blur that was refused never becomes the measure. Light, stain and cover are
     compared with the middle eight tenths of all fields that were in focus, accepted or not, so a beginning
     in the wrong light is outvoted; and a specimen that varies by itself is given that room. Frames of
-    another size are of another camera setting and have a reference of their own.
+    another size, by more than a tenth, are of another camera setting and have a reference of their own.
     """
 
     def __init__(self) -> None:
@@ -43,13 +45,23 @@ class QualityReference:
 
         It depends on what the message says only, so the stored fields make the same reference again.
         """
-        if quality.light is not None:
-            self._by_size.setdefault((width, height), _Usual()).learn(quality)
+        if quality.light is None:
+            return
+        usual = self._usual(width, height)
+        if usual is None:
+            usual = self._by_size[width, height] = _Usual()
+        usual.learn(quality)
 
     def reason(self, quality: Quality, width: int, height: int) -> RefusalReason | None:
         """Tell in which way a frame of this size, pixels, is worse than the specimen's fields, if in any."""
-        usual = self._by_size.get((width, height))
+        usual = self._usual(width, height)
         return None if usual is None else usual.reason(quality)
+
+    def _usual(self, width: int, height: int) -> _Usual | None:
+        for (across, down), usual in self._by_size.items():
+            if abs(width - across) < _SAME_SIZE * across and abs(height - down) < _SAME_SIZE * down:
+                return usual
+        return None
 
 
 class _Usual:
@@ -58,48 +70,70 @@ class _Usual:
     def __init__(self) -> None:
         self._focus = _Spread(-5, 5)
         self._motion = _Spread(0, 1)
-        self._light = _Spread(1, 6)
-        self._clipped = _Spread(0, 1)
-        self._red, self._blue = _Spread(-3, 3), _Spread(-3, 3)
-        self._stain = _Spread(-4, 2)
-        self._covered = _Spread(0, 1)
+        self._accepted, self._all = _Look(), _Look()
 
     def learn(self, quality: Quality) -> None:
         if quality.accepted:
             self._focus.add(_log(quality.focus))
             self._motion.add(quality.motion or 0.0)
+            self._accepted.learn(quality)
         if quality.reason in _VOTING:
-            light, red, blue = _light(quality)
-            self._light.add(light)
-            self._red.add(red)
-            self._blue.add(blue)
-            self._clipped.add(quality.clipped)
-            self._stain.add(_log(quality.stain or 0.0))
-            self._covered.add(quality.covered or 0.0)
+            self._all.learn(quality)
 
     def reason(self, quality: Quality) -> RefusalReason | None:
         """Give the first that is wrong, in the order in which an operator would set it right."""
         if len(self._focus) < _FEWEST:
             return None
+        outvoted = 2 * len(self._accepted) < len(self._all)
+        look = (self._all if outvoted else self._accepted).reason(quality)
+        if look not in {None, "stain changed"}:
+            return look
+        if (quality.motion or 0.0) > self._motion.quantile(0.5) + _MOTION:
+            return "motion"
+        if _log(quality.focus) < self._focus.high + math.log(_FOCUS):
+            return "out of focus"
+        return look
+
+
+class _Look:
+    """Light, stain and cover of some fields."""
+
+    def __init__(self) -> None:
+        self._light, self._red, self._blue = _Spread(1, 6), _Spread(-3, 3), _Spread(-3, 3)
+        self._clipped = _Spread(0, 1)
+        self._stain = _Spread(-4, 2)
+        self._covered = _Spread(0, 1)
+
+    def __len__(self) -> int:
+        return len(self._light)
+
+    def learn(self, quality: Quality) -> None:
         light, red, blue = _light(quality)
-        covered = quality.covered or 0.0
-        found: RefusalReason | None = None
-        if covered > self._covered.high + _COVERED:
+        self._light.add(light)
+        self._red.add(red)
+        self._blue.add(blue)
+        self._clipped.add(quality.clipped)
+        self._stain.add(_log(quality.stain or 0.0))
+        self._covered.add(quality.covered or 0.0)
+
+    def reason(self, quality: Quality) -> RefusalReason | None:
+        light, red, blue = _light(quality)
+        white = self._light.high > _WHITE  # glass is at the sensor's end as it is: then that is no fault
+        reason: RefusalReason | None = None
+        if (quality.covered or 0.0) > self._covered.high + _COVERED:
             # Before the light: where cells lie on cells, no bare glass shows how bright it is.
-            found = "too crowded"
+            reason = "too crowded"
         elif light < self._light.low - _DARKER:
-            found = "too dark"
-        elif light > self._light.high + _BRIGHTER or quality.clipped > self._clipped.high + _CLIPPED:
-            found = "overexposed"
-        elif self._red.beyond(red) > _COLOUR or self._blue.beyond(blue) > _COLOUR:
-            found = "colour changed"
-        elif (quality.motion or 0.0) > self._motion.quantile(0.5) + _MOTION:
-            found = "motion"
-        elif _log(quality.focus) < self._focus.high + math.log(_FOCUS):
-            found = "out of focus"
+            reason = "too dark"
+        elif light > self._light.high + _BRIGHTER or (
+            quality.clipped > self._clipped.high + _CLIPPED and not white
+        ):
+            reason = "overexposed"
+        elif max(self._red.beyond(red), self._blue.beyond(blue)) > _COLOUR:
+            reason = "colour changed"
         elif self._stain.beyond(_log(quality.stain or 0.0)) > _STAIN:
-            found = "stain changed"
-        return found
+            reason = "stain changed"
+        return reason
 
 
 class _Spread:
