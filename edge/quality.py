@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _WORK_SIDE = 640  # finer than cells are found at; a larger frame is brought down to it
 _COARSE_SIDE = 160  # where light, stain and contrast are measured, and every picture is sampled
 _SMOOTH = 1.2  # pixels: noise and JPEG's blocks go, an edge in focus stays
-_EIGHT_BIT = 64  # levels to one of the frame, so that smoothing rounds nothing off
+_FINE = 32  # levels to one of the frame: smoothing rounds little off, and the Laplacian fits int16
+_FEWEST = 100  # pixels, that there are edges to speak of
 _NOISE = 2.5  # medians: of the 3.8 that noise alone has at its 99th percentile, for cells have texture too
 _FLAT = 2.0  # grey levels: less contrast is none, and has no sharpness
 _STRONG = 0.9  # of the gradients, weaker ones say nothing of motion
@@ -121,13 +122,15 @@ def _sharpness(
     picture: NDArray[np.uint8], step: int, inside: NDArray[np.uint8] | None
 ) -> tuple[float, float]:
     """Give the sharpness, percent of the contrast, and how far the edges are parallel, 0 to 1."""
-    green = np.asarray(cv2.extractChannel(picture, 1))
-    fine = cv2.GaussianBlur(green.astype(np.int16) * np.int16(_EIGHT_BIT), (0, 0), _SMOOTH)
-    edges = np.abs(_sampled(cv2.Laplacian(fine, cv2.CV_32F), step, inside)) / _EIGHT_BIT
-    count = len(edges)
-    middle, strong = count // 2, min(count - 1, round(0.99 * count))
+    green = np.asarray(cv2.extractChannel(picture, 1), np.uint8)
+    laplacian, across, down = _derivatives(green, step, inside)
+    count = laplacian.size
+    if count < _FEWEST:
+        return 0.0, 0.0
+    edges = np.abs(laplacian) / _FINE
+    middle, strong = count // 2, int(0.99 * count)
     edges.partition((middle, strong))
-    # Of the noise's square, for what is noise and what is not add up by their squares.
+    # Of the square, for noise and what is no noise add up by their squares.
     edge = np.sqrt(max(0.0, float(edges[strong]) ** 2 - (_NOISE * float(edges[middle])) ** 2))
 
     size = -(-green.shape[1] // step), -(-green.shape[0] // step)
@@ -135,13 +138,9 @@ def _sharpness(
     levels = histogram(np.asarray(blurred, np.uint8), inside)
     contrast = quantile(levels, 0.98) - quantile(levels, 0.02) + _FLAT
 
-    across, down = (
-        _sampled(gradient, step, inside).astype(np.float32)
-        for gradient in cv2.spatialGradient(cv2.convertScaleAbs(fine, alpha=1 / _EIGHT_BIT))
-    )
     strength = across * across + down * down
-    strong = min(count - 1, round(_STRONG * count))
-    chosen = strength > max(0.0, float(np.partition(strength, strong)[strong]) - 1e-3)
+    strong = int(_STRONG * count)
+    chosen = strength >= max(1.0, float(np.partition(strength, strong)[strong]))
     if not chosen.any():
         return 0.0, 0.0
     # Twice the angle, for an edge has a direction but no sense.
@@ -149,8 +148,29 @@ def _sharpness(
     return float(100 * edge / contrast), min(1.0, float(np.abs(twofold.mean())))
 
 
+def _derivatives(
+    green: NDArray[np.uint8], step: int, inside: NDArray[np.uint8] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Give Laplacian and both gradients of the smoothed picture, float32 (n,), at every step-th pixel."""
+    fine = np.asarray(cv2.GaussianBlur(green.astype(np.int16) * np.int16(_FINE), (0, 0), _SMOOTH))
+    height, width = fine.shape
+    centre, left, right, above, below = (
+        fine[step + y : height - 1 + y : step, step + x : width - 1 + x : step]
+        for x, y in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
+    )
+    laplacian = (left - centre) + (right - centre) + (above - centre) + (below - centre)
+    here = np.ones(centre.shape, np.bool_)
+    if inside is not None:
+        here = inside[1 : 1 + centre.shape[0], 1 : 1 + centre.shape[1]] > 0
+    return (
+        laplacian[here].astype(np.float32),
+        (right - left)[here].astype(np.float32),
+        (below - above)[here].astype(np.float32),
+    )
+
+
 def _cover(green: NDArray[np.float64], white: float) -> tuple[float, float]:
-    """Give the share that cells cover, and the root mean square of the optical density (natural log), in green.
+    """Give the share that cells cover, and the optical density (natural log, root mean square), in green.
 
     The second needs no threshold, which a paler stain would pass less of.
     """
@@ -176,8 +196,3 @@ def _inside(coarse: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     # Three of the coarse pixels more: as far as any filter here looks.
     inside = 1 - cv2.dilate(wedge[labels].astype(np.uint8), np.ones((7, 7), np.uint8))
     return np.asarray(inside, np.uint8) if cv2.countNonZero(inside) else None
-
-
-def _sampled(values: NDArray[np.generic], step: int, inside: NDArray[np.uint8] | None) -> NDArray[np.float32]:
-    chosen = values[::step, ::step]
-    return np.asarray(chosen.ravel() if inside is None else chosen[inside > 0])

@@ -1,0 +1,66 @@
+"""Real images: as they are they are accepted, and the worse they are taken the fewer. All by `make soak`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from degraded import ALL, DEGRADATIONS, HELD_OUT, SETS, blurred, degraded, images
+
+from edge.quality import assess
+from edge.quality_reference import QualityReference
+
+pytestmark = pytest.mark.timeout(3000 if ALL else 300)
+
+
+def taken(reference, pixels):
+    """Judge a frame as a specimen's next, and remember it."""
+    quality = assess(pixels, reference)
+    reference.learn(quality, pixels.shape[1], pixels.shape[0])
+    return quality
+
+
+@pytest.mark.parametrize("name", SETS | HELD_OUT)
+def test_of_the_images_as_they_are_19_of_20_are_accepted(name):
+    reference = QualityReference()
+    reasons = Counter(taken(reference, pixels).reason for pixels in images(name))
+    if ALL:
+        print(f"\n{name}: {reasons[None]} of {reasons.total()} accepted; {dict(reasons)}")
+    assert reasons[None] >= 0.95 * reasons.total(), reasons
+
+
+def test_of_all_sets_in_one_folder_19_of_20_are_accepted():
+    reference = QualityReference()
+    reasons = Counter(taken(reference, pixels).reason for name in SETS for pixels in images(name, 30))
+    assert reasons[None] >= 0.95 * reasons.total(), reasons
+
+
+@pytest.mark.parametrize("how", DEGRADATIONS)
+@pytest.mark.parametrize("name", SETS)
+def test_the_worse_they_are_taken_the_fewer_are_accepted_down_to_none(name, how):
+    shown = list(images(name, 24))[:200]
+    reference = QualityReference()
+    accepted = [sum(taken(reference, pixels).accepted for pixels in shown)]
+    _, steps, expected = DEGRADATIONS[how]
+    for step in steps:
+        reasons = Counter(assess(degraded(pixels, how, step), reference).reason for pixels in shown)
+        accepted.append(reasons[None])
+    # The first frames were judged before there was a reference: a few of them may be refused now.
+    assert all(after <= before + 1 for before, after in zip(accepted, accepted[1:], strict=False)), accepted
+    assert accepted[1] > 0.7 * len(shown), accepted
+    assert accepted[-1] <= 0.05 * len(shown), accepted
+    assert reasons.most_common(1)[0][0] in expected
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_focus_falls_with_every_step_of_blur_whatever_the_noise_of_the_sensor(name):
+    rng = np.random.default_rng(1)
+    for noise in (0, 2):
+        series = []
+        for pixels in list(images(name, 8))[:8]:
+            blurs = [pixels] + [blurred(pixels, sigma) for sigma in (1, 1.5, 2, 3, 4)]
+            noisy = [np.clip(b + rng.normal(0, noise, b.shape), 0, 255).astype(np.uint8) for b in blurs]
+            series.append([assess(frame).focus for frame in noisy])
+        falls = np.diff(np.array(series), axis=1) < 0
+        assert falls.all() if noise == 0 else falls.mean() > 0.95, series
