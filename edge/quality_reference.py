@@ -19,6 +19,7 @@ _MOTION = 0.22  # above the usual: real slides keep 98 % below 0.2
 _DARKER, _BRIGHTER, _CLIPPED = 0.35, 0.25, 0.25
 _COLOUR = 0.35  # of red or blue: cells are found as well in a light of another colour, up to a point
 _WHITE = math.log(250)
+_BLEACHED = 0.8  # share of white pixels: not glass alone
 _STAIN = math.log(2.5)
 _COVERED = 0.25
 # What a refusal for these reasons says of light and stain may be right, and the first fields wrong.
@@ -118,16 +119,16 @@ class _Look:
 
     def reason(self, quality: Quality) -> RefusalReason | None:
         light, red, blue = _light(quality)
-        white = self._light.high > _WHITE  # glass is at the sensor's end as it is: then that is no fault
+        most = self._clipped.high + _CLIPPED
+        if self._light.high > _WHITE:  # glass is at the sensor's end as it is: then that is no fault
+            most = max(_BLEACHED, self._clipped.high + _CLIPPED / 2)
         reason: RefusalReason | None = None
         if (quality.covered or 0.0) > self._covered.high + _COVERED:
             # Before the light: where cells lie on cells, no bare glass shows how bright it is.
             reason = "too crowded"
         elif light < self._light.low - _DARKER:
             reason = "too dark"
-        elif light > self._light.high + _BRIGHTER or (
-            quality.clipped > self._clipped.high + _CLIPPED and not white
-        ):
+        elif light > self._light.high + _BRIGHTER or quality.clipped > most:
             reason = "overexposed"
         elif max(self._red.beyond(red), self._blue.beyond(blue)) > _COLOUR:
             reason = "colour changed"

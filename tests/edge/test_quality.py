@@ -1,0 +1,172 @@
+"""Which frames of a specimen are refused, why, and how that comes through a daemon's restart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import cv2
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mqtt_partners import PATIENCE_S, wait_for
+from samples import LABELS, MODEL, Analyzed, cell
+
+from edge.cameras.simulated import SimulatedCamera
+from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
+from edge.counting import Model
+from edge.daemon import Daemon
+from edge.messages import Quality, json_schema
+from edge.quality import assess
+from edge.quality_reference import QualityReference
+from edge.store import Store
+
+
+def slide(**settings):
+    """Give the frames of a simulated slide."""
+    camera = SimulatedCamera(SimulatedConfig(cells=20, **settings))
+    return [camera.read().pixels for _ in range(len(camera))]
+
+
+def seen(frames, reference=None) -> QualityReference:
+    reference = reference or QualityReference()
+    for frame in frames:
+        reference.learn(assess(frame, reference), frame.shape[1], frame.shape[0])
+    return reference
+
+
+def reasons(frames, reference) -> set[str | None]:
+    return {assess(frame, reference).reason for frame in frames}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return slide()
+
+
+@pytest.fixture(scope="module")
+def usual(drawn):
+    return seen(drawn)
+
+
+def test_a_drawn_slide_is_accepted_as_it_is(drawn, usual):
+    assert reasons(drawn, usual) == {None}
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"defocus": 4.0}, "out of focus"),
+        ({"illumination": 0.5}, "too dark"),
+        ({"illumination": 2.0}, "overexposed"),
+        ({"stain": 0.25}, "stain changed"),
+    ],
+)
+def test_the_same_slide_under_worse_optics_is_refused(usual, settings, reason):
+    assert reasons(slide(**settings), usual) == {reason}
+
+
+def test_without_a_specimen_only_what_nobody_could_use_is_refused():
+    assert reasons(slide(defocus=2.0, illumination=0.6), None) == {None}
+    picture = np.full((240, 320, 3), 200, np.uint8)
+    assert assess(picture).reason == "blank"
+    assert assess(np.full_like(picture, 255)).reason == "overexposed"
+    assert assess(np.zeros_like(picture)).reason == "too dark"
+    cv2.circle(picture, (160, 120), 40, (140, 50, 110), -1)
+    assert assess(picture).accepted
+    assert assess(cv2.GaussianBlur(picture, (0, 0), 25)).reason == "out of focus"
+
+
+def test_cells_upon_cells_are_too_crowded(drawn, usual):
+    piled = np.ones(drawn[0].shape)
+    for frame in drawn[:8]:
+        piled *= np.minimum(frame / np.quantile(frame, 0.9, axis=(0, 1)), 1)
+    assert assess(np.asarray(200 * piled, np.uint8), usual).reason in {"too crowded", "too dark"}
+
+
+def test_a_blurred_beginning_is_not_the_measure_once_there_are_sharp_fields(drawn):
+    blurred = slide(defocus=4.0)
+    reference = seen(blurred[:8])
+    assert reasons(blurred, reference) == {None}
+    assert reasons(blurred, seen(drawn, reference)) == {"out of focus"}
+
+
+def test_a_beginning_in_the_wrong_light_is_outvoted(drawn):
+    reference = seen(slide(illumination=0.5)[:6])
+    assert reasons(drawn, reference) == {"overexposed"}
+    assert reasons(drawn, seen(drawn[:8], reference)) == {None}
+
+
+def test_refused_blur_does_not_become_the_measure_however_long_it_lasts(drawn):
+    blurred = slide(defocus=4.0)
+    reference = seen(blurred * 3, seen(drawn[:10]))
+    assert reasons(blurred, reference) == {"out of focus"}
+
+
+@given(st.tuples(st.integers(1, 70), st.integers(1, 70)), st.integers(0, 2**32 - 1))
+def test_any_frame_has_figures_that_the_schema_takes(size, seed):
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, rng.integers(1, 257), (*size, 3), np.uint8)
+    schema = json_schema()
+    quality = msgspec.to_builtins(assess(pixels))
+    jsonschema.validate(quality, {"$ref": "#/$defs/Quality", "$defs": schema["$defs"]})
+    assert quality["accepted"] == (quality["reason"] is None)
+
+
+class Judge:
+    """A camera that is out of focus in some frames, and an analyzer that finds one cell in each accepted."""
+
+    def __init__(self, config: Config, frames) -> None:
+        self._frames = list(frames)
+        model = Model(self, LABELS, MODEL, "x")
+        self.daemon = Daemon(config, load=lambda _: model, camera=lambda _: self)
+        self._camera = SimulatedCamera(config.camera)
+
+    def read(self):
+        if not self._frames:
+            return None
+        frame = self._camera.read()
+        return replace(frame, pixels=self._frames.pop(0), captured_at=datetime.now(UTC), source_id=None)
+
+    def analyze(self, pixels, reference) -> Analyzed:
+        quality = assess(pixels, reference)
+        cells = (cell(),) if quality.accepted else ()
+        return Analyzed(pixels.shape[1], pixels.shape[0], quality, cells, {"total": 0.1})
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_blurred_stretch_is_refused_and_counted_nowhere_also_after_a_restart(
+    tmp_path, broker, listen, drawn
+):
+    config = Config(
+        SimulatedConfig(cells=20),
+        device_id="test-1",
+        specimen=SpecimenConfig(id="S"),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(host=broker.host, port=broker.port, health_s=1, drain_s=PATIENCE_S),
+    )
+    listener = listen(broker)
+    blurred = slide(defocus=4.0)[:4]
+    assert Judge(config, [*drawn[:8], *blurred]).daemon.run() == 0
+    assert Judge(config, [*blurred, *drawn[8:10]]).daemon.run() == 0
+    wait_for(lambda: len(listener.fields()) == 18, "the fields")
+    said = Counter(field.quality.reason for field in listener.fields().values())
+    assert said == {None: 10, "out of focus": 8}
+    wait_for(lambda: listener.of("result/differential")[-1].counted == 10, "the count")
+    assert listener.of("result/differential")[-1].fields_refused == 8
+
+
+def test_fields_stored_before_there_were_these_figures_are_read_and_judge_nothing(tmp_path):
+    old = Quality(accepted=True, reason=None, focus=0.077, brightness=189.1, clipped=0.0)
+    reference = QualityReference()
+    for _ in range(20):
+        reference.learn(old, 640, 480)
+    assert reasons(slide()[:3], reference) == {None}
+    with Store.open(tmp_path / "results.db") as store:
+        assert list(store.looks("S")) == []
