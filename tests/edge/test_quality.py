@@ -29,7 +29,7 @@ from edge.store import Store
 def slide(**settings):
     """Give the frames of a simulated slide."""
     camera = SimulatedCamera(SimulatedConfig(cells=20, **settings))
-    return [camera.read().pixels for _ in range(len(camera))]
+    return [camera.read().pixels for _ in range(10)]
 
 
 def seen(frames, reference=None) -> QualityReference:
