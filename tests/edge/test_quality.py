@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -74,7 +75,7 @@ def test_a_far_paler_or_deeper_stain_is_refused(drawn, usual):
     faint = [np.asarray(200 * (frame / 200) ** 0.2, np.uint8) for frame in drawn]
     assert reasons(faint, usual) <= {"stain changed", "blank"}
     deep = [np.asarray(200 * (frame / 200) ** 3.0, np.uint8) for frame in drawn]
-    assert reasons(deep, usual) <= {"stain changed", "too crowded"}
+    assert "stain changed" in reasons(deep, usual)
 
 
 def test_without_a_specimen_only_what_nobody_could_use_is_refused():
@@ -119,7 +120,7 @@ def test_any_frame_has_figures_that_the_schema_takes(size, seed):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, rng.integers(1, 257), (*size, 3), np.uint8)
     schema = json_schema()
-    quality = msgspec.to_builtins(assess(pixels))
+    quality = json.loads(msgspec.json.encode(assess(pixels)))
     jsonschema.validate(quality, {"$ref": "#/$defs/Quality", "$defs": schema["$defs"]})
     assert quality["accepted"] == (quality["reason"] is None)
 
@@ -127,14 +128,15 @@ def test_any_frame_has_figures_that_the_schema_takes(size, seed):
 class Judge:
     """A camera that is out of focus in some frames, and an analyzer that finds one cell in each accepted."""
 
-    def __init__(self, config: Config, frames) -> None:
-        self._frames = list(frames)
+    def __init__(self, config: Config, frames, at_end=lambda: None) -> None:
+        self._frames, self._at_end = list(frames), at_end
         model = Model(self, LABELS, MODEL, "x")
         self.daemon = Daemon(config, load=lambda _: model, camera=lambda _: self)
         self._camera = SimulatedCamera(config.camera)
 
     def read(self):
         if not self._frames:
+            self._at_end()
             return None
         frame = self._camera.read()
         return replace(frame, pixels=self._frames.pop(0), captured_at=datetime.now(UTC), source_id=None)
@@ -160,7 +162,14 @@ def test_a_blurred_stretch_is_refused_and_counted_nowhere_also_after_a_restart(
     )
     listener = listen(broker)
     blurred = slide(defocus=7.0)[:4]
-    assert Judge(config, [*drawn[:8], *blurred]).daemon.run() == 0
+
+    def health_says_so() -> None:
+        wait_for(
+            lambda: any(each.fields_refused == {"out of focus": 4} for each in listener.of("health")),
+            "the count of refusals",
+        )
+
+    assert Judge(config, [*drawn[:8], *blurred], health_says_so).daemon.run() == 0
     assert Judge(config, [*blurred, *drawn[8:10]]).daemon.run() == 0
     wait_for(lambda: len(listener.fields()) == 18, "the fields")
     said = Counter(field.quality.reason for field in listener.fields().values())
