@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _FEWEST = 5  # fields before the reference says anything
 _BINS = 400
 _SAME_SIZE = 0.1
-_FOCUS = 0.4  # of the sharp fields: real slides, mixed ones too, keep 97 % above 0.44
+_FOCUS = 0.4  # of the sharp fields: real slides, mixed ones too, keep 95 % above
 _MOTION = 0.22  # above the usual: real slides keep 98 % below 0.2
 # Beyond what all but a tenth of the fields have on this side. Logarithms, but for shares.
 _DARKER, _BRIGHTER, _CLIPPED = 0.35, 0.25, 0.25
