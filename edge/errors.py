@@ -22,7 +22,18 @@ class CameraError(LeukoscopeError):
 
 
 class UnreadableFrameError(CameraError):
-    """One frame cannot be had; the source itself goes on: call `read` again."""
+    """One frame cannot be had; the source itself goes on: call `read` again.
+
+    reason: a fixed phrase, by which health counts it.
+    """
+
+    def __init__(self, message: str, reason: str = "unreadable") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class CameraAwayError(UnreadableFrameError):
+    """A live camera gives nothing now, unplugged or stalled; it is waited for: call `read` again."""
 
 
 class BundleError(LeukoscopeError):

@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameMetadata:
+    """What a sensor says of one picture; None for each that it does not give.
+
+    exposure_us: microseconds. analogue_gain, colour_gains (red, blue): factors. sensor_timestamp_ns: when its
+    exposure began, on the monotonic clock of the machine.
+    """
+
+    exposure_us: int | None = None
+    analogue_gain: float | None = None
+    colour_gains: tuple[float, float] | None = None
+    sensor_timestamp_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One picture from the microscope.
 
@@ -23,27 +37,30 @@ class Frame:
     captured_at: UTC.
     source_id: where the same picture would come again after a restart (a file), its lasting identity, by
         which it is analysed once only; None for a live camera.
+    metadata: what the sensor says of it; None where there is no sensor that speaks.
     """
 
     pixels: NDArray[np.uint8]
     name: str
     captured_at: datetime
     source_id: str | None = None
+    metadata: FrameMetadata | None = None
 
 
 class Camera(Protocol):
-    """What every source of frames does. Not thread-safe: one thread reads."""
+    """What every source of frames does. One thread reads; any may close."""
 
     def read(self) -> Frame | None:
         """Give the next frame, or None when the source has ended.
 
-        Raises UnreadableFrameError when this one frame cannot be had and the next may be, CameraError when
-        the source cannot go on.
+        Raises UnreadableFrameError when this one frame cannot be had and the next may be; CameraAwayError,
+        which is one of those, every few seconds while a live camera gives none; CameraError when the source
+        cannot go on.
         """
         ...
 
     def close(self) -> None:
-        """Release the device. Safe to call twice."""
+        """Release the device. Safe to call twice, and from any thread: a `read` then gives None."""
         ...
 
 

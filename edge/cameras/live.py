@@ -1,0 +1,260 @@
+"""A live camera: one thread reads the device, and whoever asks gets the newest picture, never a queue.
+
+What a device is, its `Grabber` says: OpenCV's, picamera2's. Here is what is the same for all: a device that
+is unplugged, or that another program has, is tried again with growing pauses; one that stalls is reported and
+taken anew; a driver that hangs holds a thread of its own and nobody else.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from edge import identity
+from edge.cameras import Frame
+from edge.errors import CameraAwayError, CameraError, UnreadableFrameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.cameras import FrameMetadata
+
+AWAY = "camera away"
+STALLED = "camera stalled"
+SHORT = "short frame"
+CORRUPT = "corrupt frame"
+"""Why there is no picture, as `UnreadableFrameError.reason` and health say it."""
+
+_BAD_IN_A_ROW = 10  # from here on a device that gives nothing whole is taken anew
+_STUCK_AT_ONCE = 1  # threads that hang in a driver beside the one that reads; more would be a leak
+
+
+class Grabber(Protocol):
+    """One device. `LiveCamera` makes one for each thread that reads, and that thread alone calls it."""
+
+    def open(self) -> None:
+        """Take the device and set it up; called again after `close`.
+
+        Raises CameraError where it is not there, is another's, or cannot do what the configuration asks.
+        """
+        ...
+
+    def grab(self) -> tuple[NDArray[np.uint8], FrameMetadata | None]:
+        """Wait for the next picture.
+
+        Gives uint8 RGB, (height, width, 3), C-contiguous, which nobody overwrites later; and what the sensor
+        says of it. Raises UnreadableFrameError, with SHORT or CORRUPT, where the next one may be whole;
+        CameraError where the device is gone: then it is closed and opened again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the device back. Called after every `open`, also one that failed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long is waited for what, in seconds.
+
+    read: for a picture, until `read` says that there is none. picture: until an open device counts as
+    stalled. opening: until a device that is being opened does. pauses: the first between two attempts to open
+    it, and the longest. closing: for the device to be given back.
+    """
+
+    read: float = 2.0
+    picture: float = 5.0
+    opening: float = 30.0
+    pauses: tuple[float, float] = (0.5, 5.0)
+    closing: float = 3.0
+
+
+class LiveCamera:
+    """The newest picture of a device that may come and go. A `Camera` that ends only by `close`.
+
+    name: what an operator would call the device; a frame's name is that and its number, so that a gap tells
+    of pictures nobody had time for. make: gives a grabber that is not open yet. The device is opened by the
+    thread that reads it, so that one which is not there yet is waited for like one that has gone.
+    """
+
+    def __init__(self, name: str, make: Callable[[], Grabber], patience: Patience | None = None) -> None:
+        self._name = name
+        self._make = make
+        self._patience = patience or Patience()
+        self._news = threading.Condition()
+        self._frame: Frame | None = None
+        self._fault: UnreadableFrameError | None = None
+        self._absent: CameraAwayError | None = None
+        self._number = 0
+        self._closed = False
+        self._stuck: list[_Reader] = []
+        self._reader = self._start()
+
+    def read(self) -> Frame | None:
+        """Give the newest picture that was not given yet, waiting for one; None once it is closed.
+
+        Raises UnreadableFrameError for a picture that is short or corrupt; CameraAwayError when the device
+        goes, and every `Patience.read` seconds while it gives none.
+        """
+        deadline = time.monotonic() + self._patience.read
+        with self._news:
+            while not (self._closed or self._frame or self._fault):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise self._absence()
+                self._news.wait(left)
+            if self._closed:
+                return None
+            if self._frame is not None:
+                frame, self._frame = self._frame, None
+                return frame
+            fault, self._fault = self._fault, None
+            raise fault or self._absence()
+
+    def close(self) -> None:
+        """Give the device back and end every `read` with None. A driver that hangs is not waited for long."""
+        with self._news:
+            self._closed = True
+            self._frame = self._fault = None
+            self._news.notify_all()
+            reader = self._reader
+        reader.stop()
+        reader.join(self._patience.closing)
+
+    def _start(self) -> _Reader:
+        reader = _Reader(self._name, self._make(), self._patience.pauses, self._came, self._failed)
+        reader.start()
+        return reader
+
+    def _absence(self) -> CameraAwayError:
+        """Say why there is no picture; put another thread in the place of one that hangs."""
+        reader, patience = self._reader, self._patience
+        silent_s = time.monotonic() - reader.heard_at
+        if silent_s > (patience.picture if reader.is_open else patience.opening):
+            self._absent = CameraAwayError(
+                f"{self._name}: has given no picture for {patience.picture:g} s"
+                if reader.is_open
+                else f"{self._name}: the driver does not answer",
+                STALLED,
+            )
+            self._stuck = [stuck for stuck in self._stuck if stuck.is_alive()]
+            if len(self._stuck) < _STUCK_AT_ONCE:
+                reader.stop()
+                self._stuck.append(reader)
+                self._reader = self._start()
+        if self._absent is None:
+            return CameraAwayError(f"{self._name}: no picture yet", STALLED if reader.is_open else AWAY)
+        return CameraAwayError(str(self._absent), self._absent.reason)
+
+    def _came(self, reader: _Reader, pixels: NDArray[np.uint8], metadata: FrameMetadata | None) -> None:
+        taken = identity.now()
+        with self._news:
+            if reader is self._reader and not self._closed:
+                self._number += 1
+                name = f"{self._name} frame {self._number}"
+                self._frame = Frame(pixels, name, taken, metadata=metadata)
+                self._absent = None
+                self._news.notify_all()
+
+    def _failed(self, reader: _Reader, fault: UnreadableFrameError) -> None:
+        with self._news:
+            if reader is not self._reader or self._closed:
+                return
+            if isinstance(fault, CameraAwayError):
+                if any(stuck.is_alive() for stuck in self._stuck):
+                    return  # that it cannot be taken anew is no news: our own thread hangs in it
+                # Said at once when it goes or the reason changes, else by `read` at its own pace.
+                before, self._absent = self._absent, fault
+                if before is not None and str(before) == str(fault):
+                    return
+            self._fault = fault
+            self._news.notify_all()
+
+
+class _Reader(threading.Thread):
+    """Opens and reads one grabber until it is told to stop; it may hang in the driver for good.
+
+    heard_at: when the driver answered last, monotonic seconds. is_open: whether it has the device.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        grabber: Grabber,
+        pauses: tuple[float, float],
+        came: Callable[[_Reader, NDArray[np.uint8], FrameMetadata | None], None],
+        failed: Callable[[_Reader, UnreadableFrameError], None],
+    ) -> None:
+        super().__init__(name=f"camera {name}", daemon=True)
+        self._said = name
+        self._grabber = grabber
+        self._pauses = pauses
+        self._came = came
+        self._failed = failed
+        self._stopped = threading.Event()
+        self.heard_at = time.monotonic()
+        self.is_open = False
+
+    def stop(self) -> None:
+        """Let it give the device back as soon as the driver answers."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Read until `stop`."""
+        pause = self._pauses[0]
+        while not self._stopped.is_set():
+            try:
+                if self._read():
+                    pause = self._pauses[0]
+            finally:
+                self.is_open = False
+                self._hear()
+            # heard_at is that of the attempt: a pause is shorter than anybody's patience.
+            self._stopped.wait(pause)
+            pause = min(2 * pause, self._pauses[1])
+
+    def _read(self) -> bool:
+        """Open the device and read until it fails; give whether there was a picture."""
+        some = False
+        try:
+            self._grabber.open()
+            self.is_open = True
+            self._hear()
+            while not self._stopped.is_set():
+                some = self._whole_one() or some
+        except CameraError as error:
+            self._failed(self, CameraAwayError(str(error), AWAY))
+        except Exception as error:  # noqa: BLE001 (a driver's binding may raise anything, and this thread goes on)
+            self._failed(self, CameraAwayError(f"{self._said}: {type(error).__name__}: {error}", AWAY))
+        finally:
+            self._close()
+        return some
+
+    def _whole_one(self) -> bool:
+        for _ in range(_BAD_IN_A_ROW):
+            try:
+                pixels, metadata = self._grabber.grab()
+            except UnreadableFrameError as fault:
+                self._hear()
+                self._failed(self, fault)
+            else:
+                self._hear()
+                self._came(self, pixels, metadata)
+                return True
+            if self._stopped.is_set():
+                return False
+        raise CameraError(f"{self._said}: gives only pictures that cannot be read; it is taken anew")
+
+    def _close(self) -> None:
+        try:
+            self._grabber.close()
+        except Exception as error:  # noqa: BLE001 (as above)
+            self._failed(self, CameraAwayError(f"{self._said}: {type(error).__name__}: {error}", AWAY))
+
+    def _hear(self) -> None:
+        self.heard_at = time.monotonic()
