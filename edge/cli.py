@@ -15,6 +15,8 @@ from edge.model_cli import add_model_commands
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edge.config import CameraConfig
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give its exit status. An error of the user's is one sentence, never a traceback."""
@@ -228,7 +230,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    from edge.config import ReplayConfig, config_schema, load_config  # noqa: PLC0415
+    from edge.config import config_schema, load_config  # noqa: PLC0415
     from edge.errors import ConfigError  # noqa: PLC0415
 
     if options.schema:
@@ -248,11 +250,24 @@ def _check_config(options: argparse.Namespace) -> int:
         tls_context(config.mqtt)
     except ConfigError as error:
         raise ConfigError(f"{options.config}: {error}") from None
-    camera = config.camera
-    source = f"replay of {', '.join(camera.paths)}" if isinstance(camera, ReplayConfig) else "simulated slide"
+    source = _source(config.camera)
     broker = f"{config.mqtt.host}:{config.mqtt.port}"
     print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}")  # noqa: T201
     return 0
+
+
+def _source(camera: CameraConfig) -> str:
+    """Give a camera as an operator would call it."""
+    from edge.config import ReplayConfig, UsbConfig, VideoConfig  # noqa: PLC0415
+
+    match camera:
+        case ReplayConfig():
+            return f"replay of {', '.join(camera.paths)}"
+        case UsbConfig():
+            return f"usb {camera.node}"
+        case VideoConfig():
+            return f"video {camera.path}"
+    return "simulated slide"
 
 
 def _specimen(options: argparse.Namespace) -> int:

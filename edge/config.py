@@ -53,7 +53,40 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
     warmth: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # white balance: -1 bluish, 1 yellowish
 
 
-CameraConfig = ReplayConfig | SimulatedConfig
+class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="usb"):
+    """A USB microscope or any other V4L2 camera; or a stream of JPEG pictures from another machine."""
+
+    # The udev rule's name of a USB microscope; a path, the number of /dev/video*, or http://...
+    device: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] = "/dev/leukoscope-camera"
+    width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: what the camera gives
+    height: Annotated[int, Meta(ge=0, le=16384)] = 0
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of it; 0: what it gives
+
+    def __post_init__(self) -> None:
+        """Refuse half a size."""
+        if (self.width == 0) != (self.height == 0):
+            raise ValueError("of width and height one is missing; give both, or neither")
+
+    @property
+    def node(self) -> str:
+        """The device's path, or the stream's address."""
+        return f"/dev/video{self.device}" if isinstance(self.device, int) else self.device
+
+
+class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="video"):
+    """A video file, each picture once, in order."""
+
+    path: Annotated[str, Meta(min_length=1)]
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
+    own_rate: bool = False  # at the rate at which it was filmed
+
+    def __post_init__(self) -> None:
+        """Refuse two rates."""
+        if self.own_rate and self.frames_per_second:
+            raise ValueError("own_rate and frames_per_second are two rates; give one")
+
+
+CameraConfig = ReplayConfig | SimulatedConfig | UsbConfig | VideoConfig
 
 
 class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,11 +129,11 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     # target says.
     max_width: Annotated[float, Meta(ge=0, le=100)] = 0.0
     # By "source", what the camera shows is one specimen, this one; by "command", one begins and ends when
-    # told to. Empty: by source for images and the simulated slide, by command for a microscope's camera.
+    # told to. Empty: by source for images, videos and the simulated slide, by command for a live camera.
     started_by: Literal["", "source", "command"] = ""
     when_enough: Literal["go on", "stop"] = "go on"  # of specimens by command
     # Whether frames that overlap are registered to each other, so that a cell that is seen again counts once.
-    # "auto": on for a microscope's camera; off for images and the simulated slide, each view of which is new.
+    # "auto": off for images and the simulated slide, each view of which is new; on for what moves.
     registration: Literal["auto", "on", "off"] = "auto"
 
 
@@ -161,17 +194,18 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def by_command(self) -> bool:
         """Whether specimens begin and end by command, not with the source."""
-        return self.specimen.started_by == "command" or not (self.specimen.started_by or self._ends)
+        return self.specimen.started_by == "command" or not (self.specimen.started_by or self.ends)
 
     @property
     def registers(self) -> bool:
         """Whether frames are registered to each other, so that a cell that is seen again counts once."""
-        return self.specimen.registration == "on" or not (self.specimen.registration == "off" or self._ends)
+        views = isinstance(self.camera, ReplayConfig | SimulatedConfig)
+        return self.specimen.registration == "on" or not (self.specimen.registration == "off" or views)
 
     @property
-    def _ends(self) -> bool:
-        """Whether the camera shows what is there, once, and not what somebody moves under it."""
-        return isinstance(self.camera, ReplayConfig | SimulatedConfig)
+    def ends(self) -> bool:
+        """Whether the camera shows what is there, once, and does not go on for as long as it is asked."""
+        return isinstance(self.camera, ReplayConfig | SimulatedConfig | VideoConfig)
 
     @property
     def models(self) -> Path:
@@ -284,6 +318,10 @@ def _anchored(config: Config, folder: Path) -> Config:
     camera, tls = config.camera, config.mqtt.tls
     if isinstance(camera, ReplayConfig):
         camera = msgspec.structs.replace(camera, paths=tuple(absolute(p) for p in camera.paths))
+    elif isinstance(camera, VideoConfig):
+        camera = msgspec.structs.replace(camera, path=absolute(camera.path))
+    elif isinstance(camera, UsbConfig) and isinstance(camera.device, str) and "://" not in camera.device:
+        camera = msgspec.structs.replace(camera, device=absolute(camera.device))
     return msgspec.structs.replace(
         config,
         camera=camera,

@@ -202,6 +202,7 @@ def _unnamed(config: Config) -> str:
     Else a run that is repeated would analyse its images anew, and two folders would be one patient.
     """
     source = msgspec.to_builtins(config.camera)
-    del source["frames_per_second"]
+    for pace in ("frames_per_second", "own_rate"):
+        source.pop(pace, None)
     digest = hashlib.sha256(msgspec.json.encode(source, order="sorted")).hexdigest()
     return f"{source['kind']}-{digest[:8]}"

@@ -67,9 +67,9 @@ class Camera(Protocol):
 def open_camera(config: CameraConfig) -> Camera:
     """Make the camera that the configuration names, importing only what that one needs.
 
-    Raises CameraError where it is not there.
+    Raises CameraError where it is not there; a live camera may come later, and is waited for.
     """
-    from edge.config import ReplayConfig, SimulatedConfig  # noqa: PLC0415
+    from edge.config import ReplayConfig, SimulatedConfig, UsbConfig, VideoConfig  # noqa: PLC0415
 
     match config:
         case ReplayConfig():
@@ -80,3 +80,12 @@ def open_camera(config: CameraConfig) -> Camera:
             from edge.cameras.simulated import SimulatedCamera  # noqa: PLC0415
 
             return SimulatedCamera(config)
+        case UsbConfig():
+            from edge.cameras.live import LiveCamera  # noqa: PLC0415
+            from edge.cameras.usb import UsbGrabber  # noqa: PLC0415
+
+            return LiveCamera(config.node, lambda: UsbGrabber(config))
+        case VideoConfig():
+            from edge.cameras.video import VideoCamera  # noqa: PLC0415
+
+            return VideoCamera(config)

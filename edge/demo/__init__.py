@@ -37,13 +37,14 @@ def run_demo(
     Raises CameraError where the images are not there, ConfigError for a number that cannot be, BrokerError
     where no broker can be started.
     """
-    camera: CameraConfig
+    camera: ReplayConfig | SimulatedConfig
     if images:
         from edge.cameras.replay import ReplayCamera  # noqa: PLC0415
 
         absolute = tuple(str(expanded(path).absolute()) for path in images)
-        camera = _checked({"kind": "replay", "paths": absolute, "frames_per_second": rate})
-        assert isinstance(camera, ReplayConfig)  # noqa: S101 (its kind says so)
+        replay = _checked({"kind": "replay", "paths": absolute, "frames_per_second": rate})
+        assert isinstance(replay, ReplayConfig)  # noqa: S101 (its kind says so)
+        camera = replay
         fields = len(ReplayCamera(camera))
         title = f"{fields} images"
         truth = None
@@ -51,8 +52,9 @@ def run_demo(
         from edge.cameras.simulated import SimulatedCamera  # noqa: PLC0415
 
         section = {"kind": "simulated", "seed": seed, "cells": cells, "frames_per_second": rate}
-        camera = _checked(section)
-        assert isinstance(camera, SimulatedConfig)  # noqa: S101 (its kind says so)
+        slide = _checked(section)
+        assert isinstance(slide, SimulatedConfig)  # noqa: S101 (its kind says so)
+        camera = slide
         simulated = SimulatedCamera(camera)
         fields = len(simulated)
         title = "SIMULATED SLIDE: drawn by a program, no patient"
@@ -98,7 +100,7 @@ def _checked(section: dict[str, object]) -> CameraConfig:
     return from_plain({"camera": section}, origin="leukoscope demo").camera
 
 
-def _toml(camera: CameraConfig, broker: LocalBroker, store: Path, target: int) -> str:
+def _toml(camera: ReplayConfig | SimulatedConfig, broker: LocalBroker, store: Path, target: int) -> str:
     """Write the daemon's configuration. JSON strings, numbers and lists of them are TOML as well."""
     section: dict[str, object] = {"frames_per_second": camera.frames_per_second}
     if isinstance(camera, ReplayConfig):

@@ -1,0 +1,143 @@
+"""USB microscopes and other V4L2 cameras, and streams of JPEG pictures, by OpenCV.
+
+JPEG is taken as the device sends it and decoded here: OpenCV would fill what is missing of a short picture
+with grey and say nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.cameras import FrameMetadata
+from edge.cameras.image_header import image_size
+from edge.cameras.live import CORRUPT, SHORT
+from edge.errors import CameraError, UnreadableFrameError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.config import UsbConfig
+
+_MJPG = cv2.VideoWriter.fourcc(*"MJPG")
+_OPENING_MS = 10_000
+_READING_MS = 8_000  # longer than a picture is waited for, so that a stall is called one
+_ERRORS_ONLY = 2  # of OpenCV's log levels: a camera that is away would be a warning at every attempt
+
+
+class UsbGrabber:
+    """The device that the configuration names: by V4L2, or as a stream where it is no device."""
+
+    def __init__(self, config: UsbConfig) -> None:
+        self._config = config
+        self._name = config.node
+        self._capture: cv2.VideoCapture | None = None
+        self._is_device = False
+        self._jpeg = False
+        self._size = 0, 0
+
+    def open(self) -> None:
+        """Take the device and set size and rate. Raises CameraError."""
+        cv2.setLogLevel(_ERRORS_ONLY)
+        self._is_device = "://" not in self._name and self._check_device()
+        capture = self._capture = self._device() if self._is_device else self._stream()
+        if not capture.isOpened():
+            raise CameraError(f"{self._name}: {self._why_not()}")
+        self._jpeg = int(capture.get(cv2.CAP_PROP_FOURCC)) == _MJPG
+        if self._is_device and self._jpeg:
+            capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+        elif not (self._is_device or self._jpeg):
+            raise CameraError(f"{self._name}: is no stream of JPEG pictures")
+        self._check_size(capture)
+
+    def grab(self) -> tuple[NDArray[np.uint8], FrameMetadata | None]:
+        """Wait for the next picture, as `live.Grabber` has it."""
+        capture = self._capture
+        if capture is None or not capture.grab():
+            raise CameraError(f"{self._name}: {self._why_not()}")
+        came_ms = capture.get(cv2.CAP_PROP_POS_MSEC) if self._is_device else 0.0
+        whole, data = capture.retrieve()
+        if not whole or data is None:
+            raise UnreadableFrameError(f"{self._name}: a picture could not be decoded", CORRUPT)
+        pixels = self._decoded(data.tobytes()) if self._jpeg else np.asarray(data, np.uint8)
+        if pixels.ndim != 3 or (pixels.shape[1], pixels.shape[0]) != self._size:
+            raise UnreadableFrameError(f"{self._name}: a picture is not of the size agreed on", SHORT)
+        metadata = FrameMetadata(sensor_timestamp_ns=round(1e6 * came_ms)) if came_ms > 0 else None
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8), metadata
+
+    def close(self) -> None:
+        """Give the device back."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+    def _check_device(self) -> bool:
+        """Whether it is a device, and no pipe. Raises CameraError where it is not to be had."""
+        try:
+            mode = Path(self._name).stat().st_mode
+        except OSError:
+            raise CameraError(
+                f"{self._name}: is not there; plug it in, or see what is with `leukoscope cameras`"
+            ) from None
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            raise CameraError(f'{self._name}: is a file and no camera; for a video set kind = "video"')
+        if not os.access(self._name, os.R_OK | os.W_OK if stat.S_ISCHR(mode) else os.R_OK):
+            raise CameraError(f"{self._name}: may not be opened by this user; add it to the group video")
+        return stat.S_ISCHR(mode)
+
+    def _device(self) -> cv2.VideoCapture:
+        # A size or rate that the device does not have becomes its nearest: looked at after.
+        capture = cv2.VideoCapture(self._name, cv2.CAP_V4L2)
+        if capture.isOpened():
+            capture.set(cv2.CAP_PROP_FOURCC, _MJPG)
+            if self._config.width:
+                capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._config.width)
+                capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._config.height)
+            if self._config.frames_per_second:
+                capture.set(cv2.CAP_PROP_FPS, self._config.frames_per_second)
+        return capture
+
+    def _stream(self) -> cv2.VideoCapture:
+        as_sent = (cv2.CAP_PROP_FORMAT, -1)
+        limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPENING_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READING_MS)
+        return cv2.VideoCapture(self._name, cv2.CAP_FFMPEG, (*limits, *as_sent))
+
+    def _check_size(self, capture: cv2.VideoCapture) -> None:
+        width, height = (
+            int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        wanted = self._config.width, self._config.height
+        if self._config.width and (width, height) != wanted:
+            raise CameraError(
+                f"{self._name}: gives {width}x{height} and not {wanted[0]}x{wanted[1]}; set camera.width and "
+                "camera.height to a size that `leukoscope cameras` lists for it"
+            )
+        self._size = width, height
+
+    def _why_not(self) -> str:
+        if not self._is_device:
+            return "the stream does not answer, or has ended"
+        if not Path(self._name).exists():
+            return "has been unplugged"
+        return "gives nothing; another program may have it"
+
+    def _decoded(self, data: bytes) -> NDArray[np.uint8]:
+        """Give a JPEG picture as BGR. Raises UnreadableFrameError."""
+        size = image_size(data)
+        if size is None and data.startswith(b"\xff\xd8\xff"):
+            raise UnreadableFrameError(f"{self._name}: a picture was cut short", SHORT)
+        # Looked at before it is decoded: a header may ask for any amount of memory.
+        if size is not None and size != self._size:
+            raise UnreadableFrameError(f"{self._name}: a picture is not of the size agreed on", SHORT)
+        try:
+            pixels = None if size is None else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error:
+            pixels = None
+        if pixels is None:
+            raise UnreadableFrameError(f"{self._name}: a picture could not be decoded", CORRUPT)
+        return np.asarray(pixels, np.uint8)
