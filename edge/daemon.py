@@ -25,7 +25,7 @@ from edge.cameras import open_camera
 from edge.config import load_config
 from edge.counting import Counting, Model
 from edge.database import claim
-from edge.errors import LeukoscopeError, UnreadableFrameError
+from edge.errors import CameraAwayError, LeukoscopeError, UnreadableFrameError
 from edge.health import Machine, Progress
 from edge.housekeeping import Housekeeping
 from edge.messages import Info
@@ -120,6 +120,7 @@ class Daemon:
         self._frames = 0
         self._unreadable = 0
         self._paused: str | None = None
+        self._away: str | None = None
 
     def stop(self) -> None:
         """Finish the field in hand, deliver, and end. From any thread, and from a signal handler."""
@@ -128,6 +129,8 @@ class Daemon:
 
     def run(self) -> int:
         """Run; give the exit status: 0, 1 when a frame could not be read, 3 when results wait for the broker.
+
+        A live camera loses a frame now and then, and gives another: that is no failure.
 
         Raises LeukoscopeError where it cannot start or go on.
         """
@@ -176,7 +179,7 @@ class Daemon:
             return 1
         if remaining:
             return UNDELIVERED
-        return 1 if self._unreadable else 0
+        return 1 if self._unreadable and config.ends else 0
 
     def _tell_what_is_kept(self, remaining: int) -> None:
         if remaining:
@@ -219,10 +222,13 @@ class Daemon:
                 continue
             try:
                 frame = camera.read()
+            except CameraAwayError as error:
+                self._wait_for_camera(error)
+                continue
             except UnreadableFrameError as error:
                 self._unreadable += 1
                 in_a_row += 1
-                self._progress.refused("unreadable")
+                self._progress.refused(error.reason)
                 self._service.progress("the last frame could not be read")
                 log.warning("%s", " ".join(str(error).split()))
                 if in_a_row > _UNREADABLE_IN_A_ROW:
@@ -230,10 +236,23 @@ class Daemon:
                 continue
             if frame is None:
                 break
+            if self._away is not None:
+                self._away = None
+                self._progress.notice("camera", None)
+                log.info("the camera gives pictures again")
             self._service.progress("counting")
             in_a_row = 0
             self._frames += 1
             yield frame
+
+    def _wait_for_camera(self, error: CameraAwayError) -> None:
+        """Say what the camera lacks, once; its `read` has waited a while already, and waits again."""
+        reason = " ".join(str(error).split())
+        self._service.progress(f"waiting for the camera: {reason}")
+        if reason != self._away:
+            self._away = reason
+            self._progress.notice("camera", reason)
+            log.warning("%s", reason)
 
     def _has_room(self) -> bool:
         """Look after the store; where it is full, wait a little instead of losing what comes."""

@@ -248,7 +248,8 @@ class Health(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukosc
         str | None, Meta(description="that is being counted; null: frames are looked at and not counted")
     ] = None
     notices: Annotated[
-        dict[str, str], Meta(description="what an operator must know: paused, a store that was damaged")
+        dict[str, str],
+        Meta(description="what an operator must know: paused, camera, a store that was damaged"),
     ] = {}
     results_refused: Annotated[
         int, Meta(ge=0, description="of the backlog: the broker does not take them")
