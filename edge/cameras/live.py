@@ -93,7 +93,8 @@ class LiveCamera:
         self._number = 0
         self._closed = False
         self._stuck: list[_Reader] = []
-        self._reader = self._start()
+        self._reader = self._new_reader()
+        self._reader.start()
 
     def read(self) -> Frame | None:
         """Give the newest picture that was not given yet, waiting for one; None once it is closed.
@@ -126,10 +127,9 @@ class LiveCamera:
         reader.stop()
         reader.join(self._patience.closing)
 
-    def _start(self) -> _Reader:
-        reader = _Reader(self._name, self._make(), self._patience.pauses, self._came, self._failed)
-        reader.start()
-        return reader
+    def _new_reader(self) -> _Reader:
+        """Make a thread that reads a new grabber; not started, for it must be known as the one that reads."""
+        return _Reader(self._name, self._make(), self._patience.pauses, self._came, self._failed)
 
     def _absence(self) -> CameraAwayError:
         """Say why there is no picture; put another thread in the place of one that hangs."""
@@ -146,7 +146,8 @@ class LiveCamera:
             if len(self._stuck) < _STUCK_AT_ONCE:
                 reader.stop()
                 self._stuck.append(reader)
-                self._reader = self._start()
+                self._reader = self._new_reader()
+                self._reader.start()
         if self._absent is None:
             return CameraAwayError(f"{self._name}: no picture yet", STALLED if reader.is_open else AWAY)
         return CameraAwayError(str(self._absent), self._absent.reason)
