@@ -120,12 +120,13 @@ class LiveCamera:
     def close(self) -> None:
         """Give the device back and end every `read` with None. A driver that hangs is not waited for long."""
         with self._news:
-            self._closed = True
+            before, self._closed = self._closed, True
             self._frame = self._fault = None
             self._news.notify_all()
             reader = self._reader
         reader.stop()
-        reader.join(self._patience.closing)
+        if not before:
+            reader.join(self._patience.closing)
 
     def _new_reader(self) -> _Reader:
         """Make a thread that reads a new grabber; not started, for it must be known as the one that reads."""

@@ -17,6 +17,7 @@ import numpy as np
 from edge.cameras import FrameMetadata
 from edge.cameras.image_header import image_size
 from edge.cameras.live import CORRUPT, SHORT
+from edge.cameras.opencv import quieten
 from edge.errors import CameraError, UnreadableFrameError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 _OPENING_MS = 10_000
 _READING_MS = 8_000  # longer than a picture is waited for, so that a stall is called one
-_ERRORS_ONLY = 2  # of OpenCV's log levels: a camera that is away would be a warning at every attempt
 
 
 class UsbGrabber:
@@ -43,7 +43,7 @@ class UsbGrabber:
 
     def open(self) -> None:
         """Take the device and set size and rate. Raises CameraError."""
-        cv2.setLogLevel(_ERRORS_ONLY)
+        quieten()
         self._is_device = "://" not in self._name and self._check_device()
         capture = self._capture = self._device() if self._is_device else self._stream()
         if not capture.isOpened():

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from edge.cameras import Frame
+from edge.cameras.opencv import quieten
 from edge.cameras.pacing import Pacer
 from edge.cameras.replay import MAX_PIXELS
 from edge.errors import CameraError, UnreadableFrameError
@@ -19,7 +20,6 @@ from edge.errors import CameraError, UnreadableFrameError
 if TYPE_CHECKING:
     from edge.config import VideoConfig
 
-_ERRORS_ONLY = 2  # of OpenCV's log levels
 _PIECE = 1 << 20
 _PIECES = 32
 _MISSING = 0.02  # of the pictures that a file says it holds; many a recorder counts a few too many
@@ -42,7 +42,7 @@ class VideoCamera:
             self._hash = _fingerprint(path)
         except OSError as error:
             raise CameraError(f"{path}: cannot be read: {error.strerror}") from error
-        cv2.setLogLevel(_ERRORS_ONLY)  # what is wrong is said by an error
+        quieten()
         self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         width, height, rate, count = (
             self._capture.get(what)
