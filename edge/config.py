@@ -56,14 +56,19 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
 class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="usb"):
     """A USB microscope or any other V4L2 camera; or a stream of JPEG pictures from another machine."""
 
-    # The udev rule's name of a USB microscope; a path, the number of /dev/video*, or http://...
+    # A path (the udev rule gives a USB microscope this one), the number of /dev/video*, or http://...
     device: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] = "/dev/leukoscope-camera"
     width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: what the camera gives
     height: Annotated[int, Meta(ge=0, le=16384)] = 0
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of it; 0: what it gives
 
     def __post_init__(self) -> None:
-        """Refuse half a size."""
+        """Refuse half a size, and an address that is none to publish."""
+        if isinstance(self.device, str) and "://" in self.device:
+            if not self.device.startswith(("http://", "https://")):
+                raise ValueError("the address of a stream begins with http:// or https://")
+            if "@" in self.device:
+                raise ValueError("an address is published with every field: none with a password in it")
         if (self.width == 0) != (self.height == 0):
             raise ValueError("of width and height one is missing; give both, or neither")
 

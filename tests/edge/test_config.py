@@ -9,9 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config import Config, ReplayConfig, SimulatedConfig, config_schema, from_plain, load_config
+from edge.config import (
+    Config,
+    ReplayConfig,
+    SimulatedConfig,
+    UsbConfig,
+    VideoConfig,
+    config_schema,
+    from_plain,
+    load_config,
+)
 from edge.errors import ConfigError
 
+USB = '[camera]\nkind = "usb"\n'
+VIDEO = '[camera]\nkind = "video"\n'
 SMALLEST = '[camera]\nkind = "simulated"\n'
 
 
@@ -36,6 +47,41 @@ def test_relative_paths_are_meant_from_the_files_own_folder(tmp_path):
     assert isinstance(config.camera, ReplayConfig)
     assert config.camera.paths == (str(tmp_path / "slides"), "/elsewhere/*.png")
     assert config.store.path == str(tmp_path / "state" / "results.db")
+
+
+def test_a_video_or_device_lies_beside_the_file_and_an_address_lies_nowhere(tmp_path):
+    camera = load_config(written(tmp_path, VIDEO + 'path = "films/a.mp4"\n')).camera
+    assert camera == VideoConfig(str(tmp_path / "films" / "a.mp4"))
+    for device, meant in (
+        ('"camera"', str(tmp_path / "camera")),
+        ('"/dev/video2"', "/dev/video2"),
+        ("2", "/dev/video2"),
+        ('"http://pi/1"', "http://pi/1"),
+    ):
+        camera = load_config(written(tmp_path, USB + f"device = {device}\n")).camera
+        assert isinstance(camera, UsbConfig)
+        assert camera.node == meant
+
+
+def test_what_is_live_waits_for_a_command_and_what_moves_is_registered(tmp_path):
+    for text, ends, registers in (
+        (SMALLEST, True, False),
+        (VIDEO + 'path = "a.mp4"\n', True, True),
+        (USB, False, True),
+    ):
+        config = load_config(written(tmp_path, text))
+        assert (config.ends, config.by_command, config.registers) == (ends, not ends, registers)
+        for by, on in (("source", "off"), ("command", "on")):
+            told = load_config(
+                written(tmp_path, text + f'[specimen]\nstarted_by = "{by}"\nregistration = "{on}"\n')
+            )
+            assert (told.by_command, told.registers) == (by == "command", on == "on")
+
+
+def test_the_schema_knows_every_kind_of_camera():
+    assert {f"{kind}Config" for kind in ("Replay", "Simulated", "Usb", "Video")} <= set(
+        config_schema()["$defs"]
+    )
 
 
 @pytest.mark.parametrize("specimen", ["26/113", "S 7", "Ä-1"])
@@ -64,6 +110,16 @@ def test_a_specimen_is_called_what_the_operator_typed(tmp_path, specimen):
         (SMALLEST + '[specimen]\nid = "a\\nb"\n', "specimen.id"),
         ('device_id = "a/b"\n' + SMALLEST, "device_id"),
         ('device_id = "a\\n"\n' + SMALLEST, "device_id"),
+        (USB + "width = 640\n", "camera: of width and height one is missing; give both, or neither"),
+        (USB + "device = -1\n", "camera.device: expected `int` >= 0"),
+        (USB + 'device = "rtsp://pi/1"\n', "camera: the address of a stream begins with http://"),
+        (USB + 'device = "http://nurse:secret@pi/"\n', "camera: an address is published"),
+        (VIDEO, "camera.path is missing"),
+        (
+            VIDEO + 'path = "a.mp4"\nown_rate = true\nframes_per_second = 2\n',
+            "camera: own_rate and frames_per_",
+        ),
+        (VIDEO + 'paths = ["a.mp4"]\npath = "a.mp4"\n', "camera.paths is not a known key.*mean path?"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(tmp_path, text, sentence):

@@ -1,0 +1,94 @@
+"""The daemon as a process, its camera as another one that is away at first, comes, dies and comes again."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from devices import StreamDevice
+from mqtt_partners import PATIENCE_S, wait_for
+from test_daemon import toml
+from test_service import Manager, spawn
+
+from edge.config import Config, MqttConfig, StoreConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge.messages import Health
+
+
+@pytest.fixture
+def stream() -> Iterator[StreamDevice]:
+    made = StreamDevice()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    made = Manager(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_camera_that_is_away_at_the_start_and_later(tmp_path, stream, manager, broker, listen):
+    listener = listen(broker)
+    config = Config(
+        stream.config,
+        device_id="test-1",
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(host=broker.host, port=broker.port, health_s=1),
+    )
+    log = tmp_path / "log"
+
+    def fed() -> int:
+        return manager.hear().count("WATCHDOG=1")
+
+    def complaint() -> str:
+        health: list[Health] = listener.of("health")
+        return health[-1].notices.get("camera", "") if health else ""
+
+    with spawn(toml(config, tmp_path / "device.toml"), manager, log, WATCHDOG_USEC="4000000") as daemon:
+        try:
+            wait_for(lambda: "READY=1" in manager.hear(), "the daemon to be ready without a camera")
+            order = msgspec.json.encode({"correlation_id": "1", "specimen_id": "S-1"})
+            listener.send("leukoscope/test-1/cmd/specimen/start", order)
+            wait_for(lambda: listener.of("response/specimen/start"), "the specimen to be opened")
+            assert_waits(fed, complaint, manager)
+
+            stream.plug()
+            wait_for(lambda: len(listener.fields()) >= 3, "the first fields")
+            wait_for(lambda: not complaint(), "the complaint to be taken back")
+            open_files = descriptors(daemon.pid)
+
+            stream.unplug()
+            wait_for(complaint, "the complaint")
+            assert_waits(fed, complaint, manager)
+            before = len(listener.fields())
+            stream.plug()
+            wait_for(lambda: len(listener.fields()) >= before + 3, "more fields")
+            assert descriptors(daemon.pid) <= open_files + 1  # the store may be at work
+            assert {each.specimen_id for each in listener.fields().values()} == {"S-1"}
+            daemon.send_signal(signal.SIGTERM)
+            assert daemon.wait(PATIENCE_S) == 0
+        finally:
+            daemon.kill()
+    said = log.read_text()
+    assert 2 <= said.count("the stream does not answer") <= 5, "it is said when it goes, not at every attempt"
+    assert said.count("the camera gives pictures again") == 2
+
+
+def assert_waits(fed, complaint, manager) -> None:
+    """Hold that a daemon without a camera says so to everybody, and is fed for it."""
+    already = fed()
+    wait_for(lambda: fed() >= already + 1, "the watchdog to be fed")
+    wait_for(lambda: "the stream does not answer" in complaint(), "health to say so")
+    assert any(text.startswith("STATUS=waiting for the camera: http://") for text in manager.hear())
+
+
+def descriptors(pid: int) -> int:
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
