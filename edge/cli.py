@@ -126,6 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--schema", action="store_true", help="print the JSON Schema of a configuration")
     check.set_defaults(run=_check_config)
 
+    cameras = commands.add_parser("cameras", help="list the cameras that are here, and what they can do")
+    cameras.add_argument("--json", action="store_true", help="as one JSON object")
+    cameras.set_defaults(run=_cameras)
+
     add_model_commands(
         commands.add_parser("model", help="look at a model bundle, prove it, sign it, install it")
     )
@@ -268,6 +272,12 @@ def _source(camera: CameraConfig) -> str:
         case VideoConfig():
             return f"video {camera.path}"
     return "simulated slide"
+
+
+def _cameras(options: argparse.Namespace) -> int:
+    from edge.camera_cli import list_cameras  # noqa: PLC0415
+
+    return list_cameras(as_json=options.json)
 
 
 def _specimen(options: argparse.Namespace) -> int:

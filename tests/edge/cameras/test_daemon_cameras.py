@@ -1,7 +1,8 @@
-"""The daemon as a process, its camera as another one that is away at first, comes, dies and comes again."""
+"""The daemon with a camera that is away at first, comes, dies and comes again; and with a film."""
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,11 @@ import msgspec
 import pytest
 from devices import StreamDevice
 from mqtt_partners import PATIENCE_S, wait_for
-from test_daemon import toml
+from test_daemon import run, stored, toml
 from test_service import Manager, spawn
+from test_video import COUNT, film
 
-from edge.config import Config, MqttConfig, StoreConfig
+from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig, VideoConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,3 +94,33 @@ def assert_waits(fed, complaint, manager) -> None:
 
 def descriptors(pid: int) -> int:
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_a_film_is_one_specimen_which_ends_with_it_and_each_picture_counts_once(tmp_path, broker, listen):
+    listener = listen(broker)
+    config = Config(
+        VideoConfig(str(film(tmp_path / "slide.avi"))),
+        device_id="test-1",
+        specimen=SpecimenConfig(id="S", registration="off"),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(host=broker.host, port=broker.port),
+    )
+    assert run(config) == 0
+    assert [each.source for each in stored(config)] == [f"slide.avi frame {n}" for n in range(1, COUNT + 1)]
+    wait_for(lambda: listener.state("result/differential") == "final", "the end")
+    assert listener.counted() == COUNT
+    assert run(config) == 0
+    assert len(stored(config)) == COUNT
+
+
+def test_a_film_that_is_cut_off_is_counted_as_far_as_it_goes_and_is_a_failure(tmp_path, broker):
+    path = film(tmp_path / "slide.avi")
+    os.truncate(path, path.stat().st_size // 2)
+    config = Config(
+        VideoConfig(str(path)),
+        specimen=SpecimenConfig(id="S"),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(host=broker.host, port=broker.port),
+    )
+    assert run(config) == 1
+    assert 5 < len(stored(config)) < COUNT
