@@ -58,9 +58,9 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
 
     # A path (the udev rule gives a USB microscope this one), the number of /dev/video*, or http://...
     device: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] = "/dev/leukoscope-camera"
-    width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: what the camera gives
+    width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: 640x480, a stream's own
     height: Annotated[int, Meta(ge=0, le=16384)] = 0
-    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of it; 0: what it gives
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of a device; 0: 30
 
     def __post_init__(self) -> None:
         """Refuse half a size, and an address that is none to publish."""

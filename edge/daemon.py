@@ -53,6 +53,7 @@ UNDELIVERED = 3
 _PATIENCE_S = 1.0  # a camera gives its frame within this, or is told to stop
 _UNREADABLE_IN_A_ROW = 10  # from here on, a source that fails at once is not asked as fast as it fails
 _PAUSE_S = 0.1
+_COMPLAINT_S = 60.0  # between two complaints of a live camera's frames, which may come thirty times a second
 _FULL_PAUSE_S = 0.5  # between two looks whether there is room again
 
 
@@ -121,6 +122,7 @@ class Daemon:
         self._unreadable = 0
         self._paused: str | None = None
         self._away: str | None = None
+        self._complained_at = float("-inf")
 
     def stop(self) -> None:
         """Finish the field in hand, deliver, and end. From any thread, and from a signal handler."""
@@ -230,7 +232,7 @@ class Daemon:
                 in_a_row += 1
                 self._progress.refused(error.reason)
                 self._service.progress("the last frame could not be read")
-                log.warning("%s", " ".join(str(error).split()))
+                self._complain(error)
                 if in_a_row > _UNREADABLE_IN_A_ROW:
                     time.sleep(_PAUSE_S)
                 continue
@@ -244,6 +246,12 @@ class Daemon:
             in_a_row = 0
             self._frames += 1
             yield frame
+
+    def _complain(self, error: UnreadableFrameError) -> None:
+        now = time.monotonic()
+        if self._config.ends or now - self._complained_at >= _COMPLAINT_S:
+            self._complained_at = now
+            log.warning("%s", " ".join(str(error).split()))
 
     def _wait_for_camera(self, error: CameraAwayError) -> None:
         """Say what the camera lacks, once; its `read` has waited a while already, and waits again."""

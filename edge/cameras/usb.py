@@ -1,7 +1,7 @@
 """USB microscopes and other V4L2 cameras, and streams of JPEG pictures, by OpenCV.
 
 JPEG is taken as the device sends it and decoded here: OpenCV would fill what is missing of a short picture
-with grey and say nothing.
+with grey and say nothing. Of uncompressed pictures the kernel's uvcvideo lets only whole ones through.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class UsbGrabber:
         self._is_device = "://" not in self._name and self._check_device()
         capture = self._capture = self._device() if self._is_device else self._stream()
         if not capture.isOpened():
-            raise CameraError(f"{self._name}: {self._why_not()}")
+            raise CameraError(f"{self._name}: {self._why_not('cannot be used; another program may have it')}")
         self._jpeg = int(capture.get(cv2.CAP_PROP_FOURCC)) == _MJPG
         if self._is_device and self._jpeg:
             capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
@@ -59,9 +59,12 @@ class UsbGrabber:
         """Wait for the next picture, as `live.Grabber` has it."""
         capture = self._capture
         if capture is None or not capture.grab():
-            raise CameraError(f"{self._name}: {self._why_not()}")
+            raise CameraError(f"{self._name}: {self._why_not('gives no more pictures')}")
         came_ms = capture.get(cv2.CAP_PROP_POS_MSEC) if self._is_device else 0.0
-        whole, data = capture.retrieve()
+        try:
+            whole, data = capture.retrieve()
+        except cv2.error:  # of a picture of no bytes
+            whole, data = False, None
         if not whole or data is None:
             raise UnreadableFrameError(f"{self._name}: a picture could not be decoded", CORRUPT)
         pixels = self._decoded(data.tobytes()) if self._jpeg else np.asarray(data, np.uint8)
@@ -99,7 +102,7 @@ class UsbGrabber:
                 capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._config.width)
                 capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._config.height)
             if self._config.frames_per_second:
-                capture.set(cv2.CAP_PROP_FPS, self._config.frames_per_second)
+                capture.set(cv2.CAP_PROP_FPS, max(1.0, self._config.frames_per_second))  # whole ones only
         return capture
 
     def _stream(self) -> cv2.VideoCapture:
@@ -119,12 +122,10 @@ class UsbGrabber:
             )
         self._size = width, height
 
-    def _why_not(self) -> str:
+    def _why_not(self, otherwise: str) -> str:
         if not self._is_device:
             return "the stream does not answer, or has ended"
-        if not Path(self._name).exists():
-            return "has been unplugged"
-        return "gives nothing; another program may have it"
+        return otherwise if Path(self._name).exists() else "has been unplugged"
 
     def _decoded(self, data: bytes) -> NDArray[np.uint8]:
         """Give a JPEG picture as BGR. Raises UnreadableFrameError."""

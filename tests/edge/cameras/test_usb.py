@@ -50,7 +50,7 @@ def test_a_video_file_as_a_device(tmp_path: Path) -> None:
 
 
 def test_a_device_that_is_no_camera() -> None:
-    assert "/dev/null: gives nothing" in refusal(UsbConfig("/dev/null"))
+    assert "/dev/null: cannot be used" in refusal(UsbConfig("/dev/null"))
 
 
 def test_a_size_that_it_does_not_have(stream: StreamDevice) -> None:
