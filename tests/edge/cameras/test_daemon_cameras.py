@@ -57,6 +57,7 @@ def test_a_camera_that_is_away_at_the_start_and_later(tmp_path, stream, manager,
     with spawn(toml(config, tmp_path / "device.toml"), manager, log, WATCHDOG_USEC="4000000") as daemon:
         try:
             wait_for(lambda: "READY=1" in manager.hear(), "the daemon to be ready without a camera")
+            wait_for(lambda: listener.state("status") == "online", "the daemon to hear commands")
             order = msgspec.json.encode({"correlation_id": "1", "specimen_id": "S-1"})
             listener.send("leukoscope/test-1/cmd/specimen/start", order)
             wait_for(lambda: listener.of("response/specimen/start"), "the specimen to be opened")
