@@ -22,7 +22,7 @@ from edge.errors import CameraError, UnreadableFrameError
 if TYPE_CHECKING:
     import numpy as np
 
-QUICK = Patience(read=0.5, picture=1.5, opening=8.0, pauses=(0.1, 0.4), closing=2.0)
+QUICK = Patience(read=0.3, picture=1.0, opening=8.0, pauses=(0.1, 0.4), closing=0.5)
 _PATIENCE_S = 20.0
 _REASONS = {"short": SHORT, "corrupt": CORRUPT, "small": SHORT}
 

@@ -104,8 +104,18 @@ def live(device: Device) -> Iterator[Camera]:
     camera.close()
 
 
+def read(camera: Camera) -> Frame | None:
+    """Give the next frame or None; a live camera on a busy machine may take its time."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return camera.read()
+        except CameraAwayError:
+            assert time.monotonic() < deadline, "no picture came"
+
+
 def frames_of(camera: Camera) -> Iterator[Frame]:
-    while (frame := camera.read()) is not None:
+    while (frame := read(camera)) is not None:
         yield frame
 
 
@@ -173,11 +183,11 @@ def test_none_comes_for_ever_after_the_end_and_before_it_never(source: Source) -
 
 def test_a_frame_stays_what_it_was_when_the_next_is_read(source: Source) -> None:
     camera = source.open(0)
-    first = camera.read()
+    first = read(camera)
     assert first is not None
     before = first.pixels.copy()
     for _ in range(3):
-        camera.read()
+        read(camera)
     assert np.array_equal(first.pixels, before)
     camera.close()
 
@@ -201,7 +211,7 @@ def test_what_would_come_again_comes_under_the_same_ids_and_what_would_not_has_n
 
 def test_close_ends_the_source_and_is_safe_twice(source: Source) -> None:
     camera = source.open(0)
-    assert camera.read() is not None
+    assert read(camera) is not None
     camera.close()
     camera.close()
     assert camera.read() is None
@@ -293,11 +303,11 @@ def test_pictures_that_are_not_whole_are_named_and_passed_over(
 
 def test_one_who_is_slow_gets_the_newest_picture_and_no_queue(live: Camera) -> None:
     numbers = []
-    for _ in range(4):
+    for _ in range(3):
         numbers.append(number_of(following(live).pixels))
-        time.sleep(0.3)
+        time.sleep(0.5)
     gaps = [(after - before) % 4096 for before, after in pairwise(numbers)]
-    assert min(gaps) > 3
+    assert min(gaps) > 1, "a queue would have given the next one"
 
 
 def test_closing_frees_a_reader_whose_device_stalls(device: Device, live: Camera) -> None:
@@ -305,17 +315,7 @@ def test_closing_frees_a_reader_whose_device_stalls(device: Device, live: Camera
     complaint(live, STALLED)
     got: list[Frame] = []
 
-    def read() -> None:
-        while True:
-            try:
-                frame = live.read()
-            except UnreadableFrameError:
-                continue
-            if frame is None:
-                return
-            got.append(frame)
-
-    reader = threading.Thread(target=read, daemon=True)
+    reader = threading.Thread(target=lambda: got.extend(frames_of(live)), daemon=True)
     reader.start()
     live.close()
     reader.join(PATIENCE_S)
@@ -354,8 +354,8 @@ def test_thousands_of_frames_take_no_more_memory_threads_or_descriptors_than_a_f
     grown = slope * len(memory)
     print(f"{FRAMES} frames: {memory[0]:.1f} MB at first, {memory[-1]:.1f} MB at last, fit {grown:+.2f} MB")  # noqa: T201
     assert grown < 4  # a frame is 0.08 MB: one in twenty that is kept would show
-    assert threading.active_count() <= threads
-    assert descriptors() <= files
+    assert settled(threads, threading.active_count) <= threads
+    assert settled(files, descriptors) <= files
 
 
 @pytest.mark.timeout(1800 if SOAK else 300)
