@@ -22,6 +22,7 @@ import paho.mqtt
 
 from edge import __version__, identity
 from edge.cameras import open_camera
+from edge.cameras.live import WAITING
 from edge.config import load_config
 from edge.counting import Counting, Model
 from edge.database import claim
@@ -257,7 +258,7 @@ class Daemon:
         """Say what the camera lacks, once; its `read` has waited a while already, and waits again."""
         reason = " ".join(str(error).split())
         self._service.progress(f"waiting for the camera: {reason}")
-        if reason != self._away:
+        if error.reason != WAITING and reason != self._away:
             self._away = reason
             self._progress.notice("camera", reason)
             log.warning("%s", reason)

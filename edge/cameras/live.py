@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
     from edge.cameras import FrameMetadata
 
+WAITING = "no picture yet"
 AWAY = "camera away"
 STALLED = "camera stalled"
 SHORT = "short frame"
 CORRUPT = "corrupt frame"
-"""Why there is no picture, as `UnreadableFrameError.reason` and health say it."""
+"""Why there is no picture, as `UnreadableFrameError.reason` says it, and health but for WAITING."""
 
 _BAD_IN_A_ROW = 10  # from here on a device that gives nothing whole is taken anew
 _STUCK_AT_ONCE = 1  # threads that hang in a driver beside the one that reads; more would be a leak
@@ -150,7 +151,7 @@ class LiveCamera:
                 self._reader = self._new_reader()
                 self._reader.start()
         if self._absent is None:
-            return CameraAwayError(f"{self._name}: no picture yet", STALLED if reader.is_open else AWAY)
+            return CameraAwayError(f"{self._name}: no picture yet", WAITING)
         return CameraAwayError(str(self._absent), self._absent.reason)
 
     def _came(self, reader: _Reader, pixels: NDArray[np.uint8], metadata: FrameMetadata | None) -> None:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from devices import ScriptedDevice
+from devices import ScriptedDevice, ScriptedGrabber
 from test_contract import PATIENCE_S, complaint, following
 
-from edge.cameras.live import AWAY, STALLED, LiveCamera, Patience
+from edge.cameras.live import AWAY, STALLED, WAITING, LiveCamera, Patience
 from edge.cameras.usb import UsbGrabber
 from edge.config import UsbConfig
 from edge.errors import CameraAwayError
@@ -137,3 +137,15 @@ def test_closing_at_once_leaves_nothing_open(device: ScriptedDevice) -> None:
         device.camera().close()
     assert gone(before)
     assert device.open_now == 0
+
+
+def test_a_camera_that_takes_its_time_is_waited_for_and_not_called_stalled(device: ScriptedDevice) -> None:
+    patient = Patience(read=0.1, picture=60.0)
+    camera = LiveCamera("scripted", lambda: ScriptedGrabber(device), patient)
+    following(camera)
+    device.set("stall")
+    reasons = {complaint(camera, WAITING, STALLED, AWAY).reason for _ in range(5)}
+    assert reasons == {WAITING}
+    device.set("flow")
+    following(camera)
+    camera.close()
