@@ -160,6 +160,22 @@ def test_results_of_a_store_that_is_not_there(tmp_path, capsys):
     assert "there is no result store" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("camera", "said"),
+    [
+        ('kind = "usb"\ndevice = 2', "usb /dev/video2"),
+        ('kind = "video"\npath = "/films/a.mp4"', "video /films/a.mp4"),
+        ('kind = "replay"\npaths = ["/slides"]', "replay of /slides"),
+        ('kind = "simulated"', "simulated slide"),
+    ],
+)
+def test_check_config_says_which_camera_it_is(tmp_path, capsys, camera, said):
+    path = tmp_path / "device.toml"
+    path.write_text(f"[camera]\n{camera}\n")
+    assert main(["check-config", str(path)]) == 0
+    assert f"camera: {said}, broker" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", [["--help"], ["check-config"], ["model", "info"]])
 def test_what_needs_no_pictures_loads_neither_opencv_nor_a_runtime(command, tmp_path):
     config = tmp_path / "device.toml"
