@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import cv2
-
-from benchmarks import comparison, daemon, latency, memory, pictures, report
-from benchmarks.environment import environment
-from benchmarks.timing import WARM_UP
+from benchmarks import comparison, report, run
 from edge.config import SHIPPED_MODEL
 from edge.errors import LeukoscopeError
 
@@ -43,7 +36,7 @@ def _run(arguments: list[str]) -> int:
     options = _parser("leukoscope-bench", "Measure. Others: leukoscope-bench compare, readme").parse_args(
         arguments
     )
-    result, status = _measured(options), 0
+    result, status = run.measure(options), 0
     if options.json:
         try:
             options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -73,7 +66,7 @@ def _readme(arguments: list[str]) -> int:
         "--result", type=Path, metavar="FILE", help="a result of before, instead of measuring"
     )
     options = parser.parse_args(arguments)
-    result = comparison.load(options.result) if options.result else _measured(options)
+    result = comparison.load(options.result) if options.result else run.measure(options)
     report.write(options.write, result)
     return 0
 
@@ -89,55 +82,18 @@ def _parser(program: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--runtime", choices=("auto", "ai-edge-litert", "tflite-runtime"), default="auto")
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     parser.add_argument("--float-model", type=Path, metavar="FILE", help="a float .tflite to time beside it")
+    parser.add_argument(
+        "--without-peers", action="store_true", help="leave out what needs TensorFlow and the like"
+    )
+    parser.add_argument(
+        "--peers-python",
+        type=Path,
+        metavar="FILE",
+        help="the interpreter of an environment that has the peers",
+    )
     parser.add_argument("--daemon", action="store_true", help="run the daemon and a broker as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
     return parser
-
-
-def _measured(options: argparse.Namespace) -> dict[str, Any]:
-    cv2.setNumThreads(options.threads)
-    facts = environment() | {"load": f"{os.getloadavg()[0]:.1f}"}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        files = pictures.chosen(options.images, options.fields, folder)
-        measured = latency.measure(
-            files,
-            options.model,
-            repetitions=options.repetitions,
-            threads=options.threads,
-            runtime=options.runtime,
-            folder=folder,
-            float_model=options.float_model,
-        )
-        result: dict[str, Any] = {
-            "schema": comparison.SCHEMA,
-            "environment": facts,
-            "runtime": measured.runtime,
-            "threads": options.threads,
-            "pictures": options.images or f"simulated slide, {len(files)} fields of 640x480",
-            "warm_up": WARM_UP,
-            "repetitions": options.repetitions,
-            "latency_ms": [asdict(row) for row in measured.rows],
-            "ratios": {name: asdict(ratio) for name, ratio in measured.ratios.items()},
-            "left_out": measured.left_out,
-        }
-        if options.daemon:
-            run = daemon.measure(
-                pictures.crowded(folder, (1,))[1],
-                options.model,
-                folder,
-                fields=3 * options.fields,
-                repetitions=options.repetitions,
-                runtime=options.runtime,
-            )
-            result["daemon"] = asdict(run)
-            bare = next(row for row in measured.rows if row.stage == latency.BARE_ONE)
-            sustained = [
-                interval / median for interval, median in zip(run.intervals_ms, bare.medians, strict=True)
-            ]
-            result["ratios"]["daemon, sustained / bare loop"] = asdict(latency.spread(sustained))
-        result["cold_start"] = asdict(memory.measure(files[0], options.model, runtime=options.runtime))
-    return result
 
 
 def _complain(what: str) -> None:

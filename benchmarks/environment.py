@@ -11,17 +11,36 @@ from edge.versions import versions
 _PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "paho-mqtt")
 
 
-def environment() -> dict[str, str]:
-    """Give board, processor, kernel, governor, and the versions of what was measured."""
+def environment(folder: Path) -> dict[str, str]:
+    """Give board, processor, kernel, governor, and the versions of what was measured.
+
+    folder: where results were stored; it is named by the kind of its file system.
+    """
     return {
         "board": _first_line("/proc/device-tree/model") or platform.machine(),
         "processor": _cpu_model(),
         "cores": str(os.cpu_count()),
         "kernel": platform.release(),
         "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "unknown",
+        "file_system": _file_system(folder),
         "python": platform.python_version(),
         **versions(_PACKAGES),
     }
+
+
+def _file_system(folder: Path) -> str:
+    """Give the kind of file system that a folder lies on: on tmpfs, a durable write costs nothing."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "unknown"
+    place = str(folder.resolve())
+    over = [
+        (mount, kind)
+        for _, mount, kind, *_ in (line.split() for line in mounts)
+        if place == mount or place.startswith(mount.rstrip("/") + "/")
+    ]
+    return max(over, key=lambda entry: len(entry[0]), default=("", "unknown"))[1]
 
 
 def _first_line(path: str) -> str:

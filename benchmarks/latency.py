@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import statistics
+import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks import network, pictures, timing
+import cv2
+
+from benchmarks import delivering, network, pictures, timing
+from benchmarks.peer_process import PEERS, PeerFacts, PeerProcess, PeersMissingError, job_for
 from benchmarks.peers import BARE, BareLoop, float_network, other_runtimes
 from edge.analyzer import Analyzer
 from edge.cameras.replay import read_image
@@ -20,19 +26,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 WITH_MAP, WITHOUT_MAP = "network with map, a cell", "network without map, a cell"
 BARE_ONE = "bare loop, drawn field of one cell"
 INTERPRETER = "bare interpreter call, a cell"
+FIELD = "field, picture to calls"
+NOTEBOOK = f"peer: {PEERS[0].name}, field of one cell"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run gives. runtime: its name with its version. left_out: peers that are not installed."""
+    """What a run gives. runtime: its name with its version. left_out: what could not be measured, and why."""
 
     rows: list[timing.Latency]
     ratios: dict[str, Ratio]
     runtime: str
     left_out: list[str]
+    peers: list[PeerFacts]
 
 
 @dataclass(frozen=True)
@@ -53,11 +65,13 @@ def measure(
     runtime: str,
     folder: Path,
     float_model: Path | None = None,
+    peers_python: Path | None = None,
 ) -> Measured:
     """Time every stage and peer on picture files, in turns.
 
     Each picture is one call of read, mask and field, each cell one of crop and of classify.
-    folder: where drawn fields are written. Raises LeukoscopeError.
+    folder: where drawn fields and the store are written. peers_python: the interpreter that runs the peers
+    with processes of their own; None leaves them out. Raises LeukoscopeError.
     """
     classifier = Classifier.load(model, threads=threads, runtime=runtime)
     analyzer = Analyzer(classifier)
@@ -83,7 +97,7 @@ def measure(
         "mask": [partial(find_cells, frame) for frame in frames],
         "crop, a cell": [partial(cut_crop, *arguments) for arguments in cut],
         "classify and map, a cell": [partial(classifier.classify, crop) for crop in crops],
-        "field, picture to calls": [partial(analyze, file) for file in files],
+        FIELD: [partial(analyze, file) for file in files],
         WITH_MAP: [partial(whole.run, crop) for crop in crops],
         WITHOUT_MAP: [partial(cut_down.run, crop) for crop in crops],
         INTERPRETER: [partial(bare.invoke, crop) for crop in crops],
@@ -92,10 +106,13 @@ def measure(
     many = pictures.crowded(folder)
     found = {count: len(find_cells(read_image(file)).cells) for count, file in many.items()}
     for count, file in many.items():
-        stages[f"field of {count} cells, {found[count]} found"] = [partial(analyze, file)] * 5
+        stages[_of(count, found)] = [partial(analyze, file)] * 5
     stages[BARE_ONE] = [partial(bare.run, many[1])] * 5
     for size, file in pictures.resized(many[5], folder).items():
         stages[f"field of {size}, 5 cells"] = [partial(analyze, file)] * 3
+    if threads == 1 and (cores := os.cpu_count() or 1) > 1:
+        several = Analyzer(Classifier.load(model, threads=cores, runtime=runtime))
+        stages[f"{FIELD}, {cores} threads"] = [partial(_threaded, several, file, cores) for file in files]
     peers, left_out = other_runtimes(model, used, threads)
     if float_model:
         peers["float network"] = float_network(float_model.read_bytes(), threads=threads, runtime=used)
@@ -103,8 +120,61 @@ def measure(
         left_out.append("float network (no --float-model)")
     for name, call in peers.items():
         stages[f"peer: {name}, a cell"] = [partial(call, crop) for crop in crops]
-    rows = timing.measure(stages, repetitions)
-    return Measured(rows, _ratios(rows, found), classifier.runtime_name, left_out)
+    with ExitStack() as stack:
+        one = analyzer.analyze(read_image(many[1]))
+        delivery, missing = stack.enter_context(
+            delivering.stages(folder, one, classifier.reference, len(files))
+        )
+        stages |= delivery
+        processes, absent = _processes(stack, model, many[1], crops, threads, folder, peers_python)
+        for process in processes:
+            whole_picture = process.peer.whole_pictures
+            stage = NOTEBOOK if whole_picture else f"peer: {process.peer.name}, a cell"
+            stages[stage] = [partial(process.call, n) for n in range(5 if whole_picture else len(crops))]
+        rows = timing.measure(stages, repetitions)
+        ours = [int(whole.run(crop)["logits"].argmax()) for crop in crops]
+        facts = [process.facts(ours) for process in processes]
+    return Measured(rows, _ratios(rows, found), classifier.runtime_name, left_out + missing + absent, facts)
+
+
+def _processes(
+    stack: ExitStack,
+    model: Path,
+    picture: Path,
+    crops: Sequence[NDArray[np.uint8]],
+    threads: int,
+    folder: Path,
+    python: Path | None,
+) -> tuple[list[PeerProcess], list[str]]:
+    """Start the peers that are there, one after the other; give them and the others, each with its reason."""
+    if python is None or not crops:
+        why = "told to" if python is None else "no cell was found in the pictures"
+        return [], [f"{peer.name} ({why})" for peer in PEERS]
+    job = job_for(model, picture, crops, threads=threads, folder=folder)
+    processes, absent = [], []
+    for peer in PEERS:
+        try:
+            processes.append(stack.enter_context(PeerProcess(peer, job, python)))
+        except PeersMissingError as error:
+            absent.append(str(error))
+    return processes, absent
+
+
+def _threaded(analyzer: Analyzer, file: Path, threads: int) -> timing.Spent:
+    """Analyse with OpenCV's own threads as well; setting them up is nobody's time."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(threads)
+    started, used = time.perf_counter(), time.process_time()
+    analyzer.analyze(read_image(file))
+    spent = timing.Spent(time.perf_counter() - started, time.process_time() - used)
+    cv2.setNumThreads(before)
+    return spent
+
+
+def _of(count: int, found: dict[int, int]) -> str:
+    """Name the stage of a field with this many cells."""
+    missed = "" if found[count] == count else f", {found[count]} found"
+    return f"field of {count} cell{'s' if count > 1 else ''}{missed}"
 
 
 def _ratios(rows: Sequence[timing.Latency], found: dict[int, int]) -> dict[str, Ratio]:
@@ -116,10 +186,10 @@ def _ratios(rows: Sequence[timing.Latency], found: dict[int, int]) -> dict[str, 
     ratios = {}
     if WITH_MAP in medians:
         ratios["network with map / without"] = ratio(WITH_MAP, WITHOUT_MAP)
-    ratios["field, picture to calls / bare loop"] = ratio("field, picture to calls", BARE)
+    ratios["field, picture to calls / bare loop"] = ratio(FIELD, BARE)
     few, lots = min(found), max(found)
     if INTERPRETER in medians and found[lots] > found[few]:
-        names = [f"field of {count} cells, {found[count]} found" for count in (few, lots)]
+        names = [_of(count, found) for count in (few, lots)]
         further = [
             (b - a) / (found[lots] - found[few]) / call
             for a, b, call in zip(medians[names[0]], medians[names[1]], medians[INTERPRETER], strict=True)

@@ -37,21 +37,26 @@ class BareLoop:
 
     def run(self, file: Path) -> int:
         """Give the class's number of the largest dark thing in a picture file."""
-        picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise ValueError(f"{file}: is not an image")
-        green = cv2.extractChannel(picture, 1)
-        _, dark = cv2.threshold(green, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-        contours, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        x, y, w, h = cv2.boundingRect(max(contours, key=cv2.contourArea)) if contours else (0, 0, 1, 1)
-        crop = cv2.resize(picture[y : y + h, x : x + w], (_SIDE, _SIDE))
-        return self.invoke(np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), np.uint8))
+        return self.invoke(largest_dark(file))
 
     def invoke(self, crop: NDArray[np.uint8]) -> int:
         """Give the class's number for a crop, uint8 RGB (120, 120, 3): a bare interpreter call."""
         self._interpreter.set_tensor(self._input, crop[None])
         self._interpreter.invoke()
         return int(self._interpreter.get_tensor(self._logits)[0].argmax())
+
+
+def largest_dark(file: Path) -> NDArray[np.uint8]:
+    """Cut the largest dark thing out of a picture file, uint8 RGB (120, 120, 3)."""
+    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError(f"{file}: is not an image")
+    green = cv2.extractChannel(picture, 1)
+    _, dark = cv2.threshold(green, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    contours, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    x, y, w, h = cv2.boundingRect(max(contours, key=cv2.contourArea)) if contours else (0, 0, 1, 1)
+    crop = cv2.resize(picture[y : y + h, x : x + w], (_SIDE, _SIDE))
+    return np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def other_runtimes(

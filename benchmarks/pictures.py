@@ -35,11 +35,15 @@ def chosen(images: Sequence[str] | None, count: int, folder: Path) -> list[Path]
 
 
 def crowded(folder: Path, counts: Sequence[int] = COUNTS) -> dict[int, Path]:
-    """Draw a 640x480 field for each number of cells, 20 at most, each cell in a place of its own."""
-    patches, glass = _cells(max(counts))
+    """Draw a 640x480 field for each number of cells, 20 at most, each cell in a place of its own.
+
+    Cells, and the red ones around them, are half as large as the simulated camera shows them, as through a
+    lens of half the power: twenty of that camera's own do not fit a field.
+    """
+    patches, blood = _cells(max(counts))
     files = {}
     for count in counts:
-        field = glass.copy()
+        field = blood.copy()
         for place, patch in enumerate(patches[:count]):
             # Every place is used before a neighbour's: few cells lie far apart.
             row, column = divmod((place * 7) % (_COLUMNS * _ROWS), _COLUMNS)
@@ -62,18 +66,33 @@ def resized(file: Path, folder: Path, sizes: Sequence[tuple[int, int]] = SIZES) 
 
 
 def _cells(count: int) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """Give patches with one whole cell each, and a field of bare glass, uint8 RGB."""
-    camera = SimulatedCamera(SimulatedConfig(cells=3 * count, vignetting=0))
+    """Give patches with one whole white cell each, and a field without any, uint8 RGB, at half the scale."""
+    camera = SimulatedCamera(SimulatedConfig(cells=4 * count + 20, vignetting=0))
     patches: list[NDArray[np.uint8]] = []
-    glass = np.zeros((480, 640, 3), np.uint8)
-    while len(patches) < count and (frame := camera.read()):
-        glass[:] = np.percentile(frame.pixels, 90, axis=(0, 1)).astype(np.uint8)
-        for cell in camera.truth(frame.name):
-            x, y = (round(middle) - _PATCH // 2 for middle in cell.center)
-            patch = frame.pixels[max(0, y) : y + _PATCH, max(0, x) : x + _PATCH]
-            if cell.complete and patch.shape[:2] == (_PATCH, _PATCH):
-                patches.append(patch)
-    return patches, glass
+    blood: NDArray[np.uint8] | None = None
+    while (len(patches) < count or blood is None) and (frame := camera.read()):
+        view = np.asarray(cv2.resize(frame.pixels, (320, 240), interpolation=cv2.INTER_AREA), np.uint8)
+        cells = camera.truth(frame.name)
+        if not cells and blood is None:
+            upper = np.hstack([view, view[:, ::-1]])  # mirrored, so that no red cell ends at a seam
+            blood = np.vstack([upper, upper[::-1]])
+        for cell in cells:
+            # The patch is moved into the view, where the cell lies near its edge.
+            x, y = (
+                min(max(0, round(middle / 2) - _PATCH // 2), side - _PATCH)
+                for middle, side in zip(cell.center, (320, 240), strict=True)
+            )
+            if cell.complete and sum(_shows(x, y, other.box) for other in cells) == 1:
+                patches.append(view[y : y + _PATCH, x : x + _PATCH])
+    if blood is None or len(patches) < count:
+        raise RuntimeError(f"the drawn slide has {len(patches)} of {count} cells that stand alone")
+    return patches, blood
+
+
+def _shows(x: int, y: int, box: tuple[int, int, int, int]) -> bool:
+    """Whether the patch at a place of the halved view shows any of a box of the whole one."""
+    left, top, width, height = (side / 2 for side in box)
+    return x - width < left < x + _PATCH and y - height < top < y + _PATCH
 
 
 def _written(file: Path, pixels: NDArray[np.uint8]) -> Path:

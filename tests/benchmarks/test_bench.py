@@ -10,23 +10,32 @@ from mqtt_partners import MOSQUITTO
 
 from benchmarks import daemon, network, pictures
 from benchmarks.cli import main
+from benchmarks.delivering import PUBLISH, STORE
 from edge.bundle import read_bundle
+from edge.cameras.replay import read_image
 from edge.config import SHIPPED_MODEL
+from edge.masking import find_cells
 from edge.runtime import Runtime
 
 
 def test_a_short_run_gives_every_stage_the_cold_start_and_the_environment(tmp_path, capsys):
     file = tmp_path / "bench.json"
-    assert main(["--fields", "2", "--repetitions", "2", "--json", str(file)]) == 0
+    assert main(["--fields", "2", "--repetitions", "2", "--without-peers", "--json", str(file)]) == 0
     result = json.loads(file.read_text(encoding="utf-8"))
     stages = {row["stage"]: row for row in result["latency_ms"]}
-    for name in ("read and decode", "mask", "classify and map, a cell", "field, picture to calls"):
+    names = ["read and decode", "mask", "classify and map, a cell", "field, picture to calls", STORE]
+    names += [PUBLISH] if MOSQUITTO else []
+    for name in names:
         row = stages[name]
         assert 0 < row["p50"] <= row["p90"] <= row["p99"] <= row["maximum"]
     whole, parts = stages["field, picture to calls"], ("read and decode", "quality", "mask")
     assert whole["p50"] > max(stages[part]["p50"] for part in parts)
     cold = result["cold_start"]
     assert 10 < cold["peak_rss_mib"] < 300
+    assert all(rate["fields_per_second"] > 0 for rate in result["throughput"])
+    assert result["throughput"][0]["threads"] == 1
+    assert result["environment"]["file_system"]
+    assert any("MediaPipe" in peer for peer in result["left_out"])
     assert cold["total_s"] >= cold["import_s"]
     assert result["environment"]["python"]
     assert "| read and decode |" in capsys.readouterr().out
@@ -62,6 +71,13 @@ def test_the_network_without_its_map_gives_the_same_scores():
         np.testing.assert_array_equal(whole[name], expected)
 
 
+def test_a_field_of_twenty_cells_has_twenty(tmp_path):
+    found = {
+        count: len(find_cells(read_image(file)).cells) for count, file in pictures.crowded(tmp_path).items()
+    }
+    assert found == {count: count for count in pictures.COUNTS}
+
+
 def test_a_real_daemon_delivers_every_field_and_is_watched(tmp_path):
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed")
@@ -74,7 +90,8 @@ def test_a_real_daemon_delivers_every_field_and_is_watched(tmp_path):
 
 def test_a_result_goes_between_the_markers_and_nothing_else_changes(tmp_path):
     result, readme = tmp_path / "bench.json", tmp_path / "README.md"
-    assert main(["run", "--fields", "2", "--repetitions", "1", "--json", str(result)]) == 0
+    arguments = ["run", "--fields", "2", "--repetitions", "1", "--without-peers", "--json", str(result)]
+    assert main(arguments) == 0
     readme.write_text("a\n<!-- bench: begin -->\nformer figures\n<!-- bench: end -->\nz\n", encoding="utf-8")
     assert main(["readme", "--result", str(result), "--write", str(readme)]) == 0
     text = readme.read_text(encoding="utf-8")
