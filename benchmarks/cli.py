@@ -65,9 +65,18 @@ def _readme(arguments: list[str]) -> int:
     parser.add_argument(
         "--result", type=Path, metavar="FILE", help="a result of before, instead of measuring"
     )
+    parser.add_argument(
+        "--board",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="results of other machines, a row each",
+    )
     options = parser.parse_args(arguments)
+    boards = [comparison.load(file) for file in options.board]
     result = comparison.load(options.result) if options.result else run.measure(options)
-    report.write(options.write, result)
+    report.write(options.write, result, boards)
     return 0
 
 
@@ -82,6 +91,9 @@ def _parser(program: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--runtime", choices=("auto", "ai-edge-litert", "tflite-runtime"), default="auto")
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     parser.add_argument("--float-model", type=Path, metavar="FILE", help="a float .tflite to time beside it")
+    parser.add_argument(
+        "--labelled", type=Path, metavar="FOLDER", help="a folder a class: how right the calls are"
+    )
     parser.add_argument(
         "--without-peers", action="store_true", help="leave out what needs TensorFlow and the like"
     )

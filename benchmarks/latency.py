@@ -148,7 +148,7 @@ def _processes(
 ) -> tuple[list[PeerProcess], list[str]]:
     """Start the peers that are there, one after the other; give them and the others, each with its reason."""
     if python is None or not crops:
-        why = "told to" if python is None else "no cell was found in the pictures"
+        why = "--without-peers" if python is None else "no cell was found in the pictures"
         return [], [f"{peer.name} ({why})" for peer in PEERS]
     job = job_for(model, picture, crops, threads=threads, folder=folder)
     processes, absent = [], []

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.cameras.smear import TrueCell
+
 SIZES = ((320, 240), (640, 480), (1640, 1232), (3280, 2464))
 COUNTS = (1, 2, 5, 10, 20)
 _COLUMNS, _ROWS = 5, 4
@@ -27,11 +29,17 @@ def chosen(images: Sequence[str] | None, count: int, folder: Path) -> list[Path]
     """Give this many files: of the user's images, or views of the simulated slide written to a folder."""
     if images:
         return list(ReplayCamera(ReplayConfig(tuple(images))).files[:count])
+    return [file for file, _ in drawn(count, folder)]
+
+
+def drawn(count: int, folder: Path) -> list[tuple[Path, tuple[TrueCell, ...]]]:
+    """Write this many views of the simulated slide to a folder, where they are not yet; give their cells."""
     camera = SimulatedCamera(SimulatedConfig(cells=count))
-    files: list[Path] = []
-    while len(files) < count and (frame := camera.read()):
-        files.append(_written(folder / f"{len(files):04d}.jpg", frame.pixels))
-    return files
+    views: list[tuple[Path, tuple[TrueCell, ...]]] = []
+    while len(views) < count and (frame := camera.read()):
+        file = folder / f"{count}-{len(views):04d}.jpg"
+        views.append((file if file.exists() else _written(file, frame.pixels), camera.truth(frame.name)))
+    return views
 
 
 def crowded(folder: Path, counts: Sequence[int] = COUNTS) -> dict[int, Path]:

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from benchmarks import comparison, daemon, latency, memory, pictures, throughput
+from benchmarks import accuracy, comparison, daemon, latency, memory, pictures, roofline, throughput
 from benchmarks.environment import environment
 from benchmarks.timing import WARM_UP
+from edge.analyzer import Analyzer
+from edge.bundle import read_bundle
+from edge.classifier import Classifier
 
 if TYPE_CHECKING:
     import argparse
@@ -49,6 +52,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "peers": [asdict(facts) for facts in measured.peers],
             "left_out": measured.left_out,
         }
+        flatbuffer = read_bundle(options.model).model
+        _add_roofline(result, options, measured, flatbuffer)
+        analyzer = Analyzer(Classifier.load(options.model, threads=options.threads, runtime=options.runtime))
+        result["accuracy"] = asdict(accuracy.measure(analyzer, options.labelled, folder, options.fields))
         rates = throughput.measure(
             files, options.model, repetitions=options.repetitions, runtime=options.runtime
         )
@@ -57,6 +64,22 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             _add_daemon(result, options, measured, folder)
         result["cold_start"] = asdict(memory.measure(files[0], options.model, runtime=options.runtime))
     return result
+
+
+def _add_roofline(
+    result: dict[str, Any], options: argparse.Namespace, measured: latency.Measured, flatbuffer: bytes
+) -> None:
+    network_ms = next((row.p50 for row in measured.rows if row.stage == latency.WITH_MAP), None)
+    if network_ms is None:
+        result["left_out"].append("roofline (no cell was found in the pictures)")
+        return
+    runtime = measured.runtime.split()[0]
+    try:
+        roof = roofline.measure(flatbuffer, network_ms, threads=options.threads, runtime=runtime)
+    except ImportError as error:
+        result["left_out"].append(f"roofline ({error.name} is not installed)")
+    else:
+        result["roofline"] = asdict(roof)
 
 
 def _add_daemon(

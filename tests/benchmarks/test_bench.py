@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mqtt_partners import MOSQUITTO
 
-from benchmarks import daemon, network, pictures
+from benchmarks import daemon, network, pictures, report_boards
 from benchmarks.cli import main
 from benchmarks.delivering import PUBLISH, STORE
 from edge.bundle import read_bundle
@@ -35,10 +35,14 @@ def test_a_short_run_gives_every_stage_the_cold_start_and_the_environment(tmp_pa
     assert all(rate["fields_per_second"] > 0 for rate in result["throughput"])
     assert result["throughput"][0]["threads"] == 1
     assert result["environment"]["file_system"]
+    assert result["accuracy"]["cells"] > 0
+    assert 0 < result["roofline"]["share"] < 2 or any("roofline" in why for why in result["left_out"])
     assert any("MediaPipe" in peer for peer in result["left_out"])
     assert cold["total_s"] >= cold["import_s"]
     assert result["environment"]["python"]
-    assert "| read and decode |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| read and decode |" in printed
+    assert "| Raspberry Pi 5 | | " in printed  # not measured, and said so
 
 
 @pytest.mark.parametrize("arguments", [["--fields", "0"], ["--repetitions", "-1"]])
@@ -97,5 +101,21 @@ def test_a_result_goes_between_the_markers_and_nothing_else_changes(tmp_path):
     text = readme.read_text(encoding="utf-8")
     assert "former figures" not in text
     assert "| network with map / without |" in text
+    assert "| Raspberry Pi 4 | | " in text
     assert text.startswith("a\n")
     assert text.endswith("\nz\n")
+
+
+def test_a_board_that_was_measured_has_its_row_and_no_empty_one():
+    lines = report_boards.table([json.loads(_PI)])
+    assert "| Raspberry Pi 5 Model B Rev 1.0 | 20 | 3.5 | 22.5 | 30 | 1.2 | 70 |" in lines
+    assert not any(line.startswith("| Raspberry Pi 5 |") for line in lines)
+    assert any(line.startswith("| Raspberry Pi 4 |") for line in lines)
+
+
+_PI = """{"schema": "leukoscope.bench/2",
+"environment": {"board": "Raspberry Pi 5 Model B Rev 1.0", "processor": "unknown"},
+"latency_ms": [{"stage": "field, picture to calls", "p50": 20.0},
+               {"stage": "bare loop, drawn field of one cell", "p50": 3.5}],
+"daemon": {"interval_ms": 22.5, "single_p50_ms": 30, "first_result_s": 1.2, "peak_rss_mib": 70},
+"cold_start": {"peak_rss_mib": 68}}"""

@@ -1,0 +1,58 @@
+"""The calls beside the truth, on what is labelled."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from real_data import real_images
+
+from benchmarks import accuracy, pictures
+from edge.analyzer import Analyzer
+from edge.cameras.replay import read_image
+from edge.classifier import Classifier
+from edge.config import SHIPPED_MODEL
+from edge.errors import LeukoscopeError
+
+
+@pytest.fixture(scope="module")
+def analyzer():
+    return Analyzer(Classifier.load(SHIPPED_MODEL))
+
+
+def test_the_drawn_cells_are_what_is_counted(analyzer, tmp_path, monkeypatch):
+    monkeypatch.delenv("LEUKOSCOPE_DATA", raising=False)
+    measured = accuracy.measure(analyzer, None, tmp_path, 4)
+    whole = sum(cell.complete for _, cells in pictures.drawn(4, tmp_path) for cell in cells)
+    assert measured.pictures == "drawn slide"
+    assert measured.cells == whole > 0
+    assert measured.right + measured.wrong <= measured.found <= measured.cells
+    assert measured.right > 0
+    assert measured.low_percent <= measured.right_percent <= measured.high_percent
+
+
+def test_a_call_by_another_s_name_is_wrong(analyzer, tmp_path):
+    for file, _ in pictures.drawn(6, tmp_path):
+        cells = analyzer.analyze(read_image(file)).cells
+        if cells and cells[0].rejected is None:
+            break
+    other = next(name for name in analyzer.classifier.labels if name != cells[0].label)
+    for name, label in (("a", cells[0].label), ("b", other)):
+        (tmp_path / name / label.upper()).mkdir(parents=True)
+        shutil.copy(file, tmp_path / name / label.upper())
+    right, wrong = (accuracy.measure(analyzer, tmp_path / name, tmp_path, 1) for name in ("a", "b"))
+    assert (right.cells, right.right, right.wrong) == (1, 1, 0)
+    assert (wrong.cells, wrong.right, wrong.wrong) == (1, 0, 1)
+
+
+def test_a_folder_without_classes_is_named(analyzer, tmp_path):
+    with pytest.raises(LeukoscopeError, match="a folder for each class is wanted: eosinophil"):
+        accuracy.measure(analyzer, tmp_path, tmp_path, 1)
+
+
+def test_real_photographs_are_called(analyzer, tmp_path):
+    folder = real_images("blood-cell-images", "TEST_SIMPLE")
+    measured = accuracy.measure(analyzer, folder, tmp_path, 1)
+    assert measured.cells == 71
+    assert measured.found >= 69
+    assert measured.wrong <= 5
