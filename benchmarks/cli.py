@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmarks import comparison, report, run
+from benchmarks import comparison, page, report, run, soak
 from edge.config import SHIPPED_MODEL
 from edge.errors import LeukoscopeError
 
@@ -22,7 +22,12 @@ CHANGED = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; without one, `run`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    commands: dict[str, Callable[[list[str]], int]] = {"run": _run, "compare": _compare, "readme": _readme}
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "run": _run,
+        "compare": _compare,
+        "readme": _readme,
+        "soak": _soak,
+    }
     command = commands[given.pop(0)] if given and given[0] in commands else _run
     try:
         return command(given)
@@ -32,19 +37,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    """Measure; print Markdown, write JSON where asked."""
-    options = _parser("leukoscope-bench", "Measure. Others: leukoscope-bench compare, readme").parse_args(
-        arguments
-    )
-    result, status = run.measure(options), 0
-    if options.json:
-        try:
-            options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            _complain(f"{options.json}: cannot be written: {error.strerror}")
-            status = 1
+    """Measure; print Markdown, write JSON and a page where asked."""
+    parser = _parser("leukoscope-bench", "Measure. Others: leukoscope-bench compare, readme, soak")
+    options = parser.parse_args(arguments)
+    result = run.measure(options)
     print(report.markdown(result))  # noqa: T201
-    return status
+    return _written(options, result, lambda: page.page(result))
+
+
+def _soak(arguments: list[str]) -> int:
+    """Let the daemon work for a while; print Markdown, write JSON and a page where asked."""
+    parser = argparse.ArgumentParser(prog="leukoscope-bench soak", description="Work for a while, and watch.")
+    parser.add_argument("--minutes", type=_minutes, required=True)
+    parser.add_argument(
+        "--every", type=_minutes, metavar="SECONDS", help="a row that often (default: 60 in all)"
+    )
+    parser.add_argument("--runtime", choices=("auto", "ai-edge-litert", "tflite-runtime"), default="auto")
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
+    _add_outputs(parser)
+    options = parser.parse_args(arguments)
+    result = run.soaked(options)
+    text = soak.markdown(result)
+    print(text)  # noqa: T201
+    return _written(options, result, lambda: page.soak_page(result, text))
 
 
 def _compare(arguments: list[str]) -> int:
@@ -104,12 +119,42 @@ def _parser(program: str, description: str) -> argparse.ArgumentParser:
         help="the interpreter of an environment that has the peers",
     )
     parser.add_argument("--daemon", action="store_true", help="run the daemon and a broker as well")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
+    _add_outputs(parser)
     return parser
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="and as a page with plots there")
+
+
+def _written(options: argparse.Namespace, result: dict[str, Any], made: Callable[[], str]) -> int:
+    """Write the files that were asked for; give 1 where one cannot be."""
+    wanted: list[tuple[Path | None, Callable[[], str]]] = [
+        (options.json, lambda: json.dumps(result, indent=1) + "\n"),
+        (options.html, made),
+    ]
+    status = 0
+    for file, make in wanted:
+        if file is None:
+            continue
+        try:
+            file.write_text(make(), encoding="utf-8")
+        except OSError as error:
+            _complain(f"{file}: cannot be written: {error.strerror}")
+            status = 1
+    return status
 
 
 def _complain(what: str) -> None:
     print(f"leukoscope-bench: {what}", file=sys.stderr)  # noqa: T201
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return number
 
 
 def _count(text: str) -> int:

@@ -80,7 +80,7 @@ def measure(
                 place = folder / f"daemon-{repetition}-{rate:.0f}"
                 place.mkdir()
                 config = place / "bench.toml"
-                config.write_text(_config(pictures, model, broker, rate, runtime), "utf-8")
+                config.write_text(configuration(pictures, model, broker, rate, runtime), "utf-8")
                 runs.append(_run(config, place / "results.db", fields))
     latencies = np.array([np.percentile(run.latencies_ms, (50, 90, 99, 100)) for run in single])
     p50, p90, p99, maximum = (round(float(value), 2) for value in np.median(latencies, axis=0))
@@ -101,7 +101,17 @@ def measure(
     )
 
 
-def _config(pictures: Path, model: Path, broker: LocalBroker, rate: float, runtime: str) -> str:
+def configuration(
+    pictures: Path,
+    model: Path,
+    broker: LocalBroker,
+    rate: float,
+    runtime: str,
+    *,
+    specimen: str = 'id = "BENCH"',
+    store: str = "",
+) -> str:
+    """Give a daemon's configuration; specimen, store: further lines of these sections."""
     return "\n".join(
         [
             'device_id = "bench"',
@@ -110,12 +120,13 @@ def _config(pictures: Path, model: Path, broker: LocalBroker, rate: float, runti
             f'paths = ["{pictures}"]',
             f"frames_per_second = {rate}",
             "[specimen]",
-            'id = "BENCH"',
+            specimen,
             "[model]",
             f'path = "{model.resolve()}"',
             f'runtime = "{runtime}"',
             "[store]",
             'path = "results.db"',
+            store,
             "[mqtt]",
             'host = "127.0.0.1"',
             f"port = {broker.port}",
@@ -160,15 +171,15 @@ def _watched(daemon: subprocess.Popen[bytes]) -> tuple[float, float | None, int]
     while daemon.poll() is None:
         if time.monotonic() > until:
             raise LeukoscopeError(f"the daemon was not done after {_LIMIT_S:.0f} s")
-        rss = max(rss, _figure(proc / "status", "VmHWM:") / 1024)
-        now = _figure(proc / "smaps_rollup", "Pss:") / 1024
+        rss = max(rss, figure(proc / "status", "VmHWM:") / 1024)
+        now = figure(proc / "smaps_rollup", "Pss:") / 1024
         pss = max(pss or 0.0, now) if now else pss
-        written = max(written, _figure(proc / "io", "write_bytes:"))
+        written = max(written, figure(proc / "io", "write_bytes:"))
         time.sleep(_POLL_S)
     return rss, pss, written
 
 
-def _figure(file: Path, key: str) -> int:
+def figure(file: Path, key: str) -> int:
     """Give the number behind a key of a file of /proc, 0 where there is none: processes end any time."""
     try:
         lines = file.read_text("utf-8").splitlines()

@@ -27,8 +27,8 @@ def markdown(result: dict[str, Any], boards: Sequence[dict[str, Any]] = ()) -> s
         *_paragraph(
             f"{facts['board']}, {facts['processor']}, {facts['cores']} cores, kernel {kernel}, governor"
             f" {facts['governor']}, results on {facts.get('file_system', 'unknown')}, load {facts['load']}"
-            f" at the start. {result['runtime']}, {_threads(result)}, {result['warm_up']} calls of warm-up, then"
-            f" medians of {result['repetitions']} repetitions, all stages in turns; commit"
+            f" at the start. {result['runtime']}, {_threads(result)}, {result['warm_up']} calls of warm-up,"
+            f" then medians of {result['repetitions']} repetitions, all stages in turns; commit"
             f" {facts.get('commit', 'unknown')}."
         ),
         "| stage | calls | p50 ms | p90 ms | p99 ms | maximum ms |",

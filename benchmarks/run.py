@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from benchmarks import accuracy, comparison, daemon, latency, memory, pictures, roofline, throughput
+from benchmarks import accuracy, comparison, daemon, latency, memory, pictures, roofline, soak, throughput
 from benchmarks.environment import environment
 from benchmarks.timing import WARM_UP
 from edge.analyzer import Analyzer
@@ -64,6 +64,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             _add_daemon(result, options, measured, folder)
         result["cold_start"] = asdict(memory.measure(files[0], options.model, runtime=options.runtime))
     return result
+
+
+def soaked(options: argparse.Namespace) -> dict[str, Any]:
+    """Soak as the command line asks for; give the result file's content. Raises LeukoscopeError."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        facts = environment(folder) | {"load": f"{os.getloadavg()[0]:.1f}"}
+        found = soak.measure(
+            options.model, folder, minutes=options.minutes, every_s=options.every, runtime=options.runtime
+        )
+    return {"schema": soak.SCHEMA, "environment": facts, "minutes": options.minutes, **found}
 
 
 def _add_roofline(

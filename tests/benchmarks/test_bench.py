@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -19,8 +20,10 @@ from edge.runtime import Runtime
 
 
 def test_a_short_run_gives_every_stage_the_cold_start_and_the_environment(tmp_path, capsys):
-    file = tmp_path / "bench.json"
-    assert main(["--fields", "2", "--repetitions", "2", "--without-peers", "--json", str(file)]) == 0
+    pytest.importorskip("matplotlib")
+    file, page = tmp_path / "bench.json", tmp_path / "bench.html"
+    arguments = ["--fields", "2", "--repetitions", "2", "--without-peers"]
+    assert main([*arguments, "--json", str(file), "--html", str(page)]) == 0
     result = json.loads(file.read_text(encoding="utf-8"))
     stages = {row["stage"]: row for row in result["latency_ms"]}
     names = ["read and decode", "mask", "classify and map, a cell", "field, picture to calls", STORE]
@@ -43,6 +46,37 @@ def test_a_short_run_gives_every_stage_the_cold_start_and_the_environment(tmp_pa
     printed = capsys.readouterr().out
     assert "| read and decode |" in printed
     assert "| Raspberry Pi 5 | | " in printed  # not measured, and said so
+    _check_page(page.read_text(encoding="utf-8"))
+
+
+def _check_page(text):
+    """It is whole, shows its plots, and loads nothing from elsewhere."""
+    parser = _Page()
+    parser.feed(text)
+    parser.close()
+    assert not parser.open
+    assert parser.figures >= 4
+    assert "field of 20 cells" in text
+
+
+class _Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.figures = [], 0
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name.endswith(("href", "src")):
+                assert value.startswith("#")
+        if tag != "meta":
+            self.open.append(tag)
+        self.figures += tag == "figure"
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
 
 
 @pytest.mark.parametrize("arguments", [["--fields", "0"], ["--repetitions", "-1"]])
