@@ -94,10 +94,10 @@ def measure(
         config.write_text(text, "utf-8")
         with _daemon(config) as process, _Dashboard(broker, process) as dashboard:
             rows = _watched(process, dashboard, 60 * minutes, every_s or minutes)
-            specimens = dashboard.finish()
+            specimens = dashboard.specimens
             process.send_signal(signal.SIGTERM)
             if process.wait(timeout=_SILENCE_S) != 0:
-                raise LeukoscopeError(f"the daemon ended with status {process.returncode}")
+                raise LeukoscopeError(f"told to stop, the daemon ended with status {process.returncode}")
     return {"rows": [asdict(row) for row in rows], "summary": asdict(summary(rows, specimens))}
 
 
@@ -142,7 +142,6 @@ class _Dashboard:
         self._specimens = 0
         self._left = 0
         self._problem: str | None = None
-        self._ended = False
         self._numbers = itertools.count(1)
         self._latest = time.monotonic()
         version = MQTTProtocolVersion.MQTTv5 if broker.protocol == "5" else MQTTProtocolVersion.MQTTv311
@@ -172,11 +171,9 @@ class _Dashboard:
             if time.monotonic() - self._latest > _SILENCE_S:
                 raise LeukoscopeError(f"no result came for {_SILENCE_S:.0f} s")
 
-    def finish(self) -> int:
-        """Begin no more specimens, wait until the last is there, and give how many there were."""
-        self._ended = True
-        while self._left:
-            self.wait(_LOOK_S)
+    @property
+    def specimens(self) -> int:
+        """How many were begun."""
         return self._specimens
 
     def _on_message(self, _client: Client, _data: Any, message: Any) -> None:
@@ -201,10 +198,9 @@ class _Dashboard:
         return f"SOAK-{self._specimens}"
 
     def _begin(self) -> None:
-        if not self._ended:
-            self._specimens += 1
-            self._left = _FIELDS
-            self._order("start", specimen_id=self._specimen)
+        self._specimens += 1
+        self._left = _FIELDS
+        self._order("start", specimen_id=self._specimen)
 
     def _order(self, name: str, **arguments: str) -> None:
         order = {"correlation_id": f"soak-{next(self._numbers)}", **arguments}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stdout
 from html.parser import HTMLParser
 
 import numpy as np
@@ -19,12 +21,29 @@ from edge.masking import find_cells
 from edge.runtime import Runtime
 
 
-def test_a_short_run_gives_every_stage_the_cold_start_and_the_environment(tmp_path, capsys):
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory):
+    """Give the folder of a short run: its result, its page, and what it printed."""
     pytest.importorskip("matplotlib")
-    file, page = tmp_path / "bench.json", tmp_path / "bench.html"
-    arguments = ["--fields", "2", "--repetitions", "2", "--without-peers"]
-    assert main([*arguments, "--json", str(file), "--html", str(page)]) == 0
-    result = json.loads(file.read_text(encoding="utf-8"))
+    folder = tmp_path_factory.mktemp("bench")
+    arguments = [
+        "--fields",
+        "2",
+        "--repetitions",
+        "2",
+        "--without-peers",
+        "--json",
+        str(folder / "bench.json"),
+    ]
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert main([*arguments, "--html", str(folder / "bench.html")]) == 0
+    (folder / "bench.md").write_text(printed.getvalue(), encoding="utf-8")
+    return folder
+
+
+def test_a_short_run_gives_every_stage_the_cold_start_and_the_environment(short_run):
+    result = json.loads((short_run / "bench.json").read_text(encoding="utf-8"))
     stages = {row["stage"]: row for row in result["latency_ms"]}
     names = ["read and decode", "mask", "classify and map, a cell", "field, picture to calls", STORE]
     names += [PUBLISH] if MOSQUITTO else []
@@ -43,10 +62,10 @@ def test_a_short_run_gives_every_stage_the_cold_start_and_the_environment(tmp_pa
     assert any("MediaPipe" in peer for peer in result["left_out"])
     assert cold["total_s"] >= cold["import_s"]
     assert result["environment"]["python"]
-    printed = capsys.readouterr().out
+    printed = (short_run / "bench.md").read_text(encoding="utf-8")
     assert "| read and decode |" in printed
     assert "| Raspberry Pi 5 | | " in printed  # not measured, and said so
-    _check_page(page.read_text(encoding="utf-8"))
+    _check_page((short_run / "bench.html").read_text(encoding="utf-8"))
 
 
 def _check_page(text):
@@ -126,12 +145,10 @@ def test_a_real_daemon_delivers_every_field_and_is_watched(tmp_path):
     assert 10 < run.peak_rss_mib < 300
 
 
-def test_a_result_goes_between_the_markers_and_nothing_else_changes(tmp_path):
-    result, readme = tmp_path / "bench.json", tmp_path / "README.md"
-    arguments = ["run", "--fields", "2", "--repetitions", "1", "--without-peers", "--json", str(result)]
-    assert main(arguments) == 0
+def test_a_result_goes_between_the_markers_and_nothing_else_changes(short_run, tmp_path):
+    readme = tmp_path / "README.md"
     readme.write_text("a\n<!-- bench: begin -->\nformer figures\n<!-- bench: end -->\nz\n", encoding="utf-8")
-    assert main(["readme", "--result", str(result), "--write", str(readme)]) == 0
+    assert main(["readme", "--result", str(short_run / "bench.json"), "--write", str(readme)]) == 0
     text = readme.read_text(encoding="utf-8")
     assert "former figures" not in text
     assert "| network with map / without |" in text
