@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRAS := demo,trainer,test,tflite-runtime
 
-.PHONY: demo test soak check format schema bench boot-test clean
+.PHONY: demo test soak check format schema bench boot-test arm-test clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/leukoscope demo $(DEMO)
@@ -48,6 +48,12 @@ bench: $(VENV)/.demo
 BOOT_DIR ?= /var/tmp/leukoscope-boot
 boot-test:
 	tests/firmware_config/boot/boot_test.sh $(BOOT_DIR)
+
+# The answers and the memory on 64-bit Arm, in an emulated machine. Needs root on Debian, a network, 1 GB and minutes.
+ARM_DIR ?= /var/tmp/leukoscope-arm64
+arm-test: $(VENV)/.test
+	tests/benchmarks/arm64/arm64.sh $(ARM_DIR)
+	LEUKOSCOPE_ARM64=$(ARM_DIR) $(BIN)/python -m pytest tests/benchmarks/test_arm64.py
 
 # A virtual environment with only what runs the device and the demo. mosquitto is wanted, not needed: the demo
 # has a broker of its own.
