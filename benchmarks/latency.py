@@ -33,6 +33,7 @@ WITH_MAP, WITHOUT_MAP = "network with map, a cell", "network without map, a cell
 BARE_ONE = "bare loop, drawn field of one cell"
 INTERPRETER = "bare interpreter call, a cell"
 FIELD = "field, picture to calls"
+_IN_CPU = "notebook way / field of one cell, stored and published, processor's time"
 NOTEBOOK = f"peer: {PEERS[0].name}, field of one cell"
 
 
@@ -195,6 +196,11 @@ def _ratios(rows: Sequence[timing.Latency], found: dict[int, int]) -> dict[str, 
             for a, b, call in zip(medians[names[0]], medians[names[1]], medians[INTERPRETER], strict=True)
         ]
         ratios["each further cell / bare interpreter call"] = spread(further)
+    used = {row.stage: row.cpu_medians for row in rows}
+    if NOTEBOOK in used and delivering.PUBLISH in used:
+        ours = (used[name] for name in (_of(few, found), delivering.STORE, delivering.PUBLISH))
+        whole = [sum(parts) for parts in zip(*ours, strict=True)]
+        ratios[_IN_CPU] = spread([a / b for a, b in zip(used[NOTEBOOK], whole, strict=True)])
     return ratios
 
 

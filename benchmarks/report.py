@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +32,11 @@ def markdown(result: dict[str, Any], boards: Sequence[dict[str, Any]] = ()) -> s
             f" then medians of {result['repetitions']} repetitions, all stages in turns; commit"
             f" {facts.get('commit', 'unknown')}."
         ),
-        "| stage | calls | p50 ms | p90 ms | p99 ms | maximum ms |",
-        "|---|---|---|---|---|---|",
+        "| stage | calls | p50 ms | p90 ms | p99 ms | maximum ms | processor ms |",
+        "|---|---|---|---|---|---|---|",
         *(
             f"| {row['stage']} | {row['calls']} | {row['p50']:.3f} | {row['p90']:.3f} | {row['p99']:.3f}"
-            f" | {row['maximum']:.3f} |"
+            f" | {row['maximum']:.3f} | {statistics.median(row['cpu_medians']):.3f} |"
             for row in result["latency_ms"]
         ),
         "",
