@@ -70,9 +70,10 @@ class Plots:
         """Draw the roofline, and the network under it."""
         with self._style.context(["default", _SETTINGS]):
             figure, axes = self._new((4.6, 3.2))
-            intensities = [0.25 * 2**step for step in range(13)]
+            steps = [0.25 * 2**step for step in range(13)]
             for name, style in (("cache", "-"), ("memory", "--")):
                 rate = roof[f"{name}_gbs"]
+                intensities = sorted([*steps, roof["peak_gmacs"] / rate])
                 reach = [min(roof["peak_gmacs"], rate * each) for each in intensities]
                 axes.plot(intensities, reach, style, color=_BLUE, label=f"{name}, {rate:.0f} GB/s")
             reached = roof["macs"] / (roof["network_ms"] * 1e6)

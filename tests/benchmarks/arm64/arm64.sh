@@ -16,6 +16,7 @@ suite=trixie python=3.13
 lay_out() {
     "$project/firmware_config/apt_need.sh" debootstrap:debootstrap qemu-system-aarch64:qemu-system-arm cpio:cpio >&2
     local mirror options image requirements
+    rm -rf "$dir/root" "$dir/kernel" # what an attempt before this one left half done
     # shellcheck disable=SC2016
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' | grep -v security | head -1)
     debootstrap --arch=arm64 --variant=minbase --foreign --include=python3 "$suite" "$dir/root" "$mirror" >&2
@@ -32,7 +33,7 @@ print(setup["options"]["install_requires"].strip())
 END
     )
     options=(--only-binary=:all: --implementation cp --python-version "$python" --abi "cp${python/./}" --abi abi3 --abi none)
-    for glibc in 17 28 34 36; do options+=(--platform "manylinux_2_${glibc}_aarch64"); done
+    for glibc in 17 27 28 31 34 36; do options+=(--platform "manylinux_2_${glibc}_aarch64"); done
     options+=(--platform manylinux2014_aarch64 --platform any)
     python3 -m pip install --quiet --target "$dir/root/site" "${options[@]}" "${requirements[@]}" >&2
     options=(-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::Lists="$dir/lists" -o APT::Sandbox::User=root)
