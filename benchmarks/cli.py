@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import comparison, page, report, run, soak
+from benchmarks.plots import Plots
 from edge.config import SHIPPED_MODEL
 from edge.errors import LeukoscopeError
 
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     """Measure; print Markdown, write JSON and a page where asked."""
     parser = _parser("leukoscope-bench", "Measure. Others: leukoscope-bench compare, readme, soak")
-    options = parser.parse_args(arguments)
+    options = _asked(parser, arguments)
     result = run.measure(options)
     print(report.markdown(result))  # noqa: T201
     return _written(options, result, lambda: page.page(result))
@@ -55,7 +56,7 @@ def _soak(arguments: list[str]) -> int:
     parser.add_argument("--runtime", choices=("auto", "ai-edge-litert", "tflite-runtime"), default="auto")
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     _add_outputs(parser)
-    options = parser.parse_args(arguments)
+    options = _asked(parser, arguments)
     result = run.soaked(options)
     text = soak.markdown(result)
     print(text)  # noqa: T201
@@ -88,11 +89,11 @@ def _readme(arguments: list[str]) -> int:
         metavar="FILE",
         help="results of other machines, a row each",
     )
-    options = parser.parse_args(arguments)
+    options = _asked(parser, arguments)
     boards = [comparison.load(file) for file in options.board]
     result = comparison.load(options.result) if options.result else run.measure(options)
     report.write(options.write, result, boards)
-    return 0
+    return _written(options, result, lambda: page.page(result, boards))
 
 
 def _parser(program: str, description: str) -> argparse.ArgumentParser:
@@ -126,6 +127,14 @@ def _parser(program: str, description: str) -> argparse.ArgumentParser:
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
     parser.add_argument("--html", type=Path, metavar="FILE", help="and as a page with plots there")
+
+
+def _asked(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Read the command line. Raises LeukoscopeError where a page is asked for and cannot be drawn."""
+    options = parser.parse_args(arguments)
+    if options.html:
+        Plots()  # now, and not when all is measured
+    return options
 
 
 def _written(options: argparse.Namespace, result: dict[str, Any], made: Callable[[], str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from contextlib import redirect_stdout
 from html.parser import HTMLParser
 
@@ -170,3 +171,9 @@ _PI = """{"schema": "leukoscope.bench/2",
                {"stage": "bare loop, drawn field of one cell", "p50": 3.5}],
 "daemon": {"interval_ms": 22.5, "single_p50_ms": 30, "first_result_s": 1.2, "peak_rss_mib": 70},
 "cold_start": {"peak_rss_mib": 68}}"""
+
+
+def test_a_page_without_matplotlib_is_refused_before_anything_is_measured(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["--html", str(tmp_path / "page.html")]) == 1
+    assert "pip install 'leukoscope[bench]'" in capsys.readouterr().err
