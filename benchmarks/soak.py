@@ -95,9 +95,7 @@ def measure(
         with _daemon(config) as process, _Dashboard(broker, process) as dashboard:
             rows = _watched(process, dashboard, 60 * minutes, every_s or minutes)
             specimens = dashboard.specimens
-            process.send_signal(signal.SIGTERM)
-            if process.wait(timeout=_SILENCE_S) != 0:
-                raise LeukoscopeError(f"told to stop, the daemon ended with status {process.returncode}")
+            _end(process)
     return {"rows": [asdict(row) for row in rows], "summary": asdict(summary(rows, specimens))}
 
 
@@ -230,6 +228,17 @@ def _daemon(config: Path) -> Iterator[subprocess.Popen[bytes]]:
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Tell it to finish: what is stored is to be delivered, or its exit status says so."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        status = process.wait(timeout=_SILENCE_S)
+    except subprocess.TimeoutExpired:
+        raise LeukoscopeError(f"told to stop, the daemon was not done after {_SILENCE_S:.0f} s") from None
+    if status:
+        raise LeukoscopeError(f"told to stop, the daemon ended with status {status}")
 
 
 def _watched(
