@@ -25,6 +25,10 @@ lay_out() {
         dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$dir/root"
         rm "$package"
     done
+    for mounted in proc sys dev; do # where debootstrap may have left links
+        rm -rf "${dir:?}/root/$mounted"
+        mkdir "$dir/root/$mounted"
+    done
     mapfile -t requirements < <(python3 - "$project/setup.cfg" <<'END'
 import configparser, sys
 setup = configparser.ConfigParser()
