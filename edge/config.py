@@ -42,6 +42,10 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
     seed: Annotated[int, Meta(ge=0)] = 1
     cells: Annotated[int, Meta(ge=0, le=5000)] = 60  # white cells on the slide
+    # Step by step, each view once; or pushed by hand, with pauses, returns, shake, motion blur and lost focus.
+    path: Literal["grid", "hand"] = "grid"
+    hand_rate: Annotated[float, Meta(ge=0.5, le=100)] = 4.0  # frames in a second of the hand's own time
+    exposure_ms: Annotated[float, Meta(ge=0, le=500)] = 15.0  # what moves in this time smears; by hand only
     width: Annotated[int, Meta(ge=160, le=4096)] = 640  # of one frame, pixels
     height: Annotated[int, Meta(ge=120, le=4096)] = 480
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0
@@ -138,7 +142,7 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     started_by: Literal["", "source", "command"] = ""
     when_enough: Literal["go on", "stop"] = "go on"  # of specimens by command
     # Whether frames that overlap are registered to each other, so that a cell that is seen again counts once.
-    # "auto": off for images and the simulated slide, each view of which is new; on for what moves.
+    # "auto": off for images and the simulated slide of the grid, each view of which is new; on for what moves.
     registration: Literal["auto", "on", "off"] = "auto"
 
 
@@ -204,8 +208,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def registers(self) -> bool:
         """Whether frames are registered to each other, so that a cell that is seen again counts once."""
-        views = isinstance(self.camera, ReplayConfig | SimulatedConfig)
-        return self.specimen.registration == "on" or not (self.specimen.registration == "off" or views)
+        if self.specimen.registration != "auto":
+            return self.specimen.registration == "on"
+        views = isinstance(self.camera, SimulatedConfig) and self.camera.path == "grid"
+        return not (views or isinstance(self.camera, ReplayConfig))
 
     @property
     def ends(self) -> bool:

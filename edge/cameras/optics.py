@@ -33,11 +33,14 @@ class Optics:
         self._light = falloff * np.tile(colour, config.width)
         self._grain = _grain(np.random.default_rng((config.seed, 0xCA3E7A))) if config.noise else None
 
-    def exposed(self, transmittance: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
+    def exposed(
+        self, transmittance: NDArray[np.float32], rng: np.random.Generator, *, defocus: float = 0.0
+    ) -> NDArray[np.uint8]:
         """Take a picture, uint8 RGB (height, width, 3).
 
         transmittance: float32 (any height, any width, 3), the share of light that the field lets through;
-        overwritten. rng: where this picture's noise comes from.
+        overwritten. rng: where this picture's noise comes from. defocus: blur of this picture beyond that of
+        the configuration, standard deviation in pixels.
         """
         width, height = self._size
         seen = transmittance
@@ -46,8 +49,9 @@ class Optics:
             seen = np.asarray(cv2.resize(seen, self._size, interpolation=way), np.float32)
         rows = seen.reshape(height, -1)
         rows *= self._light
-        if self._defocus:
-            cv2.GaussianBlur(seen, (0, 0), self._defocus, dst=seen, borderType=cv2.BORDER_REFLECT)
+        blur = float(np.hypot(self._defocus, defocus))
+        if blur:
+            cv2.GaussianBlur(seen, (0, 0), blur, dst=seen, borderType=cv2.BORDER_REFLECT)
         if self._grain is not None:
             self._add_noise(seen, rng, self._grain)
         np.maximum(seen, 0, out=seen)

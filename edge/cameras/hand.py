@@ -1,0 +1,170 @@
+"""The path of a slide that somebody pushes by hand under the lens: pushes, pauses, returns, shake and focus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Spot = tuple[float, float]
+
+_CELL = 250  # pixels of the slide: what two neighbouring stops share at least, so that a cell shows whole
+_DRIFT = 12  # pixels that a push along a row goes up or down
+_PUSH_S, _DASH_S = (0.35, 0.9), (0.5, 1.0)
+_PAUSE_S = 0.3  # beyond the time of one picture, on average
+_RETURNS = 0.06  # of the stops, from which the hand goes back over what was seen
+_LATELY = 60  # stops, as far as it goes back: some rows
+_TREMOR_HZ, _TREMOR = (7.0, 12.0), (0.3, 1.2)  # of a resting hand; pixels of the slide
+_LOST_FOCUS_S, _SHARP_S = (2.0, 8.0), (8.0, 40.0)
+_LOST_FOCUS = (1.0, 3.5)  # standard deviation of the blur at its worst, pixels of the slide
+_FOCUS_RAMP_S = 1.0
+_INSTANTS = 16  # of an exposure that are added up
+
+
+class Canvas(Protocol):
+    """A slide that can be looked at through any window."""
+
+    def transmittance(self, x: int, y: int, width: int, height: int) -> NDArray[np.float32]:
+        """Give the share of the light that passes, float32 (height, width, 3), of a window on the slide."""
+        ...
+
+
+class Exposure(NamedTuple):
+    """One picture on the way.
+
+    stops: upper left corners of the view while the shutter is open, equally long each, pixels of the slide.
+    defocus: blur beyond the lens's own, standard deviation in pixels of the slide.
+    """
+
+    stops: tuple[tuple[int, int], ...]
+    defocus: float
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Where the view is in the middle of the exposure."""
+        return self.stops[len(self.stops) // 2]
+
+    def light(self, canvas: Canvas, width: int, height: int) -> NDArray[np.float32]:
+        """Give what falls into a view of this size, float32 (height, width, 3), smeared by the movement."""
+        left, top = (min(stop[axis] for stop in self.stops) for axis in (0, 1))
+        right, bottom = (max(stop[axis] for stop in self.stops) for axis in (0, 1))
+        all_of_it = canvas.transmittance(left, top, width + right - left, height + bottom - top)
+        stops, times = np.unique(np.array(self.stops), axis=0, return_counts=True)
+        if len(stops) == 1:
+            return all_of_it
+        seen = np.zeros((height, width, 3), np.float32)
+        for (x, y), weight in zip(stops.tolist(), (times / times.sum()).tolist(), strict=True):
+            view = all_of_it[y - top : y - top + height, x - left : x - left + width]
+            cv2.scaleAdd(np.ascontiguousarray(view), weight, seen, dst=seen)
+        return seen
+
+
+class HandPath:
+    """All exposures of a slide on its way, which stops where every cell of the slide shows whole.
+
+    The hand goes row by row or column by column in pushes of uneven length and speed, each eased (Flash and
+    Hogan 1985), rests between them, and at times goes back over what was seen, and comes again. It trembles
+    all the while. Now and then the focus is lost for some seconds. The same numbers give the same path.
+    """
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        slide: tuple[int, int],
+        field: tuple[int, int],
+        *,
+        rate: float,
+        exposure_s: float,
+    ) -> None:
+        """Plan the way.
+
+        slide, field: width and height of the slide and of a view, pixels of the slide. rate: pictures in a
+        second of the hand's own time. exposure_s: how long the shutter is open.
+        """
+        self._furthest = max(0, slide[0] - field[0]), max(0, slide[1] - field[1])
+        self._picture_s = 1 / rate + exposure_s
+        moves = [move for stop in self._stops(rng, field) for move in stop]
+        self._spots = np.array([moves[0], *moves], float)[:, :2]
+        self._ends = np.cumsum([0.0, *(seconds for _, _, seconds in moves)])
+        self._tremor = rng.uniform(*_TREMOR_HZ, (2, 3)), rng.uniform(0, 2 * np.pi, (2, 3))
+        self._strength = rng.uniform(*_TREMOR, (2, 3)) / np.sqrt(3)
+        times = np.arange(0, self._ends[-1], 1 / rate)
+        self._defocus = self._focus(rng, times)
+        self._corners = self._at(times[:, None] + np.linspace(0, exposure_s, _INSTANTS))
+
+    def __len__(self) -> int:
+        """Count the exposures."""
+        return len(self._corners)
+
+    def __getitem__(self, number: int) -> Exposure:
+        """Give an exposure; raises IndexError behind the last."""
+        stops = tuple((int(x), int(y)) for x, y in self._corners[number].tolist())
+        return Exposure(stops, float(self._defocus[number]))
+
+    def __iter__(self) -> Iterator[Exposure]:
+        """Go the way from its beginning."""
+        return (self[number] for number in range(len(self)))
+
+    def _at(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Give the corner of the view (..., 2) at these times."""
+        last = np.clip(np.searchsorted(self._ends, times, side="right"), 1, len(self._ends) - 1)
+        begins, ends = self._ends[last - 1], self._ends[last]
+        done = np.clip((times - begins) / np.maximum(ends - begins, 1e-9), 0, 1)
+        eased = (done**3 * (10 - 15 * done + 6 * done**2))[..., None]
+        spots = self._spots[last - 1] * (1 - eased) + self._spots[last] * eased
+        frequencies, phases = self._tremor
+        shake = np.sin(2 * np.pi * frequencies * times[..., None, None] + phases) * self._strength
+        inside = np.clip(np.rint(spots + shake.sum(-1)), 0, self._furthest)
+        return inside.astype(np.int64)
+
+    def _stops(
+        self, rng: np.random.Generator, field: tuple[int, int]
+    ) -> Iterator[list[tuple[float, float, float]]]:
+        """Give the moves (x, y, seconds) to each stop and the rest there, in the hand's order."""
+        turned = rng.random() < 0.5
+        along, across = (1, 0) if turned else (0, 1)
+        rows = _uneven(rng, self._furthest[across], field[across] - _CELL - 2 * _DRIFT)
+        been: list[Spot] = []
+        for number, row in enumerate(rows):
+            places = _uneven(rng, self._furthest[along], field[along] - _CELL)
+            for place in places if number % 2 == 0 else places[::-1]:
+                drifted = float(np.clip(row + rng.uniform(-_DRIFT, _DRIFT), 0, self._furthest[across]))
+                spot = (drifted, place) if turned else (place, drifted)
+                yield self._moves(rng, spot, _PUSH_S)
+                if been and rng.random() < _RETURNS:
+                    back = been[int(rng.integers(max(0, len(been) - _LATELY), len(been)))]
+                    yield self._moves(rng, back, _DASH_S)
+                    yield self._moves(rng, spot, _DASH_S)
+                been.append(spot)
+
+    def _moves(
+        self, rng: np.random.Generator, spot: Spot, seconds: tuple[float, float]
+    ) -> list[tuple[float, float, float]]:
+        """Give a push that ends at a spot, and a rest there that no picture can miss."""
+        rest = self._picture_s + float(rng.exponential(_PAUSE_S))
+        return [(*spot, float(rng.uniform(*seconds))), (*spot, rest)]
+
+    def _focus(self, rng: np.random.Generator, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the blur at these times: none for long, then a stretch of it, until somebody turns the knob."""
+        blur = np.zeros(len(times))
+        at = float(rng.uniform(*_SHARP_S))
+        while at < self._ends[-1]:
+            seconds, worst = float(rng.uniform(*_LOST_FOCUS_S)), float(rng.uniform(*_LOST_FOCUS))
+            inside = np.minimum(times - at, at + seconds - times) / _FOCUS_RAMP_S
+            blur = np.maximum(blur, worst * np.clip(inside, 0, 1))
+            at += seconds + float(rng.uniform(*_SHARP_S))
+        return blur
+
+
+def _uneven(rng: np.random.Generator, length: float, longest: float) -> list[float]:
+    """Divide a way into steps of different lengths, none above the longest: give 0, what is between, length."""
+    places = [0.0]
+    while places[-1] < length:
+        places.append(places[-1] + float(rng.uniform(0.7, 1.0)) * longest)
+    return [place * min(1.0, length / places[-1]) if place else 0.0 for place in places]
