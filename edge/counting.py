@@ -162,7 +162,8 @@ class Counting:
         began = time.perf_counter()
         located = self._scan.locate(frame.pixels)
         timings = field.timings_ms | {"register": round(1000 * (time.perf_counter() - began), 3)}
-        placed = msgspec.structs.replace(field, place=told(located), timings_ms=timings)
+        place = None if located is None else told(located)
+        placed = msgspec.structs.replace(field, place=place, timings_ms=timings)
         return placed, self._scan.share(placed, located)
 
     def _field(self, frame: Frame, analyzed: AnalyzedField) -> FieldResult:

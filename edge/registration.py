@@ -44,7 +44,7 @@ def thumbnail(pixels: NDArray[np.uint8]) -> Thumbnail:
     height, width = pixels.shape[:2]
     scale = min(1.0, _SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    green = cv2.resize(np.ascontiguousarray(pixels[:, :, 1]), size, interpolation=cv2.INTER_AREA)
+    green = cv2.resize(cv2.extractChannel(pixels, 1), size, interpolation=cv2.INTER_AREA)
     smooth = cv2.GaussianBlur(green, (0, 0), _SMOOTH).astype(np.float32)
     even = smooth - cv2.GaussianBlur(smooth, (0, 0), _BROAD)
     return np.asarray(np.clip(even * (32 / max(float(even.std()), 1e-3)), -127, 127), np.int8)
@@ -81,9 +81,7 @@ def register(first: Thumbnail, second: Thumbnail, zoom: float) -> Shift | None:
     one, two = first.astype(np.float32), second.astype(np.float32)
     height, width = one.shape
     shape = 2 * height, 2 * width
-    spectrum = np.fft.rfft2(one, shape) * np.conj(np.fft.rfft2(two, shape))
-    # The square root keeps the weight of what is strong: whitened wholly, blur and noise would decide.
-    surface = np.fft.irfft2(spectrum / np.sqrt(np.abs(spectrum) + 1e-9), shape)
+    surface = _correlation(one, two)
     best: Shift | None = None
     for _ in range(_PEAKS):
         row, column = (int(v) for v in np.unravel_index(int(np.argmax(surface)), shape))
@@ -99,6 +97,24 @@ def register(first: Thumbnail, second: Thumbnail, zoom: float) -> Shift | None:
     return best
 
 
+def _correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give how well `two` fits `one` at each shift, float32, twice as large: negative shifts from the end."""
+    # OpenCV's transform: a fifth of numpy's time.
+    spectrum = cv2.mulSpectrums(_spectrum(one), _spectrum(two), 0, conjB=True)
+    numbers = spectrum.view(np.complex64)[..., 0]
+    # The square root keeps the weight of what is strong: whitened wholly, blur and noise would decide.
+    numbers /= np.sqrt(np.abs(numbers) + np.float32(1e-9))
+    flags = cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE
+    return np.asarray(cv2.dft(spectrum, flags=flags), np.float32)
+
+
+def _spectrum(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = picture.shape
+    padded = np.zeros((2 * height, 2 * width), np.float32)
+    padded[:height, :width] = picture
+    return np.asarray(cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT, nonzeroRows=height), np.float32)
+
+
 def _likeness(one: NDArray[np.float32], two: NDArray[np.float32], x: int, y: int) -> float:
     height, width = one.shape
     rows, columns = height - abs(y), width - abs(x)
@@ -110,7 +126,7 @@ def _likeness(one: NDArray[np.float32], two: NDArray[np.float32], x: int, y: int
     return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
 
 
-def _between(values: NDArray[np.float64]) -> float:
+def _between(values: NDArray[np.float32]) -> float:
     """Give the place of a parabola's top, -0.5 to 0.5, through three values with the highest amid them."""
     low, top, high = (float(v) for v in values)
     bend = low - 2 * top + high

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from edge.differential import Tally, tally
 from edge.place import FieldPlace, JoinedRegion
+from edge.registration import thumbnail
 from edge.sightings import DistinctCells
 from edge.slide_map import SlideMap
+from edge.steadiness import Steadiness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,14 +30,18 @@ class Scan:
     def __init__(self, first_region: int) -> None:
         self._map = SlideMap(first_region)
         self._cells = DistinctCells()
+        self._steadiness = Steadiness()
 
-    def locate(self, pixels: NDArray[np.uint8]) -> Located:
-        """Find the place of an accepted frame, uint8 RGB (height, width, 3)."""
-        return self._map.locate(pixels)
+    def locate(self, pixels: NDArray[np.uint8]) -> Located | None:
+        """Find the place of an accepted frame, uint8 RGB (height, width, 3); None where movement smears it."""
+        picture = thumbnail(pixels)
+        return None if self._steadiness.is_smeared(picture) else self._map.locate(pixels, picture)
 
-    def share(self, field: FieldResult, located: Located) -> Tally:
+    def share(self, field: FieldResult, located: Located | None) -> Tally:
         """Give what an accepted field changes in the count: below 0 where it corrects an earlier sighting."""
         alone = tally(field)
+        if located is None:
+            return Tally(alone.accepted, counted={}, unclassified={}, incomplete=0, model=alone.model)
         before = self._cells.tally()
         if located.joined is not None:
             self._cells.join(located.joined)

@@ -85,14 +85,15 @@ class SlideMap:
         self._regions = first_region
         self._shape: tuple[int, ...] = ()
 
-    def locate(self, pixels: NDArray[np.uint8]) -> Located:
+    def locate(self, pixels: NDArray[np.uint8], picture: Thumbnail | None = None) -> Located:
         """Find a frame's place, uint8 RGB (height, width, 3), sharp enough to be analysed.
 
+        picture: its thumbnail, where that is made already.
         The nearest remembered frames come first, so that a return to a place closes the loop instead of
         adding up the errors on the way; then the frame before this one; then the likeliest of all.
         """
         self._begin_anew_for(pixels.shape)
-        picture = thumbnail(pixels)
+        picture = thumbnail(pixels) if picture is None else picture
         frame = _Keyframe(Place(-1, 0.0, 0.0), picture, sketch(picture))
         near = [*self._nearest(), *([self._last] if self._last else [])]
         place = self._best(self._matches(near, frame)) or self._anywhere(self._keyframes, frame)

@@ -24,6 +24,7 @@ _TREMOR_HZ, _TREMOR = (7.0, 12.0), (0.3, 1.2)  # of a resting hand; pixels of th
 _LOST_FOCUS_S, _SHARP_S = (2.0, 8.0), (8.0, 40.0)
 _LOST_FOCUS = (1.0, 3.5)  # standard deviation of the blur at its worst, pixels of the slide
 _FOCUS_RAMP_S = 1.0
+_STILL = 2  # pixels of the slide: what moves less while the shutter is open is not seen to smear
 _INSTANTS = 16  # of an exposure that are added up
 
 
@@ -54,10 +55,10 @@ class Exposure(NamedTuple):
         """Give what falls into a view of this size, float32 (height, width, 3), smeared by the movement."""
         left, top = (min(stop[axis] for stop in self.stops) for axis in (0, 1))
         right, bottom = (max(stop[axis] for stop in self.stops) for axis in (0, 1))
+        if max(right - left, bottom - top) <= _STILL:
+            return canvas.transmittance(*self.corner, width, height)
         all_of_it = canvas.transmittance(left, top, width + right - left, height + bottom - top)
         stops, times = np.unique(np.array(self.stops), axis=0, return_counts=True)
-        if len(stops) == 1:
-            return all_of_it
         seen = np.zeros((height, width, 3), np.float32)
         for (x, y), weight in zip(stops.tolist(), (times / times.sum()).tolist(), strict=True):
             view = all_of_it[y - top : y - top + height, x - left : x - left + width]
