@@ -42,7 +42,7 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
     seed: Annotated[int, Meta(ge=0)] = 1
     cells: Annotated[int, Meta(ge=0, le=5000)] = 60  # white cells on the slide
-    # Step by step, each view once; or pushed by hand, with pauses, returns, shake, motion blur and lost focus.
+    # Each view once; or pushed by hand, with pauses, returns, shake, motion blur and lost focus.
     path: Literal["grid", "hand"] = "grid"
     hand_rate: Annotated[float, Meta(ge=0.5, le=100)] = 4.0  # frames in a second of the hand's own time
     exposure_ms: Annotated[float, Meta(ge=0, le=500)] = 15.0  # what moves in this time smears; by hand only

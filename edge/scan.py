@@ -33,7 +33,7 @@ class Scan:
         self._steadiness = Steadiness()
 
     def locate(self, pixels: NDArray[np.uint8]) -> Located | None:
-        """Find the place of an accepted frame, uint8 RGB (height, width, 3); None where movement smears it."""
+        """Find the place of an accepted frame, uint8 RGB (height, width, 3); None where it is smeared."""
         picture = thumbnail(pixels)
         return None if self._steadiness.is_smeared(picture) else self._map.locate(pixels, picture)
 

@@ -57,4 +57,4 @@ class Steadiness:
         if len(self._seen) < _FEWEST:
             return False
         detail, evenness = np.median(np.array(self._seen), axis=0).tolist()
-        return grain.detail < _LEAST_DETAIL * detail and grain.evenness < _LEAST_EVENNESS * evenness
+        return bool(grain.detail < _LEAST_DETAIL * detail and grain.evenness < _LEAST_EVENNESS * evenness)

@@ -1,4 +1,4 @@
-"""The path of a slide that somebody pushes by hand under the lens: pushes, pauses, returns, shake and focus."""
+"""The path of a slide that somebody pushes by hand under the lens: pushes, pauses, returns, shake, focus."""
 
 from __future__ import annotations
 
@@ -121,8 +121,7 @@ class HandPath:
         spots = self._spots[last - 1] * (1 - eased) + self._spots[last] * eased
         frequencies, phases = self._tremor
         shake = np.sin(2 * np.pi * frequencies * times[..., None, None] + phases) * self._strength
-        inside = np.clip(np.rint(spots + shake.sum(-1)), 0, self._furthest)
-        return inside.astype(np.int64)
+        return np.asarray(np.clip(np.rint(spots + shake.sum(-1)), 0, self._furthest), np.int64)
 
     def _stops(
         self, rng: np.random.Generator, field: tuple[int, int]
@@ -152,7 +151,7 @@ class HandPath:
         return [(*spot, float(rng.uniform(*seconds))), (*spot, rest)]
 
     def _focus(self, rng: np.random.Generator, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the blur at these times: none for long, then a stretch of it, until somebody turns the knob."""
+        """Give the blur at these times: long none, then a stretch, until somebody turns the knob."""
         blur = np.zeros(len(times))
         at = float(rng.uniform(*_SHARP_S))
         while at < self._ends[-1]:
@@ -164,7 +163,7 @@ class HandPath:
 
 
 def _uneven(rng: np.random.Generator, length: float, longest: float) -> list[float]:
-    """Divide a way into steps of different lengths, none above the longest: give 0, what is between, length."""
+    """Divide a way into uneven steps, none above the longest: give 0, what is between, length."""
     places = [0.0]
     while places[-1] < length:
         places.append(places[-1] + float(rng.uniform(0.7, 1.0)) * longest)

@@ -17,8 +17,6 @@ from edge.cameras.pacing import Pacer
 from edge.cameras.smear import FIELD, WHITE, Smear, TrueCell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from edge.config import SimulatedConfig
 
 _HAND = 0x4A4D  # keeps the hand's random numbers apart from the slide's
@@ -45,7 +43,7 @@ class SimulatedCamera:
         self._optics = Optics(config, WHITE)
         self._pacer = Pacer(config.frames_per_second)
         self._by_hand = config.path == "hand"
-        self._path = self._hand_path() if self._by_hand else self._meander()
+        self._path: HandPath | list[Exposure] = self._hand_path() if self._by_hand else self._meander()
         self._next = 0
         drawn = msgspec.structs.replace(config, frames_per_second=0.0)
         self._settings = hashlib.sha256(msgspec.json.encode(drawn)).hexdigest()[:12]
@@ -94,7 +92,7 @@ class SimulatedCamera:
         """End the source: from here on `read` gives None."""
         self._pacer.stop()
 
-    def _hand_path(self) -> Sequence[Exposure]:
+    def _hand_path(self) -> HandPath:
         across, down = self._field
         return HandPath(
             np.random.default_rng((self._config.seed, _HAND)),
@@ -104,7 +102,7 @@ class SimulatedCamera:
             exposure_s=self._config.exposure_ms / 1000,
         )
 
-    def _meander(self) -> Sequence[Exposure]:
+    def _meander(self) -> list[Exposure]:
         """Give the views of a grid, every other row backwards: a stage goes step by step."""
         columns, (across, down) = self.smear.columns, self._field
         return [

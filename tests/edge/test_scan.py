@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
 import jsonschema
 import msgspec
 import pytest
@@ -175,6 +176,33 @@ def test_images_and_the_simulated_slide_are_registered_only_when_told_to(specime
     for camera in (SimulatedConfig(), ReplayConfig(("x",))):
         plain = {"camera": msgspec.to_builtins(camera), "specimen": specimen}
         assert from_plain(plain, origin="test").registers is registers
+
+
+def test_a_simulated_slide_that_a_hand_pushes_is_registered_and_still_one_specimen_to_its_end():
+    for registration, registers in (("auto", True), ("on", True), ("off", False)):
+        plain = {"camera": {"kind": "simulated", "path": "hand"}, "specimen": {"registration": registration}}
+        config = from_plain(plain, origin="test")
+        assert (config.registers, config.by_command) == (registers, False)
+
+
+def test_a_frame_in_which_the_slide_flies_past_has_no_place_and_counts_for_nothing(tmp_path, broker, listen):
+    listener = listen(broker)
+    stage = Stage(configured(tmp_path, broker, "on"), FIELDS + FIELDS[:1])
+    still = stage.read
+
+    def read():
+        frame = still()
+        if frame is None or frame.name != f"frame {len(FIELDS)}":
+            return frame
+        return Frame(cv2.blur(frame.pixels, (160, 1)), "flown past", frame.captured_at)
+
+    stage.read = read
+    assert stage.daemon.run() == 0
+    assert counted(listener) == dict(truth())
+    wait_for(lambda: len(listener.fields()) == len(FIELDS) + 1, "the fields")
+    places = {field.source: field.place for field in listener.fields().values()}
+    assert places.pop("flown past") is None
+    assert [place.begins for place in places.values()] == [True] + [False] * (len(FIELDS) - 1)
 
 
 @pytest.mark.parametrize("joined", [None, JoinedRegion(2, -300.5, 12.0)])

@@ -54,6 +54,9 @@ def configured(kind: str, folder: Path) -> Callable[[float], CameraConfig]:
         return lambda rate: SimulatedConfig(
             seed=5, cells=4, width=320, height=240, warmth=1, frames_per_second=rate
         )
+    if kind == "hand":
+        settings = {"seed": 5, "cells": 2, "width": 320, "height": 240, "path": "hand", "hand_rate": 0.5}
+        return lambda rate: SimulatedConfig(**settings, warmth=1, frames_per_second=rate)
     if kind == "video":
         path = folder / "red.avi"
         writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"FFV1"), 25, (80, 60))
@@ -67,7 +70,7 @@ def configured(kind: str, folder: Path) -> Callable[[float], CameraConfig]:
     return lambda rate: ReplayConfig(paths=(str(folder),), frames_per_second=rate)
 
 
-@pytest.fixture(params=["replay", "simulated", "video", *LIVE])
+@pytest.fixture(params=["replay", "simulated", "hand", "video", *LIVE])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
     if request.param not in LIVE:
         config = configured(request.param, tmp_path)

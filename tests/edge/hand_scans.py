@@ -1,0 +1,151 @@
+"""A slide pushed by hand under the daemon, and what came of it, beside what is known of the slide's cells."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig
+from edge.daemon import UNDELIVERED, Daemon
+from edge.rejection import OTHER
+from edge.sightings import DistinctCells
+from edge.slide_map import Joined, Place
+from edge.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from edge.cameras import Camera
+    from edge.config import CameraConfig
+    from edge.messages import Cell, FieldResult
+
+    Box = tuple[float, float, float, float]
+    Corner = Callable[[str], tuple[float, float]]
+
+
+class Known(NamedTuple):
+    """A white cell of the slide, or what looks like one (`other`), and its box, pixels of the frame."""
+
+    label: str
+    box: Box
+
+    def is_under(self, x: float, y: float) -> bool:
+        left, top, width, height = self.box
+        return left <= x <= left + width and top <= y <= top + height
+
+    def is_whole_in(self, x: float, y: float, width: int, height: int) -> bool:
+        left, top, across, down = self.box
+        return x <= left and y <= top and left + across <= x + width and top + down <= y + height
+
+
+class Counted(NamedTuple):
+    """What the daemon made of a slide.
+
+    labels, refused: its count, by class, and by reason. times: how often each known white cell is among the
+    distinct cells. strangers: what it took for a white cell where nothing is known. called: the call of all
+    that is known in its best-focused whole view, by the places known, not registered.
+    """
+
+    fields: tuple[FieldResult, ...]
+    labels: Counter[str]
+    refused: Counter[str]
+    times: list[int]
+    strangers: int
+    called: list[Cell | None]
+
+    @property
+    def white_cells(self) -> int:
+        """All that it counted or refused to name, but what it rightly took for something else."""
+        return sum(self.times) + self.strangers
+
+    @property
+    def expected(self) -> Counter[str]:
+        """What the classes add up to where every known cell is called once, by its best view."""
+        return Counter(cell.label for cell in self.called if cell is not None and cell.rejected is None)
+
+    def furthest_off(self) -> int:
+        expected = self.expected
+        return max(abs(self.labels[name] - expected[name]) for name in self.labels | expected)
+
+
+def count_by_daemon(
+    folder: Path, source: CameraConfig, camera: Camera, cells: Iterable[Known], corner: Corner
+) -> Counted:
+    """Let the daemon count a camera's slide, with the model that ships; nobody listens."""
+    config = Config(
+        source,
+        device_id="test-1",
+        specimen=SpecimenConfig(id="S", registration="on", target=10_000),
+        store=StoreConfig(str(folder / "results.db")),
+        mqtt=MqttConfig(host="127.0.0.1", port=1, drain_s=0),
+    )
+    assert Daemon(config, camera=lambda _: camera).run() == UNDELIVERED
+    labels: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    with Store.open(folder / "results.db") as store:
+        fields = tuple(store.fields("S"))
+        for _, share in store.tallies("S"):
+            labels.update(share.counted)
+            refused.update(share.unclassified)
+    known = list(cells)
+    times, strangers = [0] * len(known), 0
+    distinct = _distinct(fields)
+    told = distinct.tally()
+    # What a dashboard makes of the fields is what the daemon counted.
+    assert (+labels, +refused) == (Counter(told.counted), Counter(told.unclassified))
+    origins = _origins(fields, corner)
+    for sighting in distinct.best:
+        if sighting.cell.complete:
+            x, y, width, height = sighting.box
+            left, top = origins[sighting.region]
+            middle = left + x + width / 2, top + y + height / 2
+            here = [index for index, cell in enumerate(known) if cell.is_under(*middle)]
+            strangers += not here and sighting.cell.rejected != OTHER
+            for index in here[:1]:
+                times[index] += 1
+    of_white_cells = [count for count, cell in zip(times, known, strict=True) if cell.label != OTHER]
+    corners = [corner(field.source) for field in fields]
+    called = [_best_call(cell, fields, corners) for cell in known]
+    return Counted(fields, +labels, +refused, of_white_cells, strangers, called)
+
+
+def _distinct(fields: Iterable[FieldResult]) -> DistinctCells:
+    distinct = DistinctCells()
+    for field in fields:
+        place = field.place
+        if place is None:
+            continue
+        if place.joined is not None:
+            joined = place.joined
+            distinct.join(Joined(joined.region, place.region, joined.x, joined.y))
+        distinct.add(Place(place.region, place.x, place.y), field.cells, field.quality.focus)
+    return distinct
+
+
+def _origins(fields: Iterable[FieldResult], corner: Corner) -> dict[int, tuple[float, float]]:
+    """Give where each region's origin truly lies, in the middle of what its fields say."""
+    apart: dict[int, list[tuple[float, float]]] = {}
+    for field in fields:
+        if field.place is not None:
+            x, y = corner(field.source)
+            apart.setdefault(field.place.region, []).append((x - field.place.x, y - field.place.y))
+    return {
+        region: (sorted(x for x, _ in all_)[len(all_) // 2], sorted(y for _, y in all_)[len(all_) // 2])
+        for region, all_ in apart.items()
+    }
+
+
+def _best_call(
+    known: Known, fields: Iterable[FieldResult], corners: Iterable[tuple[float, float]]
+) -> Cell | None:
+    best, sharpest = None, -math.inf
+    for field, (x, y) in zip(fields, corners, strict=True):
+        if field.quality.focus <= sharpest or not known.is_whole_in(x, y, field.width, field.height):
+            continue
+        for cell in field.cells:
+            left, top, width, height = cell.box
+            if known.is_under(x + left + width / 2, y + top + height / 2):
+                best, sharpest = cell, field.quality.focus
+    return best

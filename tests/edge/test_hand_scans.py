@@ -1,0 +1,149 @@
+"""Slides pushed by hand, drawn and of real fields: the daemon counts every cell once. All by `make soak`."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from hand_scans import Counted, Known, count_by_daemon
+from real_data import real_images
+
+from edge.cameras import Frame
+from edge.cameras.hand import HandPath
+from edge.cameras.optics import Optics
+from edge.cameras.simulated import SimulatedCamera
+from edge.config import Config, SimulatedConfig
+from edge.daemon import load_model
+from edge.rejection import OTHER
+from edge.sightings import DistinctCells
+from edge.slide_map import Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
+SLIDES = [(seed, 200) for seed in range(1, 11)] if SOAK else [(1, 40)]
+MOSAICS = [(seed, 14, 14) for seed in range(1, 11)] if SOAK else [(1, 5, 4)]
+RATE = 1.5  # frames in a second of the hand's time
+SIDE, SEAM = 360, 30  # of a real field, its white cells as large as drawn ones; what is blended, pixels
+
+pytestmark = pytest.mark.timeout(1800 if SOAK else 300)
+
+
+def told(what: str, counted: Counted, drawn: Counter[str] | None = None) -> None:
+    """Print a row of figures: with `make soak`, what was measured."""
+    expected = counted.expected
+    classes = ", ".join(
+        f"{name} {counted.labels[name]}/{expected[name]}" + (f"/{drawn[name]}" if drawn else "")
+        for name in sorted(counted.labels | expected | (drawn or {}))
+    )
+    unplaced = sum(field.place is None for field in counted.fields)
+    regions = sum(field.place is not None and field.place.begins for field in counted.fields)
+    found = f"{counted.white_cells} found, {counted.times.count(0)} missed"
+    amiss = f"{sum(times > 1 for times in counted.times)} twice, {counted.strangers} strange"
+    print(  # noqa: T201 (what the test measured)
+        f"\n{what}: {len(counted.fields)} frames, {unplaced} smeared, {regions} regions; {len(counted.times)}"
+        f" cells, {found}, {amiss}; {classes}; refused {dict(counted.refused)}"
+    )
+
+
+@pytest.mark.parametrize(("seed", "cells"), SLIDES)
+def test_a_drawn_slide_pushed_by_hand_counts_every_cell_once(tmp_path, seed, cells):
+    config = SimulatedConfig(seed=seed, cells=cells, path="hand", hand_rate=RATE)
+    camera = SimulatedCamera(config)
+    true = [Known(cell.label, cell.box) for cell in camera.true_cells()]
+    counted = count_by_daemon(tmp_path, config, camera, true, camera.place)
+    told(f"drawn slide {seed}", counted, Counter(cell.label for cell in true))
+    assert set(counted.times) == {1}, "every cell once"
+    assert abs(counted.white_cells - cells) <= 0.02 * cells
+    # The calls are the model's, right or wrong: of each cell's best-focused view.
+    assert counted.furthest_off() <= 2
+
+
+class Mosaic:
+    """Real fields side by side, blended over their seams, evenly lit. The picture is in memory only."""
+
+    def __init__(self, paths: list[Path], columns: int, rows: int) -> None:
+        step = SIDE - SEAM
+        height, width = rows * step + SEAM, columns * step + SEAM
+        sheet = np.zeros((height, width, 3), np.float32)
+        ramp = np.minimum(1, (np.minimum(np.arange(SIDE), np.arange(SIDE)[::-1]) + 1) / SEAM)
+        weight = np.outer(ramp, ramp).astype(np.float32)[..., None]
+        total = np.zeros((height, width, 1), np.float32)
+        for number, path in enumerate(paths[: columns * rows]):
+            row, column = divmod(number, columns)
+            read = cv2.resize(cv2.imread(str(path)), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+            field = read[:, :, ::-1].astype(np.float32)
+            field *= 215 / np.percentile(field, 90, (0, 1))  # as bright and white as its neighbours
+            here = np.s_[row * step : row * step + SIDE, column * step : column * step + SIDE]
+            sheet[here] += field * weight
+            total[here] += weight
+        self.pixels = np.clip(sheet / total, 0, 255).astype(np.uint8)
+
+    def transmittance(self, x: int, y: int, width: int, height: int) -> NDArray[np.float32]:
+        return self.pixels[y : y + height, x : x + width].astype(np.float32) / 255
+
+
+class MosaicCamera:
+    """A hand pushes the mosaic under a camera."""
+
+    def __init__(self, mosaic: Mosaic, config: SimulatedConfig) -> None:
+        self.mosaic, self._config = mosaic, config
+        height, width = mosaic.pixels.shape[:2]
+        self._size = config.width, config.height
+        rng = np.random.default_rng(config.seed)
+        self._path = HandPath(rng, (width, height), self._size, rate=RATE, exposure_s=0.015)
+        self._optics = Optics(config, (255, 255, 255))
+        self._next = 0
+
+    def picture(self, light, *key: int, defocus: float = 0.0) -> NDArray[np.uint8]:
+        return self._optics.exposed(light, np.random.default_rng((self._config.seed, *key)), defocus=defocus)
+
+    def read(self) -> Frame | None:
+        if self._next >= len(self._path):
+            return None
+        number, self._next = self._next, self._next + 1
+        exposure = self._path[number]
+        pixels = self.picture(exposure.light(self.mosaic, *self._size), number, defocus=exposure.defocus)
+        return Frame(pixels, str(number), datetime.now(UTC))
+
+    def corner(self, name: str) -> tuple[float, float]:
+        return self._path[int(name)].corner
+
+    def close(self) -> None:
+        pass
+
+    def cells_at_rest(self) -> list[Known]:
+        """Give what the daemon's analyzer finds where nothing moves and every place is known."""
+        analyzer = load_model(Config(self._config)).analyzer
+        distinct = DistinctCells()
+        height, width = self.mosaic.pixels.shape[:2]
+        across, down = self._size
+        for y in np.linspace(0, height - down, 1 + -(-(height - down) // 200)).astype(int).tolist():
+            for x in np.linspace(0, width - across, 1 + -(-(width - across) // 300)).astype(int).tolist():
+                field = analyzer.analyze(self.picture(self.mosaic.transmittance(x, y, across, down), x, y))
+                distinct.add(Place(0, x, y), field.cells, field.quality.focus)
+        whole = (seen for seen in distinct.best if seen.cell.complete)
+        return [Known(OTHER if seen.cell.rejected == OTHER else seen.cell.label, seen.box) for seen in whole]
+
+
+@pytest.mark.parametrize(("seed", "columns", "rows"), MOSAICS)
+def test_a_slide_of_real_fields_pushed_by_hand_counts_every_cell_once(tmp_path, seed, columns, rows):
+    paths = sorted(real_images("fields-575", "images").glob("*.jpg"))
+    np.random.default_rng(seed).shuffle(paths)
+    config = SimulatedConfig(seed=seed, path="hand", hand_rate=RATE)
+    camera = MosaicCamera(Mosaic(paths, columns, rows), config)
+    known = camera.cells_at_rest()
+    cells = sum(thing.label != OTHER for thing in known)
+    counted = count_by_daemon(tmp_path, config, camera, known, camera.corner)
+    told(f"real slide {seed}", counted)
+    assert not any(times > 1 for times in counted.times), "no cell twice"
+    assert abs(counted.white_cells - cells) <= 0.02 * cells
+    assert counted.furthest_off() <= 2
