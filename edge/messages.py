@@ -154,7 +154,8 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     quality: Quality
     scale: Annotated[Scale | None, Meta(description="null where there is no white cell")] = None
     place: Annotated[
-        FieldPlace | None, Meta(description="null: not looked for, as of images, or refused")
+        FieldPlace | None,
+        Meta(description="null: not looked for, as of images, or refused, or smeared by movement"),
     ] = None
     timings_ms: dict[str, Milliseconds]
     cells: tuple[Cell, ...]
