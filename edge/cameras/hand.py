@@ -21,9 +21,8 @@ _PAUSE_S = 0.3  # beyond the time of one picture, on average
 _RETURNS = 0.06  # of the stops, from which the hand goes back over what was seen
 _LATELY = 60  # stops, as far as it goes back: some rows
 _TREMOR_HZ, _TREMOR = (7.0, 12.0), (0.3, 1.2)  # of a resting hand; pixels of the slide
-_LOST_FOCUS_S, _SHARP_S = (2.0, 8.0), (8.0, 40.0)
-_LOST_FOCUS = (1.0, 3.5)  # standard deviation of the blur at its worst, pixels of the slide
-_FOCUS_RAMP_S = 1.0
+_LOST, _SHARP = (1, 5), (6, 30)  # stops without focus on end, and from one such stretch to the next
+_BLUR = (1.0, 3.5)  # standard deviation, pixels of the slide, of one such stretch
 _STILL = 2  # pixels of the slide: what moves less while the shutter is open is not seen to smear
 _INSTANTS = 16  # of an exposure that are added up
 
@@ -66,12 +65,21 @@ class Exposure(NamedTuple):
         return seen
 
 
+class _Move(NamedTuple):
+    """A push to a spot, or a rest there: how long it takes, and how blurred the picture is at its end."""
+
+    spot: Spot
+    seconds: float
+    blur: float
+
+
 class HandPath:
     """All exposures of a slide on its way, which stops where every cell of the slide shows whole.
 
     The hand goes row by row or column by column in pushes of uneven length and speed, each eased (Flash and
     Hogan 1985), rests between them, and at times goes back over what was seen, and comes again. It trembles
-    all the while. Now and then the focus is lost for some seconds. The same numbers give the same path.
+    all the while. Now and then the focus is lost for some stops, until somebody turns the knob and goes over
+    them again. The same numbers give the same path.
     """
 
     def __init__(
@@ -91,12 +99,12 @@ class HandPath:
         self._furthest = max(0, slide[0] - field[0]), max(0, slide[1] - field[1])
         self._picture_s = 1 / rate + exposure_s
         moves = [move for stop in self._stops(rng, field) for move in stop]
-        self._spots = np.array([moves[0], *moves], float)[:, :2]
-        self._ends = np.cumsum([0.0, *(seconds for _, _, seconds in moves)])
+        self._spots = np.array([moves[0].spot, *(move.spot for move in moves)], float)
+        self._ends = np.cumsum([0.0, *(move.seconds for move in moves)])
         self._tremor = rng.uniform(*_TREMOR_HZ, (2, 3)), rng.uniform(0, 2 * np.pi, (2, 3))
         self._strength = rng.uniform(*_TREMOR, (2, 3)) / np.sqrt(3)
         times = np.arange(0, self._ends[-1], 1 / rate)
-        self._defocus = self._focus(rng, times)
+        self._defocus = np.interp(times, self._ends, [0.0, *(move.blur for move in moves)])
         self._corners = self._at(times[:, None] + np.linspace(0, exposure_s, _INSTANTS))
 
     def __len__(self) -> int:
@@ -123,43 +131,50 @@ class HandPath:
         shake = np.sin(2 * np.pi * frequencies * times[..., None, None] + phases) * self._strength
         return np.asarray(np.clip(np.rint(spots + shake.sum(-1)), 0, self._furthest), np.int64)
 
-    def _stops(
-        self, rng: np.random.Generator, field: tuple[int, int]
-    ) -> Iterator[list[tuple[float, float, float]]]:
-        """Give the moves (x, y, seconds) to each stop and the rest there, in the hand's order."""
+    def _stops(self, rng: np.random.Generator, field: tuple[int, int]) -> Iterator[list[_Move]]:
+        """Give the moves to each stop and the rest there, in the hand's order."""
+        been: list[Spot] = []
+        unseen: list[Spot] = []  # for the focus was lost
+        sharp, lost, blur = int(rng.integers(*_SHARP)), 0, 0.0
+        spots = list(self._meander(rng, field))
+        for spot in spots:
+            if sharp == 0:
+                lost, blur = int(rng.integers(*_LOST)), float(rng.uniform(*_BLUR))
+                sharp = lost + int(rng.integers(*_SHARP))
+            sharp -= 1
+            yield self._moves(rng, spot, _PUSH_S, blur if lost else 0.0)
+            if lost:
+                lost -= 1
+                unseen.append(spot)
+                if lost and spot is not spots[-1]:
+                    continue
+                for back in reversed(unseen):
+                    yield self._moves(rng, back, _PUSH_S)
+                yield self._moves(rng, spot, _DASH_S)
+                unseen.clear()
+            elif been and rng.random() < _RETURNS:
+                back = been[int(rng.integers(max(0, len(been) - _LATELY), len(been)))]
+                yield self._moves(rng, back, _DASH_S)
+                yield self._moves(rng, spot, _DASH_S)
+            been.append(spot)
+
+    def _meander(self, rng: np.random.Generator, field: tuple[int, int]) -> Iterator[Spot]:
+        """Give the stops row by row, or column by column, every other one backwards."""
         turned = rng.random() < 0.5
         along, across = (1, 0) if turned else (0, 1)
         rows = _uneven(rng, self._furthest[across], field[across] - _CELL - 2 * _DRIFT)
-        been: list[Spot] = []
         for number, row in enumerate(rows):
             places = _uneven(rng, self._furthest[along], field[along] - _CELL)
             for place in places if number % 2 == 0 else places[::-1]:
                 drifted = float(np.clip(row + rng.uniform(-_DRIFT, _DRIFT), 0, self._furthest[across]))
-                spot = (drifted, place) if turned else (place, drifted)
-                yield self._moves(rng, spot, _PUSH_S)
-                if been and rng.random() < _RETURNS:
-                    back = been[int(rng.integers(max(0, len(been) - _LATELY), len(been)))]
-                    yield self._moves(rng, back, _DASH_S)
-                    yield self._moves(rng, spot, _DASH_S)
-                been.append(spot)
+                yield (drifted, place) if turned else (place, drifted)
 
     def _moves(
-        self, rng: np.random.Generator, spot: Spot, seconds: tuple[float, float]
-    ) -> list[tuple[float, float, float]]:
+        self, rng: np.random.Generator, spot: Spot, seconds: tuple[float, float], blur: float = 0.0
+    ) -> list[_Move]:
         """Give a push that ends at a spot, and a rest there that no picture can miss."""
         rest = self._picture_s + float(rng.exponential(_PAUSE_S))
-        return [(*spot, float(rng.uniform(*seconds))), (*spot, rest)]
-
-    def _focus(self, rng: np.random.Generator, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the blur at these times: long none, then a stretch, until somebody turns the knob."""
-        blur = np.zeros(len(times))
-        at = float(rng.uniform(*_SHARP_S))
-        while at < self._ends[-1]:
-            seconds, worst = float(rng.uniform(*_LOST_FOCUS_S)), float(rng.uniform(*_LOST_FOCUS))
-            inside = np.minimum(times - at, at + seconds - times) / _FOCUS_RAMP_S
-            blur = np.maximum(blur, worst * np.clip(inside, 0, 1))
-            at += seconds + float(rng.uniform(*_SHARP_S))
-        return blur
+        return [_Move(spot, float(rng.uniform(*seconds)), blur), _Move(spot, rest, blur)]
 
 
 def _uneven(rng: np.random.Generator, length: float, longest: float) -> list[float]:
