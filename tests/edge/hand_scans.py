@@ -35,6 +35,13 @@ class Known(NamedTuple):
         left, top, width, height = self.box
         return left <= x <= left + width and top <= y <= top + height
 
+    def is_same(self, x: float, y: float, width: float, height: float) -> bool:
+        """Tell whether a box is this cell's: one holds the middle of the other."""
+        left, top, across, down = self.box
+        return self.is_under(x + width / 2, y + height / 2) or (
+            x <= left + across / 2 <= x + width and y <= top + down / 2 <= y + height
+        )
+
     def is_whole_in(self, x: float, y: float, width: int, height: int) -> bool:
         left, top, across, down = self.box
         return x <= left and y <= top and left + across <= x + width and top + down <= y + height
@@ -100,8 +107,8 @@ def count_by_daemon(
         if sighting.cell.complete:
             x, y, width, height = sighting.box
             left, top = origins[sighting.region]
-            middle = left + x + width / 2, top + y + height / 2
-            here = [index for index, cell in enumerate(known) if cell.is_under(*middle)]
+            box = (left + x, top + y, width, height)
+            here = [index for index, cell in enumerate(known) if cell.is_same(*box)]
             strangers += not here and sighting.cell.rejected != OTHER
             for index in here[:1]:
                 times[index] += 1
@@ -146,6 +153,6 @@ def _best_call(
             continue
         for cell in field.cells:
             left, top, width, height = cell.box
-            if known.is_under(x + left + width / 2, y + top + height / 2):
+            if known.is_same(x + left, y + top, width, height):
                 best, sharpest = cell, field.quality.focus
     return best
