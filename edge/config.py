@@ -142,7 +142,7 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     started_by: Literal["", "source", "command"] = ""
     when_enough: Literal["go on", "stop"] = "go on"  # of specimens by command
     # Whether frames that overlap are registered to each other, so that a cell that is seen again counts once.
-    # "auto": off for images and the simulated slide of the grid, each view of which is new; on for what moves.
+    # "auto": off for images and the simulated slide of the grid, where each view is new; on for what moves.
     registration: Literal["auto", "on", "off"] = "auto"
 
 
