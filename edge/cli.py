@@ -121,6 +121,16 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--json", action="store_true", help="what came of it as one JSON object")
     calibrate.set_defaults(run=_calibrate)
 
+    camera = commands.add_parser(
+        "calibrate-camera", help="measure a camera's light in an empty field: exposure, white, evenness"
+    )
+    camera.add_argument("--config", type=Path, required=True, help="the configuration with the camera")
+    camera.add_argument("--out", type=Path, required=True, metavar="FILE", help="write the calibration there")
+    camera.add_argument(
+        "--frames", type=int, default=16, metavar="N", help="how many to measure (default: 16)"
+    )
+    camera.set_defaults(run=_calibrate_camera)
+
     check = commands.add_parser("check-config", help="say whether a configuration is right, and if not, why")
     check.add_argument("config", type=Path, nargs="?")
     check.add_argument("--schema", action="store_true", help="print the JSON Schema of a configuration")
@@ -233,6 +243,12 @@ def _calibrate(options: argparse.Namespace) -> int:
     return calibrate(options.folder, out=options.out, model=options.model, as_json=options.json)
 
 
+def _calibrate_camera(options: argparse.Namespace) -> int:
+    from edge.camera_calibration_cli import calibrate_camera  # noqa: PLC0415
+
+    return calibrate_camera(options.config, out=options.out, frames=options.frames)
+
+
 def _check_config(options: argparse.Namespace) -> int:
     from edge.config import config_schema, load_config  # noqa: PLC0415
     from edge.errors import ConfigError  # noqa: PLC0415
@@ -254,6 +270,10 @@ def _check_config(options: argparse.Namespace) -> int:
         tls_context(config.mqtt)
     except ConfigError as error:
         raise ConfigError(f"{options.config}: {error}") from None
+    if calibration := getattr(config.camera, "calibration", ""):
+        from edge.camera_calibration import read_calibration  # noqa: PLC0415
+
+        read_calibration(Path(calibration))
     source = _source(config.camera)
     broker = f"{config.mqtt.host}:{config.mqtt.port}"
     print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}")  # noqa: T201

@@ -55,6 +55,8 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
     illumination: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # 1: background as on the training microscope
     stain: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # optical density of the dyes, 1: as usual
     warmth: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # white balance: -1 bluish, 1 yellowish
+    empty: bool = False  # clear glass without blood, as `calibrate-camera` wants it
+    calibration: str = ""  # the file that `calibrate-camera` wrote; empty: frames stay as they are
 
 
 class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="usb"):
@@ -65,6 +67,7 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
     width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: 640x480, a stream's own
     height: Annotated[int, Meta(ge=0, le=16384)] = 0
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of a device; 0: 30
+    calibration: str = ""  # as the simulated camera's
 
     def __post_init__(self) -> None:
         """Refuse half a size, and an address that is none to publish."""
@@ -88,6 +91,7 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ki
     path: Annotated[str, Meta(min_length=1)]
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
     own_rate: bool = False  # at the rate at which it was filmed
+    calibration: str = ""  # as the simulated camera's
 
     def __post_init__(self) -> None:
         """Refuse two rates."""
@@ -333,6 +337,8 @@ def _anchored(config: Config, folder: Path) -> Config:
         camera = msgspec.structs.replace(camera, path=absolute(camera.path))
     elif isinstance(camera, UsbConfig) and isinstance(camera.device, str) and "://" not in camera.device:
         camera = msgspec.structs.replace(camera, device=absolute(camera.device))
+    if not isinstance(camera, ReplayConfig):
+        camera = msgspec.structs.replace(camera, calibration=absolute(camera.calibration))
     return msgspec.structs.replace(
         config,
         camera=camera,

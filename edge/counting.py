@@ -182,6 +182,7 @@ class Counting:
             model=self._model.reference,
             quality=analyzed.quality,
             scale=analyzed.scale,
+            calibration=frame.calibration,
             timings_ms=analyzed.timings_ms,
             cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),
         )
@@ -203,7 +204,8 @@ def _unnamed(config: Config) -> str:
     Else a run that is repeated would analyse its images anew, and two folders would be one patient.
     """
     source = msgspec.to_builtins(config.camera)
-    for pace in ("frames_per_second", "own_rate"):
-        source.pop(pace, None)
+    # Calibrated anew, or shown faster, it is still the same slide.
+    for beside in ("frames_per_second", "own_rate", "calibration"):
+        source.pop(beside, None)
     digest = hashlib.sha256(msgspec.json.encode(source, order="sorted")).hexdigest()
     return f"{source['kind']}-{digest[:8]}"

@@ -157,6 +157,10 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
         FieldPlace | None,
         Meta(description="null: not looked for, as of images, or refused, or smeared by movement"),
     ] = None
+    calibration: Annotated[
+        Annotated[str, Meta(pattern="^[0-9a-f]{16}$")] | None,
+        Meta(description="id of the camera calibration by which the frame was corrected; null: it was not"),
+    ] = None
     timings_ms: dict[str, Milliseconds]
     cells: tuple[Cell, ...]
     heatmaps_omitted: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Frame:
     source_id: where the same picture would come again after a restart (a file), its lasting identity, by
         which it is analysed once only; None for a live camera.
     metadata: what the sensor says of it; None where there is no sensor that speaks.
+    calibration: the id of the camera calibration by which the pixels were corrected; None: they were not.
     """
 
     pixels: NDArray[np.uint8]
@@ -45,6 +47,7 @@ class Frame:
     captured_at: datetime
     source_id: str | None = None
     metadata: FrameMetadata | None = None
+    calibration: str | None = None
 
 
 class Camera(Protocol):
@@ -67,8 +70,24 @@ class Camera(Protocol):
 def open_camera(config: CameraConfig) -> Camera:
     """Make the camera that the configuration names, importing only what that one needs.
 
-    Raises CameraError where it is not there; a live camera may come later, and is waited for.
+    Where the configuration names a calibration, its frames are corrected by it. Raises CameraError where the
+    camera is not there, or the calibration is not of it; a live camera may come later, and is waited for.
     """
+    camera = _opened(config)
+    calibration = getattr(config, "calibration", "")
+    if not calibration:
+        return camera
+    from edge.cameras.calibrated import CalibratedCamera  # noqa: PLC0415
+
+    return CalibratedCamera(camera, Path(calibration))
+
+
+def sensor_of(camera: Camera) -> str:
+    """Give what a camera calls itself, by which its calibration knows it again; empty where it does not."""
+    return str(getattr(camera, "sensor", ""))
+
+
+def _opened(config: CameraConfig) -> Camera:
     from edge.config import ReplayConfig, SimulatedConfig, UsbConfig, VideoConfig  # noqa: PLC0415
 
     match config:

@@ -97,6 +97,11 @@ class LiveCamera:
         self._reader = self._new_reader()
         self._reader.start()
 
+    @property
+    def sensor(self) -> str:
+        """What the device calls itself; empty before it was opened, or where it does not say."""
+        return self._reader.sensor
+
     def read(self) -> Frame | None:
         """Give the newest picture that was not given yet, waiting for one; None once it is closed.
 
@@ -202,6 +207,11 @@ class _Reader(threading.Thread):
         self._stopped = threading.Event()
         self.heard_at = time.monotonic()
         self.is_open = False
+
+    @property
+    def sensor(self) -> str:
+        """What the grabber calls its device, if it does."""
+        return str(getattr(self._grabber, "sensor", ""))
 
     def stop(self) -> None:
         """Let it give the device back as soon as the driver answers."""

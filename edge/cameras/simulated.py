@@ -32,20 +32,24 @@ class SimulatedCamera:
     place, seed and a hash of all settings that change a pixel.
 
     smear: the slide. Its cells are in pixels of the slide; `truth` gives them in pixels of a frame.
+    sensor: what a calibration knows the camera by.
     """
+
+    sensor = "simulated"
 
     def __init__(self, config: SimulatedConfig) -> None:
         self._config = config
         # The larger field in the longer direction, so that even the largest cell fits the shorter.
         self._zoom = min(config.width / FIELD[0], config.height / FIELD[1])
         self._field = round(config.width / self._zoom), round(config.height / self._zoom)
-        self.smear = Smear.draw(config.seed, config.cells, field=self._field, stain=config.stain)
+        cells = 0 if config.empty else config.cells
+        self.smear = Smear.draw(config.seed, cells, field=self._field, stain=config.stain)
         self._optics = Optics(config, WHITE)
         self._pacer = Pacer(config.frames_per_second)
         self._by_hand = config.path == "hand"
         self._path: HandPath | list[Exposure] = self._hand_path() if self._by_hand else self._meander()
         self._next = 0
-        drawn = msgspec.structs.replace(config, frames_per_second=0.0)
+        drawn = msgspec.structs.replace(config, frames_per_second=0.0, calibration="")
         self._settings = hashlib.sha256(msgspec.json.encode(drawn)).hexdigest()[:12]
 
     def __len__(self) -> int:
@@ -58,7 +62,10 @@ class SimulatedCamera:
             return None
         number, exposure = self._next, self._path[self._next]
         self._next += 1
-        light = exposure.light(self.smear, *self._field)
+        if self._config.empty:
+            light = np.ones((self._field[1], self._field[0], 3), np.float32)
+        else:
+            light = exposure.light(self.smear, *self._field)
         rng = np.random.default_rng((self._config.seed, *self._view(number)))
         pixels = self._optics.exposed(light, rng, defocus=exposure.defocus * self._zoom)
         name = self._name(number)

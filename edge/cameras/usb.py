@@ -31,7 +31,10 @@ _READING_MS = 8_000  # longer than a picture is waited for, so that a stall is c
 
 
 class UsbGrabber:
-    """The device that the configuration names: by V4L2, or as a stream where it is no device."""
+    """The device that the configuration names: by V4L2, or as a stream where it is no device.
+
+    sensor: what it calls itself, once it is open.
+    """
 
     def __init__(self, config: UsbConfig) -> None:
         self._config = config
@@ -40,6 +43,7 @@ class UsbGrabber:
         self._is_device = False
         self._jpeg = False
         self._size = 0, 0
+        self.sensor = ""
 
     def open(self) -> None:
         """Take the device and set size and rate. Raises CameraError."""
@@ -54,6 +58,7 @@ class UsbGrabber:
         elif not (self._is_device or self._jpeg):
             raise CameraError(f"{self._name}: is no stream of JPEG pictures")
         self._check_size(capture)
+        self.sensor = _card(Path(self._name)) if self._is_device else self._name
 
     def grab(self) -> tuple[NDArray[np.uint8], FrameMetadata | None]:
         """Wait for the next picture, as `live.Grabber` has it."""
@@ -142,3 +147,11 @@ class UsbGrabber:
         if pixels is None:
             raise UnreadableFrameError(f"{self._name}: a picture could not be decoded", CORRUPT)
         return np.asarray(pixels, np.uint8)
+
+
+def _card(node: Path) -> str:
+    """Give what a V4L2 device calls itself, or its path where the kernel does not say."""
+    try:
+        return (Path("/sys/class/video4linux") / node.resolve().name / "name").read_text().strip()
+    except OSError:
+        return str(node)

@@ -31,8 +31,12 @@ class VideoCamera:
     A frame's name is the file's and its number, from 1; its source_id the number and a hash of the file's
     size and of pieces of 1 MiB spread over all of it, so that a long recording need not be read twice.
 
+    sensor: what a calibration knows it by, which is made from a video of an empty field.
+
     Raises CameraError where the file is not there or is no video.
     """
+
+    sensor = "video"
 
     def __init__(self, config: VideoConfig) -> None:
         path = self._path = Path(config.path)

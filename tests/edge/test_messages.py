@@ -52,6 +52,7 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
         },
         "scale": None,
         "place": None,
+        "calibration": None,
         "timings_ms": {"total": 1.0},
         "cells": [
             {
