@@ -61,7 +61,7 @@ def calibrate_camera(config: Path, *, out: Path, frames: int) -> int:
         raise OutputError(f"{out}: give a file in a folder that is there")
     camera = open_camera(msgspec.structs.replace(chosen, calibration=""))
     with closing(camera):
-        controls = _adjusted(camera) if isinstance(camera, Adjustable) else Controls()
+        controls = adjusted(camera) if isinstance(camera, Adjustable) else Controls()
         if controls.exposure_us is None:
             red, green, blue = levels(_next(camera).pixels)
             print(  # noqa: T201
@@ -74,8 +74,8 @@ def calibrate_camera(config: Path, *, out: Path, frames: int) -> int:
         raise CameraError("the camera's frames ended before the light was measured")
     if not sensor:
         raise CameraError("the camera does not say what it is: a calibration could not know it again")
-    _check_steady(pictures)
     light = measure(pictures)
+    _check_steady(pictures)
     height, width = pictures[0].shape[:2]
     red, green, blue = (round(gain, 4) for gain in light.white_balance)
     maps = tuple(
@@ -102,9 +102,10 @@ def calibrate_camera(config: Path, *, out: Path, frames: int) -> int:
     return 0
 
 
-def _adjusted(camera: Camera) -> Controls:
+def adjusted(camera: Camera) -> Controls:
     """Step exposure and colour gains until the field is bright and white; give what the sensor then took."""
     assert isinstance(camera, Adjustable)  # noqa: S101 (for the type only: a protocol of two)
+    _next(camera)  # what it lets itself be told, a live camera knows once it is open
     controls = _start(camera)
     for _ in range(_STEPS):
         camera.lock(controls)

@@ -282,7 +282,7 @@ def _check_config(options: argparse.Namespace) -> int:
 
 def _source(camera: CameraConfig) -> str:
     """Give a camera as an operator would call it."""
-    from edge.config import ReplayConfig, UsbConfig, VideoConfig  # noqa: PLC0415
+    from edge.config import PicameraConfig, ReplayConfig, UsbConfig, VideoConfig  # noqa: PLC0415
 
     match camera:
         case ReplayConfig():
@@ -291,6 +291,8 @@ def _source(camera: CameraConfig) -> str:
             return f"usb {camera.node}"
         case VideoConfig():
             return f"video {camera.path}"
+        case PicameraConfig():
+            return f"picamera2 {camera.camera}"
     return "simulated slide"
 
 

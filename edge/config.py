@@ -99,7 +99,16 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ki
             raise ValueError("own_rate and frames_per_second are two rates; give one")
 
 
-CameraConfig = ReplayConfig | SimulatedConfig | UsbConfig | VideoConfig
+class PicameraConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="picamera2"):
+    """A camera on the Pi's own connector, by picamera2 and libcamera."""
+
+    camera: Annotated[int, Meta(ge=0, le=31)] = 0  # its number, as `leukoscope cameras` lists it
+    width: Annotated[int, Meta(ge=160, le=16384)] = 1640  # of what is analysed, pixels
+    height: Annotated[int, Meta(ge=120, le=16384)] = 1232
+    calibration: str = ""  # as the simulated camera's
+
+
+CameraConfig = ReplayConfig | SimulatedConfig | UsbConfig | VideoConfig | PicameraConfig
 
 
 class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -88,7 +88,13 @@ def sensor_of(camera: Camera) -> str:
 
 
 def _opened(config: CameraConfig) -> Camera:
-    from edge.config import ReplayConfig, SimulatedConfig, UsbConfig, VideoConfig  # noqa: PLC0415
+    from edge.config import (  # noqa: PLC0415
+        PicameraConfig,
+        ReplayConfig,
+        SimulatedConfig,
+        UsbConfig,
+        VideoConfig,
+    )
 
     match config:
         case ReplayConfig():
@@ -108,3 +114,7 @@ def _opened(config: CameraConfig) -> Camera:
             from edge.cameras.video import VideoCamera  # noqa: PLC0415
 
             return VideoCamera(config)
+        case PicameraConfig():
+            from edge.cameras.picamera import PicameraCamera  # noqa: PLC0415
+
+            return PicameraCamera(config)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from edge.errors import UnreadableFrameError
+
+if TYPE_CHECKING:
+    from edge.cameras import FrameMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +45,59 @@ class Adjustable(Protocol):
         without. Raises CameraError.
         """
         ...
+
+
+NOT_HELD = "camera settings not held"
+"""Why there is no picture, as `UnreadableFrameError.reason` and health say it."""
+
+_GRACE = (
+    20  # frames: a sensor takes a few, a pipeline has some on their way, and the gain follows the exposure
+)
+_EXPOSURE_OFF = 0.03  # of it: sensors expose by whole lines
+_LINE_US = 40.0
+_GAIN_OFF = 0.03
+
+
+class Lock:
+    """Settings that every frame must have been taken with, after a few that could not yet be.
+
+    controls: those that the camera has; a None among them is not looked at.
+    """
+
+    def __init__(self, controls: Controls) -> None:
+        self.controls = controls
+        self._grace = _GRACE
+
+    def holds(self, taken: FrameMetadata) -> bool:
+        """Say whether a frame was taken with the settings; one of the first that was not is passed over.
+
+        Raises UnreadableFrameError for a later one.
+        """
+        wrong = self._wrong(taken)
+        if wrong is None:
+            self._grace = 0
+            return True
+        if self._grace > 0:
+            self._grace -= 1
+            return False
+        raise UnreadableFrameError(f"the camera does not hold its settings: {wrong}", NOT_HELD)
+
+    def _wrong(self, taken: FrameMetadata) -> str | None:
+        wanted = self.controls
+        for name, asked, got, off in (
+            ("exposure", wanted.exposure_us, taken.exposure_us, _LINE_US),
+            ("gain", wanted.analogue_gain, taken.analogue_gain, 0.0),
+            *(
+                (f"gain of {colour}", asked, got, 0.0)
+                for colour, asked, got in zip(
+                    ("red", "blue"),
+                    wanted.colour_gains or (None, None),
+                    taken.colour_gains or (None, None),
+                    strict=True,
+                )
+            ),
+        ):
+            share = _EXPOSURE_OFF if name == "exposure" else _GAIN_OFF
+            if asked is not None and (got is None or abs(got - asked) > max(share * asked, off)):
+                return f"{name} is {'not told' if got is None else f'{got:g}'} and not {asked:g}"
+        return None

@@ -1,0 +1,292 @@
+"""A camera on the Pi's own connector, by picamera2.
+
+It is configured once in the life of the process: configuring again allocates again, and has exhausted the
+Pi's contiguous memory. A camera that stalls is stopped and started, and no more.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from edge.cameras import FrameMetadata
+from edge.cameras.controls import Controls, Lock
+from edge.cameras.live import LiveCamera
+from edge.cameras.pixel_formats import Layout, to_rgb
+from edge.errors import CameraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.cameras.live import Patience
+    from edge.config import PicameraConfig
+
+    Pixels = NDArray[np.uint8]
+
+log = logging.getLogger(__name__)
+
+_PICTURE_S = 4.0  # shorter than a picture is waited for before the device counts as stalled
+_TAKING_S = 10.0
+_BUFFERS = 4
+_PREVIEW_WIDTH = 320
+_FRAME_US = 33_333, 50_000  # long enough for the longest exposure that a calibration sets
+
+
+class _Device:
+    """One camera of this process, opened and configured; `start` and `stop` may be called again and again.
+
+    sensor: what it calls itself. main, low: how the streams' buffers are laid out; low is None where the
+    pipeline has no smaller stream to give.
+    """
+
+    def __init__(self, config: PicameraConfig) -> None:
+        from picamera2 import Picamera2  # noqa: PLC0415 (only where it is chosen; it comes with libcamera)
+
+        self.size = config.width, config.height
+        found = Picamera2.global_camera_info()
+        if config.camera >= len(found):
+            raise CameraError(
+                f"picamera2 camera {config.camera}: is not there, {len(found)} found; look at the ribbon "
+                "cable, and at `leukoscope cameras`"
+            )
+        self.picam2: Any = Picamera2(config.camera)
+        try:
+            self.sensor = str(self.picam2.camera_properties.get("Model") or found[config.camera]["Model"])
+            self.has: dict[str, tuple[Any, Any, Any]] = dict(self.picam2.camera_controls)
+            self.main, self.low = self._configured()
+        except CameraError as error:
+            _refused[config.camera] = str(error)
+            self.picam2.close()
+            raise
+        except BaseException:
+            self.picam2.close()
+            raise
+
+    def _configured(self) -> tuple[Layout, Layout | None]:
+        low = _PREVIEW_WIDTH, max(2, round(_PREVIEW_WIDTH * self.size[1] / self.size[0] / 2) * 2)
+        granted = self._ask(low if self.size[0] > _PREVIEW_WIDTH else None)
+        smaller = granted.get("lores")
+        if smaller is not None and smaller["size"][0] > self.size[0] // 2:
+            # It would cost more than it saves. Not started yet: nothing of the first is kept.
+            granted, smaller = self._ask(None), None
+        space = granted.get("colour_space") or "SMPTE170M"
+        main = Layout.of(granted["main"], space)
+        if (main.width, main.height) != self.size:
+            raise CameraError(
+                f"{self.sensor}: gives {main.width}x{main.height} and not {self.size[0]}x{self.size[1]}; set "
+                "camera.width and camera.height to that, or to a size that `leukoscope cameras` lists"
+            )
+        return main, None if smaller is None else Layout.of(smaller, space)
+
+    def _ask(self, low: tuple[int, int] | None) -> dict[str, Any]:
+        """Configure; give what was granted, which may be something else."""
+        from libcamera import ColorSpace  # noqa: PLC0415 (as picamera2)
+
+        streams: dict[str, Any] = {"main": {"size": self.size, "format": "RGB888"}}
+        if low is not None:
+            streams["lores"] = {"size": low, "format": "YUV420"}
+        limits = self.has.get("FrameDurationLimits")
+        controls = {}
+        if limits is not None:
+            least, most = int(limits[0]), int(limits[1])
+            controls["FrameDurationLimits"] = tuple(min(max(us, least), most) for us in _FRAME_US)
+        wanted = self.picam2.create_video_configuration(
+            **streams,
+            # Full range: what a pipeline without RGB gives is not cut to 219 steps.
+            colour_space=ColorSpace.Sycc(),
+            buffer_count=_BUFFERS,
+            display=None,
+            encode=None,
+            controls=controls,
+        )
+        self.picam2.configure(wanted)
+        granted: dict[str, Any] = self.picam2.camera_configuration()
+        return granted
+
+
+_devices: dict[int, _Device] = {}
+_refused: dict[int, str] = {}  # why a camera cannot do what is asked of it: it is not configured again to see
+_taking = threading.Lock()
+
+
+@contextmanager
+def _taken() -> Iterator[None]:
+    """Hold the lock; a thread that hangs in the driver with it holds up nobody for long."""
+    if not _taking.acquire(timeout=_TAKING_S):
+        raise CameraError("picamera2: the driver does not answer")
+    try:
+        yield
+    finally:
+        _taking.release()
+
+
+def _device(config: PicameraConfig) -> _Device:
+    """Give the process's one device of this number. Raises CameraError."""
+    with _taken():
+        if reason := _refused.get(config.camera):
+            raise CameraError(reason)
+        device = _devices.get(config.camera)
+        if device is None:
+            device = _devices[config.camera] = _Device(config)
+            log.info(
+                "%s: %dx%d in %s, low-resolution stream: %s",
+                *(device.sensor, device.main.width, device.main.height, device.main.format),
+                "none" if device.low is None else f"{device.low.width}x{device.low.height}",
+            )
+        if device.size != (config.width, config.height):
+            raise CameraError(
+                f"{device.sensor}: is configured for {device.size[0]}x{device.size[1]} in this process, once "
+                "for all"
+            )
+        return device
+
+
+class _Settings:
+    """What the camera and the grabbers of its threads share."""
+
+    def __init__(self) -> None:
+        self.device: _Device | None = None
+        self.lock: Lock | None = None
+        self.preview: Pixels | None = None
+
+    def hold(self, controls: Controls) -> None:
+        self.lock = Lock(controls)
+        if self.device is not None:
+            self.apply(self.device)
+
+    def apply(self, device: _Device) -> None:
+        """Tell the device what is to be held, as far as it has it; without a lock it adjusts itself."""
+        if self.lock is None:
+            return
+        controls, has = self.lock.controls, device.has
+        wanted = {
+            "AeEnable": None if controls.exposure_us is None else False,
+            "ExposureTime": controls.exposure_us,
+            "AnalogueGain": controls.analogue_gain,
+            "AwbEnable": None if controls.colour_gains is None else False,
+            "ColourGains": controls.colour_gains,
+        }
+        device.picam2.set_controls({k: v for k, v in wanted.items() if v is not None and k in has})
+
+
+class PicameraGrabber:
+    """Gives the pictures of one camera, each with the metadata of the very same request.
+
+    sensor: what the camera calls itself, once it is open.
+    """
+
+    def __init__(self, config: PicameraConfig, settings: _Settings) -> None:
+        self._config = config
+        self._settings = settings
+        self._open: _Device | None = None
+        self.sensor = ""
+
+    def open(self) -> None:
+        """Start the camera; configure it where this is the first time. Raises CameraError."""
+        device = _device(self._config)
+        self.sensor = device.sensor
+        self._settings.device = device
+        self._settings.apply(device)
+        device.picam2.start()
+        self._open = device
+
+    def grab(self) -> tuple[Pixels, FrameMetadata | None]:
+        """Wait for the next picture that was taken with the settings which are to be held.
+
+        Raises UnreadableFrameError for one that was not, CameraError where none comes.
+        """
+        device = self._open
+        if device is None:
+            raise CameraError("picamera2: is not open")
+        while True:
+            buffer, low, metadata = self._request(device)
+            lock = self._settings.lock
+            if lock is None or lock.holds(metadata):
+                break
+        if device.low is not None and low is not None:
+            self._settings.preview = to_rgb(low, device.low)
+        return to_rgb(buffer, device.main), metadata
+
+    def close(self) -> None:
+        """Stop the camera, and keep it configured."""
+        device, self._open = self._open, None
+        if device is not None:
+            device.picam2.stop()
+
+    def _request(self, device: _Device) -> tuple[Pixels, Pixels | None, FrameMetadata]:
+        picam2 = device.picam2
+        job = picam2.capture_request(wait=False)
+        try:
+            request = picam2.wait(job, _PICTURE_S)
+        except TimeoutError:
+            picam2.cancel_all_and_flush()
+            raise CameraError(f"{device.sensor}: has given no picture for {_PICTURE_S:g} s") from None
+        try:
+            # Copies: the buffers go back to the camera.
+            main = request.make_buffer("main")
+            low = None if device.low is None else request.make_buffer("lores")
+            return main, low, metadata_of(request.get_metadata())
+        finally:
+            request.release()
+
+
+def metadata_of(plain: dict[str, Any]) -> FrameMetadata:
+    """Read libcamera's metadata of a request."""
+    exposure, gain, gains = (plain.get(name) for name in ("ExposureTime", "AnalogueGain", "ColourGains"))
+    return FrameMetadata(
+        exposure_us=None if exposure is None else round(exposure),
+        analogue_gain=None if gain is None else float(gain),
+        colour_gains=None if gains is None else (float(gains[0]), float(gains[1])),
+        sensor_timestamp_ns=plain.get("SensorTimestamp"),
+    )
+
+
+class PicameraCamera(LiveCamera):
+    """The camera that the configuration names; `edge.cameras.controls.Adjustable`.
+
+    Raises CameraError at once where picamera2 is not installed.
+    """
+
+    def __init__(self, config: PicameraConfig, patience: Patience | None = None) -> None:
+        if importlib.util.find_spec("picamera2") is None:
+            raise CameraError(
+                "picamera2 is not installed: apt install python3-picamera2, and use a virtual environment "
+                "that sees the system's packages, for it must match the system's libcamera"
+            )
+        settings = self._settings = _Settings()
+        super().__init__(f"picamera2 {config.camera}", lambda: PicameraGrabber(config, settings), patience)
+
+    @property
+    def exposure_range_us(self) -> tuple[int, int] | None:
+        """The shortest and the longest exposure; None where it cannot be set, or is not open yet."""
+        limits = self._limits("ExposureTime")
+        if limits is None:
+            return None
+        longest = int(limits[1]) or _FRAME_US[1]  # some say 0 for: as long as you like
+        return max(1, int(limits[0])), longest
+
+    @property
+    def has_colour_gains(self) -> bool:
+        """Whether red and blue can be amplified in the camera; False before it is open."""
+        return self._limits("ColourGains") is not None
+
+    def lock(self, controls: Controls) -> None:
+        """Hold these from now on, also over a stop: no frame that was taken otherwise is given any more."""
+        self._settings.hold(controls)
+
+    def preview(self) -> Pixels | None:
+        """Give the newest picture of the low-resolution stream, uint8 RGB: for focus, and to look at.
+
+        None where the camera has no such stream, or before its first picture.
+        """
+        return self._settings.preview
+
+    def _limits(self, name: str) -> tuple[Any, Any, Any] | None:
+        device = self._settings.device
+        return None if device is None else device.has.get(name)
