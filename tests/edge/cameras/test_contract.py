@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from devices import Device, ScriptedDevice, StreamDevice
 from stream_server import HEIGHT, WIDTH, number_of
+from virtual_camera import VirtualDevice
 
 from edge.cameras import Camera, Frame, open_camera
 from edge.cameras.live import AWAY, CORRUPT, SHORT, STALLED
@@ -70,13 +71,14 @@ def configured(kind: str, folder: Path) -> Callable[[float], CameraConfig]:
     return lambda rate: ReplayConfig(paths=(str(folder),), frames_per_second=rate)
 
 
-@pytest.fixture(params=["replay", "simulated", "hand", "video", *LIVE])
+@pytest.fixture(params=["replay", "simulated", "hand", "video", *LIVE, "picamera2"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
-    if request.param not in LIVE:
+    kinds = {**LIVE, "picamera2": VirtualDevice}
+    if request.param not in kinds:
         config = configured(request.param, tmp_path)
         yield Source(lambda rate: open_camera(config(rate)), ends=True)
         return
-    device = LIVE[request.param]()
+    device = kinds[request.param]()
     device.plug()
     opened: list[Camera] = []
 

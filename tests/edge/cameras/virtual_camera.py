@@ -1,6 +1,7 @@
 """picamera2 on libcamera's virtual camera: why it cannot be had here, and what it needs beyond a Pi's.
 
-The pipeline is set up by a `virtual.yaml` in libcamera's folder, with pictures at the path named there. As a
+The pipeline is set up by a `virtual.yaml` in libcamera's folder, with pictures of a smear, more red than
+blue, at the path named there. As a
 program, `virtual_camera.py ARGUMENT...` is `leukoscope ARGUMENT...` with a picamera2 that takes that camera.
 """
 
@@ -10,10 +11,16 @@ import importlib.util
 import subprocess
 import sys
 import types
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.cameras import Camera
 
 SIZE = 640, 480  # one that the virtual camera's set-up must offer
 
 
+@cache
 def missing() -> str | None:
     """Say why there is no virtual camera for picamera2, or None where there is one."""
     for module in ("libcamera", "picamera2"):
@@ -34,6 +41,7 @@ class _Anything(types.ModuleType):
         return self
 
 
+@cache
 def prepare() -> None:
     """Let picamera2 be imported without a display, and take a camera without a raw stream or dma-bufs."""
     for name in ("kms", "pykms"):
@@ -50,6 +58,31 @@ def prepare() -> None:
 
     Picamera2.configure_ = configured
     Picamera2._get_raw_modes = lambda _self: [{"format": "NV12", "size": SIZE}]  # noqa: SLF001
+
+
+def required() -> None:
+    """Skip the test where there is no virtual camera; else let picamera2 take it."""
+    import pytest
+
+    if reason := missing():
+        pytest.skip(f"picamera2 on a virtual camera: {reason}")
+    prepare()
+
+
+class VirtualDevice:
+    """The virtual camera, for the tests that every camera passes."""
+
+    def plug(self) -> None:
+        required()
+
+    def camera(self) -> Camera:
+        from edge.cameras import open_camera
+        from edge.config import PicameraConfig
+
+        return open_camera(PicameraConfig(width=SIZE[0], height=SIZE[1]))
+
+    def close(self) -> None:
+        pass
 
 
 if __name__ == "__main__":
