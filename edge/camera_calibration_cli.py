@@ -39,9 +39,10 @@ _STEPS = 24
 _POWER = 1.4
 _FIRST_US = 8_000
 _LEAST_GAIN, _MOST_GAIN = 0.5, 8.0
-_ON_THEIR_WAY = 6  # frames still taken with the former settings, where no metadata says which
+_ON_THEIR_WAY = 6  # frames still taken with the former settings
 _MAX_WAITED = 40
-_HELD = 0.05  # a sensor exposes by whole lines
+_HELD = 0.05  # a sensor exposes by whole lines,
+_LINE_US = 40.0  # of at most so long
 _PATIENCE_S = 30.0
 _MAX_FLICKER = 0.03  # of the brightness, between the frames that are measured
 
@@ -106,20 +107,21 @@ def adjusted(camera: Camera) -> Controls:
     """Step exposure and colour gains until the field is bright and white; give what the sensor then took."""
     assert isinstance(camera, Adjustable)  # noqa: S101 (for the type only: a protocol of two)
     _next(camera)  # what it lets itself be told, a live camera knows once it is open
-    controls = _start(camera)
+    exposure = _Exposure.of(camera.exposure_range_us)
+    after = _start(camera, exposure)
     for _ in range(_STEPS):
+        controls = after
         camera.lock(controls)
         frame = _taken_with(camera, controls)
-        after = _step(controls, frame.pixels, camera.exposure_range_us)
+        after = _step(controls, frame.pixels, exposure)
         if after == controls:
             break
-        controls = after
     taken = frame.metadata
     if taken is not None:
         # What the sensor made of it: this is what every later frame is held against.
-        exposure = controls.exposure_us and round(taken.exposure_us or controls.exposure_us)
+        exposed = controls.exposure_us and round(taken.exposure_us or controls.exposure_us)
         gain = controls.analogue_gain and round(taken.analogue_gain or controls.analogue_gain, 3)
-        controls = Controls(exposure, gain, controls.colour_gains)
+        controls = Controls(exposed, gain, controls.colour_gains)
     red, green, blue = levels(frame.pixels)
     if controls.exposure_us is not None:
         print(  # noqa: T201
@@ -133,33 +135,66 @@ def adjusted(camera: Camera) -> Controls:
     return controls
 
 
-def _start(camera: Adjustable) -> Controls:
-    limits = camera.exposure_range_us
-    exposure = None if limits is None else _within(_FIRST_US, limits[0], min(limits[1], MAX_EXPOSURE_US))
+class _Exposure:
+    """Comes nearer to an exposure from both sides.
+
+    least, most: microseconds that may be asked for; too_short, too_long: what is known of the light so far.
+    """
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least, self.most = least, most
+        self.forget()
+
+    @classmethod
+    def of(cls, limits: tuple[int, int] | None) -> _Exposure | None:
+        """Give it for a camera's limits; None where it has no control of its exposure."""
+        return None if limits is None else cls(limits[0], max(limits[0], min(limits[1], MAX_EXPOSURE_US)))
+
+    def forget(self) -> None:
+        """Start anew: other gains make another light."""
+        self.too_short, self.too_long = 0.0, float("inf")
+
+    def after(self, exposure: int, pixels: NDArray[np.uint8]) -> int:
+        """Give the exposure to try after this one; the same where it is near enough, or at a limit."""
+        brightest = max(*levels(pixels), 1.0)
+        if clipped(pixels):
+            factor = 1 / 3
+        elif abs(brightest - TARGET) > _NEAR:
+            factor = _within((TARGET / brightest) ** _POWER, 1 / 8, 8)
+        else:
+            return exposure
+        if factor > 1:
+            self.too_short = max(self.too_short, exposure)
+        else:
+            self.too_long = min(self.too_long, exposure)
+        proposed = exposure * factor
+        if not self.too_short < proposed < self.too_long:
+            proposed = (self.too_short * self.too_long) ** 0.5
+        return round(_within(proposed, self.least, self.most))
+
+
+def _start(camera: Adjustable, exposure: _Exposure | None) -> Controls:
+    first = None if exposure is None else round(_within(_FIRST_US, exposure.least, exposure.most))
     return Controls(
-        exposure_us=None if exposure is None else round(exposure),
-        analogue_gain=None if exposure is None else 1.0,
+        exposure_us=first,
+        analogue_gain=None if first is None else 1.0,
         colour_gains=(1.5, 1.5) if camera.has_colour_gains else None,
     )
 
 
-def _step(controls: Controls, pixels: NDArray[np.uint8], limits: tuple[int, int] | None) -> Controls:
+def _step(controls: Controls, pixels: NDArray[np.uint8], exposure: _Exposure | None) -> Controls:
     """Give the settings that come nearer; the same where these are near enough, or nothing can be done."""
     red, green, blue = (max(level, 1.0) for level in levels(pixels))
-    gains, exposure = controls.colour_gains, controls.exposure_us
+    gains, exposed = controls.colour_gains, controls.exposure_us
     if gains is not None and max(abs(red / green - 1), abs(blue / green - 1)) > _EVEN:
         steps = ((green / red) ** _POWER, (green / blue) ** _POWER)
         changed = [_within(g * s, _LEAST_GAIN, _MOST_GAIN) for g, s in zip(gains, steps, strict=True)]
         gains = round(changed[0], 3), round(changed[1], 3)
-    brightest = max(red, green, blue)
-    if exposure is not None and limits is not None:
-        longest = max(limits[0], min(limits[1], MAX_EXPOSURE_US))
-        if clipped(pixels):
-            exposure = round(_within(exposure / 3, limits[0], longest))
-        elif abs(brightest - TARGET) > _NEAR:
-            factor = _within((TARGET / brightest) ** _POWER, 1 / 8, 8)
-            exposure = round(_within(exposure * factor, limits[0], longest))
-    return Controls(exposure, controls.analogue_gain, gains)
+    if exposure is not None and exposed is not None:
+        if gains != controls.colour_gains:
+            exposure.forget()
+        exposed = exposure.after(exposed, pixels)
+    return Controls(exposed, controls.analogue_gain, gains)
 
 
 def _taken_with(camera: Camera, controls: Controls) -> Frame:
@@ -167,10 +202,10 @@ def _taken_with(camera: Camera, controls: Controls) -> Frame:
     for count in range(_MAX_WAITED):
         frame = _next(camera)
         taken = None if frame.metadata is None else frame.metadata.exposure_us
-        if taken is None or controls.exposure_us is None:
-            if count >= _ON_THEIR_WAY:
-                return frame
-        elif abs(taken - controls.exposure_us) <= max(_HELD * controls.exposure_us, 30) and count > 1:
+        if count < _ON_THEIR_WAY:
+            continue  # also where the metadata would do: a small step is within what a sensor rounds
+        wanted = controls.exposure_us
+        if taken is None or wanted is None or abs(taken - wanted) <= max(_HELD * wanted, _LINE_US):
             return frame
     raise CameraError(
         f"the camera does not hold its exposure: {controls.exposure_us} us were asked for, "
