@@ -1,7 +1,7 @@
 """picamera2 on libcamera's virtual camera: why it cannot be had here, and what it needs beyond a Pi's.
 
 The pipeline is set up by a `virtual.yaml` in libcamera's folder, with pictures of a smear, more red than
-blue, at the path named there. As a
+blue, at the path named there: at least six, for with as many as buffers it gives none. As a
 program, `virtual_camera.py ARGUMENT...` is `leukoscope ARGUMENT...` with a picamera2 that takes that camera.
 """
 
