@@ -121,15 +121,11 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--json", action="store_true", help="what came of it as one JSON object")
     calibrate.set_defaults(run=_calibrate)
 
-    camera = commands.add_parser(
-        "calibrate-camera", help="measure a camera's light in an empty field: exposure, white, evenness"
+    _add_calibrate_camera(
+        commands.add_parser(
+            "calibrate-camera", help="measure a camera's light in an empty field: exposure, white, evenness"
+        )
     )
-    camera.add_argument("--config", type=Path, required=True, help="the configuration with the camera")
-    camera.add_argument("--out", type=Path, required=True, metavar="FILE", help="write the calibration there")
-    camera.add_argument(
-        "--frames", type=int, default=16, metavar="N", help="how many to measure (default: 16)"
-    )
-    camera.set_defaults(run=_calibrate_camera)
 
     check = commands.add_parser("check-config", help="say whether a configuration is right, and if not, why")
     check.add_argument("config", type=Path, nargs="?")
@@ -165,6 +161,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     results.set_defaults(run=_results)
     return parser
+
+
+def _add_calibrate_camera(camera: argparse.ArgumentParser) -> None:
+    camera.add_argument("--config", type=Path, required=True, help="the configuration with the camera")
+    camera.add_argument("--out", type=Path, required=True, metavar="FILE", help="write the calibration there")
+    camera.add_argument(
+        "--frames", type=int, default=16, metavar="N", help="how many to measure (default: 16)"
+    )
+    camera.set_defaults(run=_calibrate_camera)
 
 
 def _add_specimen(specimen: argparse.ArgumentParser) -> None:
