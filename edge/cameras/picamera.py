@@ -19,7 +19,7 @@ from edge.cameras.pixel_formats import Layout, to_rgb
 from edge.errors import CameraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -60,6 +60,7 @@ class _Device:
             self.sensor = str(self.picam2.camera_properties.get("Model") or found[config.camera]["Model"])
             self.has: dict[str, tuple[Any, Any, Any]] = dict(self.picam2.camera_controls)
             self.main, self.low = self._configured()
+            self.has = dict(self.picam2.camera_controls)  # how long an exposure may be hangs on the rate
         except CameraError as error:
             _refused[config.camera] = str(error)
             self.picam2.close()
@@ -152,27 +153,50 @@ class _Settings:
 
     def __init__(self) -> None:
         self.device: _Device | None = None
+        self.asked: Controls | None = None
         self.lock: Lock | None = None
         self.preview: Pixels | None = None
 
     def hold(self, controls: Controls) -> None:
-        self.lock = Lock(controls)
+        self.asked = controls
         if self.device is not None:
             self.apply(self.device)
 
     def apply(self, device: _Device) -> None:
-        """Tell the device what is to be held, as far as it has it; without a lock it adjusts itself."""
-        if self.lock is None:
+        """Tell the device what is to be held; until somebody says it, it adjusts itself."""
+        if self.asked is None:
             return
-        controls, has = self.lock.controls, device.has
+        held = holdable(self.asked, device.has)
         wanted = {
-            "AeEnable": None if controls.exposure_us is None else False,
-            "ExposureTime": controls.exposure_us,
-            "AnalogueGain": controls.analogue_gain,
-            "AwbEnable": None if controls.colour_gains is None else False,
-            "ColourGains": controls.colour_gains,
+            "AeEnable": None if held.exposure_us is None else False,
+            "ExposureTime": held.exposure_us,
+            "AnalogueGain": held.analogue_gain,
+            "AwbEnable": None if held.colour_gains is None else False,
+            "ColourGains": held.colour_gains,
         }
-        device.picam2.set_controls({k: v for k, v in wanted.items() if v is not None and k in has})
+        device.picam2.set_controls({k: v for k, v in wanted.items() if v is not None and k in device.has})
+        self.lock = Lock(held)
+
+
+def holdable(controls: Controls, has: Mapping[str, tuple[Any, Any, Any]]) -> Controls:
+    """Give what of these settings a camera can hold: not what it lacks, and each within its limits.
+
+    has: libcamera's controls, each with its least, most and usual value.
+    """
+
+    def within(name: str, value: float | None) -> float | None:
+        if value is None or name not in has:
+            return None
+        least, most = float(has[name][0]), float(has[name][1])
+        # Some say a most of 0 for: as much as you like. Many a sensor's least gain is above 1.
+        return max(least, min(value, most) if most else value)
+
+    exposure = within("ExposureTime", controls.exposure_us)
+    return Controls(
+        None if exposure is None else round(exposure),
+        within("AnalogueGain", controls.analogue_gain),
+        controls.colour_gains if "ColourGains" in has else None,
+    )
 
 
 class PicameraGrabber:

@@ -19,7 +19,8 @@ from mqtt_partners import PATIENCE_S, wait_for
 from test_contract import descriptors, following, frames_of
 
 from edge.cameras import open_camera, sensor_of
-from edge.cameras.picamera import metadata_of
+from edge.cameras.controls import Controls
+from edge.cameras.picamera import holdable, metadata_of
 from edge.config import PicameraConfig
 from edge.errors import CameraError
 
@@ -51,6 +52,15 @@ def test_the_metadata_of_a_request_is_read_as_far_as_it_goes() -> None:
     assert (taken.exposure_us, taken.analogue_gain, taken.sensor_timestamp_ns) == (7999, 1.5, 12)
     assert taken.colour_gains == (2.0, 1.25)
     assert metadata_of({}).exposure_us is None
+
+
+def test_settings_are_asked_for_as_far_as_the_camera_has_them_and_within_its_limits() -> None:
+    wanted = Controls(20, 1.0, (2.0, 1.5))
+    assert holdable(wanted, {}) == Controls()
+    has = {"ExposureTime": (26, 0, None), "AnalogueGain": (1.12, 16.0, None)}
+    assert holdable(wanted, has) == Controls(26, 1.12, None)
+    has = {"ExposureTime": (1, 66_666, None), "ColourGains": (0.0, 32.0, None)}
+    assert holdable(Controls(70_000, None, (2.0, 1.5)), has) == Controls(66_666, None, (2.0, 1.5))
 
 
 def test_pictures_come_in_the_size_that_was_asked_for_and_are_of_their_own_moment(camera) -> None:
