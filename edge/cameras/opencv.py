@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import cv2
 
@@ -12,5 +13,7 @@ _QUIET = "-8"  # of FFmpeg's log levels
 
 def quieten() -> None:
     """Leave it to our errors to say, once, what is wrong. Before the first device or file is opened."""
-    cv2.setLogLevel(_ERRORS_ONLY)
+    # Later releases of OpenCV have it there, and no longer where 4.11 had it.
+    logging: Any = getattr(cv2.utils, "logging", cv2)
+    logging.setLogLevel(_ERRORS_ONLY)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)
