@@ -1,0 +1,66 @@
+"""A live camera behind a calibration: it may come late, and another may be there in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from devices import StreamDevice
+from stream_server import HEIGHT, WIDTH
+from test_contract import complaint, following
+
+from edge.camera_calibration import COLUMNS, ROWS, CameraCalibration, write_calibration
+from edge.cameras.calibrated import CalibratedCamera
+from edge.cameras.live import AWAY
+from edge.errors import CameraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def device() -> Iterator[StreamDevice]:
+    made = StreamDevice()
+    yield made
+    made.close()
+
+
+def made_with(sensor: str, path: Path) -> Path:
+    """Write the calibration of a camera whose left half is half as bright in green."""
+    even = ((1.0,) * COLUMNS,) * ROWS
+    left = ((2.0,) * (COLUMNS // 2) + (1.0,) * (COLUMNS - COLUMNS // 2),) * ROWS
+    calibration = CameraCalibration(
+        sensor=sensor,
+        width=WIDTH,
+        height=HEIGHT,
+        made_at="2026-05-01T08:00:00Z",
+        white_balance=(1.0, 1.0, 1.0),
+        flat_field=(even, left, even),
+    )
+    write_calibration(path, calibration.named())
+    return path
+
+
+def test_one_that_comes_late_is_waited_for_and_then_corrected(device: StreamDevice, tmp_path: Path) -> None:
+    camera = CalibratedCamera(device.camera(), made_with(device.config.node, tmp_path / "camera.json"))
+    assert complaint(camera, AWAY)
+    device.plug()
+    frame = following(camera)
+    assert frame.calibration is not None
+    assert frame.pixels.shape == (HEIGHT, WIDTH, 3)
+    assert frame.pixels.dtype == np.uint8
+    camera.close()
+    assert camera.read() is None
+
+
+def test_one_that_turns_out_to_be_another_is_refused_at_its_first_picture(
+    device: StreamDevice, tmp_path: Path
+) -> None:
+    camera = CalibratedCamera(device.camera(), made_with("Other Microscope", tmp_path / "camera.json"))
+    assert complaint(camera, AWAY)
+    device.plug()
+    with pytest.raises(CameraError, match="made with the camera 'Other Microscope', and this is 'http://"):
+        following(camera)
+    camera.close()
