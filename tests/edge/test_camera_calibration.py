@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import time
 from collections import deque
 from datetime import UTC, datetime
@@ -187,7 +186,10 @@ def test_results_carry_the_calibrations_id(calibration: Path, tmp_path: Path) ->
 
 
 def test_a_correction_costs_little_beside_finding_the_cells() -> None:
-    pixels = first(cells=5).pixels
+    camera = open_camera(SimulatedConfig(cells=20))
+    pixels = next(
+        frame.pixels for frame in iter(camera.read, None) if len(find_cells(frame.pixels).cells) > 1
+    )
     correction = Correction(640, 480, (1.0, 1.1, 1.3), np.ones((3, 13, 17), np.float32))
     seconds: dict[str, list[float]] = {"correct": [], "find": []}
     for _ in range(15):  # in turns, so that what else the machine does meets both
@@ -195,7 +197,7 @@ def test_a_correction_costs_little_beside_finding_the_cells() -> None:
             began = time.perf_counter()
             work(pixels)
             seconds[name].append(time.perf_counter() - began)
-    ratio = statistics.median(seconds["correct"]) / statistics.median(seconds["find"])
+    ratio = min(seconds["correct"]) / min(seconds["find"])
     print(f"correcting takes {ratio:.3f} of the time of finding the cells")  # noqa: T201
     assert ratio < 0.2
 
