@@ -27,6 +27,7 @@ _ONE_SIGMA = 0.683  # share of a bell's upper half within one standard deviation
 _NOISE = 0.04  # of the glass's own level: a clipped or smoothed camera shows less spread than there is
 _LOG = np.log(np.arange(256) + 1.0)
 _CROP_UM = 21.0  # side of a crop, micrometres: the largest monocytes are 20 across
+_BLACK = np.array([[0, 0, 0], [23, 23, 23]], np.uint8)  # RGB, from and to: what is no picture
 _WORK_SIDE = 320  # a nucleus is still 20 to 60 pixels across, and a field costs a few milliseconds
 
 
@@ -39,19 +40,25 @@ def find(pixels: Pixels, micrometres_per_pixel: float | None = None) -> FieldMas
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     outside = _outside(small)
-    white, tissue = _background(small, outside)
-    ratio = log_ratio(small, outside)
-    nuclei = find_nuclei(ratio, absorbed(small, white), outside)
+    red, green, blue = (np.asarray(channel, np.uint8) for channel in cv2.split(small))
+    white, tissue = _background((red, green, blue), outside)
+    ratio = log_ratio(green, blue, outside)
+    nuclei = find_nuclei(ratio, absorbed(green, blue, white), outside)
     bare_level = float(_LOG[int(white[2])] - _LOG[int(white[1])])
     around = Surroundings(ratio, tissue, bare_level)
     rims = find_rims(tissue, nuclei, outside)
-    labels, found = separate(nuclei, around, outside, _red_cell_area(rims, scale, micrometres_per_pixel))
-    if not found:
+    labels, windows = separate(nuclei, around, outside, _red_cell_area(rims, scale, micrometres_per_pixel))
+    if not windows:
         return FieldMasks((), labels, outside, (height, width), "adaptive")
-    known = _scale(rims, float((labels == 2).sum()), scale, micrometres_per_pixel)
-    stain = measure_stain(small, white, (labels > 0) & (labels % 2 == 0), _red_cells(labels, tissue, outside))
+    largest = float(np.count_nonzero(labels[windows[0]] == 2))
+    known = _scale(rims, largest, scale, micrometres_per_pixel)
+    in_nuclei = (labels & 1 == 0) & (labels > 0)
+    stain = measure_stain(small, white, in_nuclei, _red_cells(labels, tissue, outside))
     side = round(_CROP_UM / known.micrometres_per_pixel)
-    cells = tuple(measure(labels, k, 1 / scale, outside, (height, width), side) for k in range(found))
+    cells = tuple(
+        measure(labels, rank, window, 1 / scale, outside, (height, width), side)
+        for rank, window in enumerate(windows)
+    )
     return FieldMasks(cells, labels, outside, (height, width), "adaptive", stain, known)
 
 
@@ -75,16 +82,16 @@ def _scale(rims: Rims, nucleus_area: float, work_scale: float, micrometres_per_p
 def _red_cells(
     labels: NDArray[np.int32], tissue: NDArray[np.bool_], outside: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_]:
-    near = cv2.dilate((labels > 0).astype(np.uint8), np.ones((9, 9), np.uint8))
+    near = cv2.dilate((labels > 0).view(np.uint8), np.ones((9, 9), np.uint8))
     red_cells = np.asarray(tissue & (near == 0))
     return red_cells if outside is None else red_cells & ~outside
 
 
 def _outside(small: Pixels) -> NDArray[np.bool_] | None:
     """Give the black wedges that a rotated picture carries: large, black, at the edge."""
-    black = cv2.inRange(small, np.array((0, 0, 0), np.uint8), np.array((23, 23, 23), np.uint8))
-    if not cv2.countNonZero(black):
+    if not any(_black(side).any() for side in (small[:1], small[-1:], small[:, :1], small[:, -1:])):
         return None
+    black = _black(small)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(black)
     height, width = black.shape
     wedge = np.zeros(count, bool)
@@ -99,11 +106,15 @@ def _outside(small: Pixels) -> NDArray[np.bool_] | None:
     return np.asarray(grown > 0)
 
 
+def _black(pixels: Pixels) -> Pixels:
+    return np.asarray(cv2.inRange(pixels, _BLACK[0], _BLACK[1]), np.uint8)
+
+
 def _background(
-    small: Pixels, outside: NDArray[np.bool_] | None
+    channels: tuple[Pixels, Pixels, Pixels], outside: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Give the white point (the median of what no cell covers) and what cells cover."""
-    green = np.asarray(cv2.GaussianBlur(np.ascontiguousarray(small[:, :, 1]), (3, 3), 0), np.uint8)
+    green = np.asarray(cv2.GaussianBlur(channels[1], (3, 3), 0), np.uint8)
     inside = None if outside is None else np.asarray(~outside, np.uint8)
     threshold = _glass(histogram(green, inside))
     tissue = np.asarray(green <= threshold)
@@ -111,7 +122,7 @@ def _background(
     if not bare.any():
         bare = np.ones_like(tissue)
     mask = bare.view(np.uint8)
-    white = [quantile(histogram(np.asarray(channel, np.uint8), mask), 0.5) for channel in cv2.split(small)]
+    white = [quantile(histogram(channel, mask), 0.5) for channel in channels]
     return np.array(white, np.float32), tissue
 
 

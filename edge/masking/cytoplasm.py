@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.masking.pieces import of_box
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edge.masking.field import BoxTuple
+    from edge.masking.pieces import Window
 
 _REACH = 0.8  # of the nucleus's radius, beyond its hull
 _REACH_ALONE = 1.5  # of the same, for a cell that lies free
@@ -35,29 +40,32 @@ class Surroundings:
 
 def grow_cell(
     labels: NDArray[np.int32],
-    owner: NDArray[np.int32],
+    owner: NDArray[np.uint16],
     rank: int,
+    nucleus_at: Window,
     around: Surroundings,
-) -> None:
+) -> Window:
     """Write cell `rank` into `labels`, those of `FieldMasks`: its nucleus and its cytoplasm.
 
-    owner: int32 (h, w), rank + 1 in the nucleus. A cell that lies free is all tissue there. Where that has
-    bays, red cells were taken along, and only what is bluer than these is kept.
+    owner: uint16 (h, w), rank + 1 in the nucleus. nucleus_at: rows and columns that hold it. Gives those that
+    hold the cell. A cell that lies free is all tissue there. Where that has bays, red cells were taken along,
+    and only what is bluer than these is kept.
     """
-    mine = owner == rank + 1
-    ys, xs = np.nonzero(mine)
-    radius = float(np.sqrt(len(xs) / np.pi))
+    mine = (owner[nucleus_at] == rank + 1).view(np.uint8)
+    left, top, wide, high = cv2.boundingRect(mine)
+    left, top = left + nucleus_at[1].start, top + nucleus_at[0].start
+    radius = float(np.sqrt(cv2.countNonZero(mine) / np.pi))
     reach = int(np.ceil(_REACH_ALONE * radius)) + 2
     height, width = labels.shape
-    y0, y1 = max(0, int(ys.min()) - reach), min(height, int(ys.max()) + reach + 1)
-    x0, x1 = max(0, int(xs.min()) - reach), min(width, int(xs.max()) + reach + 1)
+    y0, y1 = max(0, top - reach), min(height, top + high + reach)
+    x0, x1 = max(0, left - reach), min(width, left + wide + reach)
     window = np.s_[y0:y1, x0:x1]
-    nucleus = mine[window].astype(np.uint8)
-    points = np.stack([xs - x0, ys - y0], axis=1).astype(np.int32)
+    others = owner[window]
+    nucleus = (others == rank + 1).view(np.uint8)
+    points = _rims(nucleus, (left - x0, top - y0, wide, high))
     hull = np.zeros_like(nucleus)
     cv2.fillConvexPoly(hull, cv2.convexHull(points), (1,))
     distance = cv2.distanceTransform(1 - hull, cv2.DIST_L2, 3)
-    view, others = labels[window], owner[window]
     foreign = (others > 0) & (nucleus == 0)
     allowed = around.tissue[window]
     if foreign.any():
@@ -72,9 +80,25 @@ def grow_cell(
         keep = _piece(
             sure | (allowed & bluish & (distance <= _REACH * radius)), hull, start, _SMOOTH * radius
         )
-    free = (others == 0) & ((view == 0) | (view % 2 == 1) & (distance < 1))
+    view = labels[window]
+    free = (others == 0) & ((view == 0) | (view & 1 > 0) & (distance < 1))
     view[keep & free] = 2 * rank + 1
     view[nucleus > 0] = 2 * rank + 2
+    return window
+
+
+def _rims(mask: NDArray[np.uint8], box: BoxTuple) -> NDArray[np.int32]:
+    """Give the first and the last pixel of each row in a mask's box, int32 (n, 2), x and y: all of its hull.
+
+    The very first is the mask's uppermost, and of these the leftmost.
+    """
+    x, y, _, _ = box
+    inner = mask[of_box(box)]
+    rows = np.flatnonzero(inner.any(axis=1))
+    inner = inner[rows]
+    first, last = inner.argmax(axis=1), inner.shape[1] - 1 - inner[:, ::-1].argmax(axis=1)
+    ends = np.stack([np.concatenate([first, last]) + x, np.concatenate([rows, rows]) + y], axis=1)
+    return np.asarray(ends, np.int32)
 
 
 def _piece(

@@ -7,16 +7,18 @@ How wide the cells are at a place is the distance to the glass there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
+from edge.masking.pieces import SHORTEST_STEP, of_box, pieces_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.masking.field import Pixels
+    from edge.masking.field import BoxTuple, Pixels
+    from edge.masking.pieces import Window
 
 _LEAST_PART = 12  # pixels
 _REACH = 0.9  # of the square root of the larger part's area: lobes of one nucleus lie no further apart
@@ -30,33 +32,49 @@ _WHOLE_NUCLEUS = 0.75  # of a red cell's area: the smallest lymphocyte's nucleus
 _LARGEST_NUCLEUS = 3.0  # red cells' areas: more is the nuclei of two cells
 _SOLID = 0.9  # of its convex hull: rounder parts are not two nuclei that touch
 _CORE = 0.6  # of a nucleus's greatest depth: what is deeper are its cores
+_MARGIN = 40  # pixels: glass is seldom further from a nucleus
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One part of the nucleus mask. outline: float32 (n, 2), x and y. width: of the cell there, pixels."""
+class _Part(NamedTuple):
+    """One part of the nucleus mask.
+
+    outline: float32 (n, 2), x and y; low, high: its least and greatest. width: of the cell there, pixels.
+    """
 
     label: int
     area: float
     outline: NDArray[np.float32]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
     width: float
 
 
-def find_groups(
-    nuclei: Pixels, tissue: NDArray[np.bool_], red_cell: float | None
-) -> tuple[NDArray[np.int32], list[list[int]], NDArray[np.int32]]:
-    """Give the parts of all nuclei, int32 (h, w), 0 elsewhere; which are one nucleus; and each part's area.
+class Groups(NamedTuple):
+    """The parts of all nuclei, and which are one nucleus.
+
+    window: rows and columns that hold them all. labels: uint16, of its shape, 0 where there is no nucleus.
+    boxes: [x, y, width, height] in the window, and areas, pixels: of each label; a part that was cut keeps
+    the box of before. nuclei: labels of each nucleus, the one with the largest part first.
+    """
+
+    window: Window
+    labels: NDArray[np.uint16]
+    boxes: list[BoxTuple]
+    areas: list[int]
+    nuclei: list[list[int]]
+
+
+def find_groups(nuclei: Pixels, tissue: NDArray[np.bool_], red_cell: float | None) -> Groups:
+    """Find the parts of all nuclei, and join those that are one.
 
     nuclei: uint8 (h, w), 0 or 255. tissue: bool (h, w), what cells cover. red_cell: area of a red cell,
     pixels, or None. What is as large as that is no lobe unless its cell says so.
     """
-    count, components, measures, _ = cv2.connectedComponentsWithStats(nuclei)
-    labels = np.asarray(components, np.int32)
-    boxes = [tuple(int(v) for v in row[:4]) for row in measures]
-    areas = [int(v) for v in measures[:, cv2.CC_STAT_AREA]]
-    covered = tissue.view(np.uint8) | (nuclei > 0)
-    depth = np.asarray(cv2.distanceTransform(covered, cv2.DIST_L2, 3), np.float32)
-    for k in range(1, count):
+    window, labels, measures, sizes = pieces_of(nuclei)
+    boxes: list[BoxTuple] = [(x, y, w, h) for x, y, w, h in measures.tolist()]
+    areas: list[int] = sizes.tolist()
+    depth = _depth(tissue.view(np.uint8) | (nuclei > 0), window)
+    for k in range(1, len(areas)):
         _part_touching(labels, k, boxes, areas, red_cell)
     parts = [
         _measured(labels, k, boxes[k], areas[k], depth)
@@ -64,19 +82,32 @@ def find_groups(
         if areas[k] >= _LEAST_PART
     ]
     parts.sort(key=lambda part: -part.area)
-    return labels, _joined(parts, depth, red_cell), np.array(areas, np.int32)
+    return Groups(window, labels, boxes, areas, _joined(parts, depth, red_cell))
+
+
+def _depth(covered: NDArray[np.uint8], window: Window) -> NDArray[np.float32]:
+    """Give the distance to the glass, float32, of the window's shape; covered: uint8 (h, w), 0 on glass."""
+    rows, columns = window
+    top, left = max(0, rows.start - _MARGIN), max(0, columns.start - _MARGIN)
+    near = covered[top : rows.stop + _MARGIN, left : columns.stop + _MARGIN]
+    inner = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    depth = cv2.distanceTransform(near, cv2.DIST_L2, 3)[inner]
+    # What is nearer than the margin's end is right; beyond, glass outside of it may be nearer.
+    if near.size < covered.size and depth.max() >= SHORTEST_STEP * _MARGIN:
+        depth = cv2.distanceTransform(covered, cv2.DIST_L2, 3)[window]
+    return np.asarray(depth, np.float32)
 
 
 def _part_touching(
-    labels: NDArray[np.int32], k: int, boxes: list[tuple[int, ...]], areas: list[int], red_cell: float | None
+    labels: NDArray[np.uint16], k: int, boxes: list[BoxTuple], areas: list[int], red_cell: float | None
 ) -> None:
     """Cut component k in two or more where it is whole nuclei that touch; new parts get new numbers."""
     if red_cell is not None and areas[k] < 2 * _WHOLE_NUCLEUS * red_cell:
         return
     if areas[k] < 20 * _LEAST_PART:
         return
-    x, y, w, h = boxes[k]
-    window = labels[y : y + h, x : x + w]
+    x, y = boxes[k][:2]
+    window = labels[of_box(boxes[k])]
     mine = np.pad((window == k).view(np.uint8), 1)
     contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=cv2.contourArea)
@@ -107,14 +138,14 @@ def _part_touching(
 
 
 def _measured(
-    labels: NDArray[np.int32], k: int, box: tuple[int, ...], area: int, depth: NDArray[np.float32]
+    labels: NDArray[np.uint16], k: int, box: BoxTuple, area: int, depth: NDArray[np.float32]
 ) -> _Part:
-    x, y, w, h = box
-    window = np.s_[y : y + h, x : x + w]
+    window = of_box(box)
     mine = (labels[window] == k).view(np.uint8)
-    contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outline = np.concatenate(contours)[::2, 0, :].astype(np.float32) + np.array((x, y), np.float32)
-    return _Part(k, area, outline, cv2.minMaxLoc(depth[window], mine)[1])
+    contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=box[:2])
+    outline = np.concatenate(contours)[::2, 0, :].astype(np.float32)
+    width = cv2.minMaxLoc(depth[window], mine)[1]
+    return _Part(k, area, outline, outline.min(axis=0), outline.max(axis=0), width)
 
 
 def _joined(parts: list[_Part], depth: NDArray[np.float32], red_cell: float | None) -> list[list[int]]:
@@ -142,10 +173,11 @@ def _are_one(one: _Part, other: _Part, depth: NDArray[np.float32], red_cell: flo
     """Tell whether two parts, the larger first, are lobes of one nucleus."""
     size = float(np.sqrt(one.area))
     reach = _REACH * size
-    low, high = one.outline.min(axis=0) - reach, one.outline.max(axis=0) + reach
-    if (other.outline.max(axis=0) < low).any() or (other.outline.min(axis=0) > high).any():
+    if (other.high < one.low - reach).any() or (other.low > one.high + reach).any():
         return False
-    apart = np.square(one.outline[:, None] - other.outline[None]).sum(axis=2)
+    across = np.subtract.outer(one.outline[:, 0], other.outline[:, 0])
+    along = np.subtract.outer(one.outline[:, 1], other.outline[:, 1])
+    apart = across * across + along * along
     gap = float(np.sqrt(apart.min()))
     if gap > reach:
         return False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.masking.pieces import around, pieces_of
 from edge.masking.thresholds import histogram, quantile, split_in_three, split_in_two
 
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ _SPECK = 0.08  # of the largest part's area: granules and deposits, not lobes
 _HOLE = 0.03  # of the largest part's area: pale chromatin, not the gap within a ring
 _FIRST_LOBE = 0.04  # of the largest part's area: what else of the first finding may be a lobe
 _LOG = np.log(np.arange(256, dtype=np.float32) + 1)
+_DISC = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+_CROSS = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 
-def log_ratio(small: Pixels, outside: NDArray[np.bool_] | None) -> NDArray[np.float32]:
-    """Give the smoothed natural log of blue over green, float32 (h, w), of a uint8 RGB picture (h, w, 3)."""
-    _, green, blue = cv2.split(small)
+def log_ratio(green: Pixels, blue: Pixels, outside: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """Give the smoothed natural log of blue over green, float32 (h, w), of two channels, uint8 (h, w)."""
     ratio = np.asarray(cv2.subtract(cv2.LUT(blue, _LOG), cv2.LUT(green, _LOG)), np.float32)
     if outside is not None:
         ratio[outside] = np.median(ratio[~outside]) if (~outside).any() else 0
@@ -45,21 +47,22 @@ def log_ratio(small: Pixels, outside: NDArray[np.bool_] | None) -> NDArray[np.fl
     return np.asarray(cv2.GaussianBlur(ratio, (0, 0), 1.5), np.float32)
 
 
-def absorbed(small: Pixels, white: NDArray[np.float32]) -> Pixels:
+def absorbed(green: Pixels, blue: Pixels, white: NDArray[np.float32]) -> Pixels:
     """Give how much of the light the nuclear stain takes, uint8 (h, w), 255 for all of it.
 
-    white: RGB of the bare glass. It is the mean of what is absorbed of green, and of green beside blue: the
-    first tells where much dye is, the second leaves out what is dark in every colour.
+    green, blue: uint8 (h, w). white: RGB of the bare glass. It is the mean of what is absorbed of green, and
+    of green beside blue: the first tells where much dye is, the second leaves out what is dark in every
+    colour.
     """
-    _, green, blue = cv2.split(cv2.GaussianBlur(small, (3, 3), 0.8))
     levels = np.arange(256, dtype=np.float32)
     tables = (np.minimum(levels / max(1.0, float(white[k])), 1.2) + np.float32(0.02) for k in (1, 2))
     of_green, of_blue = (
-        cv2.LUT(channel, table) for channel, table in zip((green, blue), tables, strict=True)
+        cv2.LUT(cv2.GaussianBlur(channel, (3, 3), 0.8), table)
+        for channel, table in zip((green, blue), tables, strict=True)
     )
     passed = cv2.add(of_green, cv2.divide(of_green, of_blue))
     # Twice 0.5, and what is above 1 is none: uint8 saturates.
-    return np.asarray(255 - cv2.convertScaleAbs(passed, alpha=127.5), np.uint8)
+    return np.asarray(cv2.bitwise_not(cv2.convertScaleAbs(passed, alpha=127.5)), np.uint8)
 
 
 def find_nuclei(ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_] | None) -> Pixels:
@@ -70,7 +73,8 @@ def find_nuclei(ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.b
 
 def _seeds(ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_] | None) -> Pixels:
     """Give roughly where nuclei are: what has more blue than the rest, and is the darker of it."""
-    shifted = np.maximum(ratio + np.float32(_DARKEST), 0)
+    shifted = ratio + np.float32(_DARKEST)
+    np.maximum(shifted, 0, out=shifted)
     level = np.asarray(cv2.convertScaleAbs(shifted, alpha=_STEPS), np.uint8)
     inside = None if outside is None else np.asarray(~outside, np.uint8)
     counts = histogram(level, inside)
@@ -82,7 +86,7 @@ def _seeds(ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_]
     clipped[low], clipped[high] = counts[: low + 1].sum(), counts[high:].sum()
     clipped[:low], clipped[high + 1 :] = 0, 0
     threshold, first = split_in_two(clipped)
-    mask = (level > threshold).astype(np.uint8)
+    mask = (level > threshold).view(np.uint8)
     if inside is not None:
         mask &= inside
     # Where the stain gives red cells or granules a share of the blue dye, nuclei are the darker of two kinds.
@@ -97,29 +101,29 @@ def _seeds(ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_]
         and quantile(pale, 0.5) < _PALE * quantile(dark, 0.5)
     ):
         mask &= (stain > threshold).view(np.uint8)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), np.uint8) * np.uint8(255)
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _DISC), np.uint8) * np.uint8(255)
 
 
 def _outlined(first: Pixels, stain: Pixels, outside: NDArray[np.bool_] | None) -> Pixels:
     """Outline each nucleus anew: the darkest of three kinds, glass, cytoplasm and nucleus, around it."""
-    _, parts, measures, _ = cv2.connectedComponentsWithStats(first)
-    areas = measures[:, cv2.CC_STAT_AREA].copy()
-    areas[0] = 0
-    radius = float(np.sqrt(areas.max() / np.pi))
-    likely = (areas >= _FIRST_LOBE * areas.max())[parts]
-    distance = cv2.distanceTransform((~likely).view(np.uint8), cv2.DIST_L2, 3)
-    around = (distance < _SURROUNDINGS * radius).astype(np.uint8)
+    parts = pieces_of(first)
+    radius = float(np.sqrt(parts.largest / np.pi))
+    likely = parts.areas >= _FIRST_LOBE * parts.largest
+    likely[0] = False
+    rest = np.ones_like(first)
+    rest[parts.window] = ~parts.chosen(likely)
+    near = around(first, _SURROUNDINGS * radius)
+    distance = cv2.distanceTransform(rest[near], cv2.DIST_L2, 3)
+    surroundings = (distance < _SURROUNDINGS * radius).view(np.uint8)
     if outside is not None:
-        around[outside] = 0
-    count, regions, boxes, _ = cv2.connectedComponentsWithStats(around)
+        surroundings[outside[near]] = 0
+    regions = pieces_of(surroundings)
     nuclei = np.zeros_like(first)
-    for k in range(1, count):
-        x, y, w, h = boxes[k, :4]
+    stain_near, nuclei_near = stain[near][regions.window], nuclei[near][regions.window]
+    for k, (x, y, w, h) in enumerate(regions.boxes[1:].tolist(), start=1):
         window = np.s_[y : y + h, x : x + w]
-        here = (regions[window] == k).view(np.uint8)
-        tidy = _outline(stain[window], here, 0.13 * radius)
-        nuclei[window][tidy > 0] = 255
+        here = (regions.labels[window] == k).view(np.uint8)
+        nuclei_near[window] |= np.uint8(255) * _outline(stain_near[window], here, 0.13 * radius)
     return nuclei
 
 
@@ -129,10 +133,9 @@ def _outline(stain: Pixels, here: NDArray[np.uint8], step: float) -> NDArray[np.
     Otsu's border lies too deep where cytoplasm is so pale that the blurred edges of nuclei pass for a kind of
     their own. A blurred edge lies where the stain is half way from what is around to what is within.
     """
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     _, threshold = split_in_three(histogram(stain, here))
     nucleus = _tidy(here & (stain > threshold).view(np.uint8))
-    core = np.asarray(cv2.erode(nucleus, kernel), np.uint8)
+    core = np.asarray(cv2.erode(nucleus, _CROSS), np.uint8)
     if not cv2.countNonZero(core):
         return nucleus
     distance = cv2.distanceTransform(1 - nucleus, cv2.DIST_L2, 3)
@@ -148,16 +151,17 @@ def _outline(stain: Pixels, here: NDArray[np.uint8], step: float) -> NDArray[np.
 
 def _tidy(dark: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Drop hairs and specks beside a nucleus and close small holes in it: uint8 (h, w), 0 or 1."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    mask = np.asarray(cv2.morphologyEx(dark, cv2.MORPH_OPEN, kernel), np.uint8)
-    count, parts, measures, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    if count == 1:
+    mask = np.asarray(cv2.morphologyEx(dark, cv2.MORPH_OPEN, _CROSS), np.uint8)
+    parts = pieces_of(mask, connectivity=4)
+    if not parts.largest:
         return mask
-    areas = measures[:, cv2.CC_STAT_AREA].copy()
-    areas[0] = 0
-    largest = areas.max()
-    solid = (areas >= _SPECK * largest)[parts]
-    _, gaps, measures, _ = cv2.connectedComponentsWithStats((~solid).view(np.uint8), connectivity=4)
-    small = measures[:, cv2.CC_STAT_AREA] < _HOLE * largest
-    closed: NDArray[np.uint8] = (solid | small[gaps] & ~solid).astype(np.uint8)
-    return closed
+    lobes = parts.areas >= _SPECK * parts.largest
+    lobes[0] = False
+    tidy = np.zeros_like(mask)
+    tidy[parts.window] = parts.chosen(lobes)
+    gaps = pieces_of(np.asarray(1 - tidy, np.uint8), connectivity=4)
+    small = gaps.areas < _HOLE * parts.largest
+    small[0] = False
+    if small.any():
+        tidy[gaps.window] |= gaps.chosen(small).view(np.uint8)
+    return tidy

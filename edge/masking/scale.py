@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.masking.pieces import around, pieces_of
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 RED_CELL_UM = 7.5
@@ -73,8 +77,9 @@ class Rims:
         alike = np.abs(logs - logs[np.argmax(near)]) < 2 * _SPREAD
         seen = float(turns[alike].sum())
         precision = seen / _ARC_SPREAD**2, 1 / _NUCLEUS_SPREAD**2
-        rims = np.average(logs[alike], weights=turns[alike])
-        return Ruler(float(np.exp(np.average([rims, guess], weights=precision))), seen)
+        rims = (logs[alike] * turns[alike]).sum() / turns[alike].sum()
+        mean = (rims * precision[0] + guess * precision[1]) / (precision[0] + precision[1])
+        return Ruler(float(np.exp(mean)), seen)
 
 
 def find_rims(
@@ -85,8 +90,7 @@ def find_rims(
     tissue: bool (h, w), what cells cover. nuclei: uint8 (h, w), nonzero in nuclei, around which rims are a
     white cell's. outside: bool (h, w), what is no picture, or None.
     """
-    _, _, stats, _ = cv2.connectedComponentsWithStats(nuclei)
-    largest = max((int(area) for area in stats[1:, cv2.CC_STAT_AREA]), default=0)
+    largest = pieces_of(nuclei).largest
     radii, turns = _arcs(tissue, _not_red_cells(nuclei, 2 * np.sqrt(largest / np.pi), outside))
     return Rims(radii, turns, float(max(1, largest)))
 
@@ -95,8 +99,12 @@ def _not_red_cells(
     nuclei: NDArray[np.uint8], nucleus_diameter: float, outside: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_]:
     """Give where a rim is not a red cell's: around nuclei, and at the frame's edge or a wedge's."""
-    distance = cv2.distanceTransform((nuclei == 0).astype(np.uint8), cv2.DIST_L2, 3)
-    blocked = np.asarray(distance < 0.4 * nucleus_diameter + 3)
+    blocked = np.zeros(nuclei.shape, bool)
+    if nucleus_diameter > 0:
+        reach = 0.4 * nucleus_diameter + 3
+        near = around(nuclei, reach)
+        rest = (nuclei[near] == 0).view(np.uint8)
+        blocked[near] = cv2.distanceTransform(rest, cv2.DIST_L2, 3) < reach
     if outside is not None:
         blocked |= np.asarray(cv2.dilate(outside.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0)
     blocked[:2] = blocked[-2:] = True
@@ -108,13 +116,12 @@ def _arcs(
     tissue: NDArray[np.bool_], blocked: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give radius (pixels) and angle (whole turns) of every convex arc long enough and not blocked."""
-    opened = cv2.morphologyEx(tissue.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    opened = cv2.morphologyEx(tissue.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    vertices = [_polygon(contour) for contour in contours if len(contour) >= 6 * _STEP]
-    if not vertices:
+    contours = [contour for contour in contours if len(contour) >= 6 * _STEP]
+    if not contours:
         return np.empty(0), np.empty(0)
-    points = np.concatenate(vertices)
-    ends = np.cumsum([len(part) for part in vertices])
+    points, ends = _polygons(contours)
     inner = np.ones(len(points), bool)
     inner[ends - 1] = inner[ends - 2] = False  # the two that close a contour belong to two contours
     inner = inner[:-2]
@@ -123,7 +130,8 @@ def _arcs(
     across = side[:-1, 0] * side[1:, 1] - side[:-1, 1] * side[1:, 0]
     along = (side[:-1] * side[1:]).sum(axis=1)
     turn = -np.arctan2(across, along)  # OpenCV runs an outer contour so that convex is negative
-    smooth = (np.roll(turn, 1) + 2 * turn + np.roll(turn, -1)) / 4
+    around_it = np.concatenate([turn[-1:], turn, turn[:1]])
+    smooth = (around_it[:-2] + 2 * turn + around_it[2:]) / 4
     place = points[1:-1].astype(int)
     good = inner & (smooth > 0) & ~blocked[place[:, 1], place[:, 0]]
     # The corner where a rim meets the frame, or another cell, reaches one vertex further than itself.
@@ -151,11 +159,13 @@ def _sums(
     return np.asarray(cumulated[stops] - cumulated[starts], np.float64)
 
 
-def _polygon(contour: cv2.typing.MatLike) -> NDArray[np.float64]:
-    """Give the means of every few points of a closed contour, the first two again at the end: (n, 2)."""
-    points = (
-        np.asarray(contour, np.float64)[: len(contour) // _STEP * _STEP, 0, :]
-        .reshape(-1, _STEP, 2)
-        .mean(axis=1)
-    )
-    return np.concatenate([points, points[:2]])
+def _polygons(contours: Sequence[cv2.typing.MatLike]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Give the means of every few points of closed contours, the first two of each again at its end.
+
+    float64 (n, 2), and behind which of them each contour ends.
+    """
+    means = [
+        contour[: len(contour) // _STEP * _STEP].reshape(-1, _STEP, 2).sum(axis=1) for contour in contours
+    ]
+    closed = np.concatenate([part for mean in means for part in (mean, mean[:2])])
+    return closed / _STEP, np.cumsum([len(mean) + 2 for mean in means])

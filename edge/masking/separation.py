@@ -10,9 +10,13 @@ import numpy as np
 from edge.masking.cytoplasm import Surroundings, grow_cell
 from edge.masking.field import BoxTuple, FoundCell, Pixels
 from edge.masking.lobes import find_groups
+from edge.masking.pieces import of_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edge.masking.lobes import Groups
+    from edge.masking.pieces import Window
 
 _LEAST_CONTRAST = 0.2  # log of B/G above the glass: nuclei have 0.32 and more on every set, red cells 0.05
 _SHARE_OF_CONTRAST = 0.5  # of the strongest nucleus's
@@ -24,25 +28,30 @@ _MIN_SHARE_OF_RED_CELL = 0.3  # a lymphocyte's nucleus is as large as a red cell
 
 def separate(
     nuclei: Pixels, around: Surroundings, outside: NDArray[np.bool_] | None, red_cell: float | None
-) -> tuple[NDArray[np.int32], int]:
+) -> tuple[NDArray[np.int32], list[Window]]:
     """Join the lobes of each nucleus, drop what is too small to be one, and find the cell around each.
 
     nuclei: uint8 (h, w), 0 or 255. outside: bool (h, w), what is no picture. red_cell: area of a red cell,
-    pixels, where that is known. Gives the labels of `FieldMasks` and the number of cells.
+    pixels, where that is known. Gives the labels of `FieldMasks`, and for each cell a window that holds it.
     """
     labels = np.zeros(nuclei.shape, np.int32)
     if not nuclei.any():
-        return labels, 0
-    parts, groups, sizes = find_groups(nuclei, around.tissue, red_cell)
-    if not groups:
-        return labels, 0
-    areas = np.array([sizes[g].sum() for g in groups])
+        return labels, []
+    groups = find_groups(nuclei, around.tissue, red_cell)
+    if not groups.nuclei:
+        return labels, []
+    areas = np.array([sum(groups.areas[k] for k in nucleus) for nucleus in groups.nuclei])
     smallest = max(_MIN_SHARE_OF_LARGEST * areas.max(), _MIN_SHARE_OF_FRAME * nuclei.size)
     if red_cell is not None:
         smallest = max(smallest, _MIN_SHARE_OF_RED_CELL * red_cell)
     large = [int(i) for i in np.argsort(-areas, kind="stable") if areas[i] >= smallest]
-    depth = np.asarray(cv2.distanceTransform(nuclei, cv2.DIST_L2, 3), np.float32)
-    levels = [_levels_of(parts, groups[i], around.ratio, depth) for i in large]
+    rows, columns = groups.window
+    top, left = max(0, rows.start - 1), max(0, columns.start - 1)
+    inner = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    # One row and column of what is no nucleus all around: from there the distances count.
+    near = nuclei[top : rows.stop + 1, left : columns.stop + 1]
+    depth = np.asarray(cv2.distanceTransform(near, cv2.DIST_L2, 3)[inner], np.float32)
+    levels = [_levels_of(groups, i, around.ratio[groups.window], depth) for i in large]
     # Nuclei of one smear are stained alike, and lobes are thick: folds are paler, rims of red cells are thin.
     least = max(
         _LEAST_CONTRAST, _SHARE_OF_CONTRAST * max((r - around.bare_ratio for r, _ in levels), default=0)
@@ -53,30 +62,50 @@ def separate(
         for i, (ratio, deepest) in zip(large, levels, strict=True)
         if ratio - around.bare_ratio >= least and deepest >= thinnest
     ]
-    which = np.zeros(len(sizes), np.int32)  # component -> 1-based rank of its cell
+    owner = np.zeros(nuclei.shape, np.uint16)
+    in_window = owner[groups.window]
+    nuclei_at = []
     for rank, i in enumerate(kept):
-        which[groups[i]] = rank + 1
-    owner = which[parts]
-    for rank in range(len(kept)):
-        grow_cell(labels, owner, rank, around)
+        window, mine = _masked(groups, i)
+        in_window[window][mine] = rank + 1
+        nuclei_at.append(_shifted(window, rows.start, columns.start))
+    windows = [grow_cell(labels, owner, rank, window, around) for rank, window in enumerate(nuclei_at)]
     if outside is not None:
         labels[outside] = 0
-    return labels, len(kept)
+    return labels, windows
+
+
+def _masked(groups: Groups, number: int) -> tuple[Window, NDArray[np.bool_]]:
+    """Give a window of the groups' window that holds a nucleus, and where in it that is: bool."""
+    parts = groups.nuclei[number]
+    boxes = [groups.boxes[k] for k in parts]
+    x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    x1, y1 = max(x + w for x, _, w, _ in boxes), max(y + h for _, y, _, h in boxes)
+    window = of_box((x0, y0, x1 - x0, y1 - y0))
+    labels = groups.labels[window]
+    mine = labels == parts[0]
+    for k in parts[1:]:
+        mine |= labels == k
+    return window, mine
+
+
+def _shifted(window: Window, down: int, right: int) -> Window:
+    rows, columns = window
+    return slice(rows.start + down, rows.stop + down), slice(columns.start + right, columns.stop + right)
 
 
 def _levels_of(
-    parts: NDArray[np.int32], group: list[int], ratio: NDArray[np.float32], depth: NDArray[np.float32]
+    groups: Groups, number: int, ratio: NDArray[np.float32], depth: NDArray[np.float32]
 ) -> tuple[float, float]:
-    """Give the median of `ratio` and the greatest `depth` over the parts of a nucleus."""
-    mine = parts == group[0]
-    for k in group[1:]:
-        mine |= parts == k
-    return float(np.median(ratio[mine])), float(depth[mine].max())
+    """Give the median of `ratio` and the greatest `depth`, of the groups' window, over a nucleus."""
+    window, mine = _masked(groups, number)
+    return float(np.median(ratio[window][mine])), float(depth[window][mine].max())
 
 
 def measure(
     labels: NDArray[np.int32],
     rank: int,
+    window: Window,
     scale: float,
     outside: NDArray[np.bool_] | None,
     frame_size: tuple[int, int],
@@ -84,24 +113,36 @@ def measure(
 ) -> FoundCell:
     """Give the boxes of cell `rank` in pixels of the frame, `scale` times those of `labels`.
 
-    side: of the crop, pixels of the frame.
+    window: rows and columns of `labels` that hold the cell. side: of the crop, pixels of the frame.
     """
-    nucleus = labels == 2 * rank + 2
-    cell = nucleus | (labels == 2 * rank + 1)
-    box, nucleus_box = _box_of(cell, scale, frame_size), _box_of(nucleus, scale, frame_size)
-    x, y, w, h = cv2.boundingRect(cell.astype(np.uint8))
+    here = labels[window]
+    nucleus = here == 2 * rank + 2
+    cell = nucleus | (here == 2 * rank + 1)
+    at, nucleus_at = _place(cell, window), _place(nucleus, window)
+    x, y, w, h = at
     height, width = labels.shape
     complete = x > 0 and y > 0 and x + w < width and y + h < height
     if complete and outside is not None:
-        grown = np.asarray(cv2.dilate(cell.astype(np.uint8), np.ones((3, 3), np.uint8)))
-        complete = not bool(grown[outside].any())
+        # Widened by one in a window that has room for it: the cell touches no edge of the frame.
+        wide = of_box((x - 1, y - 1, w + 2, h + 2))
+        own = (labels[wide] - 2 * rank - 1).view(np.uint32) <= 1
+        grown = np.asarray(cv2.dilate(own.view(np.uint8), np.ones((3, 3), np.uint8)))
+        complete = not bool(grown[outside[wide]].any())
+    box, nucleus_box = (_scaled(place, scale, frame_size) for place in (at, nucleus_at))
     nx, ny, nw, nh = nucleus_box
     crop = (round(nx + nw / 2 - side / 2), round(ny + nh / 2 - side / 2), side, side)
-    return FoundCell(box, nucleus_box, crop, round(int(nucleus.sum()) * scale * scale), complete)
+    area = round(cv2.countNonZero(nucleus.view(np.uint8)) * scale * scale)
+    return FoundCell(box, nucleus_box, crop, area, complete)
 
 
-def _box_of(mask: NDArray[np.bool_], scale: float, frame_size: tuple[int, int]) -> BoxTuple:
-    x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
+def _place(mask: NDArray[np.bool_], window: Window) -> BoxTuple:
+    """Give the box of what is in a window's mask, in the frame of the window; all 0 where there is none."""
+    x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
+    return (x + window[1].start, y + window[0].start, w, h) if w else (0, 0, 0, 0)
+
+
+def _scaled(place: BoxTuple, scale: float, frame_size: tuple[int, int]) -> BoxTuple:
+    x, y, w, h = place
     x0, y0 = round(x * scale), round(y * scale)
     x1, y1 = min(frame_size[1], round((x + w) * scale)), min(frame_size[0], round((y + h) * scale))
     return x0, y0, max(1, x1 - x0), max(1, y1 - y0)

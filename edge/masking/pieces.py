@@ -1,0 +1,76 @@
+"""The connected pieces of a mask, numbered and measured within the window that holds them all.
+
+A nucleus covers a twentieth of a field: what is asked of the pieces is asked where they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.masking.field import Pixels
+
+    Box = tuple[int, int, int, int]
+    Window = tuple[slice, slice]
+
+SHORTEST_STEP = 0.95
+"""What OpenCV's 3x3 distances grow by from one pixel to the next at the least: 0.955, rounded down."""
+
+
+class Pieces(NamedTuple):
+    """What hangs together in a mask.
+
+    window: rows and columns of the frame that hold them all. labels: uint16, of the window's shape, 0 where
+    there is no piece. boxes: [x, y, width, height] in the window, and areas, pixels: of each label, int32;
+    those of label 0 are the gaps'.
+    """
+
+    window: Window
+    labels: NDArray[np.uint16]
+    boxes: NDArray[np.int32]
+    areas: NDArray[np.int32]
+
+    @property
+    def largest(self) -> int:
+        """Area of the largest piece, 0 where there is none."""
+        return int(self.areas[1:].max(initial=0))
+
+    def chosen(self, which: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Give where the pieces of these labels, bool (labels,), are: bool, of the window's shape."""
+        # The gaps and one piece, as it is most often, need no table.
+        if len(which) == 2 and which[1] and not which[0]:
+            return self.labels > 0
+        return np.take(which, self.labels)
+
+
+def pieces_of(mask: Pixels, connectivity: int = 8) -> Pieces:
+    """Find the connected pieces of what is not 0 in a mask, uint8 (h, w)."""
+    x, y, w, h = cv2.boundingRect(mask)
+    window = of_box((x, y, w, h))
+    if not w:
+        return Pieces(window, np.zeros((0, 0), np.uint16), np.zeros((1, 4), np.int32), np.zeros(1, np.int32))
+    # Sixteen bits: half the memory to write takes half the time, and a field has never so many pieces.
+    _, labels, measures, _ = cv2.connectedComponentsWithStats(
+        mask[window], connectivity=connectivity, ltype=cv2.CV_16U
+    )
+    boxes = np.asarray(measures[:, : cv2.CC_STAT_AREA], np.int32)
+    areas = np.array(measures[:, cv2.CC_STAT_AREA], np.int32)
+    return Pieces(window, np.asarray(labels, np.uint16), boxes, areas)
+
+
+def of_box(box: Box) -> Window:
+    """Give a box's rows and columns."""
+    x, y, w, h = box
+    return slice(y, y + h), slice(x, x + w)
+
+
+def around(mask: Pixels, reach: float) -> Window:
+    """Give the window of all within `reach` of what is not 0 in a mask, by OpenCV's 3x3 distances."""
+    x, y, w, h = cv2.boundingRect(mask)
+    steps = int(reach / SHORTEST_STEP) + 2
+    return slice(max(0, y - steps), y + h + steps), slice(max(0, x - steps), x + w + steps)
