@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import of_box
+from edge.masking.thresholds import median
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.masking.field import BoxTuple
     from edge.masking.pieces import Window
 
 _REACH = 0.8  # of the nucleus's radius, beyond its hull
@@ -62,19 +61,25 @@ def grow_cell(
     window = np.s_[y0:y1, x0:x1]
     others = owner[window]
     nucleus = (others == rank + 1).view(np.uint8)
-    points = _rims(nucleus, (left - x0, top - y0, wide, high))
+    contours, _ = cv2.findContours(
+        nucleus[top - y0 : top - y0 + high, left - x0 : left - x0 + wide],
+        cv2.RETR_EXTERNAL,
+        cv2.CHAIN_APPROX_SIMPLE,
+        offset=(left - x0, top - y0),
+    )
+    corners = cv2.convexHull(np.concatenate(contours))
     hull = np.zeros_like(nucleus)
-    cv2.fillConvexPoly(hull, cv2.convexHull(points), (1,))
+    cv2.fillConvexPoly(hull, corners, (1,))
     distance = cv2.distanceTransform(1 - hull, cv2.DIST_L2, 3)
     foreign = (others > 0) & (nucleus == 0)
     allowed = around.tissue[window]
     if foreign.any():
         allowed = allowed & (distance <= cv2.distanceTransform((~foreign).view(np.uint8), cv2.DIST_L2, 3))
     sure = (hull > 0) | (distance <= _RIM * radius)
-    start = (int(points[0, 1]), int(points[0, 0]))
+    start = (int(corners[0, 0, 1]), int(corners[0, 0, 0]))
     keep = _piece(sure | (allowed & (distance <= _REACH_ALONE * radius)), hull, start, _SMOOTH_ALONE * radius)
     if not _is_round(keep):
-        level = float(np.median(around.ratio[window][nucleus > 0]))
+        level = median(around.ratio[window][nucleus > 0])
         # Red cells absorb blue as well: their ratio lies at or below that of the bare glass.
         bluish = around.ratio[window] > around.bare_ratio + _BLUISH * (level - around.bare_ratio)
         keep = _piece(
@@ -85,20 +90,6 @@ def grow_cell(
     view[keep & free] = 2 * rank + 1
     view[nucleus > 0] = 2 * rank + 2
     return window
-
-
-def _rims(mask: NDArray[np.uint8], box: BoxTuple) -> NDArray[np.int32]:
-    """Give the first and the last pixel of each row in a mask's box, int32 (n, 2), x and y: all of its hull.
-
-    The very first is the mask's uppermost, and of these the leftmost.
-    """
-    x, y, _, _ = box
-    inner = mask[of_box(box)]
-    rows = np.flatnonzero(inner.any(axis=1))
-    inner = inner[rows]
-    first, last = inner.argmax(axis=1), inner.shape[1] - 1 - inner[:, ::-1].argmax(axis=1)
-    ends = np.stack([np.concatenate([first, last]) + x, np.concatenate([rows, rows]) + y], axis=1)
-    return np.asarray(ends, np.int32)
 
 
 def _piece(
@@ -115,6 +106,6 @@ def _piece(
 
 def _is_round(cell: NDArray[np.bool_]) -> bool:
     """Tell whether a cell lies free: with neighbours taken along it would have bays."""
-    contours, _ = cv2.findContours(cell.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(cell.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     contour = max(contours, key=cv2.contourArea)
     return bool(cv2.contourArea(contour) >= _SOLID * cv2.contourArea(cv2.convexHull(contour)))

@@ -7,6 +7,7 @@ How wide the cells are at a place is the distance to the glass there.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -32,20 +33,24 @@ _WHOLE_NUCLEUS = 0.75  # of a red cell's area: the smallest lymphocyte's nucleus
 _LARGEST_NUCLEUS = 3.0  # red cells' areas: more is the nuclei of two cells
 _SOLID = 0.9  # of its convex hull: rounder parts are not two nuclei that touch
 _CORE = 0.6  # of a nucleus's greatest depth: what is deeper are its cores
+_CERTAIN = 1.001  # of a distance: more than rounding can make of it
 _MARGIN = 40  # pixels: glass is seldom further from a nucleus
 
 
 class _Part(NamedTuple):
     """One part of the nucleus mask.
 
-    outline: float32 (n, 2), x and y; low, high: its least and greatest. width: of the cell there, pixels.
+    outline: float32 (n, 2), x and y. left, top, right, bottom: its least and greatest. width: of the cell
+    there, pixels.
     """
 
     label: int
     area: float
     outline: NDArray[np.float32]
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
+    left: float
+    top: float
+    right: float
+    bottom: float
     width: float
 
 
@@ -108,8 +113,8 @@ def _part_touching(
         return
     x, y = boxes[k][:2]
     window = labels[of_box(boxes[k])]
-    mine = np.pad((window == k).view(np.uint8), 1)
-    contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    mine = cv2.copyMakeBorder((window == k).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     contour = max(contours, key=cv2.contourArea)
     if cv2.contourArea(contour) >= _SOLID * cv2.contourArea(cv2.convexHull(contour)):
         return
@@ -144,8 +149,9 @@ def _measured(
     mine = (labels[window] == k).view(np.uint8)
     contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=box[:2])
     outline = np.concatenate(contours)[::2, 0, :].astype(np.float32)
+    (left, top), (right, bottom) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
     width = cv2.minMaxLoc(depth[window], mine)[1]
-    return _Part(k, area, outline, outline.min(axis=0), outline.max(axis=0), width)
+    return _Part(k, area, outline, left, top, right, bottom, width)
 
 
 def _joined(parts: list[_Part], depth: NDArray[np.float32], red_cell: float | None) -> list[list[int]]:
@@ -173,7 +179,9 @@ def _are_one(one: _Part, other: _Part, depth: NDArray[np.float32], red_cell: flo
     """Tell whether two parts, the larger first, are lobes of one nucleus."""
     size = float(np.sqrt(one.area))
     reach = _REACH * size
-    if (other.high < one.low - reach).any() or (other.low > one.high + reach).any():
+    sideways = max(one.left - other.right, other.left - one.right, 0.0)
+    lengthways = max(one.top - other.bottom, other.top - one.bottom, 0.0)
+    if math.hypot(sideways, lengthways) > _CERTAIN * reach:
         return False
     across = np.subtract.outer(one.outline[:, 0], other.outline[:, 0])
     along = np.subtract.outer(one.outline[:, 1], other.outline[:, 1])

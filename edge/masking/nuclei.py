@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import around, pieces_of
+from edge.masking.pieces import around, parts_of, pieces_of
 from edge.masking.thresholds import histogram, quantile, split_in_three, split_in_two
 
 if TYPE_CHECKING:
@@ -152,14 +152,14 @@ def _outline(stain: Pixels, here: NDArray[np.uint8], step: float) -> NDArray[np.
 def _tidy(dark: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Drop hairs and specks beside a nucleus and close small holes in it: uint8 (h, w), 0 or 1."""
     mask = np.asarray(cv2.morphologyEx(dark, cv2.MORPH_OPEN, _CROSS), np.uint8)
-    parts = pieces_of(mask, connectivity=4)
+    parts = parts_of(mask)
     if not parts.largest:
         return mask
     lobes = parts.areas >= _SPECK * parts.largest
     lobes[0] = False
     tidy = np.zeros_like(mask)
     tidy[parts.window] = parts.chosen(lobes)
-    gaps = pieces_of(np.asarray(1 - tidy, np.uint8), connectivity=4)
+    gaps = parts_of(np.asarray(1 - tidy, np.uint8))
     small = gaps.areas < _HOLE * parts.largest
     small[0] = False
     if small.any():

@@ -27,7 +27,7 @@ class Pieces(NamedTuple):
 
     window: rows and columns of the frame that hold them all. labels: uint16, of the window's shape, 0 where
     there is no piece. boxes: [x, y, width, height] in the window, and areas, pixels: of each label, int32;
-    those of label 0 are the gaps'.
+    those of label 0 are the gaps'. `parts_of` measures no boxes.
     """
 
     window: Window
@@ -42,25 +42,44 @@ class Pieces(NamedTuple):
 
     def chosen(self, which: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Give where the pieces of these labels, bool (labels,), are: bool, of the window's shape."""
-        # The gaps and one piece, as it is most often, need no table.
-        if len(which) == 2 and which[1] and not which[0]:
+        # All of them, as it is most often, needs no table.
+        if which[1:].all() and not which[0]:
             return self.labels > 0
         return np.take(which, self.labels)
 
 
-def pieces_of(mask: Pixels, connectivity: int = 8) -> Pieces:
-    """Find the connected pieces of what is not 0 in a mask, uint8 (h, w)."""
-    x, y, w, h = cv2.boundingRect(mask)
-    window = of_box((x, y, w, h))
-    if not w:
-        return Pieces(window, np.zeros((0, 0), np.uint16), np.zeros((1, 4), np.int32), np.zeros(1, np.int32))
+def pieces_of(mask: Pixels) -> Pieces:
+    """Find what hangs together in a mask, uint8 (h, w), where it is not 0, be it by corners."""
+    window = _window(mask)
+    if not mask[window].size:
+        return _nothing(window)
     # Sixteen bits: half the memory to write takes half the time, and a field has never so many pieces.
-    _, labels, measures, _ = cv2.connectedComponentsWithStats(
-        mask[window], connectivity=connectivity, ltype=cv2.CV_16U
-    )
+    _, labels, measures, _ = cv2.connectedComponentsWithStats(mask[window], ltype=cv2.CV_16U)
     boxes = np.asarray(measures[:, : cv2.CC_STAT_AREA], np.int32)
     areas = np.array(measures[:, cv2.CC_STAT_AREA], np.int32)
     return Pieces(window, np.asarray(labels, np.uint16), boxes, areas)
+
+
+def parts_of(mask: Pixels) -> Pieces:
+    """Find what hangs together by its sides in a mask, uint8 (h, w), where it is not 0."""
+    window = _window(mask)
+    if not mask[window].size:
+        return _nothing(window)
+    count, labels = cv2.connectedComponents(mask[window], connectivity=4, ltype=cv2.CV_16U)
+    # OpenCV's own statistics take twice as long as both steps together.
+    areas = cv2.calcHist([labels], [0], None, [count], [0, count])[:, 0]
+    return Pieces(
+        window, np.asarray(labels, np.uint16), np.zeros((0, 4), np.int32), np.asarray(areas, np.int32)
+    )
+
+
+def _window(mask: Pixels) -> Window:
+    x, y, w, h = cv2.boundingRect(mask)
+    return of_box((x, y, w, h))
+
+
+def _nothing(window: Window) -> Pieces:
+    return Pieces(window, np.zeros((0, 0), np.uint16), np.zeros((1, 4), np.int32), np.zeros(1, np.int32))
 
 
 def of_box(box: Box) -> Window:

@@ -164,8 +164,13 @@ def _polygons(contours: Sequence[cv2.typing.MatLike]) -> tuple[NDArray[np.float6
 
     float64 (n, 2), and behind which of them each contour ends.
     """
-    means = [
-        contour[: len(contour) // _STEP * _STEP].reshape(-1, _STEP, 2).sum(axis=1) for contour in contours
-    ]
-    closed = np.concatenate([part for mean in means for part in (mean, mean[:2])])
-    return closed / _STEP, np.cumsum([len(mean) + 2 for mean in means])
+    counts = np.array([len(contour) // _STEP for contour in contours])
+    trimmed = np.concatenate(
+        [contour[: count * _STEP] for contour, count in zip(contours, counts, strict=True)]
+    )
+    means = trimmed.reshape(-1, _STEP, 2).sum(axis=1) / _STEP
+    ends = np.cumsum(counts + 2)
+    places = np.arange(ends[-1]) - np.repeat(2 * np.arange(len(counts)), counts + 2)
+    places[ends - 2] -= counts
+    places[ends - 1] -= counts
+    return means[places], ends

@@ -11,6 +11,7 @@ from edge.masking.cytoplasm import Surroundings, grow_cell
 from edge.masking.field import BoxTuple, FoundCell, Pixels
 from edge.masking.lobes import find_groups
 from edge.masking.pieces import of_box
+from edge.masking.thresholds import median
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +100,7 @@ def _levels_of(
 ) -> tuple[float, float]:
     """Give the median of `ratio` and the greatest `depth`, of the groups' window, over a nucleus."""
     window, mine = _masked(groups, number)
-    return float(np.median(ratio[window][mine])), float(depth[window][mine].max())
+    return median(ratio[window][mine]), float(depth[window][mine].max())
 
 
 def measure(
