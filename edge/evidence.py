@@ -67,9 +67,12 @@ def masks_in_crop(masks: FieldMasks, number: int) -> tuple[Mask, Mask]:
     x, y, w, h = found.crop
     rows = _places(y, h, height, masks.labels.shape[0])
     columns = _places(x, w, width, masks.labels.shape[1])
-    labels = masks.labels[np.maximum(rows, 0)][:, np.maximum(columns, 0)]
-    labels[rows < 0] = 0
-    labels[:, columns < 0] = 0
+    left, right = max(0, int(columns.min())), max(1, int(columns.max()) + 1)
+    labels = np.take(masks.labels[:, left:right][np.maximum(rows, 0)], np.maximum(columns - left, 0), axis=1)
+    if rows[0] < 0 or rows[-1] < 0:
+        labels[rows < 0] = 0
+    if columns[0] < 0 or columns[-1] < 0:
+        labels[:, columns < 0] = 0
     nucleus = labels == 2 * number + 2
     return nucleus | (labels == 2 * number + 1), nucleus
 

@@ -66,7 +66,13 @@ def distances(
     Root mean square over the features of the difference in standard deviations: a Mahalanobis distance with
     a shared diagonal covariance (Lee et al. 2018).
     """
-    off = (features - np.array(known.centres)[called]) / np.array(known.spread)
+    return _distances(features, np.array(known.centres)[called], known)
+
+
+def _distances(
+    features: NDArray[np.float32], centres: NDArray[np.float64], known: Familiarity
+) -> NDArray[np.float64]:
+    off = (features - centres) / np.array(known.spread)
     return np.asarray(np.sqrt(np.mean(off * off, axis=1)), np.float64)
 
 
@@ -77,11 +83,11 @@ def trust(
     known: Familiarity,
 ) -> NDArray[np.float64]:
     """Give the trust in calls, float64 (n,) in 0 to 1."""
-    score = (
-        known.intercept
-        + known.confidence * log_odds(probabilities, called)
-        - known.distance * distances(features, called, known)
-    )
+    return _trust(log_odds(probabilities, called), distances(features, called, known), known)
+
+
+def _trust(odds: NDArray[np.float64], off: NDArray[np.float64], known: Familiarity) -> NDArray[np.float64]:
+    score = known.intercept + known.confidence * odds - known.distance * off
     # Where a feature never varied in training, a cell can be thousands of deviations off.
     return np.asarray(1 / (1 + np.exp(-np.clip(score, -500, 500))), np.float64)
 
@@ -103,9 +109,11 @@ def judge(
     if known is None or features is None:
         trusted, enough, far, too_far = float(probabilities[best]), rule.minimum_probability, False, False
     else:
-        row, called = probabilities[None].astype(np.float64), np.array([best])
-        trusted, enough = float(trust(row, features[None], called, known)[0]), known.minimum_trust
-        off = float(distances(features[None], called, known)[0])
+        odds = log_odds(probabilities[None].astype(np.float64), np.array([best]))
+        # Of all the centres, thousands of numbers in the bundle's own form, one is asked for.
+        distance = _distances(features[None], np.array([known.centres[best]]), known)
+        trusted, enough = float(_trust(odds, distance, known)[0]), known.minimum_trust
+        off = float(distance[0])
         far, too_far = off > known.usual_distance, off > TOO_FAR * known.usual_distance
     if labels[int(probabilities.argmax())] == OTHER:
         return trusted, "other"
