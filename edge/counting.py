@@ -135,8 +135,7 @@ class Counting:
             self._reference.learn(field.quality, field.width, field.height)
             stored_ms = 1000 * (time.perf_counter() - began)
             self._count.add(field.field_id, share)
-            self._publish()
-        self._publisher.notify()
+            self._publish(news=True)
         self._progress.field({**field.timings_ms, "store": stored_ms})
         if not field.quality.accepted:
             self._progress.refused(field.quality.reason or "not worth analysing")
@@ -187,8 +186,8 @@ class Counting:
             cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),
         )
 
-    def _publish(self) -> None:
-        self._reporter.publish(self._publisher, self._store, self._count)
+    def _publish(self, *, news: bool = False) -> None:
+        self._reporter.publish(self._publisher, self._store, self._count, news=news)
 
 
 def _scan(store: Store) -> Scan:

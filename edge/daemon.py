@@ -60,10 +60,14 @@ _FULL_PAUSE_S = 0.5  # between two looks whether there is room again
 
 def load_model(config: Config) -> Model:
     """Load the bundle that is to answer. Raises BundleError, NoRuntimeError."""
-    from edge.analyzer import Analyzer  # noqa: PLC0415 (OpenCV and a runtime: only who needs them loads them)
+    import cv2  # noqa: PLC0415 (OpenCV and a runtime: only who needs them loads them)
+
+    from edge.analyzer import Analyzer  # noqa: PLC0415
     from edge.classifier import Classifier  # noqa: PLC0415
 
     choice, masking = config.model, config.masking
+    # A field at working scale is too small to be shared: OpenCV's threads would wait for each other.
+    cv2.setNumThreads(choice.threads)
 
     def load(path: Path) -> Model:
         classifier = Classifier.load(path, threads=choice.threads, runtime=choice.runtime)

@@ -91,13 +91,16 @@ class Publisher:
         self._mailbox.news = True
         self._wake()
 
-    def publish_differential(self, differential: Differential, event: int = 0) -> None:
+    def publish_differential(self, differential: Differential, event: int = 0, *, news: bool = False) -> None:
         """Let this be the differential from now on. Only the latest one of each specimen is sent.
 
         event: the number in the store's ledger up to which it knows; noted there when the broker has it.
+        news: there is something new in the store as well; both in one call wake the thread once.
         One thread at a time.
         """
         self._mailbox.put(differential, event)
+        if news:
+            self._mailbox.news = True
         self._wake()
 
     def reconfigure(self, config: MqttConfig) -> None:

@@ -84,14 +84,18 @@ class Reporter:
             uncorrected=f"cells were called by another model, {', '.join(others)}" if others else None,
         )
 
-    def publish(self, publisher: Publisher, store: Store, count: SpecimenCount) -> None:
+    def publish(
+        self, publisher: Publisher, store: Store, count: SpecimenCount, *, news: bool = False
+    ) -> None:
         """Publish a count with what the store knows of its specimen. The caller holds the lock.
 
-        Raises StoreError.
+        news: a field was stored as well. Raises StoreError.
         """
         specimen = store.ledger.find(count.specimen_id)
         if specimen is not None:
-            publisher.publish_differential(self.differential(count, specimen), specimen.event)
+            publisher.publish_differential(self.differential(count, specimen), specimen.event, news=news)
+        elif news:
+            publisher.notify()
 
 
 class Announcer:
