@@ -40,7 +40,7 @@ _MARGIN = 40  # pixels: glass is seldom further from a nucleus
 class _Part(NamedTuple):
     """One part of the nucleus mask.
 
-    outline: float32 (n, 2), x and y. left, top, right, bottom: its least and greatest. width: of the cell
+    outline: float32 (2, n), x and y. left, top, right, bottom: its least and greatest. width: of the cell
     there, pixels.
     """
 
@@ -148,8 +148,8 @@ def _measured(
     window = of_box(box)
     mine = (labels[window] == k).view(np.uint8)
     contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=box[:2])
-    outline = np.concatenate(contours)[::2, 0, :].astype(np.float32)
-    (left, top), (right, bottom) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
+    outline = np.ascontiguousarray(np.concatenate(contours)[::2, 0, :].T, np.float32)
+    (left, top), (right, bottom) = outline.min(axis=1).tolist(), outline.max(axis=1).tolist()
     width = cv2.minMaxLoc(depth[window], mine)[1]
     return _Part(k, area, outline, left, top, right, bottom, width)
 
@@ -183,16 +183,18 @@ def _are_one(one: _Part, other: _Part, depth: NDArray[np.float32], red_cell: flo
     lengthways = max(one.top - other.bottom, other.top - one.bottom, 0.0)
     if math.hypot(sideways, lengthways) > _CERTAIN * reach:
         return False
-    across = np.subtract.outer(one.outline[:, 0], other.outline[:, 0])
-    along = np.subtract.outer(one.outline[:, 1], other.outline[:, 1])
-    apart = across * across + along * along
+    (x, y), (other_x, other_y) = one.outline, other.outline
+    apart, along = x[:, None] - other_x, y[:, None] - other_y
+    apart *= apart
+    along *= along
+    apart += along
     gap = float(np.sqrt(apart.min()))
     if gap > reach:
         return False
     # Where the two face each other, not only where they are nearest: that may be at the cell's rim.
-    facing = np.nonzero(apart <= (gap + _FACING * size) ** 2)
-    middle = ((one.outline[facing[0]] + other.outline[facing[1]]) / 2).astype(np.intp)
-    neck = float(depth[middle[:, 1], middle[:, 0]].max()) + 1
+    ours, theirs = np.divmod(np.flatnonzero(apart <= (gap + _FACING * size) ** 2), len(other_x))
+    columns, rows = ((a[ours] + b[theirs]) / 2 for a, b in ((x, other_x), (y, other_y)))
+    neck = float(depth[rows.astype(np.intp), columns.astype(np.intp)].max()) + 1
     if neck >= _NECK * min(one.width, other.width):
         return True
     # Fragments none of which could be a nucleus belong together, for each belongs to some nucleus.
@@ -207,5 +209,6 @@ def _whole(one: _Part, other: _Part, red_cell: float | None) -> bool:
         return together and other.area > _WHOLE_NUCLEUS * red_cell
     # Without a ruler: alike in size, and none of them with a lobe's bends.
     return other.area > _ALIKE * one.area and all(
-        part.area > _SOLID * cv2.contourArea(cv2.convexHull(part.outline)) for part in (one, other)
+        part.area > _SOLID * cv2.contourArea(cv2.convexHull(np.ascontiguousarray(part.outline.T)))
+        for part in (one, other)
     )
