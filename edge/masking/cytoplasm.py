@@ -86,7 +86,9 @@ def grow_cell(
             sure | (allowed & bluish & (distance <= _REACH * radius)), hull, start, _SMOOTH * radius
         )
     view = labels[window]
-    free = (others == 0) & ((view == 0) | (view & 1 > 0) & (distance < 1))
+    free = others == 0
+    if view.any():
+        free &= (view == 0) | (view & 1 > 0) & (distance < 1)
     view[keep & free] = 2 * rank + 1
     view[nucleus > 0] = 2 * rank + 2
     return window

@@ -165,10 +165,9 @@ def _polygons(contours: Sequence[cv2.typing.MatLike]) -> tuple[NDArray[np.float6
     float64 (n, 2), and behind which of them each contour ends.
     """
     counts = np.array([len(contour) // _STEP for contour in contours])
-    trimmed = np.concatenate(
-        [contour[: count * _STEP] for contour, count in zip(contours, counts, strict=True)]
-    )
-    means = trimmed.reshape(-1, _STEP, 2).sum(axis=1) / _STEP
+    trimmed = [contour[: count * _STEP, 0] for contour, count in zip(contours, counts, strict=True)]
+    points = np.concatenate(trimmed)
+    means = sum(points[k::_STEP] for k in range(_STEP)) / _STEP
     ends = np.cumsum(counts + 2)
     places = np.arange(ends[-1]) - np.repeat(2 * np.arange(len(counts)), counts + 2)
     places[ends - 2] -= counts

@@ -51,9 +51,8 @@ def split_in_two(counts: Histogram) -> tuple[int, float]:
     sums = (counts * _LEVELS).cumsum()
     total, mean = below[-1], sums[-1] / max(1.0, below[-1])
     above = total - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = (mean * below - sums) ** 2 / (below * above)
-    between[~np.isfinite(between)] = 0
+    sizes = below * above
+    between = np.divide((mean * below - sums) ** 2, sizes, out=np.zeros(len(counts)), where=sizes > 0)
     # Between two sharp kinds every level is as good: the middle one leaves most room to noise.
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
     variance = float(((_LEVELS - mean) ** 2) @ counts) / max(1.0, total)
