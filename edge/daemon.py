@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import paho.mqtt
 
 from edge import __version__, identity
+from edge.allocator import keep_freed_memory
 from edge.cameras import open_camera
 from edge.cameras.live import WAITING
 from edge.config import load_config
@@ -96,6 +97,7 @@ def run_daemon(path: Path) -> int:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger().setLevel(config.log_level.upper())
+    keep_freed_memory()
     return Daemon(config, reload=lambda: load_config(path)).run()
 
 
