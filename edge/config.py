@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import hashlib
-import re
-import socket
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from edge.config_cameras import (
+    CameraConfig,
+    PicameraConfig,
+    ReplayConfig,
+    SimulatedConfig,
+    UsbConfig,
+    VideoConfig,
+)
+from edge.config_sentences import leave_out, sentence
 from edge.errors import ConfigError
+from edge.identity import machine_device_id
+
+__all__ = [
+    "LEAST_MAX_MB",
+    "SHIPPED_MODEL",
+    "CameraConfig",
+    "Config",
+    "MaskingConfig",
+    "ModelConfig",
+    "MqttConfig",
+    "PicameraConfig",
+    "ReplayConfig",
+    "SimulatedConfig",
+    "SpecimenConfig",
+    "StoreConfig",
+    "TlsConfig",
+    "UsbConfig",
+    "VideoConfig",
+    "config_schema",
+    "expanded",
+    "from_plain",
+    "load_config",
+]
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "clinic.tflite"
 
 Positive = Annotated[int, Meta(ge=1)]
-Fraction = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 LEAST_MAX_MB = 1.0
 """An empty store and the most crowded field that can be: with less, counting would stop before it begins."""
@@ -28,87 +55,6 @@ _MAX_SENTENCES = 10
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}\Z")]
 # What an operator types: anything on one line.
 Identifier = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{0,64}\Z")]
-
-
-class ReplayConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="replay"):
-    """A folder of images, single files or globs, each shown once, in the order of their names."""
-
-    paths: Annotated[tuple[str, ...], Meta(min_length=1)]
-    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
-
-
-class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="simulated"):
-    """A drawn smear, moved under the lens: known truth, no patient, no microscope."""
-
-    seed: Annotated[int, Meta(ge=0)] = 1
-    cells: Annotated[int, Meta(ge=0, le=5000)] = 60  # white cells on the slide
-    # Each view once; or pushed by hand, with pauses, returns, shake, motion blur and lost focus.
-    path: Literal["grid", "hand"] = "grid"
-    hand_rate: Annotated[float, Meta(ge=0.5, le=100)] = 4.0  # frames in a second of the hand's own time
-    exposure_ms: Annotated[float, Meta(ge=0, le=500)] = 15.0  # what moves in this time smears; by hand only
-    width: Annotated[int, Meta(ge=160, le=4096)] = 640  # of one frame, pixels
-    height: Annotated[int, Meta(ge=120, le=4096)] = 480
-    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0
-    defocus: Annotated[float, Meta(ge=0, le=10)] = 0.6  # standard deviation of the blur, pixels
-    noise: Annotated[float, Meta(ge=0, le=60)] = 2.0  # standard deviation of the sensor noise, grey levels
-    vignetting: Fraction = 0.12  # light lost in the corners
-    illumination: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # 1: background as on the training microscope
-    stain: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # optical density of the dyes, 1: as usual
-    warmth: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # white balance: -1 bluish, 1 yellowish
-    empty: bool = False  # clear glass without blood, as `calibrate-camera` wants it
-    calibration: str = ""  # the file that `calibrate-camera` wrote; empty: frames stay as they are
-
-
-class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="usb"):
-    """A USB microscope or any other V4L2 camera; or a stream of JPEG pictures from another machine."""
-
-    # A path (the udev rule gives a USB microscope this one), the number of /dev/video*, or http://...
-    device: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] = "/dev/leukoscope-camera"
-    width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: 640x480, a stream's own
-    height: Annotated[int, Meta(ge=0, le=16384)] = 0
-    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of a device; 0: 30
-    calibration: str = ""  # as the simulated camera's
-
-    def __post_init__(self) -> None:
-        """Refuse half a size, and an address that is none to publish."""
-        if isinstance(self.device, str) and "://" in self.device:
-            if not self.device.startswith(("http://", "https://")):
-                raise ValueError("the address of a stream begins with http:// or https://")
-            if "@" in self.device:
-                raise ValueError("an address is published with every field: none with a password in it")
-        if (self.width == 0) != (self.height == 0):
-            raise ValueError("of width and height one is missing; give both, or neither")
-
-    @property
-    def node(self) -> str:
-        """The device's path, or the stream's address."""
-        return f"/dev/video{self.device}" if isinstance(self.device, int) else self.device
-
-
-class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="video"):
-    """A video file, each picture once, in order."""
-
-    path: Annotated[str, Meta(min_length=1)]
-    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
-    own_rate: bool = False  # at the rate at which it was filmed
-    calibration: str = ""  # as the simulated camera's
-
-    def __post_init__(self) -> None:
-        """Refuse two rates."""
-        if self.own_rate and self.frames_per_second:
-            raise ValueError("own_rate and frames_per_second are two rates; give one")
-
-
-class PicameraConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="picamera2"):
-    """A camera on the Pi's own connector, by picamera2 and libcamera."""
-
-    camera: Annotated[int, Meta(ge=0, le=31)] = 0  # its number, as `leukoscope cameras` lists it
-    width: Annotated[int, Meta(ge=160, le=16384)] = 1640  # of what is analysed, pixels
-    height: Annotated[int, Meta(ge=120, le=16384)] = 1232
-    calibration: str = ""  # as the simulated camera's
-
-
-CameraConfig = ReplayConfig | SimulatedConfig | UsbConfig | VideoConfig | PicameraConfig
 
 
 class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -257,16 +203,6 @@ def expanded(text: str) -> Path:
         return path
 
 
-def machine_device_id() -> str:
-    """Give an id that stays with this machine and does not give away the machine's own."""
-    try:
-        machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
-    except OSError:
-        machine = ""
-    digest = hashlib.sha256(b"leukoscope:" + (machine or socket.gethostname()).encode()).hexdigest()
-    return f"leuko-{digest[:8]}"
-
-
 def load_config(path: Path) -> Config:
     """Read and validate a TOML file. Relative paths in it are meant from the file's own folder.
 
@@ -302,9 +238,9 @@ def from_plain(raw: dict[str, object], *, origin: str, folder: Path | None = Non
             config = msgspec.convert(rest, Config)
             break
         except msgspec.ValidationError as error:
-            sentences.append(_sentence(str(error)))
+            sentences.append(sentence(str(error), Config))
             # Without what is wrong: perhaps something else is, too, and is better said at once.
-            if len(sentences) >= _MAX_SENTENCES or not _leave_out(rest, str(error)):
+            if len(sentences) >= _MAX_SENTENCES or not leave_out(rest, str(error)):
                 break
     if not sentences and 0 < config.store.max_mb < LEAST_MAX_MB:
         limit = f"store.max_mb: {config.store.max_mb:g} cannot hold one result"
@@ -312,20 +248,6 @@ def from_plain(raw: dict[str, object], *, origin: str, folder: Path | None = Non
     if sentences:
         raise ConfigError(f"{origin}: {'; '.join(dict.fromkeys(sentences))}")
     return config if folder is None else _anchored(config, folder)
-
-
-def _leave_out(raw: dict[str, Any], message: str) -> bool:
-    """Take the key that msgspec complains of out of the plain configuration; False where that cannot be."""
-    what, _, where = message.partition(" - at `$")
-    keys = where.rstrip("`").lstrip(".").split(".") if where.strip("`.") else []
-    unknown = re.match(r"Object contains unknown field `(.*)`", what)
-    if unknown:
-        keys.append(unknown[1])
-    elif what.startswith("Object missing") or keys[:1] == ["camera"]:
-        return False  # what a camera is, is said by its other keys
-    for key in keys[:-1]:
-        raw = raw.get(key) if isinstance(raw, dict) else None  # type: ignore[assignment]
-    return bool(keys) and isinstance(raw, dict) and raw.pop(keys[-1], raw) is not raw
 
 
 def config_schema() -> dict[str, Any]:
@@ -364,38 +286,3 @@ def _anchored(config: Config, folder: Path) -> Config:
             and TlsConfig(absolute(tls.ca_file), absolute(tls.certificate_file), absolute(tls.key_file)),
         ),
     )
-
-
-def _section(name: str) -> tuple[type[Struct], ...]:
-    """Give the structs that may stand at a dotted place of the configuration."""
-    found: tuple[type[Struct], ...] = (Config,)
-    for part in name.split(".") if name else ():
-        fields = [field for each in found for field in msgspec.structs.fields(each)]
-        kinds = [
-            kind
-            for field in fields
-            if field.encode_name == part
-            for kind in get_args(field.type) or (field.type,)
-        ]
-        found = tuple(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct))
-    return found
-
-
-def _sentence(message: str) -> str:
-    """Rewrite msgspec's message into a key, what is wrong with it, and what would be right."""
-    what, _, where = message.partition(" - at `$")
-    where = where.rstrip("`").lstrip(".")
-    unknown = re.match(r"Object contains unknown field `(.*)`", what)
-    if unknown:
-        dotted = f"{where}.{unknown[1]}" if where else unknown[1]
-        known = sorted({f.encode_name for s in _section(where) for f in msgspec.structs.fields(s)})
-        if where == "camera":
-            known.insert(0, "kind")
-        close = difflib.get_close_matches(unknown[1], known, n=1)
-        meant = f"; did you mean {close[0]}?" if close else ""
-        return f"{dotted} is not a known key; known here: {', '.join(known)}{meant}"
-    missing = re.match(r"Object missing required field `(.*)`", what)
-    if missing:
-        dotted = f"{where}.{missing[1]}" if where else missing[1]
-        return f"{dotted} is missing, and has no default"
-    return f"{where or 'the file'}: {what[:1].lower()}{what[1:]}"

@@ -1,9 +1,11 @@
-"""Who this process is, on which boot, at what time: ids that sort by time, and whether the clock is right."""
+"""Which machine, process and boot this is: ids that sort by time, and whether the clock is right."""
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
+import socket
 import threading
 import time
 import uuid
@@ -79,6 +81,16 @@ def clock_synced() -> bool:
     if state >= 0:
         return state != _TIME_ERROR
     return Path("/run/systemd/timesync/synchronized").exists()
+
+
+def machine_device_id() -> str:
+    """Give an id that stays with this machine and does not give away the machine's own."""
+    try:
+        machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except OSError:
+        machine = ""
+    digest = hashlib.sha256(b"leukoscope:" + (machine or socket.gethostname()).encode()).hexdigest()
+    return f"leuko-{digest[:8]}"
 
 
 RUN_ID = new_id()

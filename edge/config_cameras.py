@@ -1,0 +1,90 @@
+"""The section `[camera]` of the configuration: one struct a kind of camera."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+
+
+class ReplayConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="replay"):
+    """A folder of images, single files or globs, each shown once, in the order of their names."""
+
+    paths: Annotated[tuple[str, ...], Meta(min_length=1)]
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
+
+
+class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="simulated"):
+    """A drawn smear, moved under the lens: known truth, no patient, no microscope."""
+
+    seed: Annotated[int, Meta(ge=0)] = 1
+    cells: Annotated[int, Meta(ge=0, le=5000)] = 60  # white cells on the slide
+    # Each view once; or pushed by hand, with pauses, returns, shake, motion blur and lost focus.
+    path: Literal["grid", "hand"] = "grid"
+    hand_rate: Annotated[float, Meta(ge=0.5, le=100)] = 4.0  # frames in a second of the hand's own time
+    exposure_ms: Annotated[float, Meta(ge=0, le=500)] = 15.0  # what moves in this time smears; by hand only
+    width: Annotated[int, Meta(ge=160, le=4096)] = 640  # of one frame, pixels
+    height: Annotated[int, Meta(ge=120, le=4096)] = 480
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0
+    defocus: Annotated[float, Meta(ge=0, le=10)] = 0.6  # standard deviation of the blur, pixels
+    noise: Annotated[float, Meta(ge=0, le=60)] = 2.0  # standard deviation of the sensor noise, grey levels
+    vignetting: Fraction = 0.12  # light lost in the corners
+    illumination: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # 1: background as on the training microscope
+    stain: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # optical density of the dyes, 1: as usual
+    warmth: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # white balance: -1 bluish, 1 yellowish
+    empty: bool = False  # clear glass without blood, as `calibrate-camera` wants it
+    calibration: str = ""  # the file that `calibrate-camera` wrote; empty: frames stay as they are
+
+
+class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="usb"):
+    """A USB microscope or any other V4L2 camera; or a stream of JPEG pictures from another machine."""
+
+    # A path (the udev rule gives a USB microscope this one), the number of /dev/video*, or http://...
+    device: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] = "/dev/leukoscope-camera"
+    width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: 640x480, a stream's own
+    height: Annotated[int, Meta(ge=0, le=16384)] = 0
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of a device; 0: 30
+    calibration: str = ""  # as the simulated camera's
+
+    def __post_init__(self) -> None:
+        """Refuse half a size, and an address that is none to publish."""
+        if isinstance(self.device, str) and "://" in self.device:
+            if not self.device.startswith(("http://", "https://")):
+                raise ValueError("the address of a stream begins with http:// or https://")
+            if "@" in self.device:
+                raise ValueError("an address is published with every field: none with a password in it")
+        if (self.width == 0) != (self.height == 0):
+            raise ValueError("of width and height one is missing; give both, or neither")
+
+    @property
+    def node(self) -> str:
+        """The device's path, or the stream's address."""
+        return f"/dev/video{self.device}" if isinstance(self.device, int) else self.device
+
+
+class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="video"):
+    """A video file, each picture once, in order."""
+
+    path: Annotated[str, Meta(min_length=1)]
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
+    own_rate: bool = False  # at the rate at which it was filmed
+    calibration: str = ""  # as the simulated camera's
+
+    def __post_init__(self) -> None:
+        """Refuse two rates."""
+        if self.own_rate and self.frames_per_second:
+            raise ValueError("own_rate and frames_per_second are two rates; give one")
+
+
+class PicameraConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="picamera2"):
+    """A camera on the Pi's own connector, by picamera2 and libcamera."""
+
+    camera: Annotated[int, Meta(ge=0, le=31)] = 0  # its number, as `leukoscope cameras` lists it
+    width: Annotated[int, Meta(ge=160, le=16384)] = 1640  # of what is analysed, pixels
+    height: Annotated[int, Meta(ge=120, le=16384)] = 1232
+    calibration: str = ""  # as the simulated camera's
+
+
+CameraConfig = ReplayConfig | SimulatedConfig | UsbConfig | VideoConfig | PicameraConfig
