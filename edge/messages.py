@@ -16,124 +16,36 @@ from edge.differential_parts import (
     Signature,
     State,
 )
+from edge.field_parts import Cell, Heatmap, ModelReference, Quality, RefusalReason, Scale
 from edge.flags import Flag  # noqa: TC001
 from edge.place import FieldPlace  # noqa: TC001
 from edge.requests import REQUESTS, SpecimenNote
 
+__all__ = [
+    "MAX_PAYLOAD",
+    "Cell",
+    "Differential",
+    "FieldResult",
+    "Health",
+    "Heatmap",
+    "Info",
+    "Message",
+    "ModelReference",
+    "Quality",
+    "RefusalReason",
+    "Response",
+    "Scale",
+    "Status",
+    "decode",
+    "decode_field",
+    "encode",
+    "json_schema",
+]
+
 MAX_PAYLOAD = 64 * 1024
 """Bytes. A broker drops a client that sends more than it allows, again and again: nothing larger is sent."""
 
-Box = Annotated[tuple[int, int, int, int], Meta(description="x, y, width, height in pixels of the frame")]
-Probability = Annotated[float, Meta(ge=0, le=1)]
-Share = Annotated[float, Meta(ge=0, le=1)]
 Milliseconds = Annotated[float, Meta(ge=0)]
-
-
-class ModelReference(Struct, frozen=True):
-    """Which model answered."""
-
-    name: str
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-
-
-class Heatmap(Struct, frozen=True):
-    """Class activation map of the called class over the cell's crop.
-
-    data: row-major uint8 grid (base64 in JSON), 255 where the evidence is strongest, 0 where there is none
-    or where it speaks against the class. `peak` is the value of 255, in logits.
-    """
-
-    shape: Annotated[tuple[int, int], Meta(description="rows, columns")]
-    data: Annotated[bytes, Meta(description="row-major uint8 grid")]
-    peak: float
-
-
-class Cell(Struct, frozen=True, kw_only=True):
-    """One white cell: where it is, what it was called, and why."""
-
-    cell_id: str
-    box: Box
-    crop: Annotated[
-        Box,
-        Meta(description="the square that was classified and that the heatmap covers; may pass the frame"),
-    ]
-    label: str
-    probability: Probability
-    probabilities: dict[str, Probability]
-    trust: Annotated[
-        Probability | None,
-        Meta(description="in the call, from its confidence and its likeness to known cells of its class"),
-    ] = None
-    rejected: Annotated[
-        str | None,
-        Meta(description="why it is not counted: other, unfamiliar, uncertain; null where it is"),
-    ]
-    complete: Annotated[bool, Meta(description="false: cut by the frame's edge, not counted")]
-    heatmap: Heatmap | None
-    evidence_in_cell: Annotated[
-        Probability | None,
-        Meta(description="share of the heatmap's sum that lies in the cell's own mask; null: no evidence"),
-    ] = None
-    evidence_in_nucleus: Annotated[
-        Probability | None, Meta(description="share of the heatmap's sum that lies in the cell's nucleus")
-    ] = None
-    flags: Annotated[
-        tuple[str, ...],
-        Meta(description="why to doubt a call, counted or not: evidence outside the cell"),
-    ] = ()
-
-    def spoken(self) -> str:
-        """Give the call as people read it, with why it is not counted."""
-        aside = "" if self.complete else " (cut by the edge)"
-        aside += "".join(f" ({remark})" for remark in (self.rejected, *self.flags) if remark)
-        return f"{self.label} {100 * self.probability:.0f} %{aside}"
-
-
-class Scale(Struct, frozen=True):
-    """How large a pixel is, and how that is known.
-
-    "nucleus": a guess from the size of a white cell's nucleus, where the field has no red cells to measure.
-    """
-
-    micrometres_per_pixel: Annotated[float, Meta(gt=0)]
-    source: Literal["configured", "red cells", "nucleus"]
-
-
-RefusalReason = Literal[
-    "blank",
-    "too crowded",
-    "too dark",
-    "overexposed",
-    "colour changed",
-    "motion",
-    "out of focus",
-    "stain changed",
-]
-
-
-class Quality(Struct, frozen=True, kw_only=True):
-    """Is the frame worth analysing. Figures are relative to nothing: compare them within a specimen."""
-
-    accepted: bool
-    reason: Annotated[RefusalReason | None, Meta(description="the one that it was refused for; null: none")]
-    focus: Annotated[
-        float,
-        Meta(ge=0, description="strength of the sharpest edges, percent of the contrast; rises when sharper"),
-    ]
-    motion: Annotated[
-        Share | None, Meta(description="how far the strong edges are parallel, as motion leaves them")
-    ] = None
-    brightness: Annotated[float, Meta(description="mean grey level, 0 to 255")]
-    clipped: Annotated[Share, Meta(description="share of pixels at white")]
-    light: Annotated[
-        tuple[float, float, float] | None,
-        Meta(description="red, green and blue level of bare glass, where a tenth of the frame is bare"),
-    ] = None
-    stain: Annotated[
-        float | None,
-        Meta(description="optical density (natural log) of the field in green, root mean square"),
-    ] = None
-    covered: Annotated[Share | None, Meta(description="share of the frame that cells cover")] = None
 
 
 class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.field/1"):
