@@ -50,7 +50,7 @@ class Housekeeping:
         # With a clock that stands in 1970 or 2076, an age means nothing.
         if not identity.clock_synced():
             return
-        dropped = self._store.prune(self.config.retention_days)
+        dropped = self._store.upkeep.prune(self.config.retention_days)
         if dropped:
             log.info("%d results older than %g days are dropped", dropped, self.config.retention_days)
 
@@ -59,8 +59,8 @@ class Housekeeping:
         if not limit:
             return None
         dropped = 0
-        while self._store.used_bytes() > limit:
-            batch = self._store.drop_oldest_delivered(_BATCH)
+        while self._store.upkeep.used_bytes() > limit:
+            batch = self._store.upkeep.drop_oldest_delivered(_BATCH)
             dropped += batch
             if not batch:
                 reached = f"the store is full: store.max_mb = {self.config.max_mb:g} is reached"
@@ -76,6 +76,6 @@ class Housekeeping:
         if self._synced or not identity.clock_synced():
             return
         self._synced = True
-        corrected = self._store.correct_times(identity.clock_offset_s())
+        corrected = self._store.upkeep.correct_times(identity.clock_offset_s())
         if corrected:
             log.info("the clock is set: the times of %d results are corrected", corrected)

@@ -29,7 +29,7 @@ def test_a_full_store_pauses_the_count_says_so_and_goes_on(tmp_path, config, idl
         store.start_specimen("T")
         for number in range(1, 101):
             store.add(field(number, *(cell(map_side=30) for _ in range(8)), specimen_id="T"))
-        limit = store.used_bytes() * 0.9e-6
+        limit = store.upkeep.used_bytes() * 0.9e-6
     path = toml(changed(config, "store", max_mb=limit), tmp_path / "device.toml")
     log = tmp_path / "log"
     with spawn(SCRIPTED, path, log) as daemon:

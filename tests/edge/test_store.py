@@ -115,8 +115,8 @@ def test_specimens_open_final_corrected(store):
 def test_pruning_keeps_what_waits_and_what_counts(store):
     kept, gone = add(store, 2)
     store.mark_delivered([gone.field_id])
-    assert store.prune(retention_days=1) == 0
-    assert store.prune(retention_days=-1) == 1
+    assert store.upkeep.prune(retention_days=1) == 0
+    assert store.upkeep.prune(retention_days=-1) == 1
     assert [f.field_id for f in store.fields("S")] == [kept.field_id]
     assert ids(store.undelivered(9)) == [kept.field_id]
     assert len(list(store.tallies("S"))) == 2

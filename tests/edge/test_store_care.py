@@ -141,7 +141,7 @@ def test_a_full_store_drops_the_oldest_delivered_and_never_what_waits(path):
     ids = filled(path, 600)
     with Store.open(path) as store:
         store.mark_delivered(ids[:300])
-        limit = (store.used_bytes() - 60_000) / 1e6
+        limit = (store.upkeep.used_bytes() - 60_000) / 1e6
         keeping = Housekeeping(StoreConfig(str(path), max_mb=limit), store)
         assert keeping.tidy() is None
         assert store.backlog() == 300
