@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import logging
 import platform
-import queue
-import signal
 import sys
-import threading
 import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import paho.mqtt
 
@@ -25,20 +22,21 @@ from edge.allocator import keep_freed_memory
 from edge.cameras import open_camera
 from edge.cameras.live import WAITING
 from edge.config import load_config
-from edge.counting import Counting, Model
+from edge.counting import Counting
 from edge.database import claim
 from edge.errors import CameraAwayError, LeukoscopeError, UnreadableFrameError
 from edge.health import Machine, Progress
 from edge.housekeeping import Housekeeping
 from edge.messages import Info
-from edge.model_trial import load_chosen
+from edge.model_loading import load_model
 from edge.publisher import Publisher
-from edge.reloading import take_over
+from edge.reloading import on_hangup, take_over
 from edge.reporting import Announcer, Reporter
 from edge.requests import REQUESTS
 from edge.rescue import make_sound
 from edge.service import Service
 from edge.session import Orders, Session
+from edge.stopping import Stop
 from edge.store import Store
 
 if TYPE_CHECKING:
@@ -46,45 +44,17 @@ if TYPE_CHECKING:
 
     from edge.cameras import Camera, Frame
     from edge.config import CameraConfig, Config
+    from edge.counting import Model
 
 log = logging.getLogger(__name__)
 
 UNDELIVERED = 3
 """Exit status when results are kept that the broker has not acknowledged."""
 
-_PATIENCE_S = 1.0  # a camera gives its frame within this, or is told to stop
 _UNREADABLE_IN_A_ROW = 10  # from here on, a source that fails at once is not asked as fast as it fails
 _PAUSE_S = 0.1
 _COMPLAINT_S = 60.0  # between two complaints of a live camera's frames, which may come thirty times a second
 _FULL_PAUSE_S = 0.5  # between two looks whether there is room again
-
-
-def load_model(config: Config) -> Model:
-    """Load the bundle that is to answer. Raises BundleError, NoRuntimeError."""
-    import cv2  # noqa: PLC0415 (OpenCV and a runtime: only who needs them loads them)
-
-    from edge.analyzer import Analyzer  # noqa: PLC0415
-    from edge.classifier import Classifier  # noqa: PLC0415
-
-    choice, masking = config.model, config.masking
-    # A field at working scale is too small to be shared: OpenCV's threads would wait for each other.
-    cv2.setNumThreads(choice.threads)
-
-    def load(path: Path) -> Model:
-        classifier = Classifier.load(path, threads=choice.threads, runtime=choice.runtime)
-        analyzer = Analyzer(
-            classifier, masking.recipe, micrometres_per_pixel=masking.micrometres_per_pixel or None
-        )
-        return Model(
-            analyzer,
-            classifier.assessed,
-            classifier.reference,
-            classifier.runtime_name,
-            classifier.bundle.description.confusion,
-        )
-
-    model, first_start = load_chosen(config, load)
-    return model._replace(first_start=first_start)
 
 
 def run_daemon(path: Path) -> int:
@@ -121,10 +91,7 @@ class Daemon:
         self._reload = reload
         self._service = Service()
         self._progress = Progress()
-        # Put by the signal handler: SimpleQueue is the one that says it may be.
-        self._stops: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._hangups: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._stopping = False
+        self._stop = Stop()
         self._frames = 0
         self._unreadable = 0
         self._paused: str | None = None
@@ -133,8 +100,7 @@ class Daemon:
 
     def stop(self) -> None:
         """Finish the field in hand, deliver, and end. From any thread, and from a signal handler."""
-        self._stopping = True
-        self._stops.put(True)
+        self._stop.ask()
 
     def run(self) -> int:
         """Run; give the exit status: 0, 1 when a frame could not be read, 3 when results wait for the broker.
@@ -148,7 +114,7 @@ class Daemon:
         path = Path(config.store.path)
         with ExitStack() as stack:
             stack.enter_context(model.first_start)
-            stack.enter_context(self._signals())
+            stack.enter_context(self._stop.on_signals())
             camera = stack.enter_context(closing(self._open_camera(config.camera)))
             stack.enter_context(claim(path))
             self._progress.notice("store", make_sound(path))
@@ -171,7 +137,8 @@ class Daemon:
             try:
                 publisher.start()
                 announcer.start(publisher)
-                stack.enter_context(self._reloading(publisher))
+                if self._reload is not None:
+                    stack.enter_context(on_hangup(partial(self._take_over, self._reload, publisher)))
                 self._service.expect_pauses(_pause_s(config.camera))
                 self._service.ready()
                 if config.by_command:
@@ -183,7 +150,7 @@ class Daemon:
                 announcer.close()
                 remaining = publisher.close(self._config.mqtt.drain_s)
                 self._tell_what_is_kept(remaining)
-        if self._frames == 0 and not self._stopping and not config.by_command:
+        if self._frames == 0 and not self._stop.asked and not config.by_command:
             log.error("no frame could be read")
             return 1
         if remaining:
@@ -201,32 +168,32 @@ class Daemon:
         """Count all that the source shows into one specimen, and be done."""
         reporter.current = counting.specimen_id
         self._progress.specimen(counting.specimen_id)
-        with self._interrupting(camera):
+        with self._stop.interrupting(camera):
             for frame in self._pictures(camera):
                 counting.take(frame)
-        if not self._stopping and self._frames:
+        if not self._stop.asked and self._frames:
             counting.finish()
 
     def _attend(self, camera: Camera, session: Session) -> None:
         """Count into the specimens that commands open; a source that ends begins anew for the next."""
-        with self._interrupting(camera):
+        with self._stop.interrupting(camera):
             session.count(self._pictures(camera), self._is_stopping)
-        while not self._stopping:
+        while not self._stop.asked:
             session.wait_for_another(self._is_stopping)
-            if self._stopping:
+            if self._stop.asked:
                 break
-            with closing(self._open_camera(self._config.camera)) as again, self._interrupting(again):
+            with closing(self._open_camera(self._config.camera)) as again, self._stop.interrupting(again):
                 session.count(self._pictures(again), self._is_stopping)
 
     def _is_stopping(self) -> bool:
         """Say so to who waits for a specimen, which is a reason to be idle, and no hanging."""
         self._service.progress("waiting for a specimen")
-        return self._stopping
+        return self._stop.asked
 
     def _pictures(self, camera: Camera) -> Iterator[Frame]:
         """Give the source's frames until it ends; one that cannot be had is named and passed over."""
         in_a_row = 0
-        while not self._stopping:
+        while not self._stop.asked:
             if not self._has_room():
                 continue
             try:
@@ -285,36 +252,18 @@ class Daemon:
         time.sleep(_FULL_PAUSE_S)
         return False
 
-    @contextmanager
-    def _reloading(self, publisher: Publisher) -> Iterator[None]:
-        """Read the configuration anew on SIGHUP, in a thread: the camera may be waiting for a frame."""
-        if self._reload is None or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        reload = self._reload
-
-        def attend() -> None:
-            while self._hangups.get():
-                self._service.reloading()
-                try:
-                    self._config = take_over(self._config, reload())
-                except LeukoscopeError as error:
-                    log.error("%s; the running configuration is kept", error)  # noqa: TRY400 (one sentence)
-                else:
-                    logging.getLogger().setLevel(self._config.log_level.upper())
-                    self._housekeeping.config = self._config.store
-                    publisher.reconfigure(self._config.mqtt)
-                self._service.ready()
-
-        before = signal.signal(signal.SIGHUP, lambda *_: self._hangups.put(True))
-        thread = threading.Thread(target=attend, name="reload", daemon=True)
-        thread.start()
+    def _take_over(self, read: Callable[[], Config], publisher: Publisher) -> None:
+        """Read the configuration anew, and go by it as far as that needs no restart."""
+        self._service.reloading()
         try:
-            yield
-        finally:
-            signal.signal(signal.SIGHUP, before)
-            self._hangups.put(False)
-            thread.join(_PATIENCE_S)
+            self._config = take_over(self._config, read())
+        except LeukoscopeError as error:
+            log.error("%s; the running configuration is kept", error)  # noqa: TRY400 (one sentence)
+        else:
+            logging.getLogger().setLevel(self._config.log_level.upper())
+            self._housekeeping.config = self._config.store
+            publisher.reconfigure(self._config.mqtt)
+        self._service.ready()
 
     def _info(self, model: Model) -> Info:
         return Info(
@@ -332,45 +281,6 @@ class Daemon:
             capabilities=tuple(f"cmd/{name}" for name in REQUESTS),
             config=self._config.without_secrets(),
         )
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT end the run in order; a second one at once, which loses nothing either."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def handle(number: int, _frame: Any) -> None:
-            signal.signal(number, signal.SIG_DFL)
-            self.stop()
-
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        before = [signal.signal(number, handle) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
-
-    @contextmanager
-    def _interrupting(self, camera: Camera) -> Iterator[None]:
-        """Let `stop` reach a camera that waits for its next frame, be that ten minutes away."""
-        done = threading.Event()
-
-        def watch() -> None:
-            self._stops.get()
-            # Most are out of `read` by themselves in that time, and need not be closed under a reader.
-            if not done.wait(_PATIENCE_S):
-                camera.close()
-
-        watcher = threading.Thread(target=watch, name="stop", daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            self._stops.put(False)
-            watcher.join(_PATIENCE_S)
 
 
 def _pause_s(camera: CameraConfig) -> float:

@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import logging
+import queue
+import signal
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from edge.config import Config
 
 log = logging.getLogger(__name__)
 
 RELOADABLE = frozenset({"log_level", "mqtt.drain_s", "mqtt.health_s", "store.retention_days", "store.max_mb"})
 """Keys whose change needs no restart."""
+
+_PATIENCE_S = 1.0
+
+
+@contextmanager
+def on_hangup(act: Callable[[], None]) -> Iterator[None]:
+    """Act at each SIGHUP, in a thread: the camera may be waiting for a frame. In the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # Put by the signal handler: SimpleQueue is the one that says it may be.
+    hangups: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def attend() -> None:
+        while hangups.get():
+            act()
+
+    before = signal.signal(signal.SIGHUP, lambda *_: hangups.put(True))
+    thread = threading.Thread(target=attend, name="reload", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        hangups.put(False)
+        thread.join(_PATIENCE_S)
 
 
 def take_over(running: Config, read: Config) -> Config:
