@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from edge import __version__
 from edge.errors import LeukoscopeError
+from edge.images_cli import add_analyze_command, add_calibrate_command
 from edge.model_cli import add_model_commands
+from edge.specimen_cli import add_specimen_commands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,59 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--config", type=Path, required=True, help="the TOML configuration")
     run.set_defaults(run=_run)
 
-    analyze = commands.add_parser("analyze", help="analyse images and print what is found")
-    analyze.add_argument("paths", nargs="+", metavar="PATH", help="folders, image files or globs")
-    analyze.add_argument("--json", action="store_true", help="one JSON object a line and image")
-    analyze.add_argument("--masks", type=Path, metavar="DIR", help="write each image's masks there as PNG")
-    analyze.add_argument(
-        "--overlays", type=Path, metavar="DIR", help="draw each image with its cells and maps"
-    )
-    analyze.add_argument(
-        "--contours", action="store_true", help="overlays: draw the maps as contours, which hide nothing"
-    )
-    analyze.add_argument(
-        "--explain", metavar="CLASS", help="overlays: show what speaks for this class, not for the one called"
-    )
-    analyze.add_argument(
-        "--overlay-format",
-        choices=("jpg", "png"),
-        default="jpg",
-        help="overlays: kind of file (default: jpg)",
-    )
-    analyze.add_argument(
-        "--recipe",
-        choices=("adaptive", "study"),
-        default="adaptive",
-        help="how cells are found (study: with a --model trained for it)",
-    )
-    analyze.add_argument("--model", type=Path, help="a bundle, instead of the one that ships")
-    analyze.add_argument(
-        "--runtime",
-        choices=("auto", "ai-edge-litert", "tflite-runtime"),
-        default="auto",
-        help="which TFLite runtime",
-    )
-    analyze.set_defaults(run=_analyze)
+    add_analyze_command(commands.add_parser("analyze", help="analyse images and print what is found"))
 
-    calibrate = commands.add_parser(
-        "calibrate", help="refit a model's last layer to cells of your own microscope that you have named"
+    add_calibrate_command(
+        commands.add_parser(
+            "calibrate", help="refit a model's last layer to cells of your own microscope that you have named"
+        )
     )
-    calibrate.add_argument(
-        "folder",
-        type=Path,
-        metavar="FOLDER",
-        help="a folder of images for each class, named as the model does",
-    )
-    calibrate.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="write the new bundle there; not if it is worse",
-    )
-    calibrate.add_argument("--model", type=Path, help="a bundle to start from, instead of the one that ships")
-    calibrate.add_argument("--json", action="store_true", help="what came of it as one JSON object")
-    calibrate.set_defaults(run=_calibrate)
 
     _add_calibrate_camera(
         commands.add_parser(
@@ -140,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("model", help="look at a model bundle, prove it, sign it, install it")
     )
 
-    _add_specimen(
+    add_specimen_commands(
         commands.add_parser("specimen", help="start, stop, sign or discard a specimen, and look at them")
     )
 
@@ -172,38 +128,6 @@ def _add_calibrate_camera(camera: argparse.ArgumentParser) -> None:
     camera.set_defaults(run=_calibrate_camera)
 
 
-def _add_specimen(specimen: argparse.ArgumentParser) -> None:
-    actions = specimen.add_subparsers(dest="action", required=True, metavar="ACTION")
-    texts = {
-        "start": "count from here on into this specimen",
-        "stop": "count no more into the open specimen; it waits for a signature",
-        "sign": "confirm a count; by default the only one that waits for it",
-        "discard": "a specimen is not to be used; by default the open one",
-        "list": "every specimen, and how it stands",
-        "show": "a differential; by default of the open specimen, or the last",
-    }
-    parsers = {name: actions.add_parser(name, help=text) for name, text in texts.items()}
-    for name, parser in parsers.items():
-        parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
-        if name != "list":
-            parser.add_argument(
-                "specimen_id",
-                metavar="SPECIMEN",
-                nargs=None if name == "start" else "?",
-                help="its id, never a name",
-            )
-    start = parsers["start"]
-    start.add_argument("--target", type=int, help="cells to count (default: the configuration's)")
-    start.add_argument("--total-count", type=float, help="white cells of the same blood, 10^9/L")
-    start.add_argument("--resume", action="store_true", help="take up one that was stopped and not signed")
-    parsers["sign"].add_argument(
-        "--operator", required=True, metavar="CODE", help="who signs: a code, no name"
-    )
-    parsers["discard"].add_argument("--reason", required=True, help="why")
-    parsers["show"].add_argument("--json", action="store_true", help="as it is published")
-    specimen.set_defaults(run=_specimen)
-
-
 def _demo(options: argparse.Namespace) -> int:
     from edge.demo import run_demo  # noqa: PLC0415
 
@@ -223,29 +147,6 @@ def _run(options: argparse.Namespace) -> int:
     from edge.daemon import run_daemon  # noqa: PLC0415
 
     return run_daemon(options.config)
-
-
-def _analyze(options: argparse.Namespace) -> int:
-    from edge.offline import Drawing, analyze_paths  # noqa: PLC0415
-
-    return analyze_paths(
-        options.paths,
-        as_json=options.json,
-        masks=options.masks,
-        overlays=options.overlays,
-        drawing=Drawing(
-            "contours" if options.contours else "colours", options.explain, options.overlay_format
-        ),
-        recipe=options.recipe,
-        model=options.model,
-        runtime=options.runtime,
-    )
-
-
-def _calibrate(options: argparse.Namespace) -> int:
-    from edge.calibration import calibrate  # noqa: PLC0415
-
-    return calibrate(options.folder, out=options.out, model=options.model, as_json=options.json)
 
 
 def _calibrate_camera(options: argparse.Namespace) -> int:
@@ -305,18 +206,6 @@ def _cameras(options: argparse.Namespace) -> int:
     from edge.camera_cli import list_cameras  # noqa: PLC0415
 
     return list_cameras(as_json=options.json)
-
-
-def _specimen(options: argparse.Namespace) -> int:
-    from edge.specimen_cli import list_specimens, order, show_specimen  # noqa: PLC0415
-
-    if options.action == "list":
-        return list_specimens(options.config)
-    if options.action == "show":
-        return show_specimen(options.config, options.specimen_id, as_json=options.json)
-    beside = {"run", "command", "action", "config"}
-    given = {key: value for key, value in vars(options).items() if key not in beside}
-    return order(options.action, options.config, given)
 
 
 def _results(options: argparse.Namespace) -> int:

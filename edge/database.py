@@ -93,6 +93,12 @@ CREATE TABLE answers (
 _VERSION = 1 + len(MIGRATIONS)
 
 
+def expect_store(path: Path) -> None:
+    """Raise StoreError where there is no store: who only looks into one does not make it."""
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no result store; has the daemon run yet?")
+
+
 def connect(path: Path, *, durable: bool) -> sqlite3.Connection:
     """Open the database; what is missing of it is made, its folder included.
 

@@ -16,6 +16,7 @@ from edge.bundle import read_bundle
 from edge.errors import ConfigError, StoreError
 from edge.rejection import OTHER, TOO_FAR
 from edge.runtime import installed
+from edge.tables import print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,23 +124,20 @@ def list_results(path: Path, specimen: str | None) -> int:
 
     Raises StoreError.
     """
-    console = Console()
-    columns = ("captured", "specimen", "source", "cells", "calls")
-    table = Table(*columns, title=Text(str(path)), title_justify="left")
-    for field in _fields(path, specimen):
-        row = (
-            field.captured_at.strftime("%Y-%m-%d %H:%M:%S"),
-            field.specimen_id,
-            field.source,
-            str(len(field.cells)),
-            ", ".join(cell.spoken() for cell in field.cells) or field.quality.reason or "-",
-        )
-        if console.is_terminal:
-            table.add_row(*(Text(text) for text in row))
-        else:
-            print(*row, sep="\t")  # noqa: T201
-    if console.is_terminal:
-        console.print(table)
+    print_rows(
+        ("captured", "specimen", "source", "cells", "calls"),
+        (
+            (
+                field.captured_at.strftime("%Y-%m-%d %H:%M:%S"),
+                field.specimen_id,
+                field.source,
+                str(len(field.cells)),
+                ", ".join(cell.spoken() for cell in field.cells) or field.quality.reason or "-",
+            )
+            for field in _fields(path, specimen)
+        ),
+        title=str(path),
+    )
     from edge.store import Store  # noqa: PLC0415
 
     with Store.open(path) as store:
@@ -189,10 +187,10 @@ def _fields(path: Path, specimen: str | None) -> Iterator[FieldResult]:
 @contextmanager
 def _opened(path: Path, specimen: str | None) -> Iterator[tuple[Store, list[str]]]:
     """Open a store that is there; give it with the specimen that is meant, or with all of them."""
+    from edge.database import expect_store  # noqa: PLC0415
     from edge.store import Store  # noqa: PLC0415
 
-    if not path.is_file():
-        raise StoreError(f"{path}: there is no result store; has the daemon run yet?")
+    expect_store(path)
     with Store.open(path) as store:
         known = [entry.specimen_id for entry in store.specimens()]
         if specimen is not None and specimen not in known:

@@ -1,0 +1,88 @@
+"""The commands over images, `leukoscope analyze` and `calibrate`, with the arguments they take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_analyze_command(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope analyze` its arguments."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="folders, image files or globs")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line and image")
+    parser.add_argument("--masks", type=Path, metavar="DIR", help="write each image's masks there as PNG")
+    parser.add_argument(
+        "--overlays", type=Path, metavar="DIR", help="draw each image with its cells and maps"
+    )
+    parser.add_argument(
+        "--contours", action="store_true", help="overlays: draw the maps as contours, which hide nothing"
+    )
+    parser.add_argument(
+        "--explain", metavar="CLASS", help="overlays: show what speaks for this class, not for the one called"
+    )
+    parser.add_argument(
+        "--overlay-format",
+        choices=("jpg", "png"),
+        default="jpg",
+        help="overlays: kind of file (default: jpg)",
+    )
+    parser.add_argument(
+        "--recipe",
+        choices=("adaptive", "study"),
+        default="adaptive",
+        help="how cells are found (study: with a --model trained for it)",
+    )
+    parser.add_argument("--model", type=Path, help="a bundle, instead of the one that ships")
+    parser.add_argument(
+        "--runtime",
+        choices=("auto", "ai-edge-litert", "tflite-runtime"),
+        default="auto",
+        help="which TFLite runtime",
+    )
+    parser.set_defaults(run=_analyze)
+
+
+def add_calibrate_command(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope calibrate` its arguments."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of images for each class, named as the model does",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="write the new bundle there; not if it is worse",
+    )
+    parser.add_argument("--model", type=Path, help="a bundle to start from, instead of the one that ships")
+    parser.add_argument("--json", action="store_true", help="what came of it as one JSON object")
+    parser.set_defaults(run=_calibrate)
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from edge.offline import Drawing, analyze_paths  # noqa: PLC0415
+
+    return analyze_paths(
+        options.paths,
+        as_json=options.json,
+        masks=options.masks,
+        overlays=options.overlays,
+        drawing=Drawing(
+            "contours" if options.contours else "colours", options.explain, options.overlay_format
+        ),
+        recipe=options.recipe,
+        model=options.model,
+        runtime=options.runtime,
+    )
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from edge.calibration import calibrate  # noqa: PLC0415
+
+    return calibrate(options.folder, out=options.out, model=options.model, as_json=options.json)

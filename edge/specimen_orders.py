@@ -1,0 +1,66 @@
+"""`leukoscope specimen start|stop|sign|discard`: the broker's commands at the device, over the store.
+
+The daemon need not run. Where it does, it looks into the store before each frame, and tells the broker.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from edge.config import load_config
+from edge.database import expect_store
+from edge.errors import SpecimenError
+from edge.requests import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+from edge.session import Orders
+
+if TYPE_CHECKING:
+    from edge.specimen import Specimen
+
+_Kind = TypeVar("_Kind")
+
+
+def order(action: str, config: Path, given: dict[str, object]) -> int:
+    """Start, stop, sign or discard a specimen, and say how it stands. given: what the request carries.
+
+    Raises SpecimenError, StoreError, ConfigError.
+    """
+    settings = load_config(config)
+    path = Path(settings.store.path)
+    if action != "start":
+        expect_store(path)
+    orders = Orders(path, by_command=settings.by_command, target=settings.specimen.target)
+    match action:
+        case "start":
+            specimen = orders.start(_request(given, StartSpecimen))
+        case "stop":
+            specimen = orders.stop(_request(given, StopSpecimen))
+        case "sign":
+            specimen = orders.sign(_request(given, SignSpecimen))
+        case _:
+            specimen = orders.discard(_request(given, DiscardSpecimen))
+    print(f"specimen {specimen.specimen_id}: {_spoken(specimen)}")  # noqa: T201
+    return 0
+
+
+def _request(given: dict[str, object], kind: type[_Kind]) -> _Kind:
+    try:
+        return msgspec.convert({key: value for key, value in given.items() if value is not None}, kind)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        name = where.rstrip("`").replace("_", "-")
+        raise SpecimenError(f"{name}: {what[:1].lower()}{what[1:]}" if name else what) from None
+
+
+def _spoken(specimen: Specimen) -> str:
+    match specimen.state:
+        case "open":
+            return "open"
+        case "stopped":
+            return "stopped, waits for a signature"
+        case "discarded":
+            return "discarded"
+        case state:
+            return f"{state}, signed by {specimen.signature.operator}" if specimen.signature else state
