@@ -117,7 +117,7 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
             },
             measured=measured | elsewhere,
             confusion=_confusion(outputs, weights, opened, temperature, reject),
-            max_bytes=export.allowed_bytes(opened.model),
+            max_bytes=export.allowed_bytes(opened.model, quantized),
         )
         progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")
 

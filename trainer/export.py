@@ -21,8 +21,6 @@ from edge.versions import versions
 from trainer.datasets import DATASETS
 from trainer.files import put_in_place
 from trainer.model_card import MODEL_CARD, model_card
-from trainer.networks import for_device
-from trainer.networks_gradient import in_parts
 from trainer.quantization import ExportError, Quantized
 from trainer.run import TOOLS
 
@@ -101,12 +99,12 @@ def fit_temperature(
     return float(round(candidates[int(np.argmin(losses))], 3))
 
 
-def allowed_bytes(network: keras.Model) -> int:
+def allowed_bytes(network: keras.Model, quantized: Quantized) -> int:
     """Give how large a network's bundle may be: one that shipped would fit, or hardly more than its int8.
 
     A flattened head is in the file twice, forwards and backwards, and in float.
     """
-    _, head = in_parts(for_device(network))
+    head = quantized.head
     in_float: int = 0 if head is None else _BYTES_A_FLOAT * head.count_params()
     return max(MAX_BUNDLE_BYTES, round(_BYTES_A_WEIGHT * float(network.count_params()))) + in_float
 

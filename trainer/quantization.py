@@ -32,12 +32,13 @@ class ExportError(LeukoscopeError):
 class Quantized:
     """A flatbuffer and the names of its output tensors by our names.
 
-    exported: the network that was made int8; what follows it in the file, where anything does, is float.
+    exported: the network that was made int8. head: what follows in the file, in float, where anything does.
     """
 
     model: bytes
     outputs: dict[str, str]
     exported: keras.Model
+    head: keras.Model | None = None
 
 
 def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized:
@@ -64,7 +65,7 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
         content = spliced(
             content, _converted(head, _to_float16_weights), {one.name: one.name for one in head.inputs}
         )
-    return Quantized(content, _checked_outputs(content, model.count_params()), exported)
+    return Quantized(content, _checked_outputs(content, model.count_params()), exported, head)
 
 
 def with_black_and_white(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
