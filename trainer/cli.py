@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import ConfigError, LeukoscopeError
+from trainer.measuring_cli import add_audit, add_explain, add_find, add_measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,124 +112,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_compute(compare)
     compare.set_defaults(run=_compare)
 
-    _add_explain(commands.add_parser("explain", help="maps of what the calls rest on, and their proof"))
-    _add_measure(
+    add_explain(commands.add_parser("explain", help="maps of what the calls rest on, and their proof"))
+    add_measure(
         commands.add_parser("measure", help="measure a bundle on labelled images, as the device would")
     )
-    _add_find(commands.add_parser("find", help="measure how well cells are found, beside boxes and masks"))
+    add_find(commands.add_parser("find", help="measure how well cells are found, beside boxes and masks"))
 
-    _add_audit(
+    add_audit(
         commands.add_parser("audit", help="find the photographs behind copies, and leaks between folders")
     )
     return parser
-
-
-def _add_audit(audit: argparse.ArgumentParser) -> None:
-    audit.add_argument("directory", type=Path, help="its first-level folders are compared")
-    audit.add_argument("--originals", type=Path, metavar="DIR", help="the photographs, where they are there")
-    audit.add_argument(
-        "--out", type=Path, default=Path("audit"), help="folder of the report (default: audit)"
-    )
-    audit.set_defaults(run=_audit)
-
-
-def _add_explain(explain: argparse.ArgumentParser) -> None:
-    explain.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
-    explain.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
-    explain.add_argument(
-        "--out", type=Path, help="folder of page, figures and pictures (default: explanation, in the run's)"
-    )
-    explain.add_argument("--images", type=_count, default=200, help="cells in the proof (default: 200)")
-    explain.add_argument(
-        "--time-limit",
-        type=float,
-        default=600.0,
-        metavar="SECONDS",
-        help="what this is not enough for is named in the report (default: 600)",
-    )
-    explain.add_argument(
-        "--methods",
-        nargs="+",
-        choices=("gradcam", "gradcam++", "device", "lime", "shap"),
-        default=("gradcam", "gradcam++", "device", "lime", "shap"),
-        help="default: all; device: the maps of the int8 file",
-    )
-    explain.add_argument(
-        "--on",
-        choices=("float", "int8"),
-        default="int8",
-        help="whom LIME, SHAP, deletion and insertion ask (default: int8)",
-    )
-    explain.add_argument(
-        "--model", type=Path, help="a bundle that was exported from the run, instead of quantizing anew"
-    )
-    explain.set_defaults(run=_explain)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1 is needed")
-    return number
-
-
-def _explain(options: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415
-
-    from trainer.explanations.page import summary  # noqa: PLC0415
-    from trainer.explanations.run import explain_run  # noqa: PLC0415
-
-    found = explain_run(
-        options.folder,
-        options.data,
-        options.out,
-        images=options.images,
-        time_limit=options.time_limit,
-        methods=options.methods,
-        on=options.on,
-        model=options.model,
-    )
-    Console().print(summary(found))
-    return 0
-
-
-def _add_measure(measure: argparse.ArgumentParser) -> None:
-    measure.add_argument("--model", type=Path, required=True, help="the bundle")
-    measure.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
-    measure.add_argument("--on", required=True, help="a registered data set")
-    measure.add_argument(
-        "--run",
-        dest="folder",
-        type=Path,
-        help="the bundle's run: of a set that it trained on, what it held out",
-    )
-    measure.add_argument("--photographs", type=Path, help="groups file made earlier")
-    measure.add_argument("--json", type=Path, help="write the figures here as well")
-    measure.set_defaults(run=_measure)
-
-
-def _measure(options: argparse.Namespace) -> int:
-    from trainer.bundle_measurement import measure_bundle, sentences, write_measurement  # noqa: PLC0415
-
-    found = measure_bundle(
-        options.model, options.data, options.on, run=options.folder, photographs=options.photographs
-    )
-    print(sentences(found))  # noqa: T201
-    if options.json is not None:
-        write_measurement(options.json, found)
-    return 0
-
-
-def _add_find(find: argparse.ArgumentParser) -> None:
-    find.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
-    find.add_argument(
-        "--part",
-        choices=("held", "tuning"),
-        default="held",
-        help="the images held back from tuning the masking, or the others (default: held)",
-    )
-    find.add_argument("--json", type=Path, help="write the figures, and the images behind them, here as well")
-    find.set_defaults(run=_find)
 
 
 def _add_compute(command: argparse.ArgumentParser) -> None:
@@ -243,46 +136,6 @@ def _add_compute(command: argparse.ArgumentParser) -> None:
 
 def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(options, name)) is not None}
-
-
-def _audit(options: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415
-
-    from trainer.audit import audit  # noqa: PLC0415
-    from trainer.audit_report import table  # noqa: PLC0415
-    from trainer.run import progress_bar  # noqa: PLC0415
-
-    with progress_bar() as progress:
-        bar = progress.add_task("recovering photographs", total=None, note="")
-        found = audit(
-            options.directory,
-            options.out,
-            originals=options.originals,
-            progress=lambda done, total: progress.update(bar, completed=done, total=total),
-        )
-    Console().print(table(found))
-    return 0
-
-
-def _find(options: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
-
-    from trainer.finding import measure_finding, table, write_finding  # noqa: PLC0415
-
-    with Progress() as progress:
-        bar = progress.add_task("finding cells", total=None)
-        found = measure_finding(
-            options.data,
-            options.part,
-            lambda name, done, total: progress.update(
-                bar, description=f"finding cells of {name}", completed=done, total=total
-            ),
-        )
-    Console().print(table(found))
-    if options.json is not None:
-        write_finding(options.json, found)
-    return 0
 
 
 def _fit(options: argparse.Namespace) -> int:
