@@ -63,11 +63,9 @@ class CalibratedCamera:
                 raise UnreadableFrameError(str(error), UNCALIBRATED) from None
             raise
         self._fits = True
-        # Another calibration makes another picture of the same place.
-        made = self._calibration.id
-        source_id = None if frame.source_id is None else f"{frame.source_id}:{made}"
+        # The source_id stays: calibrated anew, the same cells must not be counted a second time.
         pixels = self._correction.apply(frame.pixels)
-        return replace(frame, pixels=pixels, source_id=source_id, calibration=made)
+        return replace(frame, pixels=pixels, calibration=self._calibration.id)
 
     def close(self) -> None:
         """Release the camera. Safe to call twice."""

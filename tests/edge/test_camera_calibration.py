@@ -72,7 +72,7 @@ def test_an_empty_field_is_even_and_white_afterwards(calibration: Path) -> None:
     assert unevenness(after.pixels) < 1.02
     assert after.calibration == read_calibration(calibration).id
     assert before.calibration is None
-    assert after.source_id != before.source_id, "corrected, it is another picture"
+    assert after.source_id == before.source_id, "corrected, it shows the same cells"
 
 
 def test_a_smear_looks_as_in_good_light(calibration: Path) -> None:
@@ -183,6 +183,26 @@ def test_results_carry_the_calibrations_id(calibration: Path, tmp_path: Path) ->
         fields = list(store.fields("S"))
     assert fields
     assert {field.calibration for field in fields} == {read_calibration(calibration).id}
+
+
+def test_a_slide_that_is_shown_again_calibrated_is_not_counted_twice(
+    calibration: Path, tmp_path: Path
+) -> None:
+    def shown(**values: str) -> list[str]:
+        config = Config(
+            SimulatedConfig(cells=3, **POOR_LIGHT, **values),
+            store=StoreConfig(str(tmp_path / "results.db")),
+            mqtt=MqttConfig(port=1, drain_s=0),
+        )
+        assert Daemon(config, load=scripted).run() == 3  # no broker: all is kept
+        with Store.open(tmp_path / "results.db") as store:
+            (specimen,) = store.specimens()
+            assert specimen.state == "final"
+            return [field.field_id for field in store.fields(specimen.specimen_id)]
+
+    before = shown()
+    assert before
+    assert shown(calibration=str(calibration)) == before
 
 
 def test_a_correction_costs_little_beside_finding_the_cells() -> None:
