@@ -99,7 +99,8 @@ def calibrate_camera(config: Path, *, out: Path, frames: int) -> int:
     write_calibration(out, calibration)
     print(f"white balance: digital gains {red:.3f}, {green:.3f}, {blue:.3f} of red, green, blue")  # noqa: T201
     print(f"flat field: the darkest part had {100 * light.evenness:.0f} % of the light, now evened out")  # noqa: T201
-    print(f'{out}: written, calibration {calibration.id} of {sensor}; set camera.calibration = "{out}"')  # noqa: T201
+    told = _as_configured(out, config)
+    print(f'{out}: written, calibration {calibration.id} of {sensor}; set camera.calibration = "{told}"')  # noqa: T201
     return 0
 
 
@@ -211,6 +212,12 @@ def _taken_with(camera: Camera, controls: Controls) -> Frame:
         f"the camera does not hold its exposure: {controls.exposure_us} us were asked for, "
         f"and its last frame was taken with {taken:.0f}"
     )
+
+
+def _as_configured(out: Path, config: Path) -> Path:
+    """Give the file as the configuration has to name it: relative paths are meant from its own folder."""
+    folder, file = config.resolve().parent, out.resolve()
+    return file.relative_to(folder) if file.is_relative_to(folder) else file
 
 
 def _next(camera: Camera) -> Frame:

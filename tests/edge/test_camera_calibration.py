@@ -75,6 +75,20 @@ def test_an_empty_field_is_even_and_white_afterwards(calibration: Path) -> None:
     assert after.source_id == before.source_id, "corrected, it shows the same cells"
 
 
+@pytest.mark.parametrize("given", ["site/light/camera.json", "/elsewhere/camera.json"])
+def test_the_file_is_named_as_the_configuration_has_to_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    given = given.replace("/elsewhere", str(tmp_path / "elsewhere"))
+    for folder in ("site/light", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)  # not the configuration's folder, from which its paths are meant
+    configured(tmp_path / "site/empty.toml", empty=True)
+    assert main(["calibrate-camera", "--config", "site/empty.toml", "--out", given]) == 0
+    named = capsys.readouterr().out.split('set camera.calibration = "')[1].split('"')[0]
+    assert main(["check-config", str(configured(tmp_path / "site/device.toml", calibration=named))]) == 0
+
+
 def test_a_smear_looks_as_in_good_light(calibration: Path) -> None:
     good, poor, corrected = (
         first(seed=3, cells=9, noise=0.0, **light).pixels.astype(float)
