@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _LATELY = 100  # frames, whose medians say what is usual
 _FEWEST = 5  # frames, before which nothing is
+_SMALLEST = 3  # pixels a side, which have one slope
 # Of the median, both. Drawn slides: streaks of a tenth of a frame's height up to 0.45 and 0.69, resting
 # frames 0.71 and 0.79 at least, out of focus or not; of a thousand real fields as they are, one falls below.
 _LEAST_DETAIL, _LEAST_EVENNESS = 0.55, 0.75
@@ -32,11 +33,11 @@ class Grain(NamedTuple):
     @classmethod
     def of(cls, picture: Thumbnail) -> Grain:
         """Measure a thumbnail: movement takes the detail along its way, and leaves that across."""
+        if min(picture.shape) < _SMALLEST:
+            return cls(0.0, 0.5)
         pixels = picture.astype(np.float32)
         along = cv2.subtract(pixels[1:-1, 2:], pixels[1:-1, :-2]).ravel()
         across = cv2.subtract(pixels[2:, 1:-1], pixels[:-2, 1:-1]).ravel()
-        if along.size == 0:
-            return cls(0.0, 0.5)
         xx, yy, xy = (float(v) / along.size for v in (along @ along, across @ across, along @ across))
         least = (xx + yy) / 2 - math.hypot((xx - yy) / 2, xy)
         flat = pixels.ravel()

@@ -120,3 +120,10 @@ def test_streaks_are_told_from_frames_at_rest_and_out_of_focus() -> None:
         )
         told.append(steadiness.is_smeared(thumbnail(pixels)))
     assert told == [number % 5 == 4 for number in range(20)]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 640), (700, 5)], ids=str)
+def test_a_picture_without_a_slope_is_not_smeared(size: tuple[int, int]) -> None:
+    steadiness = Steadiness()
+    picture = thumbnail(np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8))
+    assert not any(steadiness.is_smeared(picture) for _ in range(8))
