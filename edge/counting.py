@@ -88,8 +88,9 @@ class Counting:
     """One specimen, taken up where the last run left it.
 
     A field is on the disk before the publisher or the count hears of it. Where frames are registered, a cell
-    that is seen again in the same run counts once: see `edge.scan`. What its fields look like is known again
-    from those that are stored whole. It and its methods raise StoreError.
+    that is seen again counts once, in the same run and wherever the source shows again what it showed before:
+    see `edge.scan`. What its fields look like is known again from those that are stored whole. It and its
+    methods raise StoreError.
     specimen: the one that the configuration names, unless given. reporter: the one voice of the daemon.
     """
 
@@ -125,6 +126,7 @@ class Counting:
         """Analyse, store and count a frame, unless it was before."""
         source_id = frame.source_id
         if source_id is not None and self._store.has_source(self.specimen_id, source_id):
+            self._recall(frame.pixels, source_id)
             return
         field, share = self._counted(frame, self._model.analyzer.analyze(frame.pixels, self._reference))
         self._model.first_start.passed()
@@ -164,6 +166,12 @@ class Counting:
         place = None if located is None else told(located)
         placed = msgspec.structs.replace(field, place=place, timings_ms=timings)
         return placed, self._scan.share(placed, located)
+
+    def _recall(self, pixels: NDArray[np.uint8], source_id: str) -> None:
+        """Let a frame that an earlier run has counted take its place on the slide, and count for nothing."""
+        field = None if self._scan is None else self._store.field_of(self.specimen_id, source_id)
+        if self._scan is not None and field is not None and field.quality.accepted:
+            self._scan.recall(pixels, field)
 
     def _field(self, frame: Frame, analyzed: AnalyzedField) -> FieldResult:
         return FieldResult(

@@ -23,8 +23,9 @@ class Scan:
     """The slide of one specimen, from the first frame of a run to its last.
 
     What was seen is remembered for the run only. What it came to is in the store, as each field's share of
-    the count; but after a restart the first field begins a region, and a cell that was seen before is counted
-    again when it is seen again. first_region: a number that no region had before.
+    the count. A source that begins anew after a restart, as a video does, shows again what it showed, and
+    `recall` takes it. After a live camera's restart the first field begins a region, and a cell that was seen
+    before is counted again when it is seen again. first_region: a number that no region had before.
     """
 
     def __init__(self, first_region: int) -> None:
@@ -37,15 +38,20 @@ class Scan:
         picture = thumbnail(pixels)
         return None if self._steadiness.is_smeared(picture) else self._map.locate(pixels, picture)
 
+    def recall(self, pixels: NDArray[np.uint8], field: FieldResult) -> None:
+        """Take an accepted field that an earlier run has counted, and its frame, as that run took them."""
+        picture = thumbnail(pixels)
+        if not self._steadiness.is_smeared(picture):
+            begun = field.place.region if field.place is not None and field.place.begins else None
+            self._take(field, self._map.locate(pixels, picture, begun))
+
     def share(self, field: FieldResult, located: Located | None) -> Tally:
         """Give what an accepted field changes in the count: below 0 where it corrects an earlier sighting."""
         alone = tally(field)
         if located is None:
             return Tally(alone.accepted, counted={}, unclassified={}, incomplete=0, model=alone.model)
         before = self._cells.tally()
-        if located.joined is not None:
-            self._cells.join(located.joined)
-        self._cells.add(located.place, field.cells, field.quality.focus)
+        self._take(field, located)
         after = self._cells.tally()
         return Tally(
             accepted=alone.accepted,
@@ -54,6 +60,11 @@ class Scan:
             incomplete=after.incomplete - before.incomplete,
             model=alone.model,
         )
+
+    def _take(self, field: FieldResult, located: Located) -> None:
+        if located.joined is not None:
+            self._cells.join(located.joined)
+        self._cells.add(located.place, field.cells, field.quality.focus)
 
 
 def told(located: Located) -> FieldPlace:

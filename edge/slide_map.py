@@ -85,10 +85,13 @@ class SlideMap:
         self._regions = first_region
         self._shape: tuple[int, ...] = ()
 
-    def locate(self, pixels: NDArray[np.uint8], picture: Thumbnail | None = None) -> Located:
+    def locate(
+        self, pixels: NDArray[np.uint8], picture: Thumbnail | None = None, region: int | None = None
+    ) -> Located:
         """Find a frame's place, uint8 RGB (height, width, 3), sharp enough to be analysed.
 
-        picture: its thumbnail, where that is made already.
+        picture: its thumbnail, where that is made already. region: the number of the region that it may
+        begin, where that has one already.
         The nearest remembered frames come first, so that a return to a place closes the loop instead of
         adding up the errors on the way; then the frame before this one; then the likeliest of all.
         """
@@ -100,8 +103,8 @@ class SlideMap:
         joined = None
         is_new = place is None
         if place is None:
-            place = Place(self._regions, 0.0, 0.0)
-            self._regions += 1
+            place = Place(self._regions if region is None else region, 0.0, 0.0)
+            self._regions += region is None
         if is_new or self._is_far_from_all(place):
             if not is_new:
                 joined = self._joined(place, frame)

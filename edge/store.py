@@ -126,6 +126,18 @@ class Store:
             query = "SELECT 1 FROM fields WHERE specimen_id = ? AND source_id = ?"
             return self._db.execute(query, (specimen_id, source_id)).fetchone() is not None
 
+    def field_of(self, specimen_id: str, source_id: str) -> FieldResult | None:
+        """Give what was stored of this picture for this specimen; None where nothing was, or it was pruned.
+
+        One that cannot be read back is None, too.
+        """
+        with self._reading():
+            query = "SELECT payload FROM fields WHERE specimen_id = ? AND source_id = ?"
+            row = self._db.execute(query, (specimen_id, source_id)).fetchone()
+        with suppress(msgspec.MsgspecError):
+            return None if row is None or row[0] is None else decode_field(row[0])
+        return None
+
     def add(self, field: FieldResult, source_id: str | None = None, share: Tally | None = None) -> bool:
         """Commit a field to the disk; False, and nothing changes, where its source was stored before.
 

@@ -67,6 +67,38 @@ def test_a_drawn_slide_pushed_by_hand_counts_every_cell_once(tmp_path, seed, cel
     assert counted.furthest_off() <= 2
 
 
+def test_a_slide_that_begins_anew_after_a_restart_is_counted_as_without_one(tmp_path):
+    config = SimulatedConfig(seed=3, cells=6, path="hand", hand_rate=0.8)
+    frames = len(SimulatedCamera(config))
+
+    def count(folder: Path, frames: int) -> Counted:
+        camera = Interrupted(config, frames)
+        true = [Known(cell.label, cell.box) for cell in camera.true_cells()]
+        return count_by_daemon(folder, config, camera, true, camera.place)
+
+    in_one = count(tmp_path / "one", frames)
+    assert sum(in_one.times) >= 5
+    assert len(count(tmp_path / "two", frames // 2).fields) == frames // 2
+    in_two = count(tmp_path / "two", frames)
+    assert [field.source for field in in_two.fields] == [field.source for field in in_one.fields]
+    assert (in_two.labels, in_two.refused) == (in_one.labels, in_one.refused)
+    assert (in_two.times, in_two.strangers) == (in_one.times, in_one.strangers)
+    places = [[field.place for field in each.fields] for each in (in_one, in_two)]
+    assert places[0] == places[1]
+
+
+class Interrupted(SimulatedCamera):
+    """One whose daemon ends after some frames, before all of the slide was seen."""
+
+    def __init__(self, config: SimulatedConfig, frames: int) -> None:
+        super().__init__(config)
+        self._left = frames
+
+    def read(self) -> Frame | None:
+        self._left -= 1
+        return super().read() if self._left >= 0 else None
+
+
 def labelled(path: Path) -> list[tuple[float, float, float, float]]:
     """Give the boxes of a field's white cells, in pixels of a field of the mosaic."""
     lines = (path.parents[1] / "labels" / f"{path.stem}.txt").read_text(encoding="ascii").splitlines()
