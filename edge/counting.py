@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -141,6 +141,10 @@ class Counting:
         self._progress.field({**field.timings_ms, "store": stored_ms})
         if not field.quality.accepted:
             self._progress.refused(field.quality.reason or "not worth analysing")
+
+    def go_on_from(self, before: Self) -> None:
+        """Know the cells that were seen of the same specimen before it was stopped and taken up again."""
+        self._scan = before._scan
 
     @property
     def enough(self) -> str | None:

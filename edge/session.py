@@ -118,6 +118,7 @@ class Session:
         self._announcer = announcer
         self._progress = progress
         self._counting: Counting | None = None
+        self._before: Counting | None = None
         self._event: int | None = None
         self._opened = 0
         self._noticed = (identity.now(), time.monotonic())
@@ -176,6 +177,9 @@ class Session:
                 self._counting = None
             elif self._counting is None or specimen.opened != self._opened:
                 self._counting = self._begin(specimen)
+                if self._before is not None and self._before.specimen_id == specimen.specimen_id:
+                    self._counting.go_on_from(self._before)  # stopped and resumed, the slide lies there still
+                self._before = self._counting
                 self._opened = specimen.opened
                 self._noticed = (identity.now(), time.monotonic())
             self._progress.specimen(self._reported)

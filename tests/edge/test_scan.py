@@ -30,6 +30,8 @@ from edge.counting import Model
 from edge.daemon import Daemon
 from edge.messages import decode, encode, json_schema
 from edge.place import FieldPlace, JoinedRegion
+from edge.requests import StartSpecimen, StopSpecimen
+from edge.session import Orders
 from edge.store import Store
 
 WIDTH, HEIGHT = 640, 480
@@ -167,6 +169,42 @@ def test_after_a_restart_a_region_begins_whose_number_is_new_and_nothing_before_
     assert not {place.region for place in before} & {place.region for place in after}
     assert [place.begins for place in places].count(True) == 2
     assert 0 < 2 * counts[0] == counts[1]
+
+
+def test_stopped_and_resumed_a_specimen_counts_what_it_has_seen_no_second_time(tmp_path, broker):
+    config = msgspec.structs.replace(
+        configured(tmp_path, broker, "on"), specimen=SpecimenConfig(started_by="command", registration="on")
+    )
+    orders = Orders(Path(config.store.path), by_command=True, target=200)
+    length = len(FIELDS) + 1
+    # The frame that was taken while a specimen changed is counted nowhere.
+    stage = Stage(config, [FIELDS[0], *FIELDS] * 3)
+    read = stage.read
+
+    def obeying():
+        frame = read()
+        if frame is None:
+            stage.daemon.stop()
+        elif frame.name == "frame 0":
+            orders.start(StartSpecimen(specimen_id="S"))
+        elif frame.name == f"frame {length}":
+            orders.stop(StopSpecimen())
+            orders.start(StartSpecimen(specimen_id="S", resume=True))
+        elif frame.name == f"frame {2 * length}":
+            orders.stop(StopSpecimen())
+            orders.start(StartSpecimen(specimen_id="another slide"))
+        return frame
+
+    stage.read = obeying
+    assert stage.daemon.run() == 0
+    counts = {}
+    with Store.open(Path(config.store.path)) as store:
+        for specimen in ("S", "another slide"):
+            counts[specimen] = Counter[str]()
+            for _, share in store.tallies(specimen):
+                counts[specimen].update(share.counted)
+        assert len(list(store.fields("S"))) == 2 * len(FIELDS)
+    assert counts == {"S": truth(), "another slide": truth()}
 
 
 @pytest.mark.parametrize(
