@@ -238,7 +238,7 @@ def from_plain(raw: dict[str, object], *, origin: str, folder: Path | None = Non
             config = msgspec.convert(rest, Config)
             break
         except msgspec.ValidationError as error:
-            sentences.append(sentence(str(error), Config))
+            sentences.append(sentence(str(error), rest, Config))
             # Without what is wrong: perhaps something else is, too, and is better said at once.
             if len(sentences) >= _MAX_SENTENCES or not leave_out(rest, str(error)):
                 break

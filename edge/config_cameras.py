@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+# What cameras of the network call a secret in their addresses.
+_SECRET = re.compile(r"[?&;](pw|pwd|pass\w*|\w*(secret|token|key)|auth\w*|sid)=", re.IGNORECASE)
 
 
 class ReplayConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="replay"):
@@ -53,7 +56,7 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
         if isinstance(self.device, str) and "://" in self.device:
             if not self.device.startswith(("http://", "https://")):
                 raise ValueError("the address of a stream begins with http:// or https://")
-            if "@" in self.device:
+            if "@" in self.device or _SECRET.search(self.device):
                 raise ValueError("an address is published with every field: none with a password in it")
         if (self.width == 0) != (self.height == 0):
             raise ValueError("of width and height one is missing; give both, or neither")

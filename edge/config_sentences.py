@@ -9,18 +9,21 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
+from edge.config_choices import choices, of_kind
 
-def sentence(message: str, root: type[Struct]) -> str:
+
+def sentence(message: str, raw: dict[str, Any], root: type[Struct]) -> str:
     """Rewrite msgspec's message into a key, what is wrong with it, and what would be right.
 
-    root: the struct of the whole configuration, by whose fields a mistyped key is told.
+    raw: the configuration as it was read. root: the struct of the whole, by whose fields a mistyped key is told.
     """
     what, _, where = message.partition(" - at `$")
     where = where.rstrip("`").lstrip(".")
     unknown = re.match(r"Object contains unknown field `(.*)`", what)
     if unknown:
         dotted = f"{where}.{unknown[1]}" if where else unknown[1]
-        known = sorted({f.encode_name for s in _section(where, root) for f in msgspec.structs.fields(s)})
+        structs = of_kind(_section(where, root), raw.get(where))
+        known = sorted({f.encode_name for s in structs for f in msgspec.structs.fields(s)})
         if where == "camera":
             known.insert(0, "kind")
         close = difflib.get_close_matches(unknown[1], known, n=1)
@@ -30,7 +33,9 @@ def sentence(message: str, root: type[Struct]) -> str:
     if missing:
         dotted = f"{where}.{missing[1]}" if where else missing[1]
         return f"{dotted} is missing, and has no default"
-    return f"{where or 'the file'}: {what[:1].lower()}{what[1:]}"
+    section, _, key = where.rpartition(".")
+    chosen = choices(of_kind(_section(section, root), raw.get(section)), key) if "nvalid" in what else ""
+    return f"{where or 'the file'}: {what[:1].lower()}{what[1:]}{chosen}"
 
 
 def leave_out(raw: dict[str, Any], message: str) -> bool:

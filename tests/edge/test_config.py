@@ -99,6 +99,16 @@ def test_a_specimen_is_called_what_the_operator_typed(tmp_path, specimen):
         (SMALLEST + "[mqtt]\nport = 0\n", "mqtt.port: expected `int` >= 1"),
         (SMALLEST + '[mqtt]\nport = "1883"\n', "mqtt.port: expected `int`, got `str`"),
         ('[camera]\nkind = "telescope"\n', "camera.kind: invalid value 'telescope'"),
+        (
+            '[camera]\nkind = "telescope"\n',
+            'choose one of "replay", "simulated", "usb", "video", "picamera2"',
+        ),
+        (
+            SMALLEST + 'path = "foot"\n',
+            'camera.path: invalid enum value \'foot\'; choose one of "grid", "hand"',
+        ),
+        (SMALLEST + '[mqtt]\nprotocol = "4"\n', 'mqtt.protocol.*; choose one of "5", "3.1.1"'),
+        (USB + 'paths = ["x"]\n', "known here: kind, calibration, device, frames_per_second, height, width$"),
         ('[camera]\nkind = "replay"\n', "camera.paths is missing"),
         (
             SMALLEST + "[store]\nmax_mb = 0.9\n",
@@ -114,6 +124,7 @@ def test_a_specimen_is_called_what_the_operator_typed(tmp_path, specimen):
         (USB + "device = -1\n", "camera.device: expected `int` >= 0"),
         (USB + 'device = "rtsp://pi/1"\n', "camera: the address of a stream begins with http://"),
         (USB + 'device = "http://nurse:secret@pi/"\n', "camera: an address is published"),
+        (USB + 'device = "http://pi/?user=nurse&pwd=secret"\n', "camera: an address is published"),
         (VIDEO, "camera.path is missing"),
         (
             VIDEO + 'path = "a.mp4"\nown_rate = true\nframes_per_second = 2\n',
