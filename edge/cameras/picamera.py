@@ -81,7 +81,7 @@ class _Device:
         if (main.width, main.height) != self.size:
             raise CameraError(
                 f"{self.sensor}: gives {main.width}x{main.height} and not {self.size[0]}x{self.size[1]}; set "
-                "camera.width and camera.height to that, or to a size that `leukoscope cameras` lists"
+                "camera.width and camera.height to that"
             )
         return main, None if smaller is None else Layout.of(smaller, space)
 

@@ -18,6 +18,8 @@ _QUERYCAP, _ENUM_FMT, _ENUM_FRAMESIZES = 0x80685600, 0xC0405602, 0xC02C564A
 _CAPABILITY, _DEVICE_CAPS, _FORMAT, _FRAME_SIZE = 104, 88, 64, 44  # bytes; where the capabilities stand
 _CAPTURE, _CAPTURE_PLANES = 0x1, 0x1000
 _MEMORY_TO_MEMORY = 0x4000 | 0x8000  # a codec
+# Drivers of the Raspberry Pi's connectors and image processor: what they give is a picture by libcamera only.
+_PIS_OWN = {b"unicam", b"bcm2835-isp", b"rp1-cfe", b"pispbe"}
 _DISCRETE = 1
 _MOST = 64  # formats, and sizes of one: a driver that never says "no more" must not hold us
 
@@ -42,7 +44,7 @@ class Listed(NamedTuple):
 
 
 def devices(root: Path = Path("/"), ioctl: Ioctl = fcntl.ioctl) -> Iterator[Listed]:
-    """Give the V4L2 devices that take pictures, by number.
+    """Give the V4L2 devices that take pictures by themselves, by number.
 
     One that may not be opened is given with what sysfs says of it. root: where /sys and /dev are. ioctl: what
     asks a driver; raises OSError.
@@ -97,7 +99,7 @@ def _kind(descriptor: int, ioctl: Ioctl) -> int | None:
     answer = bytearray(_CAPABILITY)
     ioctl(descriptor, _QUERYCAP, answer)
     (able,) = struct.unpack_from("=I", answer, _DEVICE_CAPS)
-    if able & _MEMORY_TO_MEMORY:
+    if able & _MEMORY_TO_MEMORY or bytes(answer[:16]).rstrip(b"\0") in _PIS_OWN:
         return None
     return 1 if able & _CAPTURE else 9 if able & _CAPTURE_PLANES else None
 

@@ -44,8 +44,9 @@ class Drivers:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         if request & 0xFF == 0:  # VIDIOC_QUERYCAP
             assert len(argument) == 104
+            driver = answer.get("driver", b"uvcvideo")
             struct.pack_into(
-                "=16s32s32sIIII", argument, 0, b"uvcvideo", b"", b"", 0, 0x80000001, answer["able"], 0
+                "=16s32s32sIIII", argument, 0, driver, b"", b"", 0, 0x80000001, answer["able"], 0
             )
             struct.pack_into("=II", argument, 84, 0x80000001, answer["able"])
             return 0
@@ -115,6 +116,18 @@ def test_cameras_are_listed_with_their_formats_and_lasting_names_and_nothing_els
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "usb /dev/video0: HD Microscope"
     assert "    MJPG (Motion-JPEG): 640x480 1280x960" in lines
+
+
+@pytest.mark.parametrize("driver", [b"unicam", b"bcm2835-isp", b"rp1-cfe", b"pispbe"])
+def test_the_pis_own_connector_is_no_usb_camera(tmp_path, capsys, driver):
+    raw = {"able": CAPTURE, "driver": driver, "formats": {b"BG10": ("10-bit Bayer BGBG/GRGR", [(640, 480)])}}
+    folder = tmp_path / "sys/class/video4linux/video0"
+    folder.mkdir(parents=True)
+    (folder / "name").write_text("unicam-image\n")
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/video0").touch()
+    assert list_cameras(as_json=True, v4l2=lambda: devices(tmp_path, Drivers({"video0": raw}))) == 1
+    assert json.loads(capsys.readouterr().out)["cameras"] == []
 
 
 def test_a_range_of_sizes_gives_its_ends(root):
