@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import cv2
@@ -103,18 +104,22 @@ class HandPath:
         self._ends = np.cumsum([0.0, *(move.seconds for move in moves)])
         self._tremor = rng.uniform(*_TREMOR_HZ, (2, 3)), rng.uniform(0, 2 * np.pi, (2, 3))
         self._strength = rng.uniform(*_TREMOR, (2, 3)) / np.sqrt(3)
-        times = np.arange(0, self._ends[-1], 1 / rate)
-        self._defocus = np.interp(times, self._ends, [0.0, *(move.blur for move in moves)])
-        self._corners = self._at(times[:, None] + np.linspace(0, exposure_s, _INSTANTS))
+        self._blurs = np.array([0.0, *(move.blur for move in moves)])
+        self._period = 1 / rate
+        self._open = np.linspace(0, exposure_s, _INSTANTS)
 
     def __len__(self) -> int:
         """Count the exposures."""
-        return len(self._corners)
+        return math.ceil(float(self._ends[-1]) / self._period)
 
     def __getitem__(self, number: int) -> Exposure:
         """Give an exposure; raises IndexError behind the last."""
-        stops = tuple((int(x), int(y)) for x, y in self._corners[number].tolist())
-        return Exposure(stops, float(self._defocus[number]))
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        # Not all of them at once: of a large slide they would be more than a small device has.
+        time = number * self._period
+        stops = tuple((int(x), int(y)) for x, y in self._at(time + self._open).tolist())
+        return Exposure(stops, float(np.interp(time, self._ends, self._blurs)))
 
     def __iter__(self) -> Iterator[Exposure]:
         """Go the way from its beginning."""

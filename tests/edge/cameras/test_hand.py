@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -127,3 +128,15 @@ def test_a_picture_without_a_slope_is_not_smeared(size: tuple[int, int]) -> None
     steadiness = Steadiness()
     picture = thumbnail(np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8))
     assert not any(steadiness.is_smeared(picture) for _ in range(8))
+
+
+def test_the_way_over_a_large_slide_fits_a_small_device() -> None:
+    tracemalloc.start()
+    try:
+        path = path_of(1, rate=100.0, slide=(12_000, 12_000))
+        assert len(path) > 100_000
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(IndexError):
+        path[len(path)]
