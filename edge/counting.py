@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from edge.store import Store
 
 
+SMEARED = "smeared by movement"
+"""Why a field that was worth analysing counts for nothing, as health says it."""
+
+
 class AnalyzedField(Protocol):
     """What an analyzer says of one frame. The cells have no ids yet."""
 
@@ -141,6 +145,8 @@ class Counting:
         self._progress.field({**field.timings_ms, "store": stored_ms})
         if not field.quality.accepted:
             self._progress.refused(field.quality.reason or "not worth analysing")
+        elif self._scan is not None and field.place is None:
+            self._progress.refused(SMEARED)
 
     def go_on_from(self, before: Self) -> None:
         """Know the cells that were seen of the same specimen before it was stopped and taken up again."""

@@ -225,11 +225,20 @@ def test_a_simulated_slide_that_a_hand_pushes_is_registered_and_still_one_specim
 
 def test_a_frame_in_which_the_slide_flies_past_has_no_place_and_counts_for_nothing(tmp_path, broker, listen):
     listener = listen(broker)
-    stage = Stage(configured(tmp_path, broker, "on"), FIELDS + FIELDS[:1])
+    config = configured(tmp_path, broker, "on")
+    often = msgspec.structs.replace(config.mqtt, health_s=1)
+    stage = Stage(msgspec.structs.replace(config, mqtt=often), FIELDS + FIELDS[:1])
     still = stage.read
 
     def read():
         frame = still()
+        if frame is None:
+            wait_for(
+                lambda: any(
+                    each.fields_refused == {"smeared by movement": 1} for each in listener.of("health")
+                ),
+                "health to say why",
+            )
         if frame is None or frame.name != f"frame {len(FIELDS)}":
             return frame
         return Frame(cv2.blur(frame.pixels, (160, 1)), "flown past", frame.captured_at)
