@@ -49,7 +49,7 @@ class CameraCalibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     schema: Literal["leukoscope.camera-calibration/1"] = "leukoscope.camera-calibration/1"
     id: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")] = "0" * 16
-    sensor: Annotated[str, Meta(min_length=1, max_length=200)]
+    sensor: Annotated[str, Meta(min_length=1, max_length=1000)]  # as long as an address may be
     width: Annotated[int, Meta(ge=16, le=16384)]
     height: Annotated[int, Meta(ge=16, le=16384)]
     made_at: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z")]

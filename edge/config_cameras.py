@@ -45,7 +45,9 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
     """A USB microscope or any other V4L2 camera; or a stream of JPEG pictures from another machine."""
 
     # A path (the udev rule gives a USB microscope this one), the number of /dev/video*, or http://...
-    device: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] = "/dev/leukoscope-camera"
+    device: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1, max_length=1000)] = (
+        "/dev/leukoscope-camera"
+    )
     width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: 640x480, a stream's own
     height: Annotated[int, Meta(ge=0, le=16384)] = 0
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of a device; 0: 30

@@ -122,6 +122,7 @@ def test_a_specimen_is_called_what_the_operator_typed(tmp_path, specimen):
         ('device_id = "a\\n"\n' + SMALLEST, "device_id"),
         (USB + "width = 640\n", "camera: of width and height one is missing; give both, or neither"),
         (USB + "device = -1\n", "camera.device: expected `int` >= 0"),
+        (USB + f'device = "http://pi/{"x" * 991}"\n', "camera.device: expected `str` of length <= 1000"),
         (USB + 'device = "rtsp://pi/1"\n', "camera: the address of a stream begins with http://"),
         (USB + 'device = "http://nurse:secret@pi/"\n', "camera: an address is published"),
         (USB + 'device = "http://pi/?user=nurse&pwd=secret"\n', "camera: an address is published"),

@@ -10,9 +10,10 @@ from devices import StreamDevice
 from stream_server import HEIGHT, WIDTH
 from test_contract import complaint, following
 
-from edge.camera_calibration import COLUMNS, ROWS, CameraCalibration, write_calibration
+from edge.camera_calibration import COLUMNS, ROWS, CameraCalibration, read_calibration, write_calibration
 from edge.cameras.calibrated import CalibratedCamera
 from edge.cameras.live import AWAY
+from edge.config import UsbConfig
 from edge.errors import CameraError
 
 if TYPE_CHECKING:
@@ -64,3 +65,8 @@ def test_one_that_turns_out_to_be_another_is_refused_at_its_first_picture(
     with pytest.raises(CameraError, match="made with the camera 'Other Microscope', and this is 'http://"):
         following(camera)
     camera.close()
+
+
+def test_the_longest_address_that_a_camera_may_have_fits_its_calibration(tmp_path: Path) -> None:
+    address = UsbConfig("http://pi/".ljust(1000, "x")).node
+    assert read_calibration(made_with(address, tmp_path / "camera.json")).sensor == address
