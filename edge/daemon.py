@@ -24,7 +24,7 @@ from edge.cameras.live import WAITING
 from edge.config import load_config
 from edge.counting import Counting
 from edge.database import claim
-from edge.errors import CameraAwayError, LeukoscopeError, UnreadableFrameError
+from edge.errors import CameraAwayError, CameraError, LeukoscopeError, StoreError, UnreadableFrameError
 from edge.health import Machine, Progress
 from edge.housekeeping import Housekeeping
 from edge.messages import Info
@@ -51,6 +51,9 @@ log = logging.getLogger(__name__)
 UNDELIVERED = 3
 """Exit status when results are kept that the broker has not acknowledged."""
 
+TRY_LATER = 4
+"""Exit status when a live run cannot go on as things are: the service manager starts it again."""
+
 _UNREADABLE_IN_A_ROW = 10  # from here on, a source that fails at once is not asked as fast as it fails
 _PAUSE_S = 0.1
 _COMPLAINT_S = 60.0  # between two complaints of a live camera's frames, which may come thirty times a second
@@ -68,7 +71,12 @@ def run_daemon(path: Path) -> int:
     )
     logging.getLogger().setLevel(config.log_level.upper())
     keep_freed_memory()
-    return Daemon(config, reload=lambda: load_config(path)).run()
+    try:
+        return Daemon(config, reload=lambda: load_config(path)).run()
+    except (CameraError, StoreError) as error:
+        if not config.ends:  # images that cannot be read are the same tomorrow; a disk or a camera may not be
+            error.exit_status = TRY_LATER
+        raise
 
 
 class Daemon:

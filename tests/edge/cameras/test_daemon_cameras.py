@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,14 @@ import msgspec
 import pytest
 from devices import StreamDevice
 from mqtt_partners import PATIENCE_S, wait_for
+from test_calibrated import made_with
 from test_daemon import run, stored, toml
 from test_service import Manager, spawn
 from test_video import COUNT, film
 
 from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig, VideoConfig
+from edge.daemon import TRY_LATER
+from edge.database import claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,3 +135,35 @@ def test_a_film_that_is_cut_off_is_counted_as_far_as_it_goes_and_is_a_failure(tm
     )
     assert run(config) == 1
     assert 5 < len(stored(config)) < COUNT
+
+
+def test_a_live_run_that_cannot_go_on_is_started_again_by_the_service_manager(tmp_path, stream, broker):
+    calibration = made_with("Other Microscope", tmp_path / "camera.json")
+    store = tmp_path / "results.db"
+    config = Config(
+        msgspec.structs.replace(stream.config, calibration=str(calibration)),
+        store=StoreConfig(str(store)),
+        mqtt=MqttConfig(host=broker.host, port=broker.port),
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "edge.cli",
+        "run",
+        "--config",
+        str(toml(config, tmp_path / "device.toml")),
+    ]
+
+    def ended() -> str:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert done.returncode == TRY_LATER
+        return done.stderr.splitlines()[-1]
+
+    stream.plug()
+    assert "was made with the camera 'Other Microscope'" in ended()
+    with claim(store):
+        assert str(store) in ended()
+    unit = (Path(__file__).parents[3] / "firmware_config/leukoscope.service").read_text()
+    (never,) = (line for line in unit.splitlines() if line.startswith("RestartPreventExitStatus="))
+    assert str(TRY_LATER) not in never.partition("=")[2].split()
+    assert "Restart=on-failure" in unit
