@@ -156,11 +156,12 @@ def test_a_live_run_that_cannot_go_on_is_started_again_by_the_service_manager(tm
 
     def ended() -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-        assert done.returncode == TRY_LATER
+        assert done.returncode == TRY_LATER, done.stderr
         return done.stderr.splitlines()[-1]
 
     stream.plug()
     assert "was made with the camera 'Other Microscope'" in ended()
+    stream.unplug()
     with claim(store):
         assert str(store) in ended()
     unit = (Path(__file__).parents[3] / "firmware_config/leukoscope.service").read_text()
