@@ -19,7 +19,7 @@ Around them:
 - The daemon: `daemon`, with `model_loading`, `stopping`, `reloading`, `service` (systemd), `allocator` and
   `identity`.
 - What is said: `messages` out (`field_parts`, `place`, `differential_parts`), `requests` in, `config`
-  (`config_cameras`, `config_sentences`), `errors`.
+  (`config_cameras`, `config_sentences`, `config_choices`), `errors`.
 - The model: `bundle`; installed by `model_install` (`signing`, `model_store`, `model_proof`,
   `model_trial`); refitted by `calibration` (`labelled`, `refit`, `last_layer`, `flatbuffer`,
   `calibrated_bundle`); `versions`.
