@@ -15,8 +15,7 @@ from edge.config_choices import choices, of_kind
 def sentence(message: str, raw: dict[str, Any], root: type[Struct]) -> str:
     """Rewrite msgspec's message into a key, what is wrong with it, and what would be right.
 
-    raw: the configuration as it was read. root: the struct of the whole, by whose fields a key that is mistyped
-    is told.
+    raw: the configuration as it was read. root: the struct of the whole; its fields tell a mistyped key.
     """
     what, _, where = message.partition(" - at `$")
     where = where.rstrip("`").lstrip(".")
