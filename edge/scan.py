@@ -64,7 +64,8 @@ class Scan:
     def _take(self, field: FieldResult, located: Located) -> None:
         if located.joined is not None:
             self._cells.join(located.joined)
-        self._cells.add(located.place, field.cells, field.quality.focus)
+        size = field.width, field.height
+        self._cells.add(located.place, field.cells, field.quality.focus, size)
 
 
 def told(located: Located) -> FieldPlace:

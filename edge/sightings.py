@@ -1,4 +1,9 @@
-"""The distinct cells of a specimen: each counted once, by its best sighting. Pure."""
+"""The distinct cells of a specimen: each counted once, by its best sighting. Pure.
+
+A white cell is found in every field that shows it. A platelet or a smudge that passes for one in some light
+is found in some of them only, and over hundreds of fields every one of them has its chance: what is found in
+less than half of the fields that show its place is no white cell.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +19,37 @@ if TYPE_CHECKING:
     from edge.messages import Cell
     from edge.slide_map import Joined, Place
 
+    Box = tuple[float, float, float, float]
+
+UNSTEADY = "unsteady"
+"""Why a thing is not counted that is found in less than half of the fields that show it."""
+
+_MARGIN = 0.025  # of a frame's height: nearer to its edge, a whole cell may pass for a cut one
 _SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so
 
 
 class Sighting(NamedTuple):
-    """One cell in one frame, in pixels of its region. focus: of the frame, rises when sharper."""
+    """One cell in one frame, in pixels of its region. focus: of the frame, rises when sharper.
+
+    found: in how many frames, of the `shown` that have its place well inside them.
+    """
 
     cell: Cell
     region: int
-    box: tuple[float, float, float, float]
+    box: Box
     focus: float
+    found: int = 1
+    shown: int = 1
 
     @property
     def rank(self) -> tuple[bool, float]:
         """Whole before cut, then sharp before blurred."""
         return self.cell.complete, self.focus
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether it is found in at least half of the frames that show it."""
+        return 2 * self.found >= self.shown
 
 
 class DistinctCells:
@@ -36,6 +57,7 @@ class DistinctCells:
 
     def __init__(self) -> None:
         self._cells: list[Sighting] = []
+        self._frames: dict[int, list[Box]] = {}  # by region, without their margins
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -45,37 +67,81 @@ class DistinctCells:
         """Each cell's best sighting."""
         return tuple(self._cells)
 
-    def add(self, place: Place, cells: Iterable[Cell], focus: float) -> None:
-        """Take the cells of an accepted frame that lies at `place`."""
+    def add(self, place: Place, cells: Iterable[Cell], focus: float, size: tuple[int, int]) -> None:
+        """Take the cells of an accepted frame that lies at `place`. size: its width and height, pixels."""
+        width, height = size
+        margin = _MARGIN * height
+        frame = place.x + margin, place.y + margin, width - 2 * margin, height - 2 * margin
+        here = {
+            number
+            for number, old in enumerate(self._cells)
+            if old.region == place.region and old.cell.complete and _is_inside(old.box, frame)
+        }
+        self._cells = [
+            old._replace(shown=old.shown + 1) if number in here else old
+            for number, old in enumerate(self._cells)
+        ]
         for cell in cells:
-            x, y, width, height = cell.box
-            self._take(Sighting(cell, place.region, (place.x + x, place.y + y, width, height), focus))
+            x, y, across, down = cell.box
+            box = (place.x + x, place.y + y, across, down)
+            before = self._times_shown(place.region, box)
+            self._take(
+                Sighting(cell, place.region, box, focus, shown=before + 1), is_inside=_is_inside(box, frame)
+            )
+        self._frames.setdefault(place.region, []).append(frame)
 
     def join(self, joined: Joined) -> None:
         """Move a region's cells into the region that it turned out to be part of."""
         moving = [s for s in self._cells if s.region == joined.region]
         self._cells = [s for s in self._cells if s.region != joined.region]
+        frames = self._frames.setdefault(joined.into, [])
+        for x, y, width, height in self._frames.pop(joined.region, []):
+            frames.append((x + joined.x, y + joined.y, width, height))
         for sighting in moving:
             x, y, width, height = sighting.box
             box = (x + joined.x, y + joined.y, width, height)
-            self._take(sighting._replace(region=joined.into, box=box))
+            self._take(sighting._replace(region=joined.into, box=box), is_inside=True)
+        for number, cell in enumerate(self._cells):
+            if cell.region == joined.into:
+                shown = max(cell.found, self._times_shown(cell.region, cell.box))
+                self._cells[number] = cell._replace(shown=shown)
 
     def tally(self) -> Tally:
         """Give what the distinct cells add up to, in the form of one field's share of the count."""
-        whole = [s.cell for s in self._cells if s.cell.complete]
+        whole = [s.cell for s in self._cells if s.cell.complete and s.is_steady]
+        unclassified = Counter(cell.rejected for cell in whole if cell.rejected is not None)
+        unsteady = sum(s.cell.complete and not s.is_steady for s in self._cells)
+        if unsteady:
+            unclassified[UNSTEADY] = unsteady
         return Tally(
             accepted=True,
             counted=dict(Counter(cell.label for cell in whole if cell.rejected is None)),
-            unclassified=dict(Counter(cell.rejected for cell in whole if cell.rejected is not None)),
-            incomplete=len(self._cells) - len(whole),
+            unclassified=dict(unclassified),
+            incomplete=sum(not s.cell.complete for s in self._cells),
         )
 
-    def _take(self, new: Sighting) -> None:
+    def _take(self, new: Sighting, *, is_inside: bool) -> None:
+        """Add a sighting to the cell that it is of. is_inside: whether its frame has the cell well inside."""
         same = [old for old in self._cells if old.region == new.region and _are_same(old, new)]
-        if same:
-            # A cell may have been taken for two where the edge cut it into two pieces.
-            self._cells = [old for old in self._cells if not any(old is one for one in same)]
-        self._cells.append(max((new, *same), key=lambda sighting: sighting.rank))
+        if not new.cell.complete and any(old.cell.complete for old in same):
+            return  # it tells nothing new, and a cut piece that lies over two cells does not make them one
+        # A cell may have been taken for two where the edge cut it into two pieces.
+        self._cells = [old for old in self._cells if not any(old is one for one in same)]
+        whole = [old for old in same if old.cell.complete]
+        found, shown = new.found, new.shown
+        if whole:
+            found = max(old.found for old in whole) + (new.found if is_inside else 0)
+            shown = max(found, *(old.shown for old in whole))
+        best = max((new, *same), key=lambda sighting: sighting.rank)
+        self._cells.append(best._replace(found=found, shown=shown))
+
+    def _times_shown(self, region: int, box: Box) -> int:
+        return sum(_is_inside(box, frame) for frame in self._frames.get(region, ()))
+
+
+def _is_inside(box: Box, frame: Box) -> bool:
+    (x, y, width, height), (left, top, across, down) = box, frame
+    return left <= x and top <= y and x + width <= left + across and y + height <= top + down
 
 
 def _are_same(one: Sighting, other: Sighting) -> bool:

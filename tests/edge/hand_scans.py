@@ -104,7 +104,7 @@ def count_by_daemon(
     assert (+labels, +refused) == (Counter(told.counted), Counter(told.unclassified))
     origins = _origins(fields, corner)
     for sighting in distinct.best:
-        if sighting.cell.complete:
+        if sighting.cell.complete and sighting.is_steady:
             x, y, width, height = sighting.box
             left, top = origins[sighting.region]
             box = (left + x, top + y, width, height)
@@ -127,7 +127,8 @@ def _distinct(fields: Iterable[FieldResult]) -> DistinctCells:
         if place.joined is not None:
             joined = place.joined
             distinct.join(Joined(joined.region, place.region, joined.x, joined.y))
-        distinct.add(Place(place.region, place.x, place.y), field.cells, field.quality.focus)
+        size = field.width, field.height
+        distinct.add(Place(place.region, place.x, place.y), field.cells, field.quality.focus, size)
     return distinct
 
 

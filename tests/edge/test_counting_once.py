@@ -16,7 +16,7 @@ from samples import cell
 from edge.cameras.smear import Smear
 from edge.registration import register, thumbnail
 from edge.sightings import DistinctCells
-from edge.slide_map import Place, SlideMap
+from edge.slide_map import Joined, Place, SlideMap
 
 WIDTH, HEIGHT = 640, 480
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
@@ -87,7 +87,7 @@ def test_a_slide_scanned_by_hand_counts_every_cell_once(seed, cells):
         regions += located.is_new
         if located.joined is not None:
             distinct.join(located.joined)
-        distinct.add(located.place, seen(smear, x, y), focus=1.0)
+        distinct.add(located.place, seen(smear, x, y), focus=1.0, size=(WIDTH, HEIGHT))
         whole |= {
             index
             for index, true in enumerate(smear.cells)
@@ -107,7 +107,7 @@ def test_a_jump_begins_a_region_and_a_bridge_joins_it():
         if located.joined is not None:
             joined.append(located.joined)
             distinct.join(located.joined)
-        distinct.add(located.place, seen(smear, x, y), focus=1.0)
+        distinct.add(located.place, seen(smear, x, y), focus=1.0, size=(WIDTH, HEIGHT))
     assert len(joined) == 1
     assert len({sighting.region for sighting in distinct.best}) == 1
     boxes = [sighting.box for sighting in distinct.best]
@@ -149,9 +149,59 @@ def test_the_sharpest_whole_sighting_is_the_one_that_counts():
         ("neutrophil", True, 2.0),
         ("eosinophil", True, 1.5),
     ):
-        distinct.add(Place(0, 0.0, 0.0), [cell(label, complete=complete)], focus)
+        distinct.add(Place(0, 0.0, 0.0), [cell(label, complete=complete)], focus, (640, 480))
     assert distinct.tally().counted == {"neutrophil": 1}
     assert distinct.tally().incomplete == 0
+
+
+def show(distinct, place, *cells):
+    distinct.add(place, cells, focus=1.0, size=(WIDTH, HEIGHT))
+
+
+def at(label, x, y):
+    return msgspec.structs.replace(cell(label), box=(x, y, 60, 60))
+
+
+def test_what_is_found_in_less_than_half_of_the_fields_that_show_it_is_no_white_cell():
+    distinct = DistinctCells()
+    for x in (0, 4, 8):
+        show(distinct, Place(0, x, 0), at("neutrophil", 300 - x, 200))
+    show(distinct, Place(0, 2, 0), at("neutrophil", 298, 200), at("eosinophil", 98, 100))
+    assert distinct.tally().counted == {"neutrophil": 1}
+    assert distinct.tally().unclassified == {"unsteady": 1}
+    for x in (1, 5):
+        show(distinct, Place(0, x, 0), at("neutrophil", 300 - x, 200), at("eosinophil", 100 - x, 100))
+    assert distinct.tally().counted == {"neutrophil": 1, "eosinophil": 1}
+    assert distinct.tally().unclassified == {}
+
+
+def test_fields_that_do_not_show_a_cell_or_cut_it_say_nothing_against_it():
+    distinct = DistinctCells()
+    show(distinct, Place(0, 0, 0), at("monocyte", 100, 100))
+    for beside in (Place(0, 130, 0), Place(0, 0, 159), Place(0, 99, 0), Place(1, 0, 0)):
+        for _ in range(3):
+            show(distinct, beside)
+    assert distinct.tally().counted == {"monocyte": 1}
+
+
+def test_a_cut_piece_over_two_whole_cells_does_not_make_them_one():
+    distinct = DistinctCells()
+    show(distinct, Place(0, 0, 0), at("neutrophil", 100, 100), at("monocyte", 150, 100))
+    piece = msgspec.structs.replace(at("neutrophil", 0, 100), box=(0, 100, 110, 60), complete=False)
+    show(distinct, Place(0, 100, 0), piece)
+    assert distinct.tally().counted == {"neutrophil": 1, "monocyte": 1}
+    assert distinct.tally().incomplete == 0
+
+
+def test_regions_that_are_joined_bring_the_fields_that_show_a_thing():
+    distinct = DistinctCells()
+    show(distinct, Place(0, 0, 0), at("eosinophil", 100, 100))
+    for _ in range(3):
+        show(distinct, Place(1, 0, 0))
+    assert distinct.tally().counted == {"eosinophil": 1}
+    distinct.join(Joined(1, 0, 2, 1))
+    assert distinct.tally().counted == {}
+    assert distinct.tally().unclassified == {"unsteady": 1}
 
 
 def test_a_mosaic_of_real_fields_is_put_together_again():

@@ -182,7 +182,7 @@ class MosaicCamera:
         for y in np.linspace(0, height - down, 1 + -(-(height - down) // 200)).astype(int).tolist():
             for x in np.linspace(0, width - across, 1 + -(-(width - across) // 300)).astype(int).tolist():
                 field = analyzer.analyze(self.picture(self.mosaic.transmittance(x, y, across, down), x, y))
-                distinct.add(Place(0, x, y), field.cells, field.quality.focus)
+                distinct.add(Place(0, x, y), field.cells, field.quality.focus, self._size)
         found = [Known(OTHER, seen.box) for seen in distinct.best if seen.cell.complete]
         cells = [cell for cell in self.mosaic.cells if any(cell.is_same(*thing.box) for thing in found)]
         return cells + [thing for thing in found if not any(cell.is_same(*thing.box) for cell in cells)]
