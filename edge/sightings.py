@@ -72,22 +72,17 @@ class DistinctCells:
         width, height = size
         margin = _MARGIN * height
         frame = place.x + margin, place.y + margin, width - 2 * margin, height - 2 * margin
-        here = {
-            number
-            for number, old in enumerate(self._cells)
-            if old.region == place.region and old.cell.complete and _is_inside(old.box, frame)
-        }
-        self._cells = [
-            old._replace(shown=old.shown + 1) if number in here else old
-            for number, old in enumerate(self._cells)
-        ]
+        seen = []
         for cell in cells:
             x, y, across, down = cell.box
             box = (place.x + x, place.y + y, across, down)
-            before = self._times_shown(place.region, box)
-            self._take(
-                Sighting(cell, place.region, box, focus, shown=before + 1), is_inside=_is_inside(box, frame)
-            )
+            shown = self._times_shown(place.region, box) + 1
+            seen.append(Sighting(cell, place.region, box, focus, shown=shown))
+        for number, old in enumerate(self._cells):
+            if old.region == place.region and old.cell.complete and _is_inside(old.box, frame):
+                self._cells[number] = _looked_for(old, seen)
+        for sighting in seen:
+            self._take(sighting)
         self._frames.setdefault(place.region, []).append(frame)
 
     def join(self, joined: Joined) -> None:
@@ -100,7 +95,7 @@ class DistinctCells:
         for sighting in moving:
             x, y, width, height = sighting.box
             box = (x + joined.x, y + joined.y, width, height)
-            self._take(sighting._replace(region=joined.into, box=box), is_inside=True)
+            self._take(sighting._replace(region=joined.into, box=box), found_apart=True)
         for number, cell in enumerate(self._cells):
             if cell.region == joined.into:
                 shown = max(cell.found, self._times_shown(cell.region, cell.box))
@@ -120,8 +115,8 @@ class DistinctCells:
             incomplete=sum(not s.cell.complete for s in self._cells),
         )
 
-    def _take(self, new: Sighting, *, is_inside: bool) -> None:
-        """Add a sighting to the cell that it is of. is_inside: whether its frame has the cell well inside."""
+    def _take(self, new: Sighting, *, found_apart: bool = False) -> None:
+        """Add a sighting to the cell that it is of. found_apart: in other frames than the cell was so far."""
         same = [old for old in self._cells if old.region == new.region and _are_same(old, new)]
         if not new.cell.complete and any(old.cell.complete for old in same):
             return  # it tells nothing new, and a cut piece that lies over two cells does not make them one
@@ -130,13 +125,23 @@ class DistinctCells:
         whole = [old for old in same if old.cell.complete]
         found, shown = new.found, new.shown
         if whole:
-            found = max(old.found for old in whole) + (new.found if is_inside else 0)
+            found = max(old.found for old in whole) + (new.found if found_apart else 0)
             shown = max(found, *(old.shown for old in whole))
+        elif same:
+            shown = found  # the frames before had it, with the edge or another cell in the way
         best = max((new, *same), key=lambda sighting: sighting.rank)
         self._cells.append(best._replace(found=found, shown=shown))
 
     def _times_shown(self, region: int, box: Box) -> int:
         return sum(_is_inside(box, frame) for frame in self._frames.get(region, ()))
+
+
+def _looked_for(old: Sighting, seen: list[Sighting]) -> Sighting:
+    """Say of a whole cell whether a frame that shows its place has it; a cut piece there says nothing."""
+    same = [new for new in seen if _are_same(old, new)]
+    if any(new.cell.complete for new in same):
+        return old._replace(found=old.found + 1, shown=old.shown + 1)
+    return old if same else old._replace(shown=old.shown + 1)
 
 
 def _is_inside(box: Box, frame: Box) -> bool:
