@@ -151,7 +151,7 @@ def test_a_description_that_does_not_fit_its_network_is_refused(tmp_path):
     with pytest.raises(BundleError, match="no output for logits or for maps"):
         Classifier.load(without)
     with pytest.raises(BundleError, match="has 2 labels, its network 6 classes"):
-        Classifier.load(rewritten(tmp_path / "two.tflite", labels=("a", "b")))
+        Classifier.load(rewritten(tmp_path / "two.tflite", labels=("a", "b"), confusion=None))
 
 
 def test_a_runtime_that_is_installed_but_broken_gives_way_to_the_other(monkeypatch):
