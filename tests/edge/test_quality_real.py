@@ -42,14 +42,16 @@ def test_of_all_sets_in_one_folder_19_of_20_are_accepted():
 def test_the_worse_they_are_taken_the_fewer_are_accepted_down_to_none(name, how):
     shown = list(images(name, 12))[:200]
     reference = QualityReference()
-    accepted = [sum(taken(reference, pixels).accepted for pixels in shown)]
+    for pixels in shown:
+        taken(reference, pixels)
+    accepted = [sum(assess(pixels, reference).accepted for pixels in shown)]
     _, steps, expected = DEGRADATIONS[how]
     for step in steps:
         reasons = Counter(assess(degraded(pixels, how, step), reference).reason for pixels in shown)
         accepted.append(reasons[None])
-    # The first frames were judged before there was a reference: a few of them may be refused now.
+    # One that was taken too dark, say, gains by a little more light.
     assert all(after <= before + 1 for before, after in pairwise(accepted)), accepted
-    assert accepted[1] > 0.7 * len(shown), accepted
+    assert accepted[1] > 0.5 * len(shown), accepted
     assert accepted[-1] <= 0.1 * len(shown), accepted
     assert reasons.most_common(1)[0][0] in expected
 
