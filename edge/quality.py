@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from edge.masking.thresholds import histogram, quantile
+from edge.masking.wedges import black_wedges
 from edge.messages import Quality
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _FLAT = 2.0  # grey levels: less contrast is none, and has no sharpness
 _STRONG = 0.9  # of the gradients, weaker ones say nothing of motion
 _GLASS = 0.9  # of the levels are darker than bare glass, if a tenth of the frame is bare
 _CELL = 0.82  # of the glass's light: cells let less through
-_WEDGE = 0.001  # of the frame: a smaller black patch at its edge is something in the picture
 
 _LEVELS = np.maximum(np.arange(256, dtype=np.float64), 1.0)
 _DENSEST = 2.5  # natural log: darker is as dark
@@ -180,19 +180,11 @@ def _cover(green: NDArray[np.float64], white: float) -> tuple[float, float]:
 
 
 def _inside(coarse: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Give where there is a picture, uint8 0 or 1, and not the black of a diaphragm or of a turned image."""
-    black = cv2.inRange(coarse, np.zeros(3, np.uint8), np.full(3, 23, np.uint8))
-    if not cv2.countNonZero(black):
+    """Give where there is a picture, uint8 0 or 1, and not the black of a diaphragm or of a turned image.
+
+    None where all of it is; and where none of it is, for then the black is what there is to judge.
+    """
+    outside = black_wedges(coarse)
+    if outside is None or outside.all():
         return None
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(black)
-    height, width = black.shape
-    wedge = np.zeros(count, bool)
-    for k in range(1, count):
-        x, y, w, h, area = stats[k]
-        at_edge = x == 0 or y == 0 or x + w == width or y + h == height
-        wedge[k] = at_edge and area > _WEDGE * height * width
-    if not wedge.any():
-        return None
-    # Three of the coarse pixels more: as far as any filter here looks.
-    inside = 1 - cv2.dilate(wedge[labels].astype(np.uint8), np.ones((7, 7), np.uint8))
-    return np.asarray(inside, np.uint8) if cv2.countNonZero(inside) else None
+    return np.asarray(~outside, np.uint8)

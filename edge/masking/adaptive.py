@@ -18,6 +18,7 @@ from edge.masking.scale import RED_CELL_UM, Rims, find_rims
 from edge.masking.separation import measure, separate
 from edge.masking.stain import measure_stain
 from edge.masking.thresholds import histogram, quantile, split_in_three
+from edge.masking.wedges import black_wedges
 from edge.messages import Scale
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _ONE_SIGMA = 0.683  # share of a bell's upper half within one standard deviation
 _NOISE = 0.04  # of the glass's own level: a clipped or smoothed camera shows less spread than there is
 _LOG = np.log(np.arange(256) + 1.0)
 _CROP_UM = 21.0  # side of a crop, micrometres: the largest monocytes are 20 across
-_BLACK = np.array([[0, 0, 0], [23, 23, 23]], np.uint8)  # RGB, from and to: what is no picture
 _WORK_SIDE = 320  # a nucleus is still 20 to 60 pixels across, and a field costs a few milliseconds
 
 
@@ -39,7 +39,7 @@ def find(pixels: Pixels, micrometres_per_pixel: float | None = None) -> FieldMas
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    outside = _outside(small)
+    outside = black_wedges(small)
     red, green, blue = (np.asarray(channel, np.uint8) for channel in cv2.split(small))
     white, tissue = _background((red, green, blue), outside)
     ratio = log_ratio(green, blue, outside)
@@ -85,29 +85,6 @@ def _red_cells(
     near = cv2.dilate((labels > 0).view(np.uint8), np.ones((9, 9), np.uint8))
     red_cells = np.asarray(tissue & (near == 0))
     return red_cells if outside is None else red_cells & ~outside
-
-
-def _outside(small: Pixels) -> NDArray[np.bool_] | None:
-    """Give the black wedges that a rotated picture carries: large, black, at the edge."""
-    if not any(_black(side).any() for side in (small[:1], small[-1:], small[:, :1], small[:, -1:])):
-        return None
-    black = _black(small)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(black)
-    height, width = black.shape
-    wedge = np.zeros(count, bool)
-    for k in range(1, count):
-        x, y, w, h, area = stats[k]
-        at_edge = x == 0 or y == 0 or x + w == width or y + h == height
-        wedge[k] = at_edge and area > 0.001 * height * width
-    if not wedge.any():
-        return None
-    # Three pixels more: JPEG and interpolation smear the wedge's edge.
-    grown = np.asarray(cv2.dilate(wedge[labels].astype(np.uint8), np.ones((7, 7), np.uint8)))
-    return np.asarray(grown > 0)
-
-
-def _black(pixels: Pixels) -> Pixels:
-    return np.asarray(cv2.inRange(pixels, _BLACK[0], _BLACK[1]), np.uint8)
 
 
 def _background(
