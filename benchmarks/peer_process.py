@@ -7,7 +7,6 @@ device's code they would change what is measured, and one that crashes would tak
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -172,8 +171,3 @@ def job_for(
     np.save(file, np.stack(crops))
     facts: dict[str, Any] = {"threads": threads, "variant": "", "folder": str(folder)}
     return Job(str(model.resolve()), (str(picture),), str(file), **facts)
-
-
-def own_python() -> Path:
-    """Give the interpreter of this process."""
-    return Path(sys.executable)

@@ -76,8 +76,7 @@ class DistinctCells:
         for cell in cells:
             x, y, across, down = cell.box
             box = (place.x + x, place.y + y, across, down)
-            shown = self._times_shown(place.region, box) + 1
-            seen.append(Sighting(cell, place.region, box, focus, shown=shown))
+            seen.append(Sighting(cell, place.region, box, focus))
         for number, old in enumerate(self._cells):
             if old.region == place.region and old.cell.complete and _is_inside(old.box, frame):
                 self._cells[number] = _looked_for(old, seen)
@@ -123,12 +122,12 @@ class DistinctCells:
         # A cell may have been taken for two where the edge cut it into two pieces.
         self._cells = [old for old in self._cells if not any(old is one for one in same)]
         whole = [old for old in same if old.cell.complete]
-        found, shown = new.found, new.shown
+        found = shown = new.found
         if whole:
             found = max(old.found for old in whole) + (new.found if found_apart else 0)
             shown = max(found, *(old.shown for old in whole))
-        elif same:
-            shown = found  # the frames before had it, with the edge or another cell in the way
+        elif not same:  # else the frames before had it, with the edge or another cell in the way
+            shown += self._times_shown(new.region, new.box)
         best = max((new, *same), key=lambda sighting: sighting.rank)
         self._cells.append(best._replace(found=found, shown=shown))
 

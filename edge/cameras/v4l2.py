@@ -105,13 +105,7 @@ def _kind(descriptor: int, ioctl: Ioctl) -> int | None:
 
 
 def _formats(descriptor: int, kind: int, ioctl: Ioctl) -> Iterator[PictureFormat]:
-    for index in range(_MOST):
-        answer = bytearray(_FORMAT)
-        struct.pack_into("=II", answer, 0, index, kind)
-        try:
-            ioctl(descriptor, _ENUM_FMT, answer)
-        except OSError:
-            return
+    for answer in _enumerated(descriptor, _ENUM_FMT, _FORMAT, struct.pack("=I", kind), ioctl):
         code = bytes(answer[44:48])
         description = bytes(answer[12:44]).split(b"\0")[0].decode(errors="replace")
         sizes = sorted(_sizes(descriptor, code, ioctl), key=lambda size: size[0] * size[1])
@@ -119,13 +113,7 @@ def _formats(descriptor: int, kind: int, ioctl: Ioctl) -> Iterator[PictureFormat
 
 
 def _sizes(descriptor: int, code: bytes, ioctl: Ioctl) -> Iterator[tuple[int, int]]:
-    for index in range(_MOST):
-        answer = bytearray(_FRAME_SIZE)
-        struct.pack_into("=I4s", answer, 0, index, code)
-        try:
-            ioctl(descriptor, _ENUM_FRAMESIZES, answer)
-        except OSError:
-            return
+    for answer in _enumerated(descriptor, _ENUM_FRAMESIZES, _FRAME_SIZE, code, ioctl):
         (way,) = struct.unpack_from("=I", answer, 8)
         if way == _DISCRETE:
             yield struct.unpack_from("=II", answer, 12)
@@ -134,6 +122,18 @@ def _sizes(descriptor: int, code: bytes, ioctl: Ioctl) -> Iterator[tuple[int, in
         yield least_wide, least_high
         yield most_wide, most_high
         return
+
+
+def _enumerated(descriptor: int, request: int, length: int, of: bytes, ioctl: Ioctl) -> Iterator[bytearray]:
+    """Give the driver's answers, of this many bytes, to one request about `of`, until it says no more."""
+    for index in range(_MOST):
+        answer = bytearray(length)
+        struct.pack_into("=I4s", answer, 0, index, of)
+        try:
+            ioctl(descriptor, request, answer)
+        except OSError:
+            return
+        yield answer
 
 
 def _text(path: Path) -> str:
