@@ -47,13 +47,14 @@ def find(pixels: Pixels, micrometres_per_pixel: float | None = None) -> FieldMas
     bare_level = float(_LOG[int(white[2])] - _LOG[int(white[1])])
     around = Surroundings(ratio, tissue, bare_level)
     rims = find_rims(tissue, nuclei, outside)
-    labels, windows = separate(nuclei, around, outside, _red_cell_area(rims, scale, micrometres_per_pixel))
+    red_cell = _red_cell_area(rims, scale, micrometres_per_pixel)
+    labels, doubtful, windows = separate(nuclei, around, outside, red_cell)
     if not windows:
         return FieldMasks((), labels, outside, (height, width), "adaptive")
     largest = float(np.count_nonzero(labels[windows[0]] == 2))
     known = _scale(rims, largest, scale, micrometres_per_pixel)
     in_nuclei = (labels & 1 == 0) & (labels > 0)
-    stain = measure_stain(small, white, in_nuclei, _red_cells(labels, tissue, outside))
+    stain = measure_stain(small, white, in_nuclei, _red_cells((labels > 0) | doubtful, tissue, outside))
     side = round(_CROP_UM / known.micrometres_per_pixel)
     cells = tuple(
         measure(labels, rank, window, 1 / scale, outside, (height, width), side)
@@ -80,9 +81,9 @@ def _scale(rims: Rims, nucleus_area: float, work_scale: float, micrometres_per_p
 
 
 def _red_cells(
-    labels: NDArray[np.int32], tissue: NDArray[np.bool_], outside: NDArray[np.bool_] | None
+    white_cells: NDArray[np.bool_], tissue: NDArray[np.bool_], outside: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_]:
-    near = cv2.dilate((labels > 0).view(np.uint8), np.ones((9, 9), np.uint8))
+    near = cv2.dilate(white_cells.view(np.uint8), np.ones((9, 9), np.uint8))
     red_cells = np.asarray(tissue & (near == 0))
     return red_cells if outside is None else red_cells & ~outside
 

@@ -21,7 +21,9 @@ _RIM = 0.12  # of the same: what surrounds a nucleus belongs to its cell
 _BLUISH = 0.15  # of the way from glass to nucleus in the log of blue over green
 _SMOOTH = 0.35  # of the nucleus's radius: narrower parts of a cell are its neighbours' rims
 _SMOOTH_ALONE = 0.6  # of the same, for a cell that lies free
+_REACH_BESIDE = 0.3  # of the same, for a cell that bluish red cells touch
 _SOLID = 0.95  # of its convex hull: a cell without bays
+_SOLID_BLUISH = 0.92  # of the same: what is cut out by its colour has a rougher outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Surroundings:
 
 def grow_cell(
     labels: NDArray[np.int32],
+    doubtful: NDArray[np.bool_],
     owner: NDArray[np.uint16],
     rank: int,
     nucleus_at: Window,
@@ -48,7 +51,8 @@ def grow_cell(
 
     owner: uint16 (h, w), rank + 1 in the nucleus. nucleus_at: rows and columns that hold it. Gives those that
     hold the cell. A cell that lies free is all tissue there. Where that has bays, red cells were taken along,
-    and only what is bluer than these is kept.
+    and only what is bluer than these is kept. Where that has bays as well, red cells are as blue, and only
+    what is near the nucleus is kept; the rest is written into `doubtful`, bool (h, w).
     """
     mine = (owner[nucleus_at] == rank + 1).view(np.uint8)
     left, top, wide, high = cv2.boundingRect(mine)
@@ -78,13 +82,19 @@ def grow_cell(
     sure = (hull > 0) | (distance <= _RIM * radius)
     start = (int(corners[0, 0, 1]), int(corners[0, 0, 0]))
     keep = _piece(sure | (allowed & (distance <= _REACH_ALONE * radius)), hull, start, _SMOOTH_ALONE * radius)
-    if not _is_round(keep):
+    if not _is_round(keep, _SOLID):
         level = median(around.ratio[window][nucleus > 0])
         # Red cells absorb blue as well: their ratio lies at or below that of the bare glass.
         bluish = around.ratio[window] > around.bare_ratio + _BLUISH * (level - around.bare_ratio)
         keep = _piece(
             sure | (allowed & bluish & (distance <= _REACH * radius)), hull, start, _SMOOTH * radius
         )
+        if not _is_round(keep, _SOLID_BLUISH):
+            near = _piece(
+                sure | (keep & (distance <= _REACH_BESIDE * radius)), hull, start, _SMOOTH * radius
+            )
+            doubtful[window] |= keep & ~near
+            keep = near
     view = labels[window]
     free = others == 0
     if view.any():
@@ -106,8 +116,8 @@ def _piece(
     return np.asarray(pieces == pieces[start])
 
 
-def _is_round(cell: NDArray[np.bool_]) -> bool:
-    """Tell whether a cell lies free: with neighbours taken along it would have bays."""
+def _is_round(cell: NDArray[np.bool_], solid: float) -> bool:
+    """Tell whether a cell fills that share of its hull: with neighbours taken along it would have bays."""
     contours, _ = cv2.findContours(cell.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     contour = max(contours, key=cv2.contourArea)
-    return bool(cv2.contourArea(contour) >= _SOLID * cv2.contourArea(cv2.convexHull(contour)))
+    return bool(cv2.contourArea(contour) >= solid * cv2.contourArea(cv2.convexHull(contour)))

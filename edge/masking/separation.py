@@ -29,18 +29,20 @@ _MIN_SHARE_OF_RED_CELL = 0.3  # a lymphocyte's nucleus is as large as a red cell
 
 def separate(
     nuclei: Pixels, around: Surroundings, outside: NDArray[np.bool_] | None, red_cell: float | None
-) -> tuple[NDArray[np.int32], list[Window]]:
+) -> tuple[NDArray[np.int32], NDArray[np.bool_], list[Window]]:
     """Join the lobes of each nucleus, drop what is too small to be one, and find the cell around each.
 
     nuclei: uint8 (h, w), 0 or 255. outside: bool (h, w), what is no picture. red_cell: area of a red cell,
-    pixels, where that is known. Gives the labels of `FieldMasks`, and for each cell a window that holds it.
+    pixels, where that is known. Gives the labels of `FieldMasks`; bool (h, w), what may be of a cell or of a
+    red cell that touches it; and for each cell a window that holds it.
     """
     labels = np.zeros(nuclei.shape, np.int32)
+    doubtful = np.zeros(nuclei.shape, np.bool_)
     if not nuclei.any():
-        return labels, []
+        return labels, doubtful, []
     groups = find_groups(nuclei, around.tissue, red_cell)
     if not groups.nuclei:
-        return labels, []
+        return labels, doubtful, []
     areas = np.array([sum(groups.areas[k] for k in nucleus) for nucleus in groups.nuclei])
     smallest = max(_MIN_SHARE_OF_LARGEST * areas.max(), _MIN_SHARE_OF_FRAME * nuclei.size)
     if red_cell is not None:
@@ -70,10 +72,12 @@ def separate(
         window, mine = _masked(groups, i)
         in_window[window][mine] = rank + 1
         nuclei_at.append(_shifted(window, rows.start, columns.start))
-    windows = [grow_cell(labels, owner, rank, window, around) for rank, window in enumerate(nuclei_at)]
+    windows = [
+        grow_cell(labels, doubtful, owner, rank, window, around) for rank, window in enumerate(nuclei_at)
+    ]
     if outside is not None:
         labels[outside] = 0
-    return labels, windows
+    return labels, doubtful, windows
 
 
 def _masked(groups: Groups, number: int) -> tuple[Window, NDArray[np.bool_]]:
