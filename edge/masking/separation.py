@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LEAST_CONTRAST = 0.2  # log of B/G above the glass: nuclei have 0.32 and more on every set, red cells 0.05
 _SHARE_OF_CONTRAST = 0.5  # of the strongest nucleus's
+_CLEAR_CONTRAST = 0.6  # whatever else there is: a monocyte is paler than half of the neutrophil beside it
 _SHARE_OF_DEPTH = 0.25  # of the thickest nucleus's: lobes beside a monocyte have 0.3 and more
 _MIN_SHARE_OF_LARGEST = 0.12
 _MIN_SHARE_OF_FRAME = 0.0015
@@ -56,9 +57,8 @@ def separate(
     depth = np.asarray(cv2.distanceTransform(near, cv2.DIST_L2, 3)[inner], np.float32)
     levels = [_levels_of(groups, i, around.ratio[groups.window], depth) for i in large]
     # Nuclei of one smear are stained alike, and lobes are thick: folds are paler, rims of red cells are thin.
-    least = max(
-        _LEAST_CONTRAST, _SHARE_OF_CONTRAST * max((r - around.bare_ratio for r, _ in levels), default=0)
-    )
+    strongest = max((ratio - around.bare_ratio for ratio, _ in levels), default=0)
+    least = max(_LEAST_CONTRAST, min(_SHARE_OF_CONTRAST * strongest, _CLEAR_CONTRAST))
     thinnest = _SHARE_OF_DEPTH * max((d for _, d in levels), default=0)
     kept = [
         i
