@@ -2,12 +2,14 @@
 
 A white cell is found in every field that shows it. A platelet or a smudge that passes for one in some light
 is found in some of them only, and over hundreds of fields every one of them has its chance: what is found in
-less than half of the fields that show its place is no white cell.
+less than half of the fields that show its place is no white cell. Two cells that touch are taken for one in
+some light, and one cell with far lobes for two: what was found more often stands.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     Box = tuple[float, float, float, float]
 
 UNSTEADY = "unsteady"
-"""Why a thing is not counted that is found in less than half of the fields that show it."""
+"""Why a thing is not counted that is found in less than half of the fields that show it, or as something else."""
 
 _MARGIN = 0.025  # of a frame's height: nearer to its edge, a whole cell may pass for a cut one
 _SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so
+
+_LARGE = 1.25  # of the usual cell's longer side: less does not hold two cells
 
 
 class Sighting(NamedTuple):
@@ -47,6 +51,12 @@ class Sighting(NamedTuple):
         return self.cell.complete, self.focus
 
     @property
+    def middle(self) -> tuple[float, float]:
+        """Where the middle of its box is."""
+        x, y, width, height = self.box
+        return x + width / 2, y + height / 2
+
+    @property
     def is_steady(self) -> bool:
         """Whether it is found in at least half of the frames that show it."""
         return 2 * self.found >= self.shown
@@ -66,6 +76,23 @@ class DistinctCells:
     def best(self) -> tuple[Sighting, ...]:
         """Each cell's best sighting."""
         return tuple(self._cells)
+
+    @property
+    def white_cells(self) -> tuple[Sighting, ...]:
+        """Give the best sightings of what counts: whole, steady, and not rather something else."""
+        whole = [sighting for sighting in self._cells if sighting.cell.complete and sighting.is_steady]
+        if not whole:
+            return ()
+        large = _LARGE * statistics.median(max(sighting.box[2:]) for sighting in whole)
+        outvoted: set[int] = set()
+        for number, one in enumerate(whole):
+            if max(one.box[2:]) < large:
+                continue
+            parts = [k for k, part in enumerate(whole) if k != number and _lies_in(part, one)]
+            if len(parts) > 1:
+                joined = one.found > statistics.fmean(whole[k].found for k in parts)
+                outvoted.update(parts if joined else [number])
+        return tuple(sighting for number, sighting in enumerate(whole) if number not in outvoted)
 
     def add(self, place: Place, cells: Iterable[Cell], focus: float, size: tuple[int, int]) -> None:
         """Take the cells of an accepted frame that lies at `place`. size: its width and height, pixels."""
@@ -102,14 +129,14 @@ class DistinctCells:
 
     def tally(self) -> Tally:
         """Give what the distinct cells add up to, in the form of one field's share of the count."""
-        whole = [s.cell for s in self._cells if s.cell.complete and s.is_steady]
-        unclassified = Counter(cell.rejected for cell in whole if cell.rejected is not None)
-        unsteady = sum(s.cell.complete and not s.is_steady for s in self._cells)
+        counted = [sighting.cell for sighting in self.white_cells]
+        unclassified = Counter(cell.rejected for cell in counted if cell.rejected is not None)
+        unsteady = sum(s.cell.complete for s in self._cells) - len(counted)
         if unsteady:
             unclassified[UNSTEADY] = unsteady
         return Tally(
             accepted=True,
-            counted=dict(Counter(cell.label for cell in whole if cell.rejected is None)),
+            counted=dict(Counter(cell.label for cell in counted if cell.rejected is None)),
             unclassified=dict(unclassified),
             incomplete=sum(not s.cell.complete for s in self._cells),
         )
@@ -143,6 +170,11 @@ def _looked_for(old: Sighting, seen: list[Sighting]) -> Sighting:
     return old if same else old._replace(shown=old.shown + 1)
 
 
+def _lies_in(part: Sighting, one: Sighting) -> bool:
+    (x, y), (left, top, width, height) = part.middle, one.box
+    return part.region == one.region and left < x < left + width and top < y < top + height
+
+
 def _is_inside(box: Box, frame: Box) -> bool:
     (x, y, width, height), (left, top, across, down) = box, frame
     return left <= x and top <= y and x + width <= left + across and y + height <= top + down
@@ -151,7 +183,7 @@ def _is_inside(box: Box, frame: Box) -> bool:
 def _are_same(one: Sighting, other: Sighting) -> bool:
     """Tell whether two boxes are one cell's: near middles, or a cut piece that lies in the other box."""
     (ax, ay, aw, ah), (bx, by, bw, bh) = one.box, other.box
-    apart = math.hypot(ax + aw / 2 - bx - bw / 2, ay + ah / 2 - by - bh / 2)
+    apart = math.dist(one.middle, other.middle)
     if apart < _SAME * min(max(aw, ah), max(bw, bh)):
         return True
     if one.cell.complete and other.cell.complete:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import around, parts_of, pieces_of
-from edge.masking.thresholds import histogram, quantile, split_in_three, split_in_two
+from edge.masking.pieces import around, of_box, parts_of, pieces_of
+from edge.masking.thresholds import histogram, median, quantile, split_in_three, split_in_two
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +28,8 @@ _TWO_KINDS = 0.8  # share of variance between the kinds, from which they are two
 _EVEN = 0.75  # the same of evenly spread levels: a picture divided no better was divided at the wrong place
 _ONE_KIND = 0.64  # the same of one bell-shaped kind
 _PALE = 0.72  # of the stain of nuclei: a paler nucleus beside a darker one has more
+_CLEAR = 0.75  # natural log of B/G above the glass: red cells, be they ever so blue, have up to 0.7
+_LARGE = 0.3  # of the largest dark nucleus's area
 _FEW = 0.0015  # share of the frame: fewer pixels are specks, not nuclei
 _SURROUNDINGS = 1.2  # of the largest nucleus's radius: glass, cytoplasm and red cells to compare it with
 _SPECK = 0.08  # of the largest part's area: granules and deposits, not lobes
@@ -65,13 +67,20 @@ def absorbed(green: Pixels, blue: Pixels, white: NDArray[np.float32]) -> Pixels:
     return np.asarray(cv2.bitwise_not(cv2.convertScaleAbs(passed, alpha=127.5)), np.uint8)
 
 
-def find_nuclei(ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_] | None) -> Pixels:
-    """Give the nuclei, uint8 (h, w), 0 or 255; ratio and stain are those of `log_ratio` and `absorbed`."""
-    first = _seeds(ratio, stain, outside)
+def find_nuclei(
+    ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_] | None, bare_ratio: float
+) -> Pixels:
+    """Give the nuclei, uint8 (h, w), 0 or 255; ratio and stain are those of `log_ratio` and `absorbed`.
+
+    bare_ratio: the ratio on bare glass.
+    """
+    first = _seeds(ratio, stain, outside, bare_ratio)
     return _outlined(first, stain, outside) if first.any() else first
 
 
-def _seeds(ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_] | None) -> Pixels:
+def _seeds(
+    ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_] | None, bare_ratio: float
+) -> Pixels:
     """Give roughly where nuclei are: what has more blue than the rest, and is the darker of it."""
     shifted = ratio + np.float32(_DARKEST)
     np.maximum(shifted, 0, out=shifted)
@@ -100,8 +109,34 @@ def _seeds(ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_]
         and dark.sum() > _FEW * mask.size
         and quantile(pale, 0.5) < _PALE * quantile(dark, 0.5)
     ):
-        mask &= (stain > threshold).view(np.uint8)
+        nuclei = _opened(mask & (stain > threshold).view(np.uint8))
+        return nuclei | _pale_nuclei(_opened(mask), nuclei, ratio, bare_ratio + _CLEAR)
+    return _opened(mask)
+
+
+def _opened(mask: NDArray[np.uint8]) -> Pixels:
     return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _DISC), np.uint8) * np.uint8(255)
+
+
+def _pale_nuclei(mask: Pixels, dark: Pixels, ratio: NDArray[np.float32], least: float) -> Pixels:
+    """Give those pieces of a mask, uint8 (h, w), that are nuclei as well though none of the `dark` ones.
+
+    A monocyte's beside a neutrophil's is one of the paler kind, but no red cell has a ratio of `least`.
+    """
+    nuclei = np.zeros_like(mask)
+    pieces = pieces_of(mask)
+    if not dark.any():
+        return nuclei
+    darks = pieces_of(dark)
+    here = dark[pieces.window] > 0
+    shares = np.bincount(pieces.labels[here], minlength=len(pieces.areas)) / np.maximum(pieces.areas, 1)
+    candidates = np.flatnonzero((pieces.areas >= _LARGE * darks.largest) & (shares == 0))
+    for k in candidates[candidates > 0].tolist():
+        window = of_box(tuple(pieces.boxes[k].tolist()))
+        mine = pieces.labels[window] == k
+        if median(ratio[pieces.window][window][mine]) >= least:
+            nuclei[pieces.window][window][mine] = 255
+    return nuclei
 
 
 def _outlined(first: Pixels, stain: Pixels, outside: NDArray[np.bool_] | None) -> Pixels:

@@ -103,15 +103,14 @@ def count_by_daemon(
     # What a dashboard makes of the fields is what the daemon counted.
     assert (+labels, +refused) == (Counter(told.counted), Counter(told.unclassified))
     origins = _origins(fields, corner)
-    for sighting in distinct.best:
-        if sighting.cell.complete and sighting.is_steady:
-            x, y, width, height = sighting.box
-            left, top = origins[sighting.region]
-            box = (left + x, top + y, width, height)
-            here = [index for index, cell in enumerate(known) if cell.is_same(*box)]
-            strangers += not here and sighting.cell.rejected != OTHER
-            for index in here[:1]:
-                times[index] += 1
+    for sighting in distinct.white_cells:
+        x, y, width, height = sighting.box
+        left, top = origins[sighting.region]
+        box = (left + x, top + y, width, height)
+        here = [index for index, cell in enumerate(known) if cell.is_same(*box)]
+        strangers += not here and sighting.cell.rejected != OTHER
+        for index in here[:1]:
+            times[index] += 1
     of_white_cells = [count for count, cell in zip(times, known, strict=True) if cell.label != OTHER]
     corners = [corner(field.source) for field in fields]
     called = [_best_call(cell, fields, corners) for cell in known]

@@ -20,8 +20,6 @@ from edge.cameras.simulated import SimulatedCamera
 from edge.config import Config, SimulatedConfig
 from edge.daemon import load_model
 from edge.rejection import OTHER
-from edge.sightings import DistinctCells
-from edge.slide_map import Place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,18 +172,23 @@ class MosaicCamera:
         pass
 
     def known(self) -> list[Known]:
-        """Give the labelled cells that the analyzer finds where nothing moves; all else there as `other`."""
+        """Give the labelled cells; and as `other` all else that is found at rest with one of them in the middle.
+
+        That is what the labels left out: platelets, cut cells, dirt.
+        """
         analyzer = load_model(Config(self._config)).analyzer
-        distinct = DistinctCells()
         height, width = self.mosaic.pixels.shape[:2]
         across, down = self._size
-        for y in np.linspace(0, height - down, 1 + -(-(height - down) // 200)).astype(int).tolist():
-            for x in np.linspace(0, width - across, 1 + -(-(width - across) // 300)).astype(int).tolist():
-                field = analyzer.analyze(self.picture(self.mosaic.transmittance(x, y, across, down), x, y))
-                distinct.add(Place(0, x, y), field.cells, field.quality.focus, self._size)
-        found = [Known(OTHER, seen.box) for seen in distinct.best if seen.cell.complete]
-        cells = [cell for cell in self.mosaic.cells if any(cell.is_same(*thing.box) for thing in found)]
-        return cells + [thing for thing in found if not any(cell.is_same(*thing.box) for cell in cells)]
+        known = list(self.mosaic.cells)
+        for left, top, wide, high in (cell.box for cell in self.mosaic.cells):
+            x = int(np.clip(left + wide / 2 - across / 2, 0, width - across))
+            y = int(np.clip(top + high / 2 - down / 2, 0, height - down))
+            field = analyzer.analyze(self.picture(self.mosaic.transmittance(x, y, across, down), x, y))
+            for cell in field.cells:
+                thing = Known(OTHER, (x + cell.box[0], y + cell.box[1], *cell.box[2:]))
+                if cell.complete and not any(one.is_same(*thing.box) for one in known):
+                    known.append(thing)
+        return known
 
 
 @pytest.mark.parametrize(("seed", "columns", "rows"), MOSAICS)
@@ -195,8 +198,7 @@ def test_a_slide_of_real_fields_pushed_by_hand_counts_every_cell_once(tmp_path, 
     config = SimulatedConfig(seed=seed, path="hand", hand_rate=RATE)
     camera = MosaicCamera(Mosaic(paths, columns, rows), config)
     counted = count_by_daemon(tmp_path, config, camera, camera.known(), camera.corner)
-    cells = len(counted.times)
-    assert cells > 0.9 * len(camera.mosaic.cells)
+    cells = len(camera.mosaic.cells)
     told(f"real slide {seed}", counted)
     assert not any(times > 1 for times in counted.times), "no cell twice"
     assert abs(counted.white_cells - cells) <= 0.02 * cells
