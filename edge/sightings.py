@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Box = tuple[float, float, float, float]
 
 UNSTEADY = "unsteady"
-"""Why a thing is not counted that is found in less than half of the fields that show it, or as something else."""
+"""Why a thing is not counted: found in less than half of the fields that show it, or oftener as another."""
 
 _MARGIN = 0.025  # of a frame's height: nearer to its edge, a whole cell may pass for a cut one
 _SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so

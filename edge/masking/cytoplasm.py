@@ -90,9 +90,7 @@ def grow_cell(
             sure | (allowed & bluish & (distance <= _REACH * radius)), hull, start, _SMOOTH * radius
         )
         if not _is_round(keep, _SOLID_BLUISH):
-            near = _piece(
-                sure | (keep & (distance <= _REACH_BESIDE * radius)), hull, start, _SMOOTH * radius
-            )
+            near = _piece(sure | (keep & (distance <= _REACH_BESIDE * radius)), hull, start, _SMOOTH * radius)
             doubtful[window] |= keep & ~near
             keep = near
     view = labels[window]

@@ -193,6 +193,32 @@ def test_a_cut_piece_over_two_whole_cells_does_not_make_them_one():
     assert distinct.tally().incomplete == 0
 
 
+def joined_over(x, y):
+    return msgspec.structs.replace(at("eosinophil", x, y), box=(x, y, 150, 60))
+
+
+def test_two_cells_that_are_taken_for_one_now_and_then_are_two():
+    distinct = DistinctCells()
+    show(distinct, Place(0, 0, 0), joined_over(100, 100))
+    for x in (1, 2, 3):
+        show(distinct, Place(0, x, 0), at("neutrophil", 100 - x, 100), at("monocyte", 190 - x, 100))
+    for x in (4, 5):
+        show(distinct, Place(0, x, 0), joined_over(100 - x, 100))
+    assert distinct.tally().counted == {"neutrophil": 1, "monocyte": 1}
+    assert distinct.tally().unclassified == {"unsteady": 1}
+
+
+def test_one_cell_that_is_taken_for_two_now_and_then_is_one():
+    distinct = DistinctCells()
+    for x in (0, 1, 2):
+        show(distinct, Place(0, x, 0), joined_over(100 - x, 100))
+    for x in (3, 4, 5):
+        show(distinct, Place(0, x, 0), at("neutrophil", 100 - x, 100), at("monocyte", 190 - x, 100))
+    show(distinct, Place(0, 6, 0), joined_over(94, 100))
+    assert distinct.tally().counted == {"eosinophil": 1}
+    assert distinct.tally().unclassified == {"unsteady": 2}
+
+
 def test_regions_that_are_joined_bring_the_fields_that_show_a_thing():
     distinct = DistinctCells()
     show(distinct, Place(0, 0, 0), at("eosinophil", 100, 100))

@@ -172,9 +172,9 @@ class MosaicCamera:
         pass
 
     def known(self) -> list[Known]:
-        """Give the labelled cells; and as `other` all else that is found at rest with one of them in the middle.
+        """Give the labelled cells; and as `other` all else that is found at rest around one of them.
 
-        That is what the labels left out: platelets, cut cells, dirt.
+        That is what the labels leave out: platelets, cut cells, dirt.
         """
         analyzer = load_model(Config(self._config)).analyzer
         height, width = self.mosaic.pixels.shape[:2]

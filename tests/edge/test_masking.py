@@ -123,6 +123,43 @@ def test_a_pale_nucleus_beside_a_dark_one_is_found_too():
     assert len(find_cells(pixels).cells) == 2
 
 
+def test_a_pale_nucleus_beside_a_dark_one_is_found_where_red_cells_take_up_blue_dye():
+    pixels = np.where(field() == RED_CELL, np.uint8((165, 125, 175)), field())
+    for x, cytoplasm, nucleus in (
+        (200, (215, 175, 210), (40, 10, 75)),
+        (440, (210, 190, 215), (150, 80, 175)),
+    ):
+        cv2.circle(pixels, (x, 240), 60, cytoplasm, -1, cv2.LINE_AA)
+        cv2.circle(pixels, (x, 240), 48, nucleus, -1, cv2.LINE_AA)
+    pale, dark = sorted(find_cells(pixels).cells, key=lambda cell: -cell.box[0])
+    assert holds(pale.nucleus_box, 440, 240)
+    assert holds(dark.nucleus_box, 200, 240)
+    assert max(*pale.nucleus_box[2:], *dark.nucleus_box[2:]) < 110, "no red cell is taken along"
+
+
+def test_a_much_paler_nucleus_is_kept_beside_the_cut_edge_of_a_very_dark_one():
+    pixels = field()
+    cv2.circle(pixels, (0, 240), 40, (30, 8, 90), -1, cv2.LINE_AA)
+    cv2.circle(pixels, (440, 240), 60, (210, 190, 215), -1, cv2.LINE_AA)
+    cv2.circle(pixels, (440, 240), 48, (150, 80, 175), -1, cv2.LINE_AA)
+    assert any(holds(cell.nucleus_box, 440, 240) for cell in find_cells(pixels).cells)
+
+
+def test_bluish_red_cells_that_touch_a_white_cell_are_not_part_of_it():
+    pixels = field(red_cells=False)
+    for x, y in ((320, 125), (225, 185), (418, 195), (120, 100), (540, 380)):
+        cv2.circle(pixels, (x, y), 45, (165, 145, 190), -1, cv2.LINE_AA)
+    cv2.circle(pixels, (320, 240), 80, (200, 160, 205), -1, cv2.LINE_AA)
+    cv2.circle(pixels, (320, 240), 70, NUCLEUS, -1, cv2.LINE_AA)
+    (cell,) = find_cells(pixels).cells
+    x, y, width, height = cell.box
+    assert x > 320 - 105
+    assert y > 240 - 105
+    assert x + width < 320 + 105
+    assert y + height < 240 + 105
+    assert min(width, height) > 140, "its own cytoplasm is"
+
+
 def test_cytoplasm_hardly_darker_than_the_glass_belongs_to_its_cell():
     pixels = np.full((480, 640, 3), BACKGROUND, np.uint8)
     cv2.circle(pixels, (320, 240), 80, (207, 200, 190), -1, cv2.LINE_AA)  # no bluer than the glass
