@@ -42,17 +42,13 @@ class Known(NamedTuple):
             x <= left + across / 2 <= x + width and y <= top + down / 2 <= y + height
         )
 
-    def is_whole_in(self, x: float, y: float, width: int, height: int) -> bool:
-        left, top, across, down = self.box
-        return x <= left and y <= top and left + across <= x + width and top + down <= y + height
-
 
 class Counted(NamedTuple):
     """What the daemon made of a slide.
 
     labels, refused: its count, by class, and by reason. times: how often each known white cell is among the
-    distinct cells. strangers: what it took for a white cell where nothing is known. called: the call of all
-    that is known in its best-focused whole view, by the places known, not registered.
+    distinct cells. strangers: what it took for a white cell where nothing is known. called: the call of each
+    known white cell in its best-focused whole view, by the places known, not registered.
     """
 
     fields: tuple[FieldResult, ...]
@@ -113,7 +109,7 @@ def count_by_daemon(
             times[index] += 1
     of_white_cells = [count for count, cell in zip(times, known, strict=True) if cell.label != OTHER]
     corners = [corner(field.source) for field in fields]
-    called = [_best_call(cell, fields, corners) for cell in known]
+    called = [_best_call(cell, fields, corners) for cell in known if cell.label != OTHER]
     return Counted(fields, +labels, +refused, of_white_cells, strangers, called)
 
 
@@ -147,12 +143,13 @@ def _origins(fields: Iterable[FieldResult], corner: Corner) -> dict[int, tuple[f
 def _best_call(
     known: Known, fields: Iterable[FieldResult], corners: Iterable[tuple[float, float]]
 ) -> Cell | None:
+    """Give what is found at a known place, in the sharpest of the fields that have it whole and are counted."""
     best, sharpest = None, -math.inf
     for field, (x, y) in zip(fields, corners, strict=True):
-        if field.quality.focus <= sharpest or not known.is_whole_in(x, y, field.width, field.height):
+        if field.place is None or field.quality.focus <= sharpest:
             continue
         for cell in field.cells:
             left, top, width, height = cell.box
-            if known.is_same(x + left, y + top, width, height):
+            if cell.complete and known.is_same(x + left, y + top, width, height):
                 best, sharpest = cell, field.quality.focus
     return best
