@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Known(NamedTuple):
-    """A white cell of the slide, or what looks like one (`other`), and its box, pixels of the frame."""
+    """A white cell of the slide and its box, pixels of the frame."""
 
     label: str
     box: Box
@@ -48,7 +48,7 @@ class Counted(NamedTuple):
 
     labels, refused: its count, by class, and by reason. times: how often each known white cell is among the
     distinct cells. strangers: what it took for a white cell where nothing is known. called: the call of each
-    known white cell in its best-focused whole view, by the places known, not registered.
+    known cell in its best-focused whole view, by the places known, not registered.
     """
 
     fields: tuple[FieldResult, ...]
@@ -107,10 +107,9 @@ def count_by_daemon(
         strangers += not here and sighting.cell.rejected != OTHER
         for index in here[:1]:
             times[index] += 1
-    of_white_cells = [count for count, cell in zip(times, known, strict=True) if cell.label != OTHER]
     corners = [corner(field.source) for field in fields]
-    called = [_best_call(cell, fields, corners) for cell in known if cell.label != OTHER]
-    return Counted(fields, +labels, +refused, of_white_cells, strangers, called)
+    called = [_best_call(cell, fields, corners) for cell in known]
+    return Counted(fields, +labels, +refused, times, strangers, called)
 
 
 def _distinct(fields: Iterable[FieldResult]) -> DistinctCells:
@@ -143,7 +142,7 @@ def _origins(fields: Iterable[FieldResult], corner: Corner) -> dict[int, tuple[f
 def _best_call(
     known: Known, fields: Iterable[FieldResult], corners: Iterable[tuple[float, float]]
 ) -> Cell | None:
-    """Give what is found at a known place, in the sharpest of the fields that have it whole and are counted."""
+    """Give what is found at a known place, in the sharpest of the counted fields that have it whole."""
     best, sharpest = None, -math.inf
     for field, (x, y) in zip(fields, corners, strict=True):
         if field.place is None or field.quality.focus <= sharpest:

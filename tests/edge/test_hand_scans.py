@@ -17,9 +17,7 @@ from edge.cameras import Frame
 from edge.cameras.hand import HandPath
 from edge.cameras.optics import Optics
 from edge.cameras.simulated import SimulatedCamera
-from edge.config import Config, SimulatedConfig
-from edge.daemon import load_model
-from edge.rejection import OTHER
+from edge.config import SimulatedConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,25 +169,6 @@ class MosaicCamera:
     def close(self) -> None:
         pass
 
-    def known(self) -> list[Known]:
-        """Give the labelled cells; and as `other` all else that is found at rest around one of them.
-
-        That is what the labels leave out: platelets, cut cells, dirt.
-        """
-        analyzer = load_model(Config(self._config)).analyzer
-        height, width = self.mosaic.pixels.shape[:2]
-        across, down = self._size
-        known = list(self.mosaic.cells)
-        for left, top, wide, high in (cell.box for cell in self.mosaic.cells):
-            x = int(np.clip(left + wide / 2 - across / 2, 0, width - across))
-            y = int(np.clip(top + high / 2 - down / 2, 0, height - down))
-            field = analyzer.analyze(self.picture(self.mosaic.transmittance(x, y, across, down), x, y))
-            for cell in field.cells:
-                thing = Known(OTHER, (x + cell.box[0], y + cell.box[1], *cell.box[2:]))
-                if cell.complete and not any(one.is_same(*thing.box) for one in known):
-                    known.append(thing)
-        return known
-
 
 @pytest.mark.parametrize(("seed", "columns", "rows"), MOSAICS)
 def test_a_slide_of_real_fields_pushed_by_hand_counts_every_cell_once(tmp_path, seed, columns, rows):
@@ -197,7 +176,7 @@ def test_a_slide_of_real_fields_pushed_by_hand_counts_every_cell_once(tmp_path, 
     np.random.default_rng(seed).shuffle(paths)
     config = SimulatedConfig(seed=seed, path="hand", hand_rate=RATE)
     camera = MosaicCamera(Mosaic(paths, columns, rows), config)
-    counted = count_by_daemon(tmp_path, config, camera, camera.known(), camera.corner)
+    counted = count_by_daemon(tmp_path, config, camera, camera.mosaic.cells, camera.corner)
     cells = len(camera.mosaic.cells)
     told(f"real slide {seed}", counted)
     assert not any(times > 1 for times in counted.times), "no cell twice"
