@@ -31,16 +31,11 @@ class Known(NamedTuple):
     label: str
     box: Box
 
-    def is_under(self, x: float, y: float) -> bool:
-        left, top, width, height = self.box
-        return left <= x <= left + width and top <= y <= top + height
-
     def is_same(self, x: float, y: float, width: float, height: float) -> bool:
-        """Tell whether a box is this cell's: one holds the middle of the other."""
+        """Tell whether a box is this cell's: their middles are no further apart than half of the cell."""
         left, top, across, down = self.box
-        return self.is_under(x + width / 2, y + height / 2) or (
-            x <= left + across / 2 <= x + width and y <= top + down / 2 <= y + height
-        )
+        apart = math.hypot(x + width / 2 - left - across / 2, y + height / 2 - top - down / 2)
+        return apart < max(across, down) / 2
 
 
 class Counted(NamedTuple):
