@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from edge import identity
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.5  # how soon the daemon notices what the command line did
+_RUNNING_S = 0.2  # between two counts of fields that keep coming: nobody reads faster, and each takes 2 ms
 
 
 class Described(Protocol):
@@ -51,6 +53,7 @@ class Described(Protocol):
 class Reporter:
     """Makes differentials.
 
+    While fields keep coming their count is made five times a second, and what is then left by `catch_up`.
     lock: held from reading the store to handing over, so that what is said last is what was last.
     current: the specimen that the source shows, where commands do not say which; the live topic ends on it.
     """
@@ -61,6 +64,8 @@ class Reporter:
         self._device_id = config.device
         self._target = config.specimen.target
         self._model = model
+        self._made_at = float("-inf")
+        self._owed: SpecimenCount | None = None
         self._reckoning = Reckoning(config.specimen.interval, config.specimen.max_width).by(model.confusion)
 
     def recount(self, store: Store, specimen: Specimen) -> SpecimenCount:
@@ -89,19 +94,34 @@ class Reporter:
     ) -> None:
         """Publish a count with what the store knows of its specimen. The caller holds the lock.
 
-        news: a field was stored as well. Raises StoreError.
+        news: a field was stored, and nothing else changed: the count may be owed for now. Raises StoreError.
         """
+        now = time.monotonic()
+        if news and now - self._made_at < _RUNNING_S:
+            self._owed = count
+            publisher.notify()
+            return
+        self._made_at = now
+        if self._owed is not None and self._owed.specimen_id == count.specimen_id:
+            self._owed = None
         specimen = store.ledger.find(count.specimen_id)
         if specimen is not None:
             publisher.publish_differential(self.differential(count, specimen), specimen.event, news=news)
         elif news:
             publisher.notify()
 
+    def catch_up(self, publisher: Publisher, store: Store) -> None:
+        """Publish the count that is owed, if one is. Raises StoreError."""
+        with self.lock:
+            if self._owed is not None:
+                self.publish(publisher, store, self._owed)
+
 
 class Announcer:
     """A thread that publishes the differential of each specimen of which something new is in the store.
 
-    Until the broker has acknowledged it; also what was noted while no daemon ran. changed: set at each news.
+    Until the broker has acknowledged it; also what was noted while no daemon ran, and the count that is owed
+    when fields come no longer. changed: set at each news.
     """
 
     def __init__(self, path: Path, reporter: Reporter) -> None:
@@ -137,6 +157,7 @@ class Announcer:
                 ended = self._ended  # read before the last look: what came before it is then seen, too
                 try:
                     self._announce(publisher, store)
+                    self._reporter.catch_up(publisher, store)
                 except LeukoscopeError as error:
                     log.warning("%s", error)
                 if not ended:

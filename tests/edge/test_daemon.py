@@ -151,6 +151,36 @@ def test_running_and_preliminary(config, broker, listen):
     assert all(state == ("running" if counted < 5 else "preliminary") for state, counted in states)
 
 
+class Patient:
+    """A replay that shows its last frame and then nothing, without an end, until it is told to end."""
+
+    def __init__(self, config: ReplayConfig, until) -> None:
+        self._replay = open_camera(config)
+        self._until = until
+
+    def read(self):
+        frame = self._replay.read()
+        if frame is None:
+            self._until()
+        return frame
+
+    def close(self) -> None:
+        self._replay.close()
+
+
+def test_the_count_of_fields_that_came_fast_follows_when_no_more_come(config, broker, listen):
+    listener = listen(broker)
+
+    def until() -> None:
+        wait_for(lambda: listener.counted() == 12, "the count of all fields, while the source is still there")
+        states.append(listener.state("result/differential"))
+
+    states: list[str] = []
+    assert run(config, camera=lambda c: Patient(c, until)) == 0
+    assert states == ["running"]
+    wait_for(lambda: listener.state("result/differential") == "final", "the end")
+
+
 class Interrupted:
     """A replay that stops the daemon, or fails, after some frames."""
 
