@@ -1,12 +1,15 @@
-"""Memory that a field gives back is kept for the next one."""
+"""What memory the daemon keeps, and what it leaves to others."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 from contextlib import suppress
+from pathlib import Path
 
 _KEPT = 8 * 1024 * 1024  # bytes: several pictures of 640x480 with all that is made of them
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
+_DONTNEED = 4  # madvise(2)
 
 
 def keep_freed_memory() -> None:
@@ -20,3 +23,21 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         for threshold in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
             mallopt(ctypes.c_int(threshold), ctypes.c_int(_KEPT))
+
+
+def leave_what_only_starting_needed() -> None:
+    """Give back what was freed so far, and unmap the libraries' code: what runs from here on is mapped again.
+
+    Loading libraries and making them ready touches far more than a field does, and the kernel maps sixteen
+    pages for each that is touched. They stay in its cache, as long as it has no better use for the room. Only
+    what can be run and not written is unmapped, so nothing that is the process's own. Not on other systems.
+    """
+    gc.collect()
+    with suppress(OSError, AttributeError, ValueError):
+        libc = ctypes.CDLL(None)
+        libc.malloc_trim(ctypes.c_size_t(0))
+        for line in Path("/proc/self/maps").read_text("utf-8").splitlines():
+            place, rights, *_, name = line.split(maxsplit=5)
+            if rights == "r-xp" and name.startswith("/"):
+                start, end = (int(number, 16) for number in place.split("-"))
+                libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), ctypes.c_int(_DONTNEED))

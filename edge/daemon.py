@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import paho.mqtt
 
 from edge import __version__, identity
-from edge.allocator import keep_freed_memory
+from edge.allocator import keep_freed_memory, leave_what_only_starting_needed
 from edge.cameras import open_camera
 from edge.cameras.live import WAITING
 from edge.config import load_config
@@ -119,6 +119,7 @@ class Daemon:
         """
         config = self._config
         model = self._load(config)
+        leave_what_only_starting_needed()
         path = Path(config.store.path)
         with ExitStack() as stack:
             stack.enter_context(model.first_start)
@@ -179,6 +180,7 @@ class Daemon:
         with self._stop.interrupting(camera):
             for frame in self._pictures(camera):
                 counting.take(frame)
+                del frame
         if not self._stop.asked and self._frames:
             counting.finish()
 
@@ -228,6 +230,7 @@ class Daemon:
             in_a_row = 0
             self._frames += 1
             yield frame
+            del frame  # else two frames are there while the next one is read
 
     def _complain(self, error: UnreadableFrameError) -> None:
         now = time.monotonic()

@@ -29,6 +29,10 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 MAX_PIXELS = 64_000_000  # 192 MB as RGB: more would end a small device
 MAX_BYTES = 512_000_000
 
+_AS_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")  # OpenCV 4.11 and later
+# An orientation tag would turn the picture, and with it every box, away from what the file holds.
+_FLAGS = (cv2.IMREAD_COLOR_RGB if _AS_RGB else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+
 
 class _Image(NamedTuple):
     path: Path
@@ -166,11 +170,11 @@ def _decoded(data: bytes, path: Path) -> NDArray[np.uint8]:
             f"{path}: {size[0]}x{size[1]} is more than {MAX_PIXELS // 1_000_000} megapixels"
         )
     try:
-        # An orientation tag would turn the picture, and with it every box, away from what the file holds.
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
     except cv2.error:
         pixels = None
     if pixels is None:
         raise UnreadableFrameError(f"{path}: is not an image that can be read")
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+    if not _AS_RGB:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return np.asarray(pixels, np.uint8)
