@@ -8,13 +8,14 @@ count as sharpness. Motion leaves only the edges along its way, so the strong on
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import msgspec
 import numpy as np
 
-from edge.masking.thresholds import histogram, quantile
+from edge.masking.thresholds import histogram, quantile, smallest
 from edge.masking.wedges import black_wedges
 from edge.messages import Quality
 
@@ -28,6 +29,7 @@ _WORK_SIDE = 640  # finer than cells are found at; a larger frame is brought dow
 _COARSE_SIDE = 160  # where light, stain and contrast are measured, and every picture is sampled
 _SMOOTH = 1.2  # pixels: noise and JPEG's blocks go, an edge in focus stays
 _FINE = 32  # levels to one of the frame: smoothing rounds little off, and the Laplacian fits int16
+_KERNEL = cv2.getGaussianKernel(11, _SMOOTH, cv2.CV_32F)
 _FEWEST = 100  # pixels, that there are edges to speak of
 _NOISE = 3.0  # medians: of the 3.8 that noise alone has at its 99th percentile, for cells have texture too
 _FLAT = 2.0  # grey levels: less contrast is none, and has no sharpness
@@ -77,7 +79,7 @@ def measure(pixels: NDArray[np.uint8]) -> Measured:
         size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
         picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     step = max(1, max(picture.shape[:2]) // _COARSE_SIDE)
-    coarse = np.ascontiguousarray(picture[::step, ::step])
+    coarse = _sampled(picture, step)
     inside = _inside(coarse)
     grey = histogram(np.asarray(cv2.cvtColor(coarse, cv2.COLOR_RGB2GRAY), np.uint8), inside)
     mean = float(grey @ _LEVELS / grey.sum())
@@ -98,6 +100,17 @@ def measure(pixels: NDArray[np.uint8]) -> Measured:
         covered=round(covered, 3),
     )
     return Measured(quality, deviation)
+
+
+def _sampled(picture: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """Give every step-th pixel of every step-th row."""
+    rows = picture[::step]
+    across = picture.shape[1]
+    if across % step:
+        return np.ascontiguousarray(rows[:, ::step])
+    # The same in a quarter of the time: NumPy copies the three bytes of a pixel one by one.
+    size = across // step, rows.shape[0]
+    return np.asarray(cv2.resize(rows, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _beyond_limits(found: Measured) -> RefusalReason | None:
@@ -127,11 +140,9 @@ def _sharpness(
     count = laplacian.size
     if count < _FEWEST:
         return 0.0, 0.0
-    edges = np.abs(laplacian) / _FINE
-    middle, strong = count // 2, int(0.99 * count)
-    edges.partition((middle, strong))
+    middle, strong = smallest(np.abs(laplacian) / _FINE, count // 2, int(0.99 * count))
     # Of the square, for noise and what is no noise add up by their squares.
-    edge = np.sqrt(max(0.0, float(edges[strong]) ** 2 - (_NOISE * float(edges[middle])) ** 2))
+    edge = math.sqrt(max(0.0, strong**2 - (_NOISE * middle) ** 2))
 
     size = -(-green.shape[1] // step), -(-green.shape[0] // step)
     blurred = cv2.GaussianBlur(cv2.resize(green, size, interpolation=cv2.INTER_AREA), (0, 0), 1.0)
@@ -139,8 +150,7 @@ def _sharpness(
     contrast = quantile(levels, 0.98) - quantile(levels, 0.02) + _FLAT
 
     strength = across * across + down * down
-    strong = int(_STRONG * count)
-    chosen = strength >= max(1.0, float(np.partition(strength, strong)[strong]))
+    chosen = strength >= max(1.0, *smallest(strength, int(_STRONG * count)))
     if not chosen.any():
         return 0.0, 0.0
     # Twice the angle, for an edge has a direction but no sense.
@@ -152,10 +162,10 @@ def _derivatives(
     green: NDArray[np.uint8], step: int, inside: NDArray[np.uint8] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Give Laplacian and both gradients of the smoothed picture, float32 (n,), at every step-th pixel."""
-    fine = np.asarray(cv2.GaussianBlur(green.astype(np.int16) * np.int16(_FINE), (0, 0), _SMOOTH))
+    fine = np.asarray(cv2.sepFilter2D(green, cv2.CV_16S, _FINE * _KERNEL, _KERNEL))
     height, width = fine.shape
     centre, left, right, above, below = (
-        fine[step + y : height - 1 + y : step, step + x : width - 1 + x : step]
+        np.ascontiguousarray(fine[step + y : height - 1 + y : step, step + x : width - 1 + x : step])
         for x, y in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
     )
     laplacian = (left - centre) + (right - centre) + (above - centre) + (below - centre)
