@@ -11,7 +11,7 @@ import numpy as np
 from edge.bundle import Bundle, read_bundle
 from edge.errors import BundleError
 from edge.messages import Heatmap, ModelReference
-from edge.rejection import OTHER, judge
+from edge.rejection import OTHER, Judge
 from edge.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Classifier:
         self.reference = ModelReference(bundle.description.name, bundle.sha256)
         self.runtime_name = f"{runtime.name} {runtime.version}"
         self._runtime = runtime
+        self._judge = Judge(bundle.description.reject, self.labels)
 
     @classmethod
     def load(cls, path: Path, *, threads: int = 1, runtime: str = "auto") -> Classifier:
@@ -84,8 +85,7 @@ class Classifier:
         exponent = np.exp(scaled - np.max(scaled))
         probabilities = exponent / exponent.sum()
         best = int(probabilities.argmax())
-        rule = self.bundle.description.reject
-        trust, reason = judge(rule, self.labels, probabilities, outputs.get("features"))
+        trust, reason = self._judge(probabilities, outputs.get("features"))
         return Call(self.labels[best], best, probabilities, outputs["maps"], reason, trust)
 
     def raw_outputs(self, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

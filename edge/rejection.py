@@ -55,7 +55,8 @@ def log_odds(probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> N
     """Give the log-odds, float64 (n,), of the called class (n,) in probabilities (n, classes)."""
     p = probabilities[np.arange(len(called)), called].astype(np.float64)
     odds = np.log(np.maximum(p, 1e-9)) - np.log(np.maximum(1 - p, 1e-9))
-    return np.asarray(np.clip(odds, -_MOST, _MOST), np.float64)
+    # `np.clip` takes longer to ask what is meant than these two take.
+    return np.asarray(np.minimum(np.maximum(odds, -_MOST), _MOST), np.float64)
 
 
 def distances(
@@ -66,13 +67,7 @@ def distances(
     Root mean square over the features of the difference in standard deviations: a Mahalanobis distance with
     a shared diagonal covariance (Lee et al. 2018).
     """
-    return _distances(features, np.array(known.centres)[called], known)
-
-
-def _distances(
-    features: NDArray[np.float32], centres: NDArray[np.float64], known: Familiarity
-) -> NDArray[np.float64]:
-    off = (features - centres) / np.array(known.spread)
+    off = (features - np.array(known.centres)[called]) / np.array(known.spread)
     return np.asarray(np.sqrt(np.mean(off * off, axis=1)), np.float64)
 
 
@@ -89,7 +84,47 @@ def trust(
 def _trust(odds: NDArray[np.float64], off: NDArray[np.float64], known: Familiarity) -> NDArray[np.float64]:
     score = known.intercept + known.confidence * odds - known.distance * off
     # Where a feature never varied in training, a cell can be thousands of deviations off.
-    return np.asarray(1 / (1 + np.exp(-np.clip(score, -500, 500))), np.float64)
+    return np.asarray(1 / (1 + np.exp(-np.minimum(np.maximum(score, -500), 500))), np.float64)
+
+
+class Judge:
+    """Says of one call after the other how far it is to be trusted, and why it is not to be counted.
+
+    What the rule says is made ready once: a bundle has it as thousands of numbers in a form of its own.
+    """
+
+    def __init__(self, rule: Reject, labels: Sequence[str]) -> None:
+        self._rule = rule
+        self._labels = labels
+        self._counted = np.array([label != OTHER for label in labels])
+        known = rule.familiarity
+        self._centres = None if known is None else np.array(known.centres)
+        self._spread = None if known is None else np.array(known.spread)
+
+    def __call__(
+        self, probabilities: NDArray[np.float32], features: NDArray[np.float32] | None
+    ) -> tuple[float, Reason | None]:
+        """Give the trust in one call, 0 to 1, and why it is not to be counted, or None.
+
+        probabilities: (labels,). features: (f,) or None. The trust is in the likeliest class that is counted,
+        also where `other` is likelier; without a bundle's `familiarity` it is that class's probability.
+        """
+        rule, known = self._rule, self._rule.familiarity
+        best = int(np.where(self._counted, probabilities, -1.0).argmax())
+        if known is None or features is None or self._centres is None:
+            trusted, enough, far, too_far = float(probabilities[best]), rule.minimum_probability, False, False
+        else:
+            odds = log_odds(probabilities[None].astype(np.float64), np.array([best]))
+            off = (features - self._centres[best]) / self._spread
+            distance = np.sqrt(np.mean(off * off, keepdims=True))
+            trusted, enough = float(_trust(odds, distance, known)[0]), known.minimum_trust
+            far = distance[0] > known.usual_distance
+            too_far = distance[0] > TOO_FAR * known.usual_distance
+        if self._labels[int(probabilities.argmax())] == OTHER:
+            return trusted, "other"
+        if trusted < enough or too_far:
+            return trusted, "unfamiliar" if far else "uncertain"
+        return trusted, "uncertain" if probabilities[best] < rule.minimum_probability else None
 
 
 def judge(
@@ -98,25 +133,5 @@ def judge(
     probabilities: NDArray[np.float32],
     features: NDArray[np.float32] | None,
 ) -> tuple[float, Reason | None]:
-    """Give the trust in one call, 0 to 1, and why it is not to be counted, or None.
-
-    probabilities: (labels,). features: (f,) or None. The trust is in the likeliest class that is counted,
-    also where `other` is likelier; without a bundle's `familiarity` it is that class's probability.
-    """
-    counted = np.array([label != OTHER for label in labels])
-    best = int(np.where(counted, probabilities, -1.0).argmax())
-    known = rule.familiarity
-    if known is None or features is None:
-        trusted, enough, far, too_far = float(probabilities[best]), rule.minimum_probability, False, False
-    else:
-        odds = log_odds(probabilities[None].astype(np.float64), np.array([best]))
-        # Of all the centres, thousands of numbers in the bundle's own form, one is asked for.
-        distance = _distances(features[None], np.array([known.centres[best]]), known)
-        trusted, enough = float(_trust(odds, distance, known)[0]), known.minimum_trust
-        off = float(distance[0])
-        far, too_far = off > known.usual_distance, off > TOO_FAR * known.usual_distance
-    if labels[int(probabilities.argmax())] == OTHER:
-        return trusted, "other"
-    if trusted < enough or too_far:
-        return trusted, "unfamiliar" if far else "uncertain"
-    return trusted, "uncertain" if probabilities[best] < rule.minimum_probability else None
+    """Give the same for a single call."""
+    return Judge(rule, labels)(probabilities, features)

@@ -79,7 +79,7 @@ def grow_cell(
     allowed = around.tissue[window]
     if foreign.any():
         allowed = allowed & (distance <= cv2.distanceTransform((~foreign).view(np.uint8), cv2.DIST_L2, 3))
-    sure = (hull > 0) | (distance <= _RIM * radius)
+    sure = distance <= _RIM * radius  # 0 in the hull
     start = (int(corners[0, 0, 1]), int(corners[0, 0, 0]))
     keep = _piece(sure | (allowed & (distance <= _REACH_ALONE * radius)), hull, start, _SMOOTH_ALONE * radius)
     if not _is_round(keep, _SOLID):
@@ -106,12 +106,19 @@ def _piece(
     cell: NDArray[np.bool_], hull: NDArray[np.uint8], start: tuple[int, int], width: float
 ) -> NDArray[np.bool_]:
     """Give what hangs together with `start`, a row and a column, by more than `width` pixels, or is hull."""
+    # With one row and column of what is no cell all around, nothing beyond counts.
+    x, y, w, h = cv2.boundingRect(cell.view(np.uint8))
+    top, left = max(0, y - 1), max(0, x - 1)
+    near = np.s_[top : y + h + 1, left : x + w + 1]
     # An opening with a disc; by distances it costs the same for every size.
-    depth = cv2.distanceTransform(cell.view(np.uint8), cv2.DIST_L2, 3)
+    depth = cv2.distanceTransform(cell[near].view(np.uint8), cv2.DIST_L2, 3)
     shallow = np.asarray(depth <= width / 2, np.uint8)
-    opened = (cv2.distanceTransform(shallow, cv2.DIST_L2, 3) < width / 2) | (hull > 0)
-    _, pieces = cv2.connectedComponents(opened.view(np.uint8))
-    return np.asarray(pieces == pieces[start])
+    opened = cv2.distanceTransform(shallow, cv2.DIST_L2, 3) < width / 2
+    opened |= hull[near].view(np.bool_)
+    _, pieces = cv2.connectedComponents(opened.view(np.uint8), ltype=cv2.CV_16U)
+    piece = np.zeros_like(cell)
+    piece[near] = pieces == pieces[start[0] - top, start[1] - left]
+    return piece
 
 
 def _is_round(cell: NDArray[np.bool_], solid: float) -> bool:
