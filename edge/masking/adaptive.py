@@ -46,15 +46,19 @@ def find(pixels: Pixels, micrometres_per_pixel: float | None = None) -> FieldMas
     bare_level = float(_LOG[int(white[2])] - _LOG[int(white[1])])
     nuclei = find_nuclei(ratio, absorbed(green, blue, white), outside, bare_level)
     around = Surroundings(ratio, tissue, bare_level)
-    rims = find_rims(tissue, nuclei, outside)
-    red_cell = _red_cell_area(rims, scale, micrometres_per_pixel)
+    # Where the scale is known, nobody asks the red cells.
+    measure_by = (
+        find_rims(tissue, nuclei, outside) if micrometres_per_pixel is None else micrometres_per_pixel
+    )
+    red_cell = _red_cell_area(measure_by, scale)
     labels, doubtful, windows = separate(nuclei, around, outside, red_cell)
     if not windows:
         return FieldMasks((), labels, outside, (height, width), "adaptive")
     largest = float(np.count_nonzero(labels[windows[0]] == 2))
-    known = _scale(rims, largest, scale, micrometres_per_pixel)
-    in_nuclei = (labels & 1 == 0) & (labels > 0)
-    stain = measure_stain(small, white, in_nuclei, _red_cells((labels > 0) | doubtful, tissue, outside))
+    known = _scale(measure_by, largest, scale)
+    in_cells = labels > 0
+    in_nuclei = (labels & 1 == 0) & in_cells
+    stain = measure_stain(small, white, in_nuclei, _red_cells(in_cells | doubtful, tissue, outside))
     side = round(_CROP_UM / known.micrometres_per_pixel)
     cells = tuple(
         measure(labels, rank, window, 1 / scale, outside, (height, width), side)
@@ -63,19 +67,22 @@ def find(pixels: Pixels, micrometres_per_pixel: float | None = None) -> FieldMas
     return FieldMasks(cells, labels, outside, (height, width), "adaptive", stain, known)
 
 
-def _red_cell_area(rims: Rims, work_scale: float, micrometres_per_pixel: float | None) -> float | None:
-    """Give the area of a red cell in pixels at working scale, where picture or configuration tells."""
-    if micrometres_per_pixel is not None:
-        return float(np.pi / 4 * (RED_CELL_UM / micrometres_per_pixel * work_scale) ** 2)
+def _red_cell_area(measure_by: Rims | float, work_scale: float) -> float | None:
+    """Give the area of a red cell in pixels at working scale, where picture or configuration tells.
+
+    measure_by: the picture's rims, or the micrometres of a pixel of the frame as configured.
+    """
+    if not isinstance(measure_by, Rims):
+        return float(np.pi / 4 * (RED_CELL_UM / measure_by * work_scale) ** 2)
     # Lobes are not joined yet: the largest part may be a whole nucleus or a third of one.
-    ruler = rims.ruler(2 * rims.largest_part)
+    ruler = measure_by.ruler(2 * measure_by.largest_part)
     return float(np.pi / 4 * ruler.diameter**2) if ruler.is_seen else None
 
 
-def _scale(rims: Rims, nucleus_area: float, work_scale: float, micrometres_per_pixel: float | None) -> Scale:
-    if micrometres_per_pixel is not None:
-        return Scale(micrometres_per_pixel, "configured")
-    ruler = rims.ruler(nucleus_area)
+def _scale(measure_by: Rims | float, nucleus_area: float, work_scale: float) -> Scale:
+    if not isinstance(measure_by, Rims):
+        return Scale(measure_by, "configured")
+    ruler = measure_by.ruler(nucleus_area)
     measured = round(RED_CELL_UM * work_scale / ruler.diameter, 4)
     return Scale(measured, "red cells" if ruler.is_seen else "nucleus")
 

@@ -75,9 +75,9 @@ def grow_cell(
     hull = np.zeros_like(nucleus)
     cv2.fillConvexPoly(hull, corners, (1,))
     distance = cv2.distanceTransform(1 - hull, cv2.DIST_L2, 3)
-    foreign = (others > 0) & (nucleus == 0)
     allowed = around.tissue[window]
-    if foreign.any():
+    if cv2.countNonZero(others) > cv2.countNonZero(mine):
+        foreign = (others > 0) & (nucleus == 0)
         allowed = allowed & (distance <= cv2.distanceTransform((~foreign).view(np.uint8), cv2.DIST_L2, 3))
     sure = distance <= _RIM * radius  # 0 in the hull
     start = (int(corners[0, 0, 1]), int(corners[0, 0, 0]))

@@ -128,7 +128,7 @@ def _arcs(
     side = np.diff(points, axis=0)
     length = np.hypot(side[:, 0], side[:, 1])
     across = side[:-1, 0] * side[1:, 1] - side[:-1, 1] * side[1:, 0]
-    along = (side[:-1] * side[1:]).sum(axis=1)
+    along = side[:-1, 0] * side[1:, 0] + side[:-1, 1] * side[1:, 1]
     turn = -np.arctan2(across, along)  # OpenCV runs an outer contour so that convex is negative
     around_it = np.concatenate([turn[-1:], turn, turn[:1]])
     smooth = (around_it[:-2] + 2 * turn + around_it[2:]) / 4
@@ -142,9 +142,7 @@ def _arcs(
     starts, stops = starts[long_enough], stops[long_enough]
     way = length[1:]
     curvature = smooth / np.maximum(way, 1e-6)
-    total, ways, mean, square = (
-        _sums(values, starts, stops) for values in (turn, way, curvature, curvature * curvature)
-    )
+    total, ways, mean, square = _sums((turn, way, curvature, curvature * curvature), starts, stops)
     mean, square = mean / (stops - starts), square / (stops - starts)
     deviation = np.sqrt(np.maximum(square - mean * mean, 0))
     arcs = (total >= _LEAST_TURN) & (deviation <= _ROUGHEST * mean)
@@ -152,11 +150,12 @@ def _arcs(
 
 
 def _sums(
-    values: NDArray[np.float64], starts: NDArray[np.intp], stops: NDArray[np.intp]
+    rows: Sequence[NDArray[np.float64]], starts: NDArray[np.intp], stops: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Give the sum over each of the runs from start up to stop."""
-    cumulated = np.concatenate([[0.0], np.cumsum(values)])
-    return np.asarray(cumulated[stops] - cumulated[starts], np.float64)
+    """Give the sums of each row over each of the runs from start up to stop, float64 (rows, runs)."""
+    cumulated = np.zeros((len(rows), len(rows[0]) + 1))
+    np.cumsum(rows, axis=1, out=cumulated[:, 1:])
+    return np.asarray(cumulated[:, stops] - cumulated[:, starts], np.float64)
 
 
 def _polygons(contours: Sequence[cv2.typing.MatLike]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -165,9 +164,9 @@ def _polygons(contours: Sequence[cv2.typing.MatLike]) -> tuple[NDArray[np.float6
     float64 (n, 2), and behind which of them each contour ends.
     """
     counts = np.array([len(contour) // _STEP for contour in contours])
-    trimmed = [contour[: count * _STEP, 0] for contour, count in zip(contours, counts, strict=True)]
-    points = np.concatenate(trimmed)
-    means = sum(points[k::_STEP] for k in range(_STEP)) / _STEP
+    trimmed = [contour[: count * _STEP] for contour, count in zip(contours, counts, strict=True)]
+    points = np.concatenate(trimmed).reshape(-1, 2 * _STEP)
+    means = sum(points[:, k : k + 2] for k in range(0, 2 * _STEP, 2)) / _STEP
     ends = np.cumsum(counts + 2)
     places = np.arange(ends[-1]) - np.repeat(2 * np.arange(len(counts)), counts + 2)
     places[ends - 2] -= counts
