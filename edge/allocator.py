@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +31,6 @@ def leave_what_only_starting_needed() -> None:
     pages for each that is touched. They stay in its cache, as long as it has no better use for the room. Only
     what can be run and not written is unmapped, so nothing that is the process's own. Not on other systems.
     """
-    gc.collect()
     with suppress(OSError, AttributeError, ValueError):
         libc = ctypes.CDLL(None)
         libc.malloc_trim(ctypes.c_size_t(0))
