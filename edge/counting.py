@@ -92,9 +92,8 @@ class Counting:
     """One specimen, taken up where the last run left it.
 
     A field is on the disk before the publisher or the count hears of it. Where frames are registered, a cell
-    that is seen again counts once, in the same run and wherever the source shows again what it showed before:
-    see `edge.scan`. What its fields look like is known again from those that are stored whole. It and its
-    methods raise StoreError.
+    that is seen again counts once, in the same run and after a restart: see `edge.scan`. What its fields look
+    like is known again from those that are stored whole. It and its methods raise StoreError.
     specimen: the one that the configuration names, unless given. reporter: the one voice of the daemon.
     """
 
@@ -115,7 +114,8 @@ class Counting:
         self._publisher = publisher
         self._progress = progress
         self._reporter = reporter or Reporter(config, model)
-        self._scan = _scan(store) if config.registers else None
+        self._registers = config.registers
+        self._scan: Scan | None = None
         if specimen is None:
             specimen = store.start_specimen(config.specimen.id or _unnamed(config))
         self.specimen_id = specimen.specimen_id
@@ -132,11 +132,12 @@ class Counting:
         if source_id is not None and self._store.has_source(self.specimen_id, source_id):
             self._recall(frame.pixels, source_id)
             return
-        field, share = self._counted(frame, self._model.analyzer.analyze(frame.pixels, self._reference))
+        analyzed = self._model.analyzer.analyze(frame.pixels, self._reference)
+        field, share, keyframe = self._counted(frame, analyzed)
         self._model.first_start.passed()
         began = time.perf_counter()
         with self._reporter.lock:
-            if not self._store.add(field, source_id, share):
+            if not self._store.add(field, source_id, share, keyframe):
                 return
             self._reference.learn(field.quality, field.width, field.height)
             stored_ms = 1000 * (time.perf_counter() - began)
@@ -145,7 +146,7 @@ class Counting:
         self._progress.field({**field.timings_ms, "store": stored_ms})
         if not field.quality.accepted:
             self._progress.refused(field.quality.reason or "not worth analysing")
-        elif self._scan is not None and field.place is None:
+        elif self._registers and field.place is None:
             self._progress.refused(SMEARED)
 
     def go_on_from(self, before: Self) -> None:
@@ -163,25 +164,47 @@ class Counting:
             self._store.finish_specimen(self.specimen_id)
             self._publish()
 
-    def _counted(self, frame: Frame, analyzed: AnalyzedField) -> tuple[FieldResult, Tally]:
-        """Give the field in its place on the slide, and its share of the count."""
-        field = self._field(frame, analyzed)
-        if self._scan is None or not field.quality.accepted:
-            return field, tally(field)
-        from edge.scan import told  # noqa: PLC0415 (as below)
+    def _counted(self, frame: Frame, analyzed: AnalyzedField) -> tuple[FieldResult, Tally, bytes | None]:
+        """Give the field in its place on the slide, its share of the count, and the picture to keep with it.
 
+        None is kept of a frame that the source shows again after a restart.
+        """
+        field = self._field(frame, analyzed)
+        if not self._registers or not field.quality.accepted:
+            return field, tally(field), None
+        from edge.registration import packed  # noqa: PLC0415 (as below)
+        from edge.scan import told  # noqa: PLC0415
+
+        scan = self._known_slide()
         began = time.perf_counter()
-        located = self._scan.locate(frame.pixels)
+        located = scan.locate(frame.pixels)
+        place, keyframe = None, None
+        if located is not None:
+            place = told(located)
+            if located.remembered is not None and frame.source_id is None:
+                keyframe = packed(located.remembered)
         timings = field.timings_ms | {"register": round(1000 * (time.perf_counter() - began), 3)}
-        place = None if located is None else told(located)
         placed = msgspec.structs.replace(field, place=place, timings_ms=timings)
-        return placed, self._scan.share(placed, located)
+        return placed, scan.share(placed), keyframe
+
+    def _known_slide(self) -> Scan:
+        """Give what was seen of the slide: by this run and, as its first frame comes, by those before it."""
+        if self._scan is None:
+            from edge.registration import unpacked  # noqa: PLC0415 (OpenCV: only who needs it loads it)
+            from edge.scan import Scan  # noqa: PLC0415
+
+            # No region had this number before, since each began with a field of its own.
+            scan = Scan(self._store.next_sequence())
+            for field, kept in self._store.keyframes.seen(self.specimen_id):
+                scan.take_up(field, None if kept is None else unpacked(kept))
+            self._scan = scan
+        return self._scan
 
     def _recall(self, pixels: NDArray[np.uint8], source_id: str) -> None:
         """Let a frame that an earlier run has counted take its place on the slide, and count for nothing."""
-        field = None if self._scan is None else self._store.field_of(self.specimen_id, source_id)
-        if self._scan is not None and field is not None and field.quality.accepted:
-            self._scan.recall(pixels, field)
+        field = self._store.field_of(self.specimen_id, source_id) if self._registers else None
+        if field is not None and field.quality.accepted:
+            self._known_slide().recall(pixels, field)
 
     def _field(self, frame: Frame, analyzed: AnalyzedField) -> FieldResult:
         return FieldResult(
@@ -206,13 +229,6 @@ class Counting:
 
     def _publish(self, *, news: bool = False) -> None:
         self._reporter.publish(self._publisher, self._store, self._count, news=news)
-
-
-def _scan(store: Store) -> Scan:
-    from edge.scan import Scan  # noqa: PLC0415 (OpenCV: only who needs it loads it)
-
-    # No region had this number before, since each began with a field of its own.
-    return Scan(store.next_sequence())
 
 
 def _unnamed(config: Config) -> str:

@@ -87,6 +87,14 @@ CREATE TABLE answers (
     sent INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 """,
+    # The small pictures by which a slide is known again. Apart from the fields: those are written again when
+    # they are delivered, and their pictures should not be.
+    """
+CREATE TABLE keyframes (
+    sequence INTEGER PRIMARY KEY REFERENCES fields (sequence),
+    picture BLOB NOT NULL
+) STRICT;
+""",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""
 

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 _PRUNE_S = 3600.0
 _LOOK_S = 5.0  # the size and the clock are asked no more often
 _BATCH = 200
+_KEYFRAMES_DAYS = 3.0  # after a specimen is stopped: it may be taken up again behind a weekend
+_KEYFRAMES_BATCH = 20  # as large as a batch of results
 
 
 class Housekeeping:
@@ -53,16 +55,22 @@ class Housekeeping:
         dropped = self._store.upkeep.prune(self.config.retention_days)
         if dropped:
             log.info("%d results older than %g days are dropped", dropped, self.config.retention_days)
+        self._store.keyframes.drop_closed(min(_KEYFRAMES_DAYS, self.config.retention_days))
 
     def _make_room(self) -> str | None:
         limit = self.config.max_mb * 1e6
         if not limit:
             return None
+        upkeep, keyframes = self._store.upkeep, self._store.keyframes
+        if upkeep.used_bytes() > limit:
+            keyframes.drop_closed(0)
         dropped = 0
-        while self._store.upkeep.used_bytes() > limit:
-            batch = self._store.upkeep.drop_oldest_delivered(_BATCH)
+        while upkeep.used_bytes() > limit:
+            batch = upkeep.drop_oldest_delivered(_BATCH)
             dropped += batch
-            if not batch:
+            # A slide that a restart does not know again is worse than a result gone that the broker has, and
+            # better than to stop counting.
+            if not batch and not keyframes.drop_oldest(_KEYFRAMES_BATCH):
                 reached = f"the store is full: store.max_mb = {self.config.max_mb:g} is reached"
                 if self._store.backlog():
                     way_out = "counting goes on when the broker has taken some"

@@ -89,6 +89,7 @@ class Ledger:
                 (stamp(), specimen_id),
             ).rowcount
             if ended:
+                self._forget_slide(specimen_id)
                 self._note(specimen_id, "finished")
 
     def note_addition(self, specimen_id: str) -> None:
@@ -160,6 +161,7 @@ class Ledger:
                 )
             # What was corrected stays so, however often it is signed.
             self._set("corrected" if chosen.changes else "final", chosen.specimen_id)
+            self._forget_slide(chosen.specimen_id)
             self._note(chosen.specimen_id, "signed", operator=operator)
         return self._again(chosen.specimen_id)
 
@@ -172,6 +174,7 @@ class Ledger:
             if chosen.discarded is not None:
                 raise SpecimenError(f"specimen {chosen.specimen_id} was discarded before")
             self._set("discarded", chosen.specimen_id, finished=True)
+            self._forget_slide(chosen.specimen_id)
             self._note(chosen.specimen_id, "discarded", what="it was discarded", why=reason)
         return self._again(chosen.specimen_id)
 
@@ -196,6 +199,11 @@ class Ledger:
             "UPDATE specimens SET state = ?, finished_at = coalesce(finished_at, ?) WHERE id = ?",
             (state, stamp() if finished else None, specimen_id),
         )
+
+    def _forget_slide(self, specimen_id: str) -> None:
+        """Drop what a restart would know the slide by: this specimen is not taken up again."""
+        query = "DELETE FROM keyframes WHERE sequence IN (SELECT sequence FROM fields WHERE specimen_id = ?)"
+        self._db.execute(query, (specimen_id,))
 
     def _note(
         self,

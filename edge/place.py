@@ -6,6 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+MAX_KEYFRAMES = 1000
+"""Fields of a specimen that the map of its slide remembers, and the store with it; then the oldest go."""
+
 
 class JoinedRegion(Struct, frozen=True):
     """A region that turned out to be part of another: what lay at (0, 0) in it lies at (x, y) in that one."""

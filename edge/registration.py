@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Sketch = NDArray[np.complex64]
 
 _SIDE = 160  # of a thumbnail, the longer one: a red cell is still a dozen pixels across
+_SIGN = np.uint8(128)  # int8 as a picture: mid grey for 0, so that what is even is smooth
 _SMOOTH, _BROAD = 1.0, 8.0  # pixels: noise and pixel grain go, and so do vignetting and the lamp's level
 _PEAKS = 4  # of the correlation that are looked at: with little overlap the true one is seldom the highest
 _LEAST_OVERLAP = 0.12  # of a frame
@@ -48,6 +49,17 @@ def thumbnail(pixels: NDArray[np.uint8]) -> Thumbnail:
     smooth = cv2.GaussianBlur(green, (0, 0), _SMOOTH).astype(np.float32)
     even = smooth - cv2.GaussianBlur(smooth, (0, 0), _BROAD)
     return np.asarray(np.clip(even * (32 / max(float(even.std()), 1e-3)), -127, 127), np.int8)
+
+
+def packed(picture: Thumbnail) -> bytes:
+    """Give a thumbnail as a PNG, three fifths of its size: without loss, and each one by itself."""
+    return bytes(cv2.imencode(".png", picture.view(np.uint8) ^ _SIGN)[1])
+
+
+def unpacked(png: bytes) -> Thumbnail | None:
+    """Give back what `packed` was given; None where it is no picture any more."""
+    read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE) if png else None
+    return None if read is None else np.asarray(read ^ _SIGN, np.uint8).view(np.int8)
 
 
 def sketch(picture: Thumbnail) -> Sketch:

@@ -86,6 +86,7 @@ def _salvage(damaged: Path, new: sqlite3.Connection) -> tuple[int, int]:
         "INSERT OR IGNORE INTO specimens (id, started_at)"
         " SELECT DISTINCT specimen_id, strftime('%Y-%m-%dT%H:%M:%fZ') FROM fields"
     )
+    new.execute("DELETE FROM keyframes WHERE sequence NOT IN (SELECT sequence FROM fields)")
     new.execute("COMMIT")
     saved, waiting = new.execute("SELECT count(*), count(*) - count(delivered_at) FROM fields").fetchone()
     return int(saved), int(waiting)

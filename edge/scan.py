@@ -8,7 +8,7 @@ from edge.differential import Tally, tally
 from edge.place import FieldPlace, JoinedRegion
 from edge.registration import thumbnail
 from edge.sightings import DistinctCells
-from edge.slide_map import SlideMap
+from edge.slide_map import Joined, Located, Place, SlideMap
 from edge.steadiness import Steadiness
 
 if TYPE_CHECKING:
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.messages import FieldResult
-    from edge.slide_map import Located
+    from edge.registration import Thumbnail
 
 
 class Scan:
-    """The slide of one specimen, from the first frame of a run to its last.
+    """The slide of one specimen, from its first frame to its last.
 
-    What was seen is remembered for the run only. What it came to is in the store, as each field's share of
-    the count. A source that begins anew after a restart, as a video does, shows again what it showed, and
-    `recall` takes it. After a live camera's restart the first field begins a region, and a cell that was seen
-    before is counted again when it is seen again. first_region: a number that no region had before.
+    What it came to is in the store, as each field's share of the count, and so is what a run that goes on
+    needs: the fields, and the thumbnails that the map remembers. `take_up` takes those of a live camera. A
+    source that begins anew, as a video does, shows again what it showed, and `recall` takes that.
+    first_region: a number that no region had before.
     """
 
     def __init__(self, first_region: int) -> None:
@@ -43,15 +43,32 @@ class Scan:
         picture = thumbnail(pixels)
         if not self._steadiness.is_smeared(picture):
             begun = field.place.region if field.place is not None and field.place.begins else None
-            self._take(field, self._map.locate(pixels, picture, begun))
+            self._take(field, told(self._map.locate(pixels, picture, begun)))
 
-    def share(self, field: FieldResult, located: Located | None) -> Tally:
-        """Give what an accepted field changes in the count: below 0 where it corrects an earlier sighting."""
+    def take_up(self, field: FieldResult, picture: Thumbnail | None) -> None:
+        """Take a field that an earlier run has counted, each in its order; its thumbnail where one is kept.
+
+        The cells are then what they were, but for those that are no longer in the store. How fine the frames
+        usually are is told by the thumbnails that are kept.
+        """
+        place = field.place
+        if place is None:
+            return
+        if picture is not None:
+            self._steadiness.is_smeared(picture)
+        self._map.take_up(_located(place, picture), (field.height, field.width, 3))
+        self._take(field, place)
+
+    def share(self, field: FieldResult) -> Tally:
+        """Give what an accepted field changes in the count: below 0 where it corrects an earlier sighting.
+
+        Its cells lie where the field says, so that the same fields read from the store make the same count.
+        """
         alone = tally(field)
-        if located is None:
+        if field.place is None:
             return Tally(alone.accepted, counted={}, unclassified={}, incomplete=0, model=alone.model)
         before = self._cells.tally()
-        self._take(field, located)
+        self._take(field, field.place)
         after = self._cells.tally()
         return Tally(
             accepted=alone.accepted,
@@ -61,7 +78,8 @@ class Scan:
             model=alone.model,
         )
 
-    def _take(self, field: FieldResult, located: Located) -> None:
+    def _take(self, field: FieldResult, place: FieldPlace) -> None:
+        located = _located(place)
         if located.joined is not None:
             self._cells.join(located.joined)
         size = field.width, field.height
@@ -72,13 +90,20 @@ def told(located: Located) -> FieldPlace:
     """Give a place as the field's message says it."""
     place, joined = located.place, located.joined
     return FieldPlace(
-        place.region,
-        round(place.x, 1),
-        round(place.y, 1),
+        *place,
         begins=located.is_new,
-        joined=None
-        if joined is None
-        else JoinedRegion(joined.region, round(joined.x, 1), round(joined.y, 1)),
+        joined=None if joined is None else JoinedRegion(joined.region, joined.x, joined.y),
+    )
+
+
+def _located(place: FieldPlace, remembered: Thumbnail | None = None) -> Located:
+    """Give a place as the map says it."""
+    region, joined = place.region, place.joined
+    return Located(
+        Place(region, place.x, place.y),
+        place.begins,
+        None if joined is None else Joined(joined.region, region, joined.x, joined.y),
+        remembered,
     )
 
 

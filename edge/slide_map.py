@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from edge.place import MAX_KEYFRAMES
 from edge.registration import alike, register, sketch, thumbnail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.registration import Sketch, Thumbnail
-
-MAX_KEYFRAMES = 1000
-"""Frames that the map remembers, 32 kB each; beyond, the oldest go, and their places can come anew."""
 
 _KEYFRAME_GAP = 0.35  # of a frame's sides: what lies at the rim of the known then still shares half with one
 _NEAREST = 4  # remembered frames that are tried before those of anywhere
@@ -28,7 +26,7 @@ _INDEPENDENT = 0.25  # and at least this far from each other
 
 
 class Place(NamedTuple):
-    """A frame's place: its region, and its upper left corner there, pixels of the frame."""
+    """A frame's place: its region, and its upper left corner there, pixels of the frame, to a tenth."""
 
     region: int
     x: float
@@ -45,11 +43,15 @@ class Joined(NamedTuple):
 
 
 class Located(NamedTuple):
-    """Where a frame lies. is_new: nothing known is there, a region begins. joined: region that ended."""
+    """Where a frame lies. is_new: nothing known is there, a region begins. joined: region that ended.
+
+    remembered: the frame's thumbnail, where it is one of the map's keyframes from now on.
+    """
 
     place: Place
     is_new: bool
     joined: Joined | None = None
+    remembered: Thumbnail | None = None
 
 
 class _Keyframe(NamedTuple):
@@ -76,7 +78,9 @@ class _Match(NamedTuple):
 class SlideMap:
     """The map of one specimen's slide, all of one magnification.
 
-    first_region: the number of its first region; the following ones count on.
+    It remembers at most MAX_KEYFRAMES frames, 32 kB each; beyond, the oldest go, and their places can come
+    anew. All places are to a tenth of a pixel, as the fields' messages say them: what was said makes the same
+    map again. first_region: the number of its first region; the following ones count on.
     """
 
     def __init__(self, first_region: int = 0) -> None:
@@ -100,7 +104,7 @@ class SlideMap:
         frame = _Keyframe(Place(-1, 0.0, 0.0), picture, sketch(picture))
         near = [*self._nearest(), *([self._last] if self._last else [])]
         place = self._best(self._matches(near, frame)) or self._anywhere(self._keyframes, frame)
-        joined = None
+        joined = remembered = None
         is_new = place is None
         if place is None:
             place = Place(self._regions if region is None else region, 0.0, 0.0)
@@ -109,11 +113,28 @@ class SlideMap:
             if not is_new:
                 joined = self._joined(place, frame)
             if joined is not None:
-                place = Place(joined.into, place.x + joined.x, place.y + joined.y)
-            self._keyframes.append(frame._replace(place=place))
-            del self._keyframes[:-MAX_KEYFRAMES]
+                place = _moved(place, joined)
+                self._join(joined)
+            remembered = picture
+            self._remember(frame._replace(place=place))
         self._last = frame._replace(place=place)
-        return Located(place, is_new, joined)
+        return Located(place, is_new, joined, remembered)
+
+    def take_up(self, located: Located, shape: tuple[int, ...]) -> None:
+        """Take a frame that an earlier run located, each in its order. shape: of the frame, as in `locate`.
+
+        The next frame is then looked for beside the last remembered one, and after that among all.
+        """
+        self._begin_anew_for(shape)
+        if located.joined is not None:
+            self._join(located.joined)
+        if located.remembered is not None:
+            self._remember(_Keyframe(located.place, located.remembered, sketch(located.remembered)))
+        self._last = self._keyframes[-1] if self._keyframes else None
+
+    def _remember(self, keyframe: _Keyframe) -> None:
+        self._keyframes.append(keyframe)
+        del self._keyframes[:-MAX_KEYFRAMES]
 
     def _begin_anew_for(self, shape: tuple[int, ...]) -> None:
         """Forget everything where frames of another size come: nothing known is to scale any more."""
@@ -137,18 +158,18 @@ class SlideMap:
         return sorted(here, key=lambda k: math.hypot(k.place.x - x, k.place.y - y))[:_NEAREST]
 
     def _joined(self, place: Place, frame: _Keyframe) -> Joined | None:
-        """Look for a frame in the other regions, and move its own region there where it is found."""
+        """Look for a frame in the other regions; its own one is to move there where it is found."""
         there = self._anywhere([k for k in self._keyframes if k.place.region != place.region], frame)
         if there is None:
             return None
-        x, y = there.x - place.x, there.y - place.y
+        x, y = round(there.x - place.x, 1), round(there.y - place.y, 1)
+        return Joined(place.region, there.region, x, y)
+
+    def _join(self, joined: Joined) -> None:
         self._keyframes = [
-            k._replace(place=Place(there.region, k.place.x + x, k.place.y + y))
-            if k.place.region == place.region
-            else k
+            k._replace(place=_moved(k.place, joined)) if k.place.region == joined.region else k
             for k in self._keyframes
         ]
-        return Joined(place.region, there.region, x, y)
 
     def _anywhere(self, keyframes: list[_Keyframe], frame: _Keyframe) -> Place | None:
         """Find a frame among all these, in a time that hardly grows with them."""
@@ -163,7 +184,7 @@ class SlideMap:
             shift = register(keyframe.picture, frame.picture, zoom)
             if shift is not None:
                 region, x, y = keyframe.place
-                place = Place(region, x + shift.x, y + shift.y)
+                place = Place(region, round(x + shift.x, 1), round(y + shift.y, 1))
                 matches.append(_Match(place, shift.likeness, keyframe.place))
                 if shift.likeness > _SURE:
                     break
@@ -178,3 +199,8 @@ class SlideMap:
             or any(other.bears_out(match, self._shape[1]) for other in matches)
         ]
         return max(certain, key=lambda match: match.likeness).place if certain else None
+
+
+def _moved(place: Place, joined: Joined) -> Place:
+    """Give where a place of the region that ended lies in the other one."""
+    return Place(joined.into, round(place.x + joined.x, 1), round(place.y + joined.y, 1))

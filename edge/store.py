@@ -18,6 +18,7 @@ from edge.answers import Answers
 from edge.database import connect, errors, transaction
 from edge.differential import Tally, tally
 from edge.errors import StoreError
+from edge.keyframes import Keyframes
 from edge.ledger import Ledger, stamp
 from edge.messages import FieldResult, Quality, decode_field
 from edge.upkeep import Upkeep
@@ -63,6 +64,7 @@ class Store:
         self.path = path
         self.ledger = Ledger(connection, path)
         self.answers = Answers(connection, path)
+        self.keyframes = Keyframes(connection, path)
         self.upkeep = Upkeep(connection, path)
 
     @classmethod
@@ -138,12 +140,18 @@ class Store:
             return None if row is None or row[0] is None else decode_field(row[0])
         return None
 
-    def add(self, field: FieldResult, source_id: str | None = None, share: Tally | None = None) -> bool:
+    def add(
+        self,
+        field: FieldResult,
+        source_id: str | None = None,
+        share: Tally | None = None,
+        keyframe: bytes | None = None,
+    ) -> bool:
         """Commit a field to the disk; False, and nothing changes, where its source was stored before.
 
         It is kept whole: what does not fit into a message is left out when it is sent. A specimen that was
         final becomes corrected; one that was discarded takes no more. share: what it changes in the count,
-        where that is not all of its cells.
+        where that is not all of its cells. keyframe: its small picture, where the slide's map remembers it.
         """
         values = (
             field.sequence,
@@ -167,6 +175,8 @@ class Store:
                 values,
             ).rowcount
             if added:
+                if keyframe is not None:
+                    self.keyframes.add(field.sequence, field.specimen_id, keyframe)
                 self.ledger.note_addition(field.specimen_id)
         return bool(added)
 

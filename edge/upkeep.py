@@ -52,6 +52,7 @@ class Upkeep:
                 " AND payload IS NOT NULL AND (?1 = '' OR delivered_at < ?1) ORDER BY sequence LIMIT ?2",
                 (before, limit),
             )
+            self._db.execute("DELETE FROM keyframes WHERE sequence IN (SELECT sequence FROM dropped)")
             # Out and in again: a row that only shrinks leaves its page as it is, and the room to nobody.
             count = self._db.execute("DELETE FROM fields WHERE sequence IN (SELECT sequence FROM dropped)")
             self._db.execute("UPDATE dropped SET payload = NULL")
