@@ -53,13 +53,13 @@ def thumbnail(pixels: NDArray[np.uint8]) -> Thumbnail:
 
 def packed(picture: Thumbnail) -> bytes:
     """Give a thumbnail as a PNG, three fifths of its size: without loss, and each one by itself."""
-    return bytes(cv2.imencode(".png", picture.view(np.uint8) ^ _SIGN)[1])
+    return bytes(cv2.imencode(".png", np.bitwise_xor(picture.view(np.uint8), _SIGN))[1])
 
 
 def unpacked(png: bytes) -> Thumbnail | None:
     """Give back what `packed` was given; None where it is no picture any more."""
     read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE) if png else None
-    return None if read is None else np.asarray(read ^ _SIGN, np.uint8).view(np.int8)
+    return None if read is None else np.asarray(np.bitwise_xor(read, _SIGN), np.uint8).view(np.int8)
 
 
 def sketch(picture: Thumbnail) -> Sketch:

@@ -80,6 +80,11 @@ def count_by_daemon(
         mqtt=MqttConfig(host="127.0.0.1", port=1, drain_s=0),
     )
     assert Daemon(config, camera=lambda _: camera).run() == UNDELIVERED
+    return judged(folder, cells, corner)
+
+
+def judged(folder: Path, cells: Iterable[Known], corner: Corner) -> Counted:
+    """Give what is stored of a slide, beside what is known of it."""
     labels: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     with Store.open(folder / "results.db") as store:
