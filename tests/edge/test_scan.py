@@ -153,9 +153,7 @@ def test_a_cell_is_called_as_in_its_sharpest_field_and_so_it_stays_after_a_resta
     assert {c.label: c.count for c in again.of("result/differential")[-1].classes if c.count} == right
 
 
-def test_a_source_that_comes_behind_its_end_begins_a_region_whose_number_is_new(
-    tmp_path, broker, listen
-):
+def test_a_source_that_comes_behind_its_end_begins_a_region_whose_number_is_new(tmp_path, broker, listen):
     config, shown = configured(tmp_path, broker, "on"), FIELDS[: len(FIELDS) // 2]
     counts = []
     for _ in range(2):
