@@ -21,7 +21,7 @@ test: check
 
 # Kills, outages and fuzzed inputs by the hundred and the thousand; with what was measured. It ends after SOAK_S seconds
 # at the latest, and leaves its files only where a test failed.
-SOAK ?= $(addprefix tests/edge/,$(addsuffix .py,$(addprefix test_,kills answers soak counting_once hand_scans quality_real)) cameras/test_contract.py) \
+SOAK ?= $(addprefix tests/edge/,$(addsuffix .py,$(addprefix test_,kills restart answers soak counting_once hand_scans quality_real)) cameras/test_contract.py) \
 	tests/benchmarks/test_comparison_live.py
 SOAK_DIR ?= build/soak
 SOAK_S ?= 5400

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edge.messages import FieldResult
 
 _PAGE = 100
+_SURPLUS = 50  # above MAX_KEYFRAMES: to look for what is too much takes a millisecond
 
 
 class Keyframes:
@@ -32,11 +33,12 @@ class Keyframes:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._db = connection
         self._path = path
+        self._added = 0
 
     def add(self, sequence: int, specimen_id: str, picture: bytes) -> None:
         """Keep a field's picture; in the caller's transaction, if he has one.
 
-        Not of a specimen that cannot be taken up again. Of more than MAX_KEYFRAMES, the oldest go.
+        Not of a specimen that cannot be taken up again. Of somewhat more than MAX_KEYFRAMES, the oldest go.
         """
         with transaction(self._db, self._path):
             self._db.execute(
@@ -44,12 +46,9 @@ class Keyframes:
                 " SELECT ?, ? FROM specimens WHERE id = ? AND state IN ('open', 'stopped')",
                 (sequence, picture, specimen_id),
             )
-            self._db.execute(
-                "DELETE FROM keyframes WHERE sequence IN"
-                " (SELECT sequence FROM fields JOIN keyframes USING (sequence) WHERE specimen_id = ?"
-                " ORDER BY sequence DESC LIMIT -1 OFFSET ?)",
-                (specimen_id, MAX_KEYFRAMES),
-            )
+            self._added += 1
+            if self._added % _SURPLUS == 1:
+                self._trim(specimen_id)
 
     def seen(self, specimen_id: str) -> Iterator[tuple[FieldResult, bytes | None]]:
         """Give a specimen's live fields in their order, each with its picture where one is kept.
@@ -91,3 +90,11 @@ class Keyframes:
                 " (SELECT sequence FROM keyframes ORDER BY sequence LIMIT ?)",
                 (limit,),
             ).rowcount
+
+    def _trim(self, specimen_id: str) -> None:
+        self._db.execute(
+            "DELETE FROM keyframes WHERE sequence IN"
+            " (SELECT sequence FROM fields JOIN keyframes USING (sequence) WHERE specimen_id = ?"
+            " ORDER BY sequence DESC LIMIT -1 OFFSET ?)",
+            (specimen_id, MAX_KEYFRAMES),
+        )

@@ -146,8 +146,9 @@ class DistinctCells:
         same = [old for old in self._cells if old.region == new.region and _are_same(old, new)]
         if not new.cell.complete and any(old.cell.complete for old in same):
             return  # it tells nothing new, and a cut piece that lies over two cells does not make them one
-        # A cell may have been taken for two where the edge cut it into two pieces.
-        self._cells = [old for old in self._cells if not any(old is one for one in same)]
+        if same:
+            # A cell may have been taken for two where the edge cut it into two pieces.
+            self._cells = [old for old in self._cells if not any(old is one for one in same)]
         whole = [old for old in same if old.cell.complete]
         found = shown = new.found
         if whole:
@@ -183,6 +184,8 @@ def _is_inside(box: Box, frame: Box) -> bool:
 def _are_same(one: Sighting, other: Sighting) -> bool:
     """Tell whether two boxes are one cell's: near middles, or a cut piece that lies in the other box."""
     (ax, ay, aw, ah), (bx, by, bw, bh) = one.box, other.box
+    if max(abs(ax - bx), abs(ay - by)) > max(aw, ah, bw, bh):
+        return False  # nothing in common, and nearly all pairs are so
     apart = math.dist(one.middle, other.middle)
     if apart < _SAME * min(max(aw, ah), max(bw, bh)):
         return True

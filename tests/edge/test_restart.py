@@ -262,15 +262,17 @@ def test_a_field_without_its_picture_or_with_a_spoilt_one_still_has_its_cells(tm
 
 def test_the_pictures_kept_are_bounded_for_each_specimen(tmp_path, monkeypatch):
     monkeypatch.setattr(keyframes, "MAX_KEYFRAMES", 3)
+    monkeypatch.setattr(keyframes, "_SURPLUS", 2)
     path = tmp_path / "results.db"
     with Store.open(path) as store:
         store.start_specimen("S")
         store.start_specimen("T")
-        filled(store, 5)
-        filled(store, 2, "T")
-        assert kept(path) == [3, 4, 5, 6, 7]
-        filled(store, 1)
-        assert kept(path) == [4, 5, 6, 7, 8]
+        filled(store, 7)
+        assert kept(path) == [5, 6, 7]
+        filled(store, 3, "T")
+        assert kept(path) == [5, 6, 7, 8, 9, 10]
+        filled(store, 2)
+        assert kept(path) == [6, 7, 8, 9, 10, 11, 12], "the rest goes with one of the next"
 
 
 @pytest.mark.parametrize("ended", ["signed", "discarded", "final by its source"])
