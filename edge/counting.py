@@ -16,6 +16,8 @@ from edge.quality_reference import QualityReference
 from edge.reporting import Reporter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 SMEARED = "smeared by movement"
 """Why a field that was worth analysing counts for nothing, as health says it."""
+
+TAKING_UP = "taking up what was seen of the slide"
+"""What is done before the first frame after a restart, as the service manager is told."""
 
 
 class AnalyzedField(Protocol):
@@ -95,6 +100,7 @@ class Counting:
     that is seen again counts once, in the same run and after a restart: see `edge.scan`. What its fields look
     like is known again from those that are stored whole. It and its methods raise StoreError.
     specimen: the one that the configuration names, unless given. reporter: the one voice of the daemon.
+    alive: told what is done, field by field, where that may take longer than a frame.
     """
 
     def __init__(
@@ -107,12 +113,14 @@ class Counting:
         specimen: Specimen | None = None,
         *,
         reporter: Reporter | None = None,
+        alive: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._device_id = config.device
         self._model = model
         self._store = store
         self._publisher = publisher
         self._progress = progress
+        self._alive = alive
         self._reporter = reporter or Reporter(config, model)
         self._registers = config.registers
         self._scan: Scan | None = None
@@ -196,6 +204,7 @@ class Counting:
             # No region had this number before, since each began with a field of its own.
             scan = Scan(self._store.next_sequence())
             for field, kept in self._store.keyframes.seen(self.specimen_id):
+                self._alive(TAKING_UP)
                 scan.take_up(field, None if kept is None else unpacked(kept))
             self._scan = scan
         return self._scan

@@ -142,7 +142,10 @@ class Daemon:
                 health=lambda backlog: self._progress.health(config.device, machine, backlog),
                 obey=orders.by_name(),
             )
-            begin = partial(Counting, config, model, store, publisher, self._progress, reporter=reporter)
+            alive = self._service.progress
+            begin = partial(
+                Counting, config, model, store, publisher, self._progress, reporter=reporter, alive=alive
+            )
             try:
                 publisher.start()
                 announcer.start(publisher)

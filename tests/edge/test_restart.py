@@ -7,6 +7,7 @@ import math
 import os
 import random
 import signal
+import socket
 import sqlite3
 import sys
 from collections import Counter
@@ -22,14 +23,16 @@ from samples import cell, field
 from test_counting_once import HEIGHT, WIDTH, seen
 from test_daemon import spawn, toml
 from test_kills import count, integrity
-from test_scan import FIELDS, Stage, configured, truth
+from test_scan import FIELDS, SMEAR, Stage, configured, truth
 
 from edge import keyframes
 from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.smear import Smear
 from edge.config import LEAST_MAX_MB, Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
+from edge.counting import TAKING_UP
 from edge.daemon import UNDELIVERED
 from edge.housekeeping import Housekeeping
+from edge.place import FieldPlace
 from edge.registration import packed, thumbnail, unpacked
 from edge.requests import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.rescue import make_sound
@@ -42,7 +45,7 @@ LIVE = [sys.executable, str(Path(__file__).with_name("live_daemon.py"))]
 SLIDE, KILLS = (SimulatedConfig(seed=3, cells=60, path="hand", hand_rate=1.5), 40) if SOAK else (
     SimulatedConfig(seed=3, cells=6, path="hand", hand_rate=0.8), 4
 )  # fmt: skip
-PATIENCE_S = 300.0
+PATIENCE_S = 120.0
 
 pytestmark = pytest.mark.timeout(1200 if SOAK else 300)
 
@@ -169,6 +172,29 @@ def test_stopped_and_resumed_by_command_over_restarts_a_specimen_knows_its_cells
     assert kept(Path(config.store.path))
     orders.sign(SignSpecimen(operator="M1"))
     assert not kept(Path(config.store.path))
+
+
+def test_the_watchdog_is_fed_while_a_slide_is_taken_up(tmp_path, monkeypatch):
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "1")
+        config = msgspec.structs.replace(
+            configured(tmp_path, MqttConfig(port=1), "on"), mqtt=MqttConfig("127.0.0.1", 1, drain_s=0)
+        )
+        with Store.open(Path(config.store.path)) as store:
+            store.start_specimen("S")
+            for number, (x, y) in enumerate(FIELDS[:3]):
+                each = msgspec.structs.replace(field(number + 1), place=FieldPlace(1, x, y))
+                assert store.add(each, None, None, packed(thumbnail(SMEAR.view(x, y, WIDTH, HEIGHT))))
+        assert Stage(config, FIELDS[3:4]).daemon.run() == UNDELIVERED
+        heard = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(manager.recv(4096).decode())
+    begun = heard.index(f"STATUS={TAKING_UP}")
+    assert heard[begun + 1 : begun + 4] == ["WATCHDOG=1"] * 3
 
 
 def test_begun_anew_before_each_field_a_slide_is_what_it_is_in_one_run(tmp_path):
