@@ -205,7 +205,8 @@ class Counting:
             scan = Scan(self._store.next_sequence())
             for field, kept in self._store.keyframes.seen(self.specimen_id):
                 self._alive(TAKING_UP)
-                scan.take_up(field, None if kept is None else unpacked(kept))
+                picture = None if kept is None else unpacked(kept, field.height, field.width)
+                scan.take_up(field, picture)
             self._scan = scan
         return self._scan
 

@@ -42,13 +42,17 @@ def thumbnail(pixels: NDArray[np.uint8]) -> Thumbnail:
 
     Its light and contrast are evened out, so that exposure and vignetting do not matter.
     """
-    height, width = pixels.shape[:2]
-    scale = min(1.0, _SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    size = _size(*pixels.shape[:2])
     green = cv2.resize(cv2.extractChannel(pixels, 1), size, interpolation=cv2.INTER_AREA)
     smooth = cv2.GaussianBlur(green, (0, 0), _SMOOTH).astype(np.float32)
     even = smooth - cv2.GaussianBlur(smooth, (0, 0), _BROAD)
     return np.asarray(np.clip(even * (32 / max(float(even.std()), 1e-3)), -127, 127), np.int8)
+
+
+def _size(height: int, width: int) -> tuple[int, int]:
+    """Give width and height of the thumbnail of a frame."""
+    scale = min(1.0, _SIDE / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def packed(picture: Thumbnail) -> bytes:
@@ -56,10 +60,12 @@ def packed(picture: Thumbnail) -> bytes:
     return bytes(cv2.imencode(".png", np.bitwise_xor(picture.view(np.uint8), _SIGN))[1])
 
 
-def unpacked(png: bytes) -> Thumbnail | None:
-    """Give back what `packed` was given; None where it is no picture any more."""
+def unpacked(png: bytes, height: int, width: int) -> Thumbnail | None:
+    """Give back what `packed` was given; None where it is no thumbnail of a frame of this size any more."""
     read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE) if png else None
-    return None if read is None else np.asarray(np.bitwise_xor(read, _SIGN), np.uint8).view(np.int8)
+    if read is None or read.shape[::-1] != _size(height, width):
+        return None
+    return np.asarray(np.bitwise_xor(read, _SIGN), np.uint8).view(np.int8)
 
 
 def sketch(picture: Thumbnail) -> Sketch:

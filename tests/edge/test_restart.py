@@ -70,7 +70,7 @@ def known_again(store: Store) -> Scan:
     """Give the slide of S as a restart knows it; what was counted of it is what all shares add up to."""
     scan = Scan(store.next_sequence())
     for each, picture in store.keyframes.seen("S"):
-        scan.take_up(each, None if picture is None else unpacked(picture))
+        scan.take_up(each, None if picture is None else unpacked(picture, each.height, each.width))
     told = scan._cells.tally()  # noqa: SLF001 (no share says all of it)
     assert (Counter(told.counted), Counter(told.unclassified), told.incomplete) == shares(store)
     return scan
@@ -252,12 +252,13 @@ def test_fields_of_another_size_are_not_looked_for_among_those_before(tmp_path):
 def test_a_picture_comes_back_as_it_was_and_a_spoilt_one_is_none():
     picture = thumbnail(Smear.draw(5, 10).view(0, 0, WIDTH, HEIGHT))
     png = packed(picture)
-    again = unpacked(png)
+    again = unpacked(png, HEIGHT, WIDTH)
     assert again is not None
     assert again.dtype == np.int8
     assert np.array_equal(again, picture)
     assert len(png) < 0.7 * picture.size
-    assert [unpacked(spoilt) for spoilt in (b"", b"x", png[:20])] == [None] * 3
+    assert [unpacked(spoilt, HEIGHT, WIDTH) for spoilt in (b"", b"x", png[:20])] == [None] * 3
+    assert unpacked(png, HEIGHT, WIDTH + 80) is None, "an update has made thumbnails smaller, say"
 
 
 def filled(store: Store, fields: int, specimen_id: str = "S", picture: bytes = b"p" * 12_000) -> list[str]:
