@@ -42,9 +42,8 @@ from edge.store import Store
 
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
 LIVE = [sys.executable, str(Path(__file__).with_name("live_daemon.py"))]
-SLIDE, KILLS = (SimulatedConfig(seed=3, cells=60, path="hand", hand_rate=1.5), 40) if SOAK else (
-    SimulatedConfig(seed=3, cells=6, path="hand", hand_rate=0.8), 4
-)  # fmt: skip
+CELLS, RATE, KILLS = (20, 1.5, 20) if SOAK else (6, 0.8, 4)
+SLIDE = SimulatedConfig(seed=3, cells=CELLS, path="hand", hand_rate=RATE)
 PATIENCE_S = 120.0
 
 pytestmark = pytest.mark.timeout(1200 if SOAK else 300)
