@@ -182,6 +182,8 @@ def _check_config(options: argparse.Namespace) -> int:
         read_calibration(Path(calibration))
     source = _source(config.camera)
     broker = f"{config.mqtt.host}:{config.mqtt.port}"
+    if config.endless:
+        print(f"{options.config}: note: {config.endless}", file=sys.stderr)  # noqa: T201
     print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}")  # noqa: T201
     return 0
 

@@ -98,6 +98,7 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_width: Annotated[float, Meta(ge=0, le=100)] = 0.0
     # By "source", what the camera shows is one specimen, this one; by "command", one begins and ends when
     # told to. Empty: by source for images, videos and the simulated slide, by command for a live camera.
+    # A live camera by source is one specimen for ever: for a bench, and said at every start.
     started_by: Literal["", "source", "command"] = ""
     when_enough: Literal["go on", "stop"] = "go on"  # of specimens by command
     # Whether frames that overlap are registered to each other, so that a cell that is seen again counts once.
@@ -163,6 +164,16 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     def by_command(self) -> bool:
         """Whether specimens begin and end by command, not with the source."""
         return self.specimen.started_by == "command" or not (self.specimen.started_by or self.ends)
+
+    @property
+    def endless(self) -> str | None:
+        """The sentence for a live camera whose pictures are one specimen from the first on; else None."""
+        if self.by_command or self.ends:
+            return None
+        return (
+            'specimen.started_by: with "source" all that this live camera ever shows is one specimen, over '
+            'restarts too, and no command ends it; for one specimen after another set "command"'
+        )
 
     @property
     def registers(self) -> bool:

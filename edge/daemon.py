@@ -19,7 +19,7 @@ import paho.mqtt
 
 from edge import __version__, identity
 from edge.allocator import keep_freed_memory, leave_what_only_starting_needed
-from edge.cameras import open_camera
+from edge.cameras import open_camera, pause_of
 from edge.cameras.live import WAITING
 from edge.config import load_config
 from edge.counting import Counting
@@ -128,6 +128,9 @@ class Daemon:
             stack.enter_context(claim(path))
             self._progress.notice("store", make_sound(path))
             store = stack.enter_context(Store.open(path))
+            self._progress.notice("specimen", config.endless)
+            if config.endless:
+                log.warning("%s", config.endless)
             self._housekeeping = Housekeeping(config.store, store)
             machine = Machine(path.parent)
             reporter = Reporter(config, model)
@@ -151,7 +154,7 @@ class Daemon:
                 announcer.start(publisher)
                 if self._reload is not None:
                     stack.enter_context(on_hangup(partial(self._take_over, self._reload, publisher)))
-                self._service.expect_pauses(_pause_s(config.camera))
+                self._service.expect_pauses(max(_pause_s(config.camera), pause_of(camera)))
                 self._service.ready()
                 if config.by_command:
                     self._attend(camera, Session(config, store, begin, announcer, self._progress))

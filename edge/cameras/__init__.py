@@ -87,6 +87,11 @@ def sensor_of(camera: Camera) -> str:
     return str(getattr(camera, "sensor", ""))
 
 
+def pause_of(camera: Camera) -> float:
+    """Give how far apart a camera's frames are by its own account, in seconds; 0 where it says nothing."""
+    return float(getattr(camera, "pause_s", 0.0))
+
+
 def _opened(config: CameraConfig) -> Camera:
     from edge.config import (  # noqa: PLC0415
         PicameraConfig,

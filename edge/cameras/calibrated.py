@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge.camera_calibration import Correction, read_calibration
-from edge.cameras import sensor_of
+from edge.cameras import pause_of, sensor_of
 from edge.cameras.controls import Adjustable
 from edge.errors import CameraError, UnreadableFrameError
 
@@ -45,6 +45,11 @@ class CalibratedCamera:
     def sensor(self) -> str:
         """What the camera calls itself; empty where that is not known yet."""
         return sensor_of(self._camera)
+
+    @property
+    def pause_s(self) -> float:
+        """How far apart the camera's frames are by its own account."""
+        return pause_of(self._camera)
 
     def read(self) -> Frame | None:
         """Give the next frame, corrected.

@@ -18,6 +18,11 @@ class Pacer:
         self._stopped = threading.Event()
 
     @property
+    def pause_s(self) -> float:
+        """How far apart the frames are, in seconds; 0 where nothing is held back."""
+        return self._period
+
+    @property
     def stopped(self) -> bool:
         """Whether `stop` was called."""
         return self._stopped.is_set()

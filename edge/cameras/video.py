@@ -70,6 +70,11 @@ class VideoCamera:
         self._reading = threading.Lock()
         self._pacer = Pacer(rate if config.own_rate else config.frames_per_second)
 
+    @property
+    def pause_s(self) -> float:
+        """How far apart the pictures are shown, in seconds: what `own_rate` comes to only the file knows."""
+        return self._pacer.pause_s
+
     def read(self) -> Frame | None:
         """Give the next picture, or None after the last one.
 

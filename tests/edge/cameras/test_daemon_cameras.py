@@ -18,6 +18,7 @@ from test_daemon import run, stored, toml
 from test_service import Manager, spawn
 from test_video import COUNT, film
 
+from edge.cli import main
 from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig, VideoConfig
 from edge.daemon import TRY_LATER
 from edge.database import claim
@@ -135,6 +136,47 @@ def test_a_film_that_is_cut_off_is_counted_as_far_as_it_goes_and_is_a_failure(tm
     )
     assert run(config) == 1
     assert 5 < len(stored(config)) < COUNT
+
+
+def test_a_film_of_a_picture_in_100_s_is_waited_for_by_the_watchdog(tmp_path, manager):
+    config = Config(
+        VideoConfig(str(film(tmp_path / "slide.avi", rate=0.01)), own_rate=True),
+        specimen=SpecimenConfig(id="S"),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(port=1, drain_s=0),
+    )
+    log = tmp_path / "log"
+    with spawn(toml(config, tmp_path / "device.toml"), manager, log, WATCHDOG_USEC="4000000") as daemon:
+        wait_for(lambda: "STATUS=counting" in manager.hear(), "the first picture")
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(PATIENCE_S) in {0, 3}
+    assert "WATCHDOG_USEC=104000000" in manager.hear()
+
+
+def test_a_live_camera_that_is_one_specimen_for_ever_is_said_to_be(
+    tmp_path, stream, manager, broker, listen, capsys
+):
+    listener = listen(broker)
+    config = Config(
+        stream.config,
+        device_id="test-1",
+        specimen=SpecimenConfig(id="S", started_by="source"),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(host=broker.host, port=broker.port, health_s=1),
+    )
+    path = toml(config, tmp_path / "device.toml")
+    assert main(["check-config", str(path)]) == 0
+    assert "all that this live camera ever shows is one specimen" in capsys.readouterr().err
+    log = tmp_path / "log"
+    with spawn(path, manager, log) as daemon:
+        wait_for(lambda: listener.of("health"), "health")
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(PATIENCE_S) in {0, 1}
+    assert 'for one specimen after another set "command"' in listener.of("health")[-1].notices["specimen"]
+    assert log.read_text().count("all that this live camera ever shows is one specimen") == 1
+    by_command = msgspec.structs.replace(config, specimen=SpecimenConfig())
+    assert main(["check-config", str(toml(by_command, path))]) == 0
+    assert not capsys.readouterr().err
 
 
 def test_a_live_run_that_cannot_go_on_is_started_again_by_the_service_manager(tmp_path, stream, broker):
