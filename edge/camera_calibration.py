@@ -43,7 +43,8 @@ class CameraCalibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     sensor: what the camera calls itself. width, height: of its frames, pixels. made_at: UTC, ISO 8601.
     exposure_us, analogue_gain, colour_gains (red, blue): what the sensor was set to; null where it has no
-    such control. white_balance: digital gains of red, green and blue. flat_field: for each of the three a
+    such control; driver_gain, temperature_k: of a V4L2 device, as `edge.cameras.controls` has them.
+    white_balance: digital gains of red, green and blue. flat_field: for each of the three a
     map of gains, row by row, from the frame's upper left pixel to its lower right one.
     """
 
@@ -56,18 +57,25 @@ class CameraCalibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     exposure_us: Annotated[int, Meta(ge=1, le=60_000_000)] | None = None
     analogue_gain: SensorGain | None = None
     colour_gains: tuple[SensorGain, SensorGain] | None = None
+    driver_gain: int | None = None
+    temperature_k: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     white_balance: tuple[Gain, Gain, Gain]
     flat_field: tuple[Map, Map, Map]
 
     @property
     def controls(self) -> Controls:
         """What the sensor is locked to."""
-        return Controls(self.exposure_us, self.analogue_gain, self.colour_gains)
+        return Controls(
+            self.exposure_us, self.analogue_gain, self.colour_gains, self.driver_gain, self.temperature_k
+        )
 
     def named(self) -> CameraCalibration:
         """Give the same with its id: the first 16 hex digits of the SHA-256 of all else, as sorted JSON."""
         plain = msgspec.to_builtins(self)
         del plain["id"]
+        for later in ("driver_gain", "temperature_k"):  # files that were written before know nothing of them
+            if plain[later] is None:
+                del plain[later]
         digest = hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()
         return msgspec.structs.replace(self, id=digest[:16])
 

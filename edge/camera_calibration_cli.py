@@ -12,7 +12,7 @@ import msgspec
 from edge import identity
 from edge.camera_calibration import CameraCalibration, write_calibration
 from edge.cameras import open_camera, sensor_of
-from edge.cameras.controls import Adjustable, Controls
+from edge.cameras.controls import Adjustable, Approximate, Controls
 from edge.config import ReplayConfig, load_config
 from edge.empty_field import EmptyFieldError, clipped, levels, measure
 from edge.errors import CameraError, ConfigError, OutputError, UnreadableFrameError
@@ -91,6 +91,8 @@ def calibrate_camera(config: Path, *, out: Path, frames: int) -> int:
             "exposure_us": controls.exposure_us,
             "analogue_gain": controls.analogue_gain,
             "colour_gains": controls.colour_gains,
+            "driver_gain": controls.driver_gain,
+            "temperature_k": controls.temperature_k,
             "white_balance": (red, green, blue),
             "flat_field": maps,
         },
@@ -108,6 +110,8 @@ def adjusted(camera: Camera) -> Controls:
     """Step exposure and colour gains until the field is bright and white; give what the sensor then took."""
     assert isinstance(camera, Adjustable)  # noqa: S101 (for the type only: a protocol of two)
     _next(camera)  # what it lets itself be told, a live camera knows once it is open
+    if isinstance(camera, Approximate):
+        return _approached(camera)
     exposure = _Exposure.of(camera.exposure_range_us)
     after = _start(camera, exposure)
     for _ in range(_STEPS):
@@ -123,17 +127,54 @@ def adjusted(camera: Camera) -> Controls:
         exposed = controls.exposure_us and round(taken.exposure_us or controls.exposure_us)
         gain = controls.analogue_gain and round(taken.analogue_gain or controls.analogue_gain, 3)
         controls = Controls(exposed, gain, controls.colour_gains)
-    red, green, blue = levels(frame.pixels)
-    if controls.exposure_us is not None:
-        print(  # noqa: T201
-            f"exposure: {controls.exposure_us} us; red, green and blue are at "
-            f"{red:.0f}, {green:.0f} and {blue:.0f} of 255"
-        )
+    _tell_exposure(controls, frame)
     if controls.colour_gains is not None:
         print(  # noqa: T201
             "white balance: the camera's gains {:.3f} of red, {:.3f} of blue".format(*controls.colour_gains)
         )
     return controls
+
+
+def _approached(camera: Approximate) -> Controls:
+    """Do the same with a camera that has only some exposures, and says which; give what it then holds."""
+    exposure = _Exposure.of(camera.exposure_range_us)
+    asked = None if exposure is None else round(_within(_FIRST_US, exposure.least, exposure.most))
+    seen: list[tuple[float, int | None]] = []
+    for _ in range(_STEPS):
+        frame = _tried(camera, asked, find_white=True)
+        took = camera.granted.exposure_us
+        again = took in {known for _, known in seen}
+        level = max(levels(frame.pixels))
+        seen.append((float("inf") if clipped(frame.pixels) else abs(level - TARGET), took))
+        if exposure is None or took is None or again:
+            break
+        after = exposure.after(took, frame.pixels)
+        if after == took:
+            break
+        asked = after
+    # Two neighbours on both sides of the target: the better one, and with the white that was found.
+    frame = _tried(camera, min(seen, key=lambda each: each[0])[1])
+    controls = camera.granted
+    _tell_exposure(controls, frame)
+    if controls.driver_gain is not None:
+        print(f"gain: {controls.driver_gain}, in the driver's own steps")  # noqa: T201
+    if controls.temperature_k is not None:
+        print(f"white balance: the camera's at {controls.temperature_k} K")  # noqa: T201
+    return controls
+
+
+def _tried(camera: Approximate, exposure: int | None, *, find_white: bool = False) -> Frame:
+    camera.try_out(exposure, find_white=find_white)
+    return [_next(camera) for _ in range(_ON_THEIR_WAY + 1)][-1]
+
+
+def _tell_exposure(controls: Controls, frame: Frame) -> None:
+    if controls.exposure_us is not None:
+        red, green, blue = levels(frame.pixels)
+        print(  # noqa: T201
+            f"exposure: {controls.exposure_us} us; red, green and blue are at "
+            f"{red:.0f}, {green:.0f} and {blue:.0f} of 255"
+        )
 
 
 class _Exposure:

@@ -51,6 +51,10 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
     width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: 640x480, a stream's own
     height: Annotated[int, Meta(ge=0, le=16384)] = 0
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of a device; 0: 30
+    # Held by a device, and verified. Left as they are, a calibration says them, else the device's automatic.
+    exposure_us: Annotated[int, Meta(ge=0, le=60_000_000)] = 0
+    gain: Annotated[int, Meta(ge=-1, le=1_000_000)] = -1  # in steps of the driver's own
+    white_balance_k: Annotated[int, Meta(ge=0, le=100_000)] = 0  # kelvin
     calibration: str = ""  # as the simulated camera's
 
     def __post_init__(self) -> None:
@@ -60,6 +64,8 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
                 raise ValueError("the address of a stream begins with http:// or https://")
             if "@" in self.device or _SECRET.search(self.device):
                 raise ValueError("an address is published with every field: none with a password in it")
+            if self.exposure_us or self.gain >= 0 or self.white_balance_k:
+                raise ValueError("exposure_us, gain and white_balance_k are a device's; a stream has none")
         if (self.width == 0) != (self.height == 0):
             raise ValueError("of width and height one is missing; give both, or neither")
 

@@ -248,7 +248,8 @@ def _unnamed(config: Config) -> str:
     """
     source = msgspec.to_builtins(config.camera)
     # Calibrated anew, or shown faster, it is still the same slide.
-    for beside in ("frames_per_second", "own_rate", "calibration"):
+    lit_by = "exposure_us", "gain", "white_balance_k", "calibration"
+    for beside in ("frames_per_second", "own_rate", *lit_by):
         source.pop(beside, None)
     digest = hashlib.sha256(msgspec.json.encode(source, order="sorted")).hexdigest()
     return f"{source['kind']}-{digest[:8]}"

@@ -111,10 +111,9 @@ def _opened(config: CameraConfig) -> Camera:
 
             return SimulatedCamera(config)
         case UsbConfig():
-            from edge.cameras.live import LiveCamera  # noqa: PLC0415
-            from edge.cameras.usb import UsbGrabber  # noqa: PLC0415
+            from edge.cameras.usb import UsbCamera  # noqa: PLC0415
 
-            return LiveCamera(config.node, lambda: UsbGrabber(config))
+            return UsbCamera(config)
         case VideoConfig():
             from edge.cameras.video import VideoCamera  # noqa: PLC0415
 

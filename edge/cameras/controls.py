@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from edge.cameras import Camera
 from edge.errors import UnreadableFrameError
 
 if TYPE_CHECKING:
@@ -16,12 +17,15 @@ class Controls:
     """Settings of a sensor. None: left as it is.
 
     exposure_us: how long a line gathers light, microseconds. analogue_gain: before the digits, 1 or more.
-    colour_gains: factors to red and to blue; green has none.
+    colour_gains: factors to red and to blue; green has none. driver_gain, temperature_k: what V4L2 devices
+    have in their place, a gain in steps of the driver's own, and the kelvin of the light that is white.
     """
 
     exposure_us: int | None = None
     analogue_gain: float | None = None
     colour_gains: tuple[float, float] | None = None
+    driver_gain: int | None = None
+    temperature_k: int | None = None
 
 
 @runtime_checkable
@@ -43,6 +47,24 @@ class Adjustable(Protocol):
 
         A control that the camera lacks is passed over. Frames that are on their way were still taken
         without. Raises CameraError.
+        """
+        ...
+
+
+@runtime_checkable
+class Approximate(Adjustable, Camera, Protocol):
+    """A camera that makes of an exposure what it has, which only a try can tell."""
+
+    @property
+    def granted(self) -> Controls:
+        """What it said, when it was told last, that it had made of it."""
+        ...
+
+    def try_out(self, exposure_us: int | None, *, find_white: bool = False) -> None:
+        """Switch the automatic off, set about this exposure, and hold what comes of it; None: has none.
+
+        What else it has is held at what its configuration says, else at the least gain, and at the white that
+        its automatic has found; find_white: that one goes on looking.
         """
         ...
 

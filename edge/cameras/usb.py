@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,17 @@ import cv2
 import numpy as np
 
 from edge.cameras import FrameMetadata
+from edge.cameras.controls import Controls
 from edge.cameras.image_header import image_size
-from edge.cameras.live import CORRUPT, SHORT
+from edge.cameras.live import CORRUPT, SHORT, LiveCamera
 from edge.cameras.opencv import quieten
+from edge.cameras.v4l2_controls import Held, Order, Settings, controls_of, merged
 from edge.errors import CameraError, UnreadableFrameError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge.cameras.live import Patience
     from edge.config import UsbConfig
 
 _MJPG = cv2.VideoWriter.fourcc(*"MJPG")
@@ -33,11 +37,14 @@ _READING_MS = 8_000  # longer than a picture is waited for, so that a stall is c
 class UsbGrabber:
     """The device that the configuration names: by V4L2, or as a stream where it is no device.
 
-    sensor: what it calls itself, once it is open.
+    settings: what it is to hold; left out, what the configuration says. sensor: what it calls itself, once it
+    is open.
     """
 
-    def __init__(self, config: UsbConfig) -> None:
+    def __init__(self, config: UsbConfig, settings: Settings | None = None) -> None:
         self._config = config
+        self._settings = settings or Settings(Order(_keys(config)))
+        self._held: Held | None = None
         self._name = config.node
         self._capture: cv2.VideoCapture | None = None
         self._is_device = False
@@ -46,7 +53,7 @@ class UsbGrabber:
         self.sensor = ""
 
     def open(self) -> None:
-        """Take the device and set size and rate. Raises CameraError."""
+        """Take the device, set size and rate, and what it is to hold. Raises CameraError."""
         quieten()
         self._is_device = "://" not in self._name and self._check_device()
         capture = self._capture = self._device() if self._is_device else self._stream()
@@ -59,12 +66,17 @@ class UsbGrabber:
             raise CameraError(f"{self._name}: is no stream of JPEG pictures")
         self._check_size(capture)
         self.sensor = _card(Path(self._name)) if self._is_device else self._name
+        if self._is_device:
+            self._held = Held(self._name, capture, controls_of(self._name), self._settings)
 
     def grab(self) -> tuple[NDArray[np.uint8], FrameMetadata | None]:
         """Wait for the next picture, as `live.Grabber` has it."""
         capture = self._capture
-        if capture is None or not capture.grab():
-            raise CameraError(f"{self._name}: {self._why_not('gives no more pictures')}")
+        while True:
+            if capture is None or not capture.grab():
+                raise CameraError(f"{self._name}: {self._why_not('gives no more pictures')}")
+            if self._held is None or self._held.holds():
+                break
         came_ms = capture.get(cv2.CAP_PROP_POS_MSEC) if self._is_device else 0.0
         try:
             whole, data = capture.retrieve()
@@ -80,7 +92,7 @@ class UsbGrabber:
 
     def close(self) -> None:
         """Give the device back."""
-        capture, self._capture = self._capture, None
+        capture, self._capture, self._held = self._capture, None, None
         if capture is not None:
             capture.release()
 
@@ -147,6 +159,49 @@ class UsbGrabber:
         if pixels is None:
             raise UnreadableFrameError(f"{self._name}: a picture could not be decoded", CORRUPT)
         return np.asarray(pixels, np.uint8)
+
+
+class UsbCamera(LiveCamera):
+    """The camera that the configuration names; `edge.cameras.controls.Approximate`."""
+
+    has_colour_gains = False
+
+    def __init__(self, config: UsbConfig, patience: Patience | None = None) -> None:
+        self._keys = _keys(config)
+        settings = self._settings = Settings(Order(self._keys))
+        super().__init__(config.node, lambda: UsbGrabber(config, settings), patience)
+
+    @property
+    def exposure_range_us(self) -> tuple[int, int] | None:
+        """The shortest and the longest exposure; None where it cannot be set, or is not open yet."""
+        fixed = self._keys.exposure_us
+        return self._settings.exposure_range_us() if fixed is None else (fixed, fixed)
+
+    @property
+    def granted(self) -> Controls:
+        """What the device said, when it was told last, that it had made of it."""
+        return self._settings.granted
+
+    def lock(self, controls: Controls) -> None:
+        """Hold these from now on, also over an unplugging.
+
+        Raises CameraError where the configuration's keys say otherwise.
+        """
+        self._settings.order = Order(merged(self._keys, controls))
+
+    def try_out(self, exposure_us: int | None, *, find_white: bool = False) -> None:
+        """Set about this exposure, and hold what the device makes of it, as `controls.Approximate` has it."""
+        wanted = replace(self._keys, exposure_us=exposure_us)
+        self._settings.order = Order(wanted, nearest=True, find_white=find_white)
+
+
+def _keys(config: UsbConfig) -> Controls:
+    """Give what a configuration says itself."""
+    return Controls(
+        exposure_us=config.exposure_us or None,
+        driver_gain=None if config.gain < 0 else config.gain,
+        temperature_k=config.white_balance_k or None,
+    )
 
 
 def _card(node: Path) -> str:

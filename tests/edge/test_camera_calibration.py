@@ -304,6 +304,56 @@ def test_exposure_and_colour_gains_are_found_whatever_lamp_and_curve(
         assert found.exposure_us % 19 == 0, "what the sensor took, by which later frames are known"
 
 
+class SteppedSensor(Sensor):
+    """One that has an exposure for every so many percent only, and says which; its white it finds itself."""
+
+    def __init__(self, lamp: tuple[float, float, float], percent: int) -> None:
+        super().__init__(lamp)
+        self.step = 1 + percent / 100
+        self.held = Controls()
+        self.finding = True
+
+    @property
+    def granted(self) -> Controls:
+        return self.held
+
+    def try_out(self, exposure_us: int | None, *, find_white: bool = False) -> None:
+        assert exposure_us is not None
+        exposure = round(self.step ** round(np.log(exposure_us) / np.log(self.step)))
+        self.held = Controls(exposure, driver_gain=0, temperature_k=4600)
+        self.asked = Controls(exposure, 1.0, (1.0, 1.0))
+        self.finding = find_white
+
+
+@pytest.mark.parametrize("lamp", [(0.9, 0.9, 0.7), (4.0, 5.0, 4.0)], ids=str)
+@pytest.mark.parametrize("percent", [1, 15, 60])
+def test_of_few_exposures_the_one_nearest_to_the_target_is_found(
+    lamp: tuple[float, float, float], percent: int
+) -> None:
+    camera = SteppedSensor(lamp, percent)
+    found = adjusted(camera)
+    assert found == camera.granted
+    assert not camera.finding, "a calibration's white stays"
+    seen = [max(levels(camera.read().pixels)) for _ in range(5)][-1]
+    level = 255 * max(lamp) * found.exposure_us / 10_000
+    assert seen == pytest.approx(level, abs=8)
+    brighter = level * camera.step
+    assert abs(level - TARGET) < 12 or (level < TARGET and brighter > TARGET)
+    assert percent > 5 or abs(level - TARGET) < 12
+
+
+def test_a_file_from_before_a_gain_in_steps_was_known_is_still_itself(calibration: Path) -> None:
+    plain = json.loads(calibration.read_text())
+    for later in ("driver_gain", "temperature_k"):
+        assert plain.pop(later) is None
+    calibration.write_text(json.dumps(plain))
+    assert read_calibration(calibration).id == plain["id"]
+    for later in ("driver_gain", "temperature_k"):
+        calibration.write_text(json.dumps({**plain, later: 10}))
+        with pytest.raises(CameraError, match="was altered"):
+            read_calibration(calibration)
+
+
 def test_a_calibrated_camera_is_locked_to_what_was_found(calibration: Path) -> None:
     made = msgspec.structs.replace(
         read_calibration(calibration),

@@ -108,7 +108,10 @@ def test_a_specimen_is_called_what_the_operator_typed(tmp_path, specimen):
             'camera.path: invalid enum value \'foot\'; choose one of "grid", "hand"',
         ),
         (SMALLEST + '[mqtt]\nprotocol = "4"\n', 'mqtt.protocol.*; choose one of "5", "3.1.1"'),
-        (USB + 'paths = ["x"]\n', "known here: kind, calibration, device, frames_per_second, height, width$"),
+        (
+            USB + 'paths = ["x"]\n',
+            "known here: kind, calibration, device, exposure_us, frames_per_second, gain, height, white_balance_k, width$",
+        ),
         ('[camera]\nkind = "replay"\n', "camera.paths is missing"),
         (
             SMALLEST + "[store]\nmax_mb = 0.9\n",
@@ -126,6 +129,10 @@ def test_a_specimen_is_called_what_the_operator_typed(tmp_path, specimen):
         (USB + 'device = "rtsp://pi/1"\n', "camera: the address of a stream begins with http://"),
         (USB + 'device = "http://nurse:secret@pi/"\n', "camera: an address is published"),
         (USB + 'device = "http://pi/?user=nurse&pwd=secret"\n', "camera: an address is published"),
+        (
+            USB + 'device = "http://pi/"\ngain = 0\n',
+            "camera: exposure_us, gain and white_balance_k are a device's",
+        ),
         (VIDEO, "camera.path is missing"),
         (
             VIDEO + 'path = "a.mp4"\nown_rate = true\nframes_per_second = 2\n',

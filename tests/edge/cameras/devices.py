@@ -9,13 +9,17 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+import cv2
 from stream_server import HEIGHT, WIDTH, numbered
 
 from edge.cameras import FrameMetadata
+from edge.cameras.controls import Controls
 from edge.cameras.live import CORRUPT, SHORT, LiveCamera, Patience
 from edge.cameras.usb import UsbGrabber
+from edge.cameras.v4l2_controls import Held, Limits, Order, Settings
 from edge.config import UsbConfig
 from edge.errors import CameraError, UnreadableFrameError
 
@@ -89,13 +93,67 @@ class StreamDevice:
         self.unplug()
 
 
+class ScriptedControls:
+    """The controls of a V4L2 device as a driver has them: a `v4l2_controls.Panel`.
+
+    What is automatic wanders and cannot be set; values are cut to their limits, and an exposure is rounded to
+    whole `lines` of 100 us. stubborn: controls that nobody can set. sets: how often one was set.
+    """
+
+    LIMITS = MappingProxyType(
+        {
+            cv2.CAP_PROP_AUTO_EXPOSURE: Limits(0, 3),
+            cv2.CAP_PROP_EXPOSURE: Limits(3, 2047),
+            cv2.CAP_PROP_GAIN: Limits(0, 255),
+            cv2.CAP_PROP_AUTO_WB: Limits(0, 1),
+            cv2.CAP_PROP_WB_TEMPERATURE: Limits(2800, 6500),
+        }
+    )
+
+    def __init__(self, lines: int = 1) -> None:
+        self.limits = dict(self.LIMITS)
+        self.lines = lines
+        self.stubborn: set[int] = set()
+        self.sets = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Be as one that was just plugged in."""
+        self.values = {
+            cv2.CAP_PROP_AUTO_EXPOSURE: 3,
+            cv2.CAP_PROP_EXPOSURE: 157,
+            cv2.CAP_PROP_GAIN: 64,
+            cv2.CAP_PROP_AUTO_WB: 1,
+            cv2.CAP_PROP_WB_TEMPERATURE: 4600,
+        }
+
+    def get(self, what: int) -> float:
+        return float(self.values[what]) if what in self.limits else -1.0
+
+    def set(self, what: int, value: float) -> bool:
+        self.sets += 1
+        values = self.values
+        automatic = (what == cv2.CAP_PROP_EXPOSURE and values[cv2.CAP_PROP_AUTO_EXPOSURE] not in {1, 2}) or (
+            what == cv2.CAP_PROP_WB_TEMPERATURE and values[cv2.CAP_PROP_AUTO_WB]
+        )
+        if automatic or what in self.stubborn or what not in self.limits:
+            return False
+        limits = self.limits[what]
+        rounded = round(value / self.lines) * self.lines if what == cv2.CAP_PROP_EXPOSURE else round(value)
+        values[what] = min(max(rounded, limits.least), limits.most)
+        return True
+
+
 class ScriptedDevice:
     """A device in this process, whose driver answers as the test says, or not at all.
 
-    open_now: how many grabbers have it.
+    It comes back with its exposure automatic. open_now: how many grabbers have it. settings: what is to be
+    held.
     """
 
     def __init__(self) -> None:
+        self.controls = ScriptedControls()
+        self.settings = Settings(Order(Controls(exposure_us=8000, driver_gain=10, temperature_k=5000)))
         self.state = "flow"
         self.there = False
         self.open_now = 0
@@ -106,6 +164,7 @@ class ScriptedDevice:
         return LiveCamera("scripted", lambda: ScriptedGrabber(self), QUICK)
 
     def plug(self) -> None:
+        self.controls.reset()
         self.there = True
         self.set("flow")
 
@@ -138,8 +197,15 @@ class ScriptedGrabber:
             raise CameraError("scripted: is not there, or another has it")
         device.open_now += 1
         self._has_it = True
+        self._held = Held("scripted", device.controls, device.controls.limits, device.settings)
 
     def grab(self) -> tuple[np.ndarray, FrameMetadata]:
+        while True:
+            taken = self._next()
+            if self._held.holds():
+                return taken
+
+    def _next(self) -> tuple[np.ndarray, FrameMetadata]:
         device = self._device
         time.sleep(0.002)
         if device.state == "stall":
