@@ -110,8 +110,7 @@ def test_a_specimen_is_called_what_the_operator_typed(tmp_path, specimen):
         (SMALLEST + '[mqtt]\nprotocol = "4"\n', 'mqtt.protocol.*; choose one of "5", "3.1.1"'),
         (
             USB + 'paths = ["x"]\n',
-            "known here: kind, calibration, device, exposure_us, frames_per_second, gain, height, "
-            "white_balance_k, width$",
+            "known here: kind, calibration, device, exposure_us, frames_per_second, gain, height, white.*th$",
         ),
         ('[camera]\nkind = "replay"\n', "camera.paths is missing"),
         (
