@@ -83,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
 
+    focus = commands.add_parser("focus", help="show a number that rises as the picture gets sharper")
+    focus.add_argument("--config", type=Path, required=True, help="the configuration with the camera")
+    focus.set_defaults(run=_focus)
+
     check = commands.add_parser("check-config", help="say whether a configuration is right, and if not, why")
     check.add_argument("config", type=Path, nargs="?")
     check.add_argument("--schema", action="store_true", help="print the JSON Schema of a configuration")
@@ -153,6 +157,12 @@ def _calibrate_camera(options: argparse.Namespace) -> int:
     from edge.camera_calibration_cli import calibrate_camera  # noqa: PLC0415
 
     return calibrate_camera(options.config, out=options.out, frames=options.frames)
+
+
+def _focus(options: argparse.Namespace) -> int:
+    from edge.focus_cli import show_focus  # noqa: PLC0415
+
+    return show_focus(options.config)
 
 
 def _check_config(options: argparse.Namespace) -> int:

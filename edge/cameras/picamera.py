@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 _PICTURE_S = 4.0  # shorter than a picture is waited for before the device counts as stalled
 _TAKING_S = 10.0
 _BUFFERS = 4
-_PREVIEW_WIDTH = 320
+_PREVIEW_WIDTH = 640  # as fine as focus is measured at; at most half of the main stream's
 _FRAME_US = 33_333, 50_000  # long enough for the longest exposure that a calibration sets
 
 
@@ -70,8 +70,9 @@ class _Device:
             raise
 
     def _configured(self) -> tuple[Layout, Layout | None]:
-        low = _PREVIEW_WIDTH, max(2, round(_PREVIEW_WIDTH * self.size[1] / self.size[0] / 2) * 2)
-        granted = self._ask(low if self.size[0] > _PREVIEW_WIDTH else None)
+        width = min(_PREVIEW_WIDTH, self.size[0] // 4 * 2)
+        low = width, max(2, round(width * self.size[1] / self.size[0] / 2) * 2)
+        granted = self._ask(low)
         smaller = granted.get("lores")
         if smaller is not None and smaller["size"][0] > self.size[0] // 2:
             # It would cost more than it saves. Not started yet: nothing of the first is kept.
