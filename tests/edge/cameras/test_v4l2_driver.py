@@ -130,6 +130,23 @@ def test_a_calibration_finds_the_exposure_and_the_file_says_what_the_device_gran
     assert microscope[Number.REFUSED] == 0, "nothing was set while it was automatic"
 
 
+def test_keys_of_the_configuration_are_held_and_the_rest_is_left_as_it_is(microscope, tmp_path):
+    config = tmp_path / "device.toml"
+    config.write_text(f'[camera]\nkind = "usb"\ndevice = "{microscope.node}"\nexposure_us = 6000\ngain = 5\n')
+    with subprocess.Popen(
+        [sys.executable, "-m", "edge.cli", "focus", "--config", str(config)],
+        env={**os.environ, **microscope.environment},
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as shown:
+        assert shown.stdout is not None
+        assert float(shown.stdout.readline()) >= 0
+        assert microscope.settings == [1, 60, 5, 1, 5200]
+        shown.send_signal(signal.SIGTERM)
+        assert shown.wait(PATIENCE_S) == 0
+
+
 def test_a_daemon_keeps_a_camera_to_its_calibration(microscope, tmp_path, manager, broker, listen):
     _, made = microscope.calibrate(tmp_path)
     wanted = microscope.settings
