@@ -36,6 +36,8 @@ _QUERYCTRL, _QUERIED = 0xC0445624, 68  # bytes of the answer, whose limits stand
 _CANNOT_BE_SET = 0x1 | 0x4  # disabled, read-only; inactive is what the automatic makes it, and passes
 _LOOK_EVERY_S = 2.0
 _ON_THEIR_WAY = 3  # frames; who reads all the time leaves none in the driver's queue
+_UNFIT = "; use another camera, or this one without a calibration and without these keys"
+_OTHERWISE = "; calibrate it anew, or let the configuration's key say what it has"
 _OFF = 0.03  # of it, as of a picamera2's
 
 
@@ -233,20 +235,17 @@ class Held:
             if wanted is None:
                 continue
             if knob.control not in self._has:
-                return f"{knob.said} cannot be set"
+                return f"{knob.said} cannot be set{_UNFIT}"
             if knob.automatic in self._has and round(self._panel.get(knob.automatic)) not in knob.manual:
-                return f"{knob.said} stays automatic"
+                return f"{knob.said} stays automatic{_UNFIT}"
             got = self._read(knob)
             if got is None or not knob.near(got, wanted):
                 has = "not told" if got is None else f"{got}{knob.unit}"
-                return f"{knob.said} is {has} and not {wanted}{knob.unit}"
+                return f"{knob.said} is {has} and not {wanted}{knob.unit}{_OTHERWISE}"
         return None
 
     def _sentence(self, wrong: str) -> str:
-        return (
-            f"{self._name}: the camera does not hold its settings: {wrong}; calibrate it anew, or let its "
-            "keys in the configuration say what it has"
-        )
+        return f"{self._name}: the camera does not hold its settings: {wrong}"
 
 
 def merged(keys: Controls, calibrated: Controls) -> Controls:
