@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.bundle import Parent, read_bundle, write_bundle
-from edge.classifier import Classifier
+from edge.classifier import Classifier, map_off
 from edge.config import SHIPPED_MODEL
 from edge.errors import BundleError, LeukoscopeError, NoRuntimeError
 from edge.listing import show_model
@@ -177,6 +177,20 @@ def test_a_bundle_that_answers_its_goldens_wrongly_is_refused(tmp_path):
     path = rewritten(tmp_path / "wrong.tflite", goldens=(wrong, *bundle.description.goldens[1:]))
     with pytest.raises(BundleError, match="golden input 1 wrongly"):
         Classifier.load(path)
+
+
+def test_a_bundle_with_another_map_is_refused_but_not_for_what_is_next_to_nothing(tmp_path):
+    bundle = read_bundle(SHIPPED_MODEL)
+    first = bundle.description.goldens[0]
+    halved = msgspec.structs.replace(first, map=tuple(0.45 * v for v in first.map))
+    path = rewritten(tmp_path / "halved.tflite", goldens=(halved, *bundle.description.goldens[1:]))
+    with pytest.raises(BundleError, match=r"golden input 1 wrongly \(logits off by 0\.0.*, map by 1\."):
+        Classifier.load(path)
+    logits = np.array([0.1, 4.5], np.float32)
+    saturated = np.array([2e-5, 7e-5], np.float32)
+    assert map_off(saturated / 2, saturated, logits) < 0.01
+    assert map_off(saturated + 0.05, saturated, logits) > 1
+    assert map_off(0.5 * logits, logits, logits) == pytest.approx(0.5)
 
 
 def test_a_network_that_is_none_is_refused_with_a_sentence(tmp_path):
