@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from contextlib import suppress
 from pathlib import Path
 
 _KEPT = 8 * 1024 * 1024  # bytes: several pictures of 640x480 with all that is made of them
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
 _DONTNEED = 4  # madvise(2)
+# Of proc_pid_smaps(5): a file's, to be run and not written, and none of its pages was ever written to. What
+# was, before it was made code, as relocations in it and probes are, would be lost.
+_CODE = re.compile(
+    r"^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \d+ +/.*\n"
+    r"(?:[A-Z].*\n)*?Anonymous: +0 kB\n(?:[A-Z].*\n)*?Swap: +0 kB$",
+    re.MULTILINE,
+)
 
 
 def keep_freed_memory() -> None:
@@ -29,13 +37,12 @@ def leave_what_only_starting_needed() -> None:
 
     Loading libraries and making them ready touches far more than a field does, and the kernel maps sixteen
     pages for each that is touched. They stay in its cache, as long as it has no better use for the room. Only
-    what can be run and not written is unmapped, so nothing that is the process's own. Not on other systems.
+    what can be run and not written and is as its file has it is unmapped, so nothing that is the process's
+    own. Not on other systems.
     """
     with suppress(OSError, AttributeError, ValueError):
         libc = ctypes.CDLL(None)
         libc.malloc_trim(ctypes.c_size_t(0))
-        for line in Path("/proc/self/maps").read_text("utf-8").splitlines():
-            place, rights, *_, name = line.split(maxsplit=5)
-            if rights == "r-xp" and name.startswith("/"):
-                start, end = (int(number, 16) for number in place.split("-"))
-                libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), ctypes.c_int(_DONTNEED))
+        for code in _CODE.finditer(Path("/proc/self/smaps").read_text("utf-8")):
+            start, end = (int(number, 16) for number in code.groups())
+            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), ctypes.c_int(_DONTNEED))

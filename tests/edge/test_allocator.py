@@ -5,8 +5,12 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SCRIPT = """
 import resource
@@ -45,6 +49,24 @@ assert np.array_equal(cv2.GaussianBlur(picture, (5, 5), 0), expected)
 print(before, mapped())
 """
 
+_WRITTEN = """
+import ctypes
+import os
+import sys
+from edge.allocator import leave_what_only_starting_needed
+
+size, private = ctypes.c_size_t(4096), 2
+may_write, may_run = 1 | 2, 1 | 4
+file = os.open(sys.argv[1], os.O_RDWR)
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+place = libc.mmap(None, size, may_write, private, file, ctypes.c_long(0))
+ctypes.memmove(place, b"relocated", 9)
+assert libc.mprotect(ctypes.c_void_p(place), size, may_run) == 0
+leave_what_only_starting_needed()
+print(ctypes.string_at(place, 9).decode())
+"""
+
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep freed memory")
 def test_pictures_ask_the_kernel_for_no_page_after_the_first_ones() -> None:
@@ -63,3 +85,13 @@ def test_the_code_that_only_starting_needed_is_unmapped_and_all_goes_on_as_befor
     )
     before, after = (int(figure) for figure in done.stdout.split())
     assert after < 0.8 * before
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="/proc tells what is mapped")
+def test_code_that_was_written_to_before_it_was_code_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "library.so"
+    file.write_bytes(b"as on disk".ljust(4096))
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITTEN, str(file)], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "relocated"
