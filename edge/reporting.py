@@ -101,10 +101,10 @@ class Reporter:
             self._owed = count
             publisher.notify()
             return
+        specimen = store.ledger.find(count.specimen_id)
         self._made_at = now
         if self._owed is not None and self._owed.specimen_id == count.specimen_id:
             self._owed = None
-        specimen = store.ledger.find(count.specimen_id)
         if specimen is not None:
             publisher.publish_differential(self.differential(count, specimen), specimen.event, news=news)
         elif news:
@@ -171,8 +171,8 @@ class Announcer:
         news = [(name, event) for name, event in store.ledger.unsaid() if self._handed.get(name) != event]
         last = ""
         for last, event in news:
-            self._handed[last] = event
             self._publish(publisher, store, last)
+            self._handed[last] = event
         self._latest = latest  # not sooner: an error on the way is tried again
         if not news:
             return
