@@ -138,11 +138,13 @@ class Session:
                     self._wait()
             elif now != before or self._is_of_before(frame):
                 before = now
+                del frame  # else two are there while the next one is read
                 continue
             if self._counting is not None:
                 # Stopped while it is analysed, it still belongs to the specimen it was taken under.
                 self._counting.take(frame)
                 self._stop_if_enough()
+            del frame
             before = self._look()
 
     def wait_for_another(self, stopping: Callable[[], bool]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -136,6 +137,25 @@ def test_signed_while_its_last_field_was_in_hand_it_is_corrected_and_to_be_signe
     said = listener.of("result/differential")[-1]
     assert (said.state, said.signature, said.counted) == ("corrected", None, 2)
     assert said.changes[0].what == "fields were added"
+
+
+def test_a_frame_is_given_back_before_the_next_is_read(config):
+    alive = []
+    shown: list[weakref.ref] = []
+    script = [("begun while it was taken", (StartSpecimen(specimen_id="A"),), ()), *[("a", (), ())] * 3]
+    microscope = Microscope(config, *script)
+    read = microscope.read
+
+    def reading() -> Frame | None:
+        alive.append(sum(each() is not None for each in shown))
+        frame = read()
+        if frame is not None:
+            shown.append(weakref.ref(frame.pixels))
+        return frame
+
+    microscope.read = reading
+    assert microscope.daemon.run() == 0
+    assert alive == [0] * 5
 
 
 @settings(max_examples=60, deadline=None)
