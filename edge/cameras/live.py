@@ -92,6 +92,7 @@ class LiveCamera:
         self._fault: UnreadableFrameError | None = None
         self._absent: CameraAwayError | None = None
         self._number = 0
+        self._is_of_before = False
         self._closed = False
         self._stuck: list[_Reader] = []
         self._reader = self._new_reader()
@@ -134,6 +135,11 @@ class LiveCamera:
         if not before:
             reader.join(self._patience.closing)
 
+    def let_go(self) -> None:
+        """Give no picture that was taken by now: neither the one that waits nor the one in hand."""
+        with self._news:
+            self._frame, self._is_of_before = None, True
+
     def _new_reader(self) -> _Reader:
         """Make a thread that reads a new grabber; not started, for it must be known as the one that reads."""
         return _Reader(self._name, self._make(), self._patience.pauses, self._came, self._failed)
@@ -164,6 +170,9 @@ class LiveCamera:
         with self._news:
             if reader is self._reader and not self._closed:
                 self._number += 1
+                if self._is_of_before:
+                    self._is_of_before = False
+                    return
                 name = f"{self._name} frame {self._number}"
                 self._frame = Frame(pixels, name, taken, metadata=metadata)
                 self._absent = None

@@ -188,6 +188,7 @@ class UsbCamera(LiveCamera):
         Raises CameraError where the configuration's keys say otherwise.
         """
         self._settings.order = Order(merged(self._keys, controls))
+        self.let_go()
 
     def try_out(self, exposure_us: int | None, *, find_white: bool = False) -> None:
         """Set about this exposure, and hold what the device makes of it, as `controls.Approximate` has it."""

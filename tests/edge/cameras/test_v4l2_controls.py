@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import struct
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import cv2
+import numpy as np
 import pytest
 from devices import ScriptedControls, ScriptedDevice
 from test_contract import complaint, following
 
-from edge.cameras import v4l2_controls
+from edge.cameras import usb, v4l2_controls
 from edge.cameras.controls import NOT_HELD, Controls
 from edge.cameras.live import AWAY
 from edge.cameras.v4l2_controls import Held, Limits, Order, Settings, controls_of, merged
+from edge.config import UsbConfig
 from edge.errors import CameraError, UnreadableFrameError
 
 if TYPE_CHECKING:
@@ -161,6 +164,40 @@ def test_one_that_comes_back_automatic_is_told_anew(device: ScriptedDevice) -> N
     following(camera)
     assert device.controls.values == AS_SET
     camera.close()
+
+
+class Telling:
+    """A grabber whose pictures tell the exposure that they were taken with; decoding takes a while."""
+
+    def __init__(self, panel: ScriptedControls, settings: Settings) -> None:
+        self._panel = panel
+        self._settings = settings
+
+    def open(self) -> None:
+        self._held = Held("microscope", self._panel, self._panel.limits, self._settings)
+
+    def grab(self) -> tuple[np.ndarray, None]:
+        taken = np.full((2, 2, 3), self._panel.values[cv2.CAP_PROP_EXPOSURE], np.uint8)
+        while not self._held.holds():
+            taken = np.full((2, 2, 3), self._panel.values[cv2.CAP_PROP_EXPOSURE], np.uint8)
+        time.sleep(0.05)
+        return taken, None
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("in_hand", [False, True])
+def test_no_picture_of_before_is_given_once_a_camera_is_locked(
+    monkeypatch: pytest.MonkeyPatch, *, in_hand: bool
+) -> None:
+    panel = ScriptedControls()
+    monkeypatch.setattr(usb, "UsbGrabber", lambda _, settings: Telling(panel, settings))
+    with closing(usb.UsbCamera(UsbConfig("/dev/video0"))) as camera:
+        assert following(camera).pixels.max() == 157
+        time.sleep(0.02 if in_hand else 0.08)
+        camera.lock(WANTED)
+        assert following(camera).pixels.max() == 80
 
 
 def test_a_key_and_a_calibration_that_say_two_things_are_refused() -> None:
