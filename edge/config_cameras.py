@@ -51,7 +51,8 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
     width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: 640x480, a stream's own
     height: Annotated[int, Meta(ge=0, le=16384)] = 0
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of a device; 0: 30
-    # Held by a device, and verified. Left as they are, a calibration says them, else the device's automatic.
+    # Held by a device, and verified. Left as they are, a calibration says them, else they are what the device
+    # has: automatic once it was plugged in, and else what it was set to last, by whomever.
     exposure_us: Annotated[int, Meta(ge=0, le=60_000_000)] = 0
     gain: Annotated[int, Meta(ge=-1, le=1_000_000)] = -1  # in steps of the driver's own
     white_balance_k: Annotated[int, Meta(ge=0, le=100_000)] = 0  # kelvin
