@@ -125,13 +125,3 @@ class Judge:
         if trusted < enough or too_far:
             return trusted, "unfamiliar" if far else "uncertain"
         return trusted, "uncertain" if probabilities[best] < rule.minimum_probability else None
-
-
-def judge(
-    rule: Reject,
-    labels: Sequence[str],
-    probabilities: NDArray[np.float32],
-    features: NDArray[np.float32] | None,
-) -> tuple[float, Reason | None]:
-    """Give the same for a single call."""
-    return Judge(rule, labels)(probabilities, features)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.corrected import Confusion
-from edge.rejection import OTHER, judge
+from edge.rejection import OTHER, Judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +32,12 @@ def confusion_of(
     weights: (n,), so that each photograph counts once. on: which photographs, for people.
     """
     probabilities = held_out.probabilities(temperature).astype(np.float32)
+    judge = Judge(rule, classes)
     counts = np.zeros((len(classes), len(classes) + 1))
     for true, weight, row, features in zip(
         held_out.labels, weights, probabilities, held_out.features, strict=True
     ):
-        _, reason = judge(rule, classes, row, features if features.size else None)
+        _, reason = judge(row, features if features.size else None)
         refused = reason is not None and reason != OTHER
         counts[true, len(classes) if refused else int(row.argmax())] += weight
     return Confusion(

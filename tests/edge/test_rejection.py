@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from edge.bundle import Description, read_bundle
 from edge.config import SHIPPED_MODEL
-from edge.rejection import Familiarity, Reject, judge
+from edge.rejection import Familiarity, Judge, Reject
 
 LABELS = ("lymphocyte", "monocyte", "other")
 CENTRES = ((0.0, 0.0), (4.0, 0.0), (0.0, 4.0))
@@ -20,7 +20,7 @@ RULE = Reject(0.5, KNOWN)
 
 
 def judged(probabilities, features=(0.0, 0.0), rule=RULE):
-    return judge(rule, LABELS, np.array(probabilities, np.float32), np.array(features, np.float32))
+    return Judge(rule, LABELS)(np.array(probabilities, np.float32), np.array(features, np.float32))
 
 
 def test_a_sure_call_among_its_kind_is_counted():
