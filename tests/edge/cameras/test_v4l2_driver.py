@@ -170,6 +170,8 @@ def test_a_daemon_keeps_a_camera_to_its_calibration(microscope, tmp_path, manage
         return health[-1].fields_refused.get("camera settings not held", 0) if health else 0
 
     def goes_on() -> None:
+        # Fields of before may still be on their way.
+        wait_for(lambda: microscope.settings == wanted, "the camera to be set")
         before = len(listener.fields())
         wait_for(lambda: len(listener.fields()) >= before + 3, "more fields")
         assert microscope.settings == wanted
