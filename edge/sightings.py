@@ -28,7 +28,6 @@ UNSTEADY = "unsteady"
 
 _MARGIN = 0.025  # of a frame's height: nearer to its edge, a whole cell may pass for a cut one
 _SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so
-
 _LARGE = 1.25  # of the usual cell's longer side: less does not hold two cells
 
 

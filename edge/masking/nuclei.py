@@ -124,14 +124,13 @@ def _pale_nuclei(mask: Pixels, dark: Pixels, ratio: NDArray[np.float32], least: 
     A monocyte's beside a neutrophil's is one of the paler kind, but no red cell has a ratio of `least`.
     """
     nuclei = np.zeros_like(mask)
-    pieces = pieces_of(mask)
     if not dark.any():
         return nuclei
-    darks = pieces_of(dark)
-    here = dark[pieces.window] > 0
-    shares = np.bincount(pieces.labels[here], minlength=len(pieces.areas)) / np.maximum(pieces.areas, 1)
-    candidates = np.flatnonzero((pieces.areas >= _LARGE * darks.largest) & (shares == 0))
-    for k in candidates[candidates > 0].tolist():
+    pieces = pieces_of(mask)
+    likely = pieces.areas >= _LARGE * pieces_of(dark).largest
+    likely[pieces.labels[dark[pieces.window] > 0]] = False
+    likely[0] = False
+    for k in np.flatnonzero(likely).tolist():
         window = of_box(tuple(pieces.boxes[k].tolist()))
         mine = pieces.labels[window] == k
         if median(ratio[pieces.window][window][mine]) >= least:

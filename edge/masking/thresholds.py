@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 _COARSE = 64  # bins that three classes are sought in; all pairs of 256 would cost more than the picture
 _FEW = 0.15  # share of an image: so few pixels are faster picked out than passed over
-_KIND_BITS = (
-    17  # of a float32: what is left, its exponent and the first of its digits, makes 64 kinds an octave
-)
+_KIND_BITS = 17  # of a float32 that are left out: exponent and first digits make 64 kinds an octave
 _LEVELS = np.arange(256, dtype=np.float64)
 _BINS = np.arange(_COARSE)
 

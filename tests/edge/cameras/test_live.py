@@ -18,18 +18,9 @@ from edge.config import UsbConfig
 from edge.errors import CameraAwayError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 HASTY = Patience(read=0.2, picture=0.5, opening=0.5, pauses=(0.05, 0.1), closing=0.5)
-
-
-@pytest.fixture
-def device() -> Iterator[ScriptedDevice]:
-    made = ScriptedDevice()
-    made.plug()
-    yield made
-    made.close()
 
 
 def readers() -> int:

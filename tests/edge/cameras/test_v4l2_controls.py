@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,9 +18,6 @@ from edge.cameras.live import AWAY
 from edge.cameras.v4l2_controls import Held, Limits, Order, Settings, controls_of, merged
 from edge.config import UsbConfig
 from edge.errors import CameraError, UnreadableFrameError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 WANTED = Controls(exposure_us=8000, driver_gain=10, temperature_k=5000)
 AS_SET = {
@@ -42,14 +38,6 @@ def refusal(panel: ScriptedControls, wanted: Controls = WANTED) -> str:
     with pytest.raises(CameraError) as caught:
         held(panel, Order(wanted))
     return str(caught.value)
-
-
-@pytest.fixture
-def device() -> Iterator[ScriptedDevice]:
-    made = ScriptedDevice()
-    made.plug()
-    yield made
-    made.close()
 
 
 def test_the_automatic_goes_off_before_a_value_is_set() -> None:
