@@ -21,7 +21,12 @@ from trainer.samples import load_samples, named
 from trainer.splits import photograph_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from trainer.training import Samples
 
 SCHEMA = "leukoscope.measurement/1"
 
@@ -31,7 +36,8 @@ class Measurement(Struct, frozen=True):
 
     part: all of the set, or what of it the run had not trained on. left_out: images without a cell, or whose
     photograph is not known; they count in nothing else. calls: of the likeliest class, before any refusal.
-    rejecting: see `trainer.rejection.figures`.
+    among_counted: of the cells of classes that are counted alone, by the likeliest of these; None where there
+    are no such cells, or the bundle knows no others. rejecting: see `trainer.rejection.figures`.
     """
 
     schema: str
@@ -43,6 +49,7 @@ class Measurement(Struct, frozen=True):
     photographs: int
     left_out: int
     calls: Figures
+    among_counted: Figures | None
     rejecting: dict[str, float]
 
 
@@ -98,6 +105,7 @@ def measure_bundle(
     probabilities = np.array([call.probabilities for call in calls], np.float64)
     counted = np.array([label != OTHER for label in classes])
     is_known = counted[samples.labels]
+    logits = np.log(np.maximum(probabilities, 1e-9)).astype(np.float32)
     right = is_known & (np.where(counted, probabilities, -1.0).argmax(axis=1) == samples.labels)
     return Measurement(
         schema=SCHEMA,
@@ -108,12 +116,8 @@ def measure_bundle(
         images=len(samples.labels),
         photographs=len(set(samples.photographs)),
         left_out=loaded.left_out,
-        calls=measure(
-            np.log(np.maximum(probabilities, 1e-9)).astype(np.float32),
-            samples.labels,
-            samples.photographs,
-            classes,
-        ),
+        calls=measure(logits, samples.labels, samples.photographs, classes),
+        among_counted=among(counted, logits, samples, classes),
         rejecting=figures(
             np.array([call.trust for call in calls]),
             rule.minimum_probability if rule.familiarity is None else rule.familiarity.minimum_trust,
@@ -122,6 +126,22 @@ def measure_bundle(
             np.array([call.label != OTHER for call in calls]),
             photograph_weights(samples.photographs),
         ),
+    )
+
+
+def among(
+    counted: NDArray[np.bool_], logits: NDArray[np.float32], samples: Samples, classes: Sequence[str]
+) -> Figures | None:
+    """Measure the cells of the counted classes, bool (classes,), as if there were no other answer."""
+    cells = samples.chosen(counted[samples.labels])
+    if counted.all() or not len(cells.labels):
+        return None
+    number = np.cumsum(counted) - 1
+    return measure(
+        logits[counted[samples.labels]][:, counted],
+        number[cells.labels],
+        cells.photographs,
+        tuple(name for name, is_counted in zip(classes, counted, strict=True) if is_counted),
     )
 
 
@@ -144,6 +164,12 @@ def sentences(found: Measurement) -> str:
             others = ", ".join(f"{n} {o}" for n, o in zip(row, names, strict=True) if n and o != name)
             own = row[names.index(name)]
             lines.append(f"  {name}: {own} of {sum(row)}{'; called ' + others if others else ''}")
+    if found.among_counted is not None:
+        among = found.among_counted
+        lines.append(
+            f"the counted classes alone, were {OTHER} no answer: {percent(among.photograph_accuracy)}, "
+            f"macro recall {percent(among.photograph_macro_recall)}, each photograph once"
+        )
     lines.append(
         f"with refusals: {100 * rejecting['called']:.1f} % of the cells of known classes are called, "
         f"{100 * rejecting['wrong_calls']:.1f} % of all calls are wrong; were 90 % of them called, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from drawn_data import draw_data
 
@@ -11,8 +12,9 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from edge.config import SHIPPED_MODEL
 from edge.errors import ConfigError
-from trainer.bundle_measurement import measure_bundle
+from trainer.bundle_measurement import among, measure_bundle
 from trainer.datasets import list_images
+from trainer.training import Samples
 
 SIMPLE = "blood-cell-images/TEST_SIMPLE"
 
@@ -36,10 +38,26 @@ def test_every_image_is_called_once_and_refusals_are_counted(data, tmp_path):
     assert found.images + found.left_out == 8
     assert found.photographs == found.images
     assert sum(map(sum, found.calls.confusion)) == found.images
+    assert found.among_counted is not None
+    assert [one.label for one in found.among_counted.classes] == [
+        one.label for one in found.calls.classes if one.label != "other"
+    ]
+    assert sum(map(sum, found.among_counted.confusion)) == found.images
     assert found.part == "all"
     assert 0 <= found.rejecting["called"] <= 1
     assert found.rejecting.keys() >= {"wrong_calls", "wrong_calls_at_90"}
     assert "auroc" not in found.rejecting, "there is nothing to refuse in this set"
+
+
+def test_among_the_counted_classes_other_is_neither_an_answer_nor_a_cell():
+    logits = np.log([[0.5, 0.4, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.2, 0.3, 0.5]]).astype(np.float32)
+    samples = Samples(np.zeros((4, 1, 1, 3), np.uint8), np.array([0, 0, 1, 2]), ("a", "b", "c", "d"))
+    counted = np.array([True, False, True])
+    found = among(counted, logits, samples, ("lymphocyte", "other", "monocyte"))
+    assert found is not None
+    assert [one.label for one in found.classes] == ["lymphocyte", "monocyte"]
+    assert found.confusion == ((2, 0), (0, 1)), "the second cell would have been called other"
+    assert among(np.array([True] * 3), logits, samples, ("a", "b", "c")) is None
 
 
 def test_what_a_model_was_trained_on_measures_nothing(data, tmp_path):
