@@ -95,6 +95,8 @@ CREATE TABLE keyframes (
     picture BLOB NOT NULL
 ) STRICT;
 """,
+    # When a clock that was set first met the specimen stopped: finished_at may be of one that was not.
+    "ALTER TABLE specimens ADD COLUMN met_stopped_at TEXT;\n",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""
 

@@ -55,7 +55,7 @@ class Housekeeping:
         dropped = self._store.upkeep.prune(self.config.retention_days)
         if dropped:
             log.info("%d results older than %g days are dropped", dropped, self.config.retention_days)
-        self._store.keyframes.drop_closed(min(_KEYFRAMES_DAYS, self.config.retention_days))
+        self._store.keyframes.drop_long_closed(min(_KEYFRAMES_DAYS, self.config.retention_days))
 
     def _make_room(self) -> str | None:
         limit = self.config.max_mb * 1e6
@@ -63,7 +63,7 @@ class Housekeeping:
             return None
         upkeep, keyframes = self._store.upkeep, self._store.keyframes
         if upkeep.used_bytes() > limit:
-            keyframes.drop_closed(0)
+            keyframes.drop_closed()
         dropped = 0
         while upkeep.used_bytes() > limit:
             batch = upkeep.drop_oldest_delivered(_BATCH)

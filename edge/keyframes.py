@@ -73,13 +73,29 @@ class Keyframes:
                 yield field, picture
             full = len(rows) == _PAGE
 
-    def drop_closed(self, days: float) -> int:
-        """Drop those of the specimens that were stopped longer ago, and give their number."""
+    def drop_closed(self) -> int:
+        """Drop those of the specimens that are stopped, and give their number."""
+        return self._drop_closed("state = 'stopped'")
+
+    def drop_long_closed(self, days: float) -> int:
+        """Drop those of the specimens that have been stopped for longer, and give their number.
+
+        The days begin with the first call that meets a specimen stopped: make it with a clock that is set.
+        What a specimen's end says of the time may be of before it was.
+        """
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "UPDATE specimens SET met_stopped_at = ? WHERE state = 'stopped' AND met_stopped_at IS NULL",
+                (stamp(),),
+            )
+            return self._drop_closed("met_stopped_at <= ?", stamp(timedelta(days=days)))
+
+    def _drop_closed(self, where: str, *values: str) -> int:
         with transaction(self._db, self._path):
             return self._db.execute(
-                "DELETE FROM keyframes WHERE (SELECT finished_at FROM fields JOIN specimens"
-                " ON id = specimen_id WHERE fields.sequence = keyframes.sequence) < ?",
-                (stamp(timedelta(days=days)),),
+                "DELETE FROM keyframes WHERE sequence IN"  # noqa: S608
+                f" (SELECT sequence FROM fields JOIN specimens ON id = specimen_id WHERE {where})",
+                values,
             ).rowcount
 
     def drop_oldest(self, limit: int) -> int:

@@ -127,7 +127,7 @@ class Ledger:
             self._db.execute(
                 "INSERT INTO specimens (id, started_at, target, total_count, by_command)"
                 " VALUES (?, ?, ?, ?, 1)"
-                " ON CONFLICT (id) DO UPDATE SET state = 'open', finished_at = NULL,"
+                " ON CONFLICT (id) DO UPDATE SET state = 'open', finished_at = NULL, met_stopped_at = NULL,"
                 " target = coalesce(excluded.target, target),"
                 " total_count = coalesce(excluded.total_count, total_count)",
                 (specimen_id, stamp(), target, total_count),

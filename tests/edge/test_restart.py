@@ -11,7 +11,9 @@ import socket
 import sqlite3
 import sys
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import msgspec
@@ -25,7 +27,7 @@ from test_daemon import spawn, toml
 from test_kills import count, integrity
 from test_scan import FIELDS, SMEAR, Stage, configured, truth
 
-from edge import keyframes
+from edge import identity, keyframes
 from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.smear import Smear
 from edge.config import LEAST_MAX_MB, Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
@@ -39,6 +41,9 @@ from edge.rescue import make_sound
 from edge.scan import Scan, told
 from edge.session import Orders
 from edge.store import Store
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
 LIVE = [sys.executable, str(Path(__file__).with_name("live_daemon.py"))]
@@ -337,9 +342,9 @@ def test_pictures_go_with_their_fields_cells_and_days_after_their_specimen_was_s
         store.mark_delivered(ids[:1])
         assert store.upkeep.drop_oldest_delivered(1) == 1
         assert kept(path) == [2, 3]
-        assert store.keyframes.drop_closed(0) == 0, "it is open"
+        assert store.keyframes.drop_closed() == 0, "it is open"
         orders.stop(StopSpecimen())
-        assert store.keyframes.drop_closed(1) == 0
+        assert store.keyframes.drop_long_closed(1) == 0
         config = StoreConfig(str(path))
         monkeypatch.setattr("edge.identity.clock_synced", lambda: True)
         Housekeeping(config, store).tidy()
@@ -348,6 +353,53 @@ def test_pictures_go_with_their_fields_cells_and_days_after_their_specimen_was_s
         Housekeeping(config, store).tidy()
         assert kept(path) == []
         assert len(list(store.fields("S"))) == 2
+
+
+@pytest.mark.parametrize("years", [-50, 50])
+def test_pictures_of_a_specimen_stopped_before_the_clock_was_set_stay_three_days_as_well(
+    tmp_path, monkeypatch, years
+):
+    path, right = tmp_path / "results.db", identity.now()
+    orders = Orders(path, by_command=True, target=200)
+
+    def tidied(now: datetime, synced: bool = True) -> list[int]:
+        monkeypatch.setattr(identity, "now", lambda: now)
+        monkeypatch.setattr(identity, "clock_synced", lambda: synced)
+        assert Housekeeping(StoreConfig(str(path)), store).tidy() is None
+        return kept(path)
+
+    wrong = right + timedelta(days=365.25 * years)
+    with Store.open(path) as store:
+        tidied(wrong, synced=False)
+        orders.start(StartSpecimen(specimen_id="S"))
+        filled(store, 2)
+        orders.stop(StopSpecimen())
+        assert tidied(wrong, synced=False) == [1, 2]
+        assert tidied(right) == [1, 2], "it was stopped a moment ago"
+        assert tidied(right + timedelta(days=2.9)) == [1, 2]
+        assert tidied(right + timedelta(days=3.1)) == []
+        orders.start(StartSpecimen(specimen_id="S", resume=True))
+        filled(store, 1)
+        assert tidied(right + timedelta(days=9)) == [3], "it is open"
+        orders.stop(StopSpecimen())
+        assert tidied(right + timedelta(days=9)) == [3], "its days begin anew"
+        assert tidied(right + timedelta(days=11.9)) == [3]
+        assert tidied(right + timedelta(days=12.1)) == []
+
+
+def test_what_is_stopped_gives_its_pictures_to_a_full_store_whatever_the_clock_says(tmp_path, monkeypatch):
+    path, later = tmp_path / "results.db", identity.now() + timedelta(days=18262)
+    orders = Orders(path, by_command=True, target=200)
+    with Store.open(path) as store:
+        orders.start(StartSpecimen(specimen_id="S"))
+        filled(store, 1)
+        with monkeypatch.context() as ahead:
+            ahead.setattr(identity, "now", lambda: later)
+            orders.stop(StopSpecimen())
+        orders.start(StartSpecimen(specimen_id="T"))
+        filled(store, 1, "T")
+        assert store.keyframes.drop_closed() == 1
+        assert kept(path) == [2], "it is open"
 
 
 def test_a_full_store_lets_pictures_go_before_it_stops_the_count(tmp_path):
