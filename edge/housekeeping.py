@@ -30,6 +30,7 @@ class Housekeeping:
         self._prune_at = self._look_at = 0.0
         self._synced = False
         self._full: str | None = None
+        self._told_forgotten = False
 
     def tidy(self) -> str | None:
         """Do what is due. Give a sentence where nothing more may be stored, else None. Raises StoreError.
@@ -44,6 +45,7 @@ class Housekeeping:
         self._set_times_right()
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE_S
+            self._told_forgotten = False
             self._prune()
         self._full = self._make_room()
         return self._full
@@ -62,23 +64,38 @@ class Housekeeping:
         if not limit:
             return None
         upkeep, keyframes = self._store.upkeep, self._store.keyframes
+        dropped = forgotten = 0
+        reason = None
         if upkeep.used_bytes() > limit:
-            keyframes.drop_closed()
-        dropped = 0
-        while upkeep.used_bytes() > limit:
+            forgotten = keyframes.drop_closed()
+        while reason is None and upkeep.used_bytes() > limit:
             batch = upkeep.drop_oldest_delivered(_BATCH)
-            dropped += batch
             # A slide that a restart does not know again is worse than a result gone that the broker has, and
             # better than to stop counting.
-            if not batch and not keyframes.drop_oldest(_KEYFRAMES_BATCH):
-                reached = f"the store is full: store.max_mb = {self.config.max_mb:g} is reached"
-                if self._store.backlog():
-                    way_out = "counting goes on when the broker has taken some"
-                    return f"{reached} and nothing of it is delivered; {way_out}"
-                return f"{reached} by what earlier results counted, which stays; raise it to count on"
+            pictures = 0 if batch else keyframes.drop_oldest(_KEYFRAMES_BATCH)
+            dropped += batch
+            forgotten += pictures
+            if not batch and not pictures:
+                reason = self._reached()
+        self._tell(dropped, forgotten)
+        return reason
+
+    def _reached(self) -> str:
+        reached = f"the store is full: store.max_mb = {self.config.max_mb:g} is reached"
+        if self._store.backlog():
+            way_out = "counting goes on when the broker has taken some"
+            return f"{reached} and nothing of it is delivered; {way_out}"
+        return f"{reached} by what earlier results counted, which stays; raise it to count on"
+
+    def _tell(self, dropped: int, forgotten: int) -> None:
         if dropped:
             log.warning("the store was full: the cells of %d delivered results are dropped", dropped)
-        return None
+        if forgotten and not self._told_forgotten:
+            self._told_forgotten = True  # a store that stays full drops some with every few fields
+            log.warning(
+                "the store is full: pictures by which a slide is known again are dropped, the oldest first;"
+                " after a restart, what they show may count twice"
+            )
 
     def _set_times_right(self) -> None:
         if self._synced or not identity.clock_synced():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import random
@@ -402,7 +403,9 @@ def test_what_is_stopped_gives_its_pictures_to_a_full_store_whatever_the_clock_s
         assert kept(path) == [2], "it is open"
 
 
-def test_a_full_store_lets_pictures_go_before_it_stops_the_count(tmp_path):
+def test_a_full_store_lets_pictures_go_before_it_stops_the_count_and_says_so_once(
+    tmp_path, caplog, monkeypatch
+):
     path = tmp_path / "results.db"
     orders = Orders(path, by_command=True, target=200)
     with Store.open(path) as store:
@@ -411,15 +414,19 @@ def test_a_full_store_lets_pictures_go_before_it_stops_the_count(tmp_path):
         orders.stop(StopSpecimen())
         orders.start(StartSpecimen(specimen_id="S"))
         filled(store, 60)
-        config = StoreConfig(str(path), max_mb=LEAST_MAX_MB)
-        assert Housekeeping(config, store).tidy() is None
+        monkeypatch.setattr("edge.housekeeping._LOOK_S", 0)
+        keeping = Housekeeping(StoreConfig(str(path), max_mb=LEAST_MAX_MB), store)
+        assert keeping.tidy() is None
         assert kept(path) == list(range(61, 121)), "first those of what is stopped"
-        filled(store, 60)
-        assert store.upkeep.used_bytes() > 1e6 * LEAST_MAX_MB
-        assert Housekeeping(config, store).tidy() is None
-        assert kept(path)[-1] == 180, "then the oldest"
+        for _ in range(2):
+            filled(store, 60)
+            assert store.upkeep.used_bytes() > 1e6 * LEAST_MAX_MB
+            assert keeping.tidy() is None
+        assert kept(path)[-1] == 240, "then the oldest"
         assert 0 < len(kept(path)) < 120
-        assert store.backlog() == 180, "and nothing that waits"
+        assert store.backlog() == 240, "and nothing that waits"
+    (said,) = (each.message for each in caplog.records if each.levelno == logging.WARNING)
+    assert said.startswith("the store is full: pictures by which a slide is known again are dropped")
 
 
 def test_of_a_damaged_store_no_picture_is_taken_over_without_its_field(tmp_path):
