@@ -16,8 +16,8 @@ A frame goes one way, through these modules in this order, and none calls back:
 
 Around them:
 
-- The daemon: `daemon`, with `model_loading`, `stopping`, `reloading`, `service` (systemd), `allocator` and
-  `identity`.
+- The daemon: `daemon`, with `about`, `model_loading`, `stopping`, `reloading`, `service` (systemd),
+  `allocator` and `identity`.
 - What is said: `messages` out (`field_parts`, `place`, `differential_parts`), `requests` in, `config`
   (`config_cameras`, `config_sentences`, `config_choices`), `errors`.
 - The model: `bundle`; installed by `model_install` (`signing`, `model_store`, `model_proof`,

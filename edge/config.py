@@ -172,7 +172,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
             return None
         return (
             'specimen.started_by: with "source" all that this live camera ever shows is one specimen, over '
-            'restarts too, and no command ends it; for one specimen after another set "command"'
+            'restarts too, and only discarding ends it; for one specimen after another set "command"'
         )
 
     @property

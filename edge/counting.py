@@ -99,7 +99,7 @@ class Counting:
     A field is on the disk before the publisher or the count hears of it. Where frames are registered, a cell
     that is seen again counts once, in the same run and after a restart: see `edge.scan`. What its fields look
     like is known again from those that are stored whole. It and its methods raise StoreError.
-    specimen: the one that the configuration names, unless given. reporter: the one voice of the daemon.
+    specimen: the one that the configuration says, unless given. reporter: the one voice of the daemon.
     alive: told what is done, field by field, where that may take longer than a frame.
     """
 
@@ -125,7 +125,7 @@ class Counting:
         self._registers = config.registers
         self._scan: Scan | None = None
         if specimen is None:
-            specimen = store.start_specimen(config.specimen.id or _unnamed(config))
+            specimen = store.start_specimen(of_source(config))
         self.specimen_id = specimen.specimen_id
         self._reference = QualityReference()
         for seen in store.looks(self.specimen_id):
@@ -241,11 +241,13 @@ class Counting:
         self._reporter.publish(self._publisher, self._store, self._count, news=news)
 
 
-def _unnamed(config: Config) -> str:
-    """Give the specimen of a source that nobody named: the same source again is the same specimen.
+def of_source(config: Config) -> str:
+    """Give the id of the specimen that a source shows. Without a name, the same source again is the same one.
 
     Else a run that is repeated would analyse its images anew, and two folders would be one patient.
     """
+    if config.specimen.id:
+        return config.specimen.id
     source = msgspec.to_builtins(config.camera)
     # Calibrated anew, or shown faster, it is still the same slide.
     lit_by = "exposure_us", "gain", "white_balance_k", "calibration"

@@ -7,7 +7,6 @@ publisher hears of it, so that the process may end at any moment.
 from __future__ import annotations
 
 import logging
-import platform
 import sys
 import time
 from contextlib import ExitStack, closing
@@ -15,24 +14,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import paho.mqtt
-
-from edge import __version__, identity
+from edge.about import about
 from edge.allocator import keep_freed_memory, leave_what_only_starting_needed
-from edge.cameras import open_camera, pause_of
+from edge.cameras import longest_pause_s, open_camera
 from edge.cameras.live import WAITING
 from edge.config import load_config
-from edge.counting import Counting
+from edge.counting import Counting, of_source
 from edge.database import claim
 from edge.errors import CameraAwayError, CameraError, LeukoscopeError, StoreError, UnreadableFrameError
 from edge.health import Machine, Progress
 from edge.housekeeping import Housekeeping
-from edge.messages import Info
 from edge.model_loading import load_model
 from edge.publisher import Publisher
 from edge.reloading import on_hangup, take_over
 from edge.reporting import Announcer, Reporter
-from edge.requests import REQUESTS
 from edge.rescue import make_sound
 from edge.service import Service
 from edge.session import Orders, Session
@@ -45,6 +40,7 @@ if TYPE_CHECKING:
     from edge.cameras import Camera, Frame
     from edge.config import CameraConfig, Config
     from edge.counting import Model
+    from edge.specimen import Specimen
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +137,7 @@ class Daemon:
             publisher = Publisher(
                 config.mqtt,
                 store=path,
-                info=self._info(model),
+                info=about(config, model),
                 health=lambda backlog: self._progress.health(config.device, machine, backlog),
                 obey=orders.by_name(),
             )
@@ -154,10 +150,14 @@ class Daemon:
                 announcer.start(publisher)
                 if self._reload is not None:
                     stack.enter_context(on_hangup(partial(self._take_over, self._reload, publisher)))
-                self._service.expect_pauses(max(_pause_s(config.camera), pause_of(camera)))
+                self._service.expect_pauses(longest_pause_s(camera, config.camera))
                 self._service.ready()
                 if config.by_command:
-                    self._attend(camera, Session(config, store, begin, announcer, self._progress))
+                    current = store.ledger.open_by_command
+                    self._attend(camera, Session(config, store, current, begin, announcer, self._progress))
+                elif config.endless:
+                    current = partial(self._endless, store, reporter)
+                    self._watch(camera, Session(config, store, current, begin, announcer, self._progress))
                 else:
                     self._read(camera, begin(), reporter)
             finally:
@@ -200,6 +200,18 @@ class Daemon:
                 break
             with closing(self._open_camera(self._config.camera)) as again, self._stop.interrupting(again):
                 session.count(self._pictures(again), self._is_stopping)
+
+    def _watch(self, camera: Camera, session: Session) -> None:
+        """Count all that a live camera shows into one specimen or, where that is discarded, the next."""
+        with self._stop.interrupting(camera):
+            session.count(self._pictures(camera), self._is_stopping)
+
+    def _endless(self, store: Store, reporter: Reporter) -> Specimen:
+        specimen = store.ledger.begin_endless(of_source(self._config))
+        before, reporter.current = reporter.current, specimen.specimen_id
+        if before not in {None, reporter.current}:
+            log.info("specimen %s was discarded; %s follows it", before, reporter.current)
+        return specimen
 
     def _is_stopping(self) -> bool:
         """Say so to who waits for a specimen, which is a reason to be idle, and no hanging."""
@@ -281,26 +293,3 @@ class Daemon:
             self._housekeeping.config = self._config.store
             publisher.reconfigure(self._config.mqtt)
         self._service.ready()
-
-    def _info(self, model: Model) -> Info:
-        return Info(
-            device_id=self._config.device,
-            boot_id=identity.boot_id(),
-            versions={
-                "leukoscope": __version__,
-                "python": platform.python_version(),
-                "runtime": model.runtime,
-                "paho-mqtt": paho.mqtt.__version__,
-            },
-            model=model.reference,
-            model_notice=model.first_start.notice,
-            labels=model.labels,
-            capabilities=tuple(f"cmd/{name}" for name in REQUESTS),
-            config=self._config.without_secrets(),
-        )
-
-
-def _pause_s(camera: CameraConfig) -> float:
-    """Give how long the configuration lets a camera wait between two frames, in seconds."""
-    rate = float(getattr(camera, "frames_per_second", 0.0))
-    return 1 / rate if rate > 0 else 0.0

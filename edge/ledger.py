@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COLUMNS = "id, state, started_at, finished_at, target, total_count"
+_LONGEST_ID = 64  # characters, as `requests` has it
 _ADDED_LATE = "fields were added"
 _WHY_LATE = "they came after the count was final"
 
@@ -80,6 +81,24 @@ class Ledger:
             if added:
                 self._note(specimen_id, "started")
         return self._again(specimen_id)
+
+    def begin_endless(self, specimen_id: str) -> Specimen:
+        """Give the specimen that a source which never ends is counted into; a new one is opened.
+
+        It is the one of this id. As often as one was discarded the next follows it, with a number behind the
+        id that no other specimen has.
+        """
+        taken = (
+            "SELECT 1 FROM specimens WHERE id = ? AND (state = 'discarded'"
+            " OR (? > 1 AND (state != 'open' OR by_command = 1)))"
+        )
+        with self._transaction():
+            name, number = specimen_id, 1
+            while self._db.execute(taken, (name, number)).fetchone() is not None:
+                number += 1
+                mark = f"-{number}"
+                name = specimen_id[: _LONGEST_ID - len(mark)] + mark
+            return self.begin_source(name)
 
     def end_source(self, specimen_id: str) -> None:
         """Nothing more is expected of this specimen. Its first end is the one that is kept."""

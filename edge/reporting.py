@@ -171,20 +171,20 @@ class Announcer:
         news = [(name, event) for name, event in store.ledger.unsaid() if self._handed.get(name) != event]
         last = ""
         for last, event in news:
-            self._publish(publisher, store, last)
+            with self._reporter.lock:
+                self._publish(publisher, store, last)
             self._handed[last] = event
         self._latest = latest  # not sooner: an error on the way is tried again
         if not news:
             return
-        opened = store.ledger.open_by_command()
-        current = self._reporter.current if opened is None else opened.specimen_id
-        if current not in {None, last}:
-            self._publish(publisher, store, current)
+        with self._reporter.lock:  # what becomes the current one from here on is published after this
+            opened = store.ledger.open_by_command()
+            current = self._reporter.current if opened is None else opened.specimen_id
+            if current not in {None, last}:
+                self._publish(publisher, store, current)
         self.changed.set()
 
     def _publish(self, publisher: Publisher, store: Store, specimen_id: str | None) -> None:
-        with self._reporter.lock:
-            specimen = None if specimen_id is None else store.ledger.find(specimen_id)
-            if specimen is not None:
-                count = self._reporter.recount(store, specimen)
-                self._reporter.publish(publisher, store, count)
+        specimen = None if specimen_id is None else store.ledger.find(specimen_id)
+        if specimen is not None:
+            self._reporter.publish(publisher, store, self._reporter.recount(store, specimen))

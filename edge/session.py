@@ -1,4 +1,4 @@
-"""Specimens by command: orders obeyed, and each frame counted into the specimen it was taken under."""
+"""Orders obeyed, and each frame of a live camera counted into the specimen it was taken under."""
 
 from __future__ import annotations
 
@@ -101,19 +101,22 @@ class Orders:
 class Session:
     """The specimen that frames are counted into, as the store has it at each frame.
 
-    begin: takes a specimen up, with what was counted of it before. All methods raise StoreError.
+    current: gives that specimen, asked after each order. begin: takes it up, with what was counted of it
+    before. All methods raise StoreError.
     """
 
     def __init__(
         self,
         config: Config,
         store: Store,
+        current: Callable[[], Specimen | None],
         begin: Callable[[Specimen], Counting],
         announcer: Announcer,
         progress: Progress,
     ) -> None:
-        self._stops = config.specimen.when_enough == "stop"
+        self._stops = config.by_command and config.specimen.when_enough == "stop"
         self._store = store
+        self._current = current
         self._begin = begin
         self._announcer = announcer
         self._progress = progress
@@ -174,7 +177,7 @@ class Session:
         event, _ = self._store.ledger.latest_event()
         if event != self._event:
             self._event = event
-            specimen = self._store.ledger.open_by_command()
+            specimen = self._current()
             if specimen is None:
                 self._counting = None
             elif self._counting is None or specimen.opened != self._opened:

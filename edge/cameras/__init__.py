@@ -92,6 +92,12 @@ def pause_of(camera: Camera) -> float:
     return float(getattr(camera, "pause_s", 0.0))
 
 
+def longest_pause_s(camera: Camera, config: CameraConfig) -> float:
+    """Give how far apart a camera's frames may be, in seconds, by its own account and its configuration's."""
+    rate = float(getattr(config, "frames_per_second", 0.0))
+    return max(pause_of(camera), 1 / rate if rate > 0 else 0.0)
+
+
 def _opened(config: CameraConfig) -> Camera:
     from edge.config import (  # noqa: PLC0415
         PicameraConfig,

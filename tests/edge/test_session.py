@@ -17,7 +17,7 @@ from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
 
 from edge.cameras import Frame
 from edge.commands import Commands
-from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
+from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig, UsbConfig
 from edge.counting import Model
 from edge.daemon import Daemon
 from edge.errors import SpecimenError
@@ -120,6 +120,44 @@ def test_no_frame_is_counted_into_a_specimen_it_was_not_taken_under(config, brok
         "C": ("preliminary", 3),
         "D": ("discarded", 0),
     }
+
+
+def test_what_is_discarded_of_a_live_camera_that_is_one_specimen_is_followed_by_the_next(
+    config, broker, listen
+):
+    config = msgspec.structs.replace(
+        config, camera=UsbConfig("/dev/none"), specimen=SpecimenConfig(id="S", started_by="source")
+    )
+    path, listener = Path(config.store.path), listen(broker)
+    with Store.open(path) as store:  # of another day, and another blood
+        store.ledger.start("S-3", target=200, total_count=None, resume=False)
+        store.ledger.stop()
+    discard = {name: DiscardSpecimen(specimen_id=name, reason="too thick") for name in ("S", "S-2")}
+    microscope = Microscope(
+        config,
+        ("s1", (), ()),
+        ("s2, discarded while it was analysed", (), (discard["S"],)),
+        ("kept ready since before it was discarded", (), ()),
+        ("n1", (), ()),
+        ("n2", (), ()),
+        ("discarded while it was taken", (discard["S-2"],), ()),
+        ("m1", (), ()),
+    )
+    assert microscope.daemon.run() == 0
+    wait_for(lambda: listener.state("status") == "offline", "the end")
+    last = {d.specimen_id: (d.state, d.counted) for d in listener.of("result/differential")}
+    assert last == {
+        "S-3": ("preliminary", 0),
+        "S": ("discarded", 1),
+        "S-2": ("discarded", 2),
+        "S-4": ("running", 1),
+    }
+    assert listener.of("result/differential")[-1].specimen_id == "S-4"
+    assert Microscope(config, ("m2", (), ())).daemon.run() == 0, "a restart goes on with the same"
+    with Store.open(path) as store:
+        assert [f.source for f in store.fields("S")] == ["s1"]
+        assert [f.source for f in store.fields("S-2")] == ["n1", "n2"]
+        assert [f.source for f in store.fields("S-4")] == ["m1", "m2"]
 
 
 def test_signed_while_its_last_field_was_in_hand_it_is_corrected_and_to_be_signed_again(
