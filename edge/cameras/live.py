@@ -91,6 +91,7 @@ class LiveCamera:
         self._frame: Frame | None = None
         self._fault: UnreadableFrameError | None = None
         self._absent: CameraAwayError | None = None
+        self._complained = False
         self._number = 0
         self._is_of_before = False
         self._closed = False
@@ -118,10 +119,13 @@ class LiveCamera:
                 self._news.wait(left)
             if self._closed:
                 return None
-            if self._frame is not None:
-                frame, self._frame = self._frame, None
+            # In turns: who is slower than the camera finds a whole picture every time, and often a spoilt one
+            # beside it. That the camera has gone waits: the picture of before is still to be had.
+            spoilt = self._fault is not None and not isinstance(self._fault, CameraAwayError)
+            if self._frame is not None and (self._complained or not spoilt):
+                frame, self._frame, self._complained = self._frame, None, False
                 return frame
-            fault, self._fault = self._fault, None
+            fault, self._fault, self._complained = self._fault, None, True
             raise fault or self._absence()
 
     def close(self) -> None:

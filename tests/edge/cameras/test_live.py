@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -9,13 +10,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from devices import ScriptedDevice, ScriptedGrabber
+from devices import QUICK, ScriptedDevice, ScriptedGrabber
 from test_contract import PATIENCE_S, complaint, following
 
-from edge.cameras.live import AWAY, STALLED, WAITING, LiveCamera, Patience
+from edge.cameras.live import AWAY, SHORT, STALLED, WAITING, LiveCamera, Patience
 from edge.cameras.usb import UsbGrabber
 from edge.config import UsbConfig
-from edge.errors import CameraAwayError
+from edge.errors import CameraAwayError, UnreadableFrameError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +101,29 @@ def test_a_device_that_gives_nothing_whole_is_taken_anew(device: ScriptedDevice)
     following(camera)
     device.set("short")
     assert "taken anew" in str(complaint(camera, AWAY))
+    camera.close()
+
+
+def test_who_is_slower_than_the_camera_hears_of_spoilt_pictures_as_well(device: ScriptedDevice) -> None:
+    turns = itertools.count()
+
+    class EverySecond(ScriptedGrabber):
+        def _next(self):
+            if next(turns) % 2:
+                raise UnreadableFrameError("scripted: a picture is not whole", SHORT)
+            return super()._next()
+
+    camera = LiveCamera("scripted", lambda: EverySecond(device), QUICK)
+    following(camera)
+    heard = []
+    for _ in range(10):
+        time.sleep(0.05)  # whole pictures and spoilt ones come meanwhile
+        try:
+            camera.read()
+        except UnreadableFrameError as error:
+            heard.append(error.reason)
+    assert set(heard) == {SHORT}
+    assert len(heard) < 10, "nor do the spoilt ones hide the others"
     camera.close()
 
 
