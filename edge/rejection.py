@@ -67,8 +67,14 @@ def distances(
     Root mean square over the features of the difference in standard deviations: a Mahalanobis distance with
     a shared diagonal covariance (Lee et al. 2018).
     """
-    off = (features - np.array(known.centres)[called]) / np.array(known.spread)
-    return np.asarray(np.sqrt(np.mean(off * off, axis=1)), np.float64)
+    return _apart(features, np.array(known.centres)[called], np.array(known.spread))
+
+
+def _apart(
+    features: NDArray[np.float32], centres: NDArray[np.float64], spread: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    off = (features - centres) / spread
+    return np.asarray(np.sqrt(np.mean(off * off, axis=-1)), np.float64)
 
 
 def trust(
@@ -111,12 +117,11 @@ class Judge:
         """
         rule, known = self._rule, self._rule.familiarity
         best = int(np.where(self._counted, probabilities, -1.0).argmax())
-        if known is None or features is None or self._centres is None:
+        if known is None or features is None or self._centres is None or self._spread is None:
             trusted, enough, far, too_far = float(probabilities[best]), rule.minimum_probability, False, False
         else:
             odds = log_odds(probabilities[None].astype(np.float64), np.array([best]))
-            off = (features - self._centres[best]) / self._spread
-            distance = np.sqrt(np.mean(off * off, keepdims=True))
+            distance = _apart(features[None], self._centres[best], self._spread)
             trusted, enough = float(_trust(odds, distance, known)[0]), known.minimum_trust
             far = distance[0] > known.usual_distance
             too_far = distance[0] > TOO_FAR * known.usual_distance
