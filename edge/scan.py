@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.differential import Tally, tally
+from edge.differential import Tally
 from edge.place import FieldPlace, JoinedRegion
 from edge.registration import thumbnail
 from edge.sightings import DistinctCells
@@ -64,18 +64,17 @@ class Scan:
 
         Its cells lie where the field says, so that the same fields read from the store make the same count.
         """
-        alone = tally(field)
         if field.place is None:
-            return Tally(alone.accepted, counted={}, unclassified={}, incomplete=0, model=alone.model)
+            return Tally(accepted=True, counted={}, unclassified={}, incomplete=0, model=field.model)
         before = self._cells.tally()
         self._take(field, field.place)
         after = self._cells.tally()
         return Tally(
-            accepted=alone.accepted,
+            accepted=True,
             counted=_change(before.counted, after.counted),
             unclassified=_change(before.unclassified, after.unclassified),
             incomplete=after.incomplete - before.incomplete,
-            model=alone.model,
+            model=field.model,
         )
 
     def _take(self, field: FieldResult, place: FieldPlace) -> None:

@@ -67,6 +67,7 @@ class DistinctCells:
     def __init__(self) -> None:
         self._cells: list[Sighting] = []
         self._frames: dict[int, list[Box]] = {}  # by region, without their margins
+        self._tally: Tally | None = None  # asked for before and after each field, and long to make
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -95,6 +96,7 @@ class DistinctCells:
 
     def add(self, place: Place, cells: Iterable[Cell], focus: float, size: tuple[int, int]) -> None:
         """Take the cells of an accepted frame that lies at `place`. size: its width and height, pixels."""
+        self._tally = None
         width, height = size
         margin = _MARGIN * height
         frame = place.x + margin, place.y + margin, width - 2 * margin, height - 2 * margin
@@ -112,6 +114,7 @@ class DistinctCells:
 
     def join(self, joined: Joined) -> None:
         """Move a region's cells into the region that it turned out to be part of."""
+        self._tally = None
         moving = [s for s in self._cells if s.region == joined.region]
         self._cells = [s for s in self._cells if s.region != joined.region]
         frames = self._frames.setdefault(joined.into, [])
@@ -128,6 +131,11 @@ class DistinctCells:
 
     def tally(self) -> Tally:
         """Give what the distinct cells add up to, in the form of one field's share of the count."""
+        if self._tally is None:
+            self._tally = self._added_up()
+        return self._tally
+
+    def _added_up(self) -> Tally:
         counted = [sighting.cell for sighting in self.white_cells]
         unclassified = Counter(cell.rejected for cell in counted if cell.rejected is not None)
         unsteady = sum(s.cell.complete for s in self._cells) - len(counted)
