@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import ConfigError, LeukoscopeError
-from trainer.measuring_cli import add_audit, add_explain, add_find, add_measure
+from trainer.measuring_cli import add_audit, add_data, add_explain, add_find, add_measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
     fit = commands.add_parser("fit", help="train a recipe; run it again to go on after a stop")
     fit.add_argument("--recipe", default="clinic", help="a recipe's name, or a TOML file (default: clinic)")
-    fit.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    add_data(fit)
     fit.add_argument("--out", type=Path, required=True, help="directory of the run")
     fit.add_argument("--photographs", type=Path, help="groups file made earlier, instead of recovering them")
     fit.add_argument("--epochs", type=int, help="instead of the recipe's")
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="quantize a finished run to int8 and write the bundle")
     export.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
-    export.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    add_data(export)
     export.add_argument(
         "--out",
         type=Path,
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="measure a run on what it was not trained on, in int8")
     evaluate.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
-    evaluate.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    add_data(evaluate)
     evaluate.add_argument(
         "--runtime",
         choices=("float", "litert", "tflite-runtime"),
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "compare", help="the same recipes under several splits, side by side; run it again to go on"
     )
     compare.add_argument("--recipe", action="append", required=True, help="may be given several times")
-    compare.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    add_data(compare)
     compare.add_argument("--out", type=Path, required=True, help="directory of the runs and comparison.json")
     compare.add_argument("--split", action="append", choices=("study", "folders", "grouped"))
     compare.add_argument("--epochs", type=int, help="instead of the recipes'")

@@ -6,10 +6,15 @@ import argparse
 from pathlib import Path
 
 
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Give a command `--data`."""
+    parser.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+
+
 def add_explain(parser: argparse.ArgumentParser) -> None:
     """Give `leukoscope-train explain` its arguments."""
     parser.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
-    parser.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    add_data(parser)
     parser.add_argument(
         "--out", type=Path, help="folder of page, figures and pictures (default: explanation, in the run's)"
     )
@@ -43,7 +48,7 @@ def add_explain(parser: argparse.ArgumentParser) -> None:
 def add_measure(parser: argparse.ArgumentParser) -> None:
     """Give `leukoscope-train measure` its arguments."""
     parser.add_argument("--model", type=Path, required=True, help="the bundle")
-    parser.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    add_data(parser)
     parser.add_argument("--on", required=True, help="a registered data set")
     parser.add_argument(
         "--run",
@@ -58,7 +63,7 @@ def add_measure(parser: argparse.ArgumentParser) -> None:
 
 def add_find(parser: argparse.ArgumentParser) -> None:
     """Give `leukoscope-train find` its arguments."""
-    parser.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    add_data(parser)
     parser.add_argument(
         "--part",
         choices=("held", "tuning"),
