@@ -9,21 +9,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import LeukoscopeError
+from trainer.plot_style import BLUE, GREY, ORANGE, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#767676"
-_SETTINGS = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "leukoscope",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
 
 
 class Plots:
@@ -41,12 +30,12 @@ class Plots:
 
     def bars(self, title: str, rows: Sequence[tuple[str, float, float]], unit: str) -> str:
         """Draw a bar a row, (name, median, 99th percentile), on a logarithmic axis; the latter is a mark."""
-        with self._style.context(["default", _SETTINGS]):
+        with self._style.context(["default", SETTINGS]):
             figure, axes = self._new((7.2, 0.8 + 0.24 * len(rows)))
             names, medians, high = zip(*rows, strict=True)
             places = range(len(rows))
-            axes.barh(places, medians, color=_BLUE, height=0.7)
-            axes.plot(high, places, "|", color=_ORANGE, markersize=9, markeredgewidth=2)
+            axes.barh(places, medians, color=BLUE, height=0.7)
+            axes.plot(high, places, "|", color=ORANGE, markersize=9, markeredgewidth=2)
             axes.set_yticks(places, names)
             axes.invert_yaxis()
             axes.set_xscale("log")
@@ -55,9 +44,9 @@ class Plots:
 
     def lines(self, title: str, curves: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
         """Draw curves of points (x, y), each by its name."""
-        with self._style.context(["default", _SETTINGS]):
+        with self._style.context(["default", SETTINGS]):
             figure, axes = self._new((4.6, 3.2))
-            for (name, points), colour in zip(curves.items(), (_BLUE, _ORANGE, _GREY), strict=False):
+            for (name, points), colour in zip(curves.items(), (BLUE, ORANGE, GREY), strict=False):
                 axes.plot(*zip(*points, strict=True), marker="o", markersize=3, color=colour, label=name)
             axes.set_xlabel(x)
             axes.set_ylabel(y)
@@ -68,18 +57,16 @@ class Plots:
 
     def roof(self, title: str, roof: Mapping[str, Any]) -> str:
         """Draw the roofline, and the network under it."""
-        with self._style.context(["default", _SETTINGS]):
+        with self._style.context(["default", SETTINGS]):
             figure, axes = self._new((4.6, 3.2))
             steps = [0.25 * 2**step for step in range(13)]
             for name, style in (("cache", "-"), ("memory", "--")):
                 rate = roof[f"{name}_gbs"]
                 intensities = sorted([*steps, roof["peak_gmacs"] / rate])
                 reach = [min(roof["peak_gmacs"], rate * each) for each in intensities]
-                axes.plot(intensities, reach, style, color=_BLUE, label=f"{name}, {rate:.0f} GB/s")
+                axes.plot(intensities, reach, style, color=BLUE, label=f"{name}, {rate:.0f} GB/s")
             reached = roof["macs"] / (roof["network_ms"] * 1e6)
-            axes.plot(
-                [roof["macs"] / roof["moved_bytes"]], [reached], "o", color=_ORANGE, label="the network"
-            )
+            axes.plot([roof["macs"] / roof["moved_bytes"]], [reached], "o", color=ORANGE, label="the network")
             axes.set_xscale("log")
             axes.set_yscale("log")
             axes.set_xlabel("multiply-accumulates a byte")

@@ -11,6 +11,8 @@ import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from trainer.plot_style import BLUE, GREEN, GREY, ORANGE, SETTINGS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
@@ -20,27 +22,14 @@ if TYPE_CHECKING:
     from trainer.curves import Bin, Roc
     from trainer.metrics import Estimate
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart; line styles differ besides.
-COLOURS = {"float": "#0072B2", "int8": "#D55E00"}
-_STYLES = {"float": "-", "int8": "--"}
-_GREY = "#767676"
-_SETTINGS = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "leukoscope",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-}
+COLOURS = {"float": BLUE, "int8": ORANGE}
+_STYLES = {"float": "-", "int8": "--"}  # for who sees no colours
 _SQUARE = (3.7, 3.7)  # inches
 
 
 def style() -> AbstractContextManager[None]:
     """Draw inside this: whatever the user has set for other plots, these look the same everywhere."""
-    return matplotlib.style.context(["default", _SETTINGS])
+    return matplotlib.style.context(["default", SETTINGS])
 
 
 def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> Figure:
@@ -77,7 +66,7 @@ def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str
 def roc(curves: dict[str, tuple[Roc, Estimate]], title: str) -> Figure:
     """Draw one class's curves by arithmetic, each with its AUC and its band."""
     figure, axes = _new(_SQUARE, title)
-    axes.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1)
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     for name, (curve, auc) in curves.items():
         label = f"{name}: AUC {auc.value:.3f} ({auc.low:.3f}-{auc.high:.3f})"
         colour = COLOURS[name]
@@ -98,7 +87,7 @@ def reliability(bins: Sequence[Bin], name: str, title: str) -> Figure:
     figure = Figure(figsize=(3.7, 4.4), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
     above.set_title(_plain(title))
-    above.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1)
+    above.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     values = [one.accuracy.value for one in bins]
     errors = [
         [one.accuracy.value - one.accuracy.low for one in bins],
@@ -131,7 +120,7 @@ def reliability(bins: Sequence[Bin], name: str, title: str) -> Figure:
 def learning(history: Sequence[dict[str, float]], lines: dict[str, str], title: str) -> Figure:
     """Draw what training noted after each epoch: `lines` is from its name to the words for it."""
     figure, axes = _new((4.6, 3.2), title)
-    looks = zip(("#0072B2", "#D55E00", "#009E73"), ("-", "--", "-."), strict=True)
+    looks = zip((BLUE, ORANGE, GREEN), ("-", "--", "-."), strict=True)
     for (key, words), (colour, style) in zip(lines.items(), looks, strict=False):
         known = [(epoch, logs[key]) for epoch, logs in enumerate(history, 1) if key in logs]
         # A dot shows a run of one epoch, which has no line.
