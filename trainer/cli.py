@@ -31,6 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = error.filename or options.command
         print(f"leukoscope-train: {where}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
         return 1
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in {"", "edge", "trainer"}:
+            raise
+        print(  # noqa: T201
+            f"leukoscope-train: {package} is not installed; it comes with the trainer:"
+            " pip install 'leukoscope[trainer]'",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print("leukoscope-train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)  # noqa: T201
         return 130
