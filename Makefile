@@ -20,15 +20,16 @@ test: check
 	$(BIN)/python -m pytest tests/trainer
 
 # Kills, outages and fuzzed inputs by the hundred and the thousand; with what was measured. It ends after SOAK_S seconds
-# at the latest, and leaves its files only where a test failed.
+# at the latest, by an interrupt, so that pytest says how far it is; it leaves its files only where a test failed.
 SOAK ?= $(addprefix tests/edge/,$(addsuffix .py,$(addprefix test_,kills restart answers soak counting_once hand_scans quality_real)) cameras/test_contract.py) \
 	tests/benchmarks/test_comparison_live.py
 SOAK_DIR ?= build/soak
 SOAK_S ?= 5400
 soak: $(VENV)/.test
 	mkdir -p $(dir $(SOAK_DIR))
-	LEUKOSCOPE_SOAK=1 timeout --kill-after 30 $(SOAK_S) $(BIN)/python -m pytest -s --basetemp $(SOAK_DIR) \
-		-o tmp_path_retention_policy=failed $(SOAK)
+	LEUKOSCOPE_SOAK=1 timeout --signal INT --kill-after 30 $(SOAK_S) $(BIN)/python -m pytest -s --basetemp $(SOAK_DIR) \
+		-o tmp_path_retention_policy=failed $(SOAK) || { status=$$?; \
+		[ $$status -ne 124 ] || echo "ended after $(SOAK_S) s: give it longer with SOAK_S, or a part with SOAK"; exit $$status; }
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
