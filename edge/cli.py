@@ -150,7 +150,14 @@ def _run(options: argparse.Namespace) -> int:
     load_config(options.config)  # what is wrong with it is said before all that takes its time is loaded
     from edge.daemon import run_daemon  # noqa: PLC0415
 
-    return run_daemon(options.config)
+    status = run_daemon(options.config)
+    import logging  # noqa: PLC0415
+
+    logging.shutdown()
+    sys.stdout.flush()
+    # All is closed. What is left to free goes with the process; to take the interpreter apart first would map
+    # megabytes of code for it, the most memory of the whole run.
+    os._exit(status)
 
 
 def _calibrate_camera(options: argparse.Namespace) -> int:

@@ -114,6 +114,7 @@ class Daemon:
         Raises LeukoscopeError where it cannot start or go on.
         """
         config = self._config
+        leave_what_only_starting_needed()  # of the libraries, before the model brings more
         model = self._load(config)
         leave_what_only_starting_needed()
         path = Path(config.store.path)
