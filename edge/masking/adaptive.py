@@ -13,11 +13,12 @@ import numpy as np
 
 from edge.masking.cytoplasm import Surroundings
 from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell, Pixels
-from edge.masking.nuclei import absorbed, find_nuclei, log_ratio
+from edge.masking.nuclei import find_nuclei, log_ratio
+from edge.masking.pieces import pieces_of
 from edge.masking.scale import RED_CELL_UM, Rims, find_rims
 from edge.masking.separation import measure, separate
 from edge.masking.stain import measure_stain
-from edge.masking.thresholds import histogram, quantile, split_in_three
+from edge.masking.thresholds import histogram, median_level, quantile, split_in_three
 from edge.masking.wedges import black_wedges
 from edge.messages import Scale
 
@@ -44,21 +45,20 @@ def find(pixels: Pixels, micrometres_per_pixel: float | None = None) -> FieldMas
     white, tissue = _background((red, green, blue), outside)
     ratio = log_ratio(green, blue, outside)
     bare_level = float(_LOG[int(white[2])] - _LOG[int(white[1])])
-    nuclei = find_nuclei(ratio, absorbed(green, blue, white), outside, bare_level)
-    around = Surroundings(ratio, tissue, bare_level)
+    nuclei = find_nuclei(ratio, (green, blue), white, outside, bare_level)
+    pieces = pieces_of(nuclei)
     # Where the scale is known, nobody asks the red cells.
     measure_by = (
-        find_rims(tissue, nuclei, outside) if micrometres_per_pixel is None else micrometres_per_pixel
+        find_rims(tissue, nuclei, outside, pieces) if micrometres_per_pixel is None else micrometres_per_pixel
     )
+    around = Surroundings(ratio, tissue, bare_level)
     red_cell = _red_cell_area(measure_by, scale)
-    labels, doubtful, windows = separate(nuclei, around, outside, red_cell)
+    labels, owner, doubtful, windows = separate(pieces, nuclei, around, outside, red_cell)
     if not windows:
         return FieldMasks((), labels, outside, (height, width), "adaptive")
-    largest = float(np.count_nonzero(labels[windows[0]] == 2))
-    known = _scale(measure_by, largest, scale)
-    in_cells = labels > 0
-    in_nuclei = (labels & 1 == 0) & in_cells
-    stain = measure_stain(small, white, in_nuclei, _red_cells(in_cells | doubtful, tissue, outside))
+    known = _scale(measure_by, float(np.count_nonzero(owner[windows[0]] == 1)), scale)
+    in_nuclei = owner > 0
+    stain = measure_stain(small, white, in_nuclei, _red_cells((labels > 0) | doubtful, tissue, outside))
     side = round(_CROP_UM / known.micrometres_per_pixel)
     cells = tuple(
         measure(labels, rank, window, 1 / scale, outside, (height, width), side)
@@ -107,7 +107,7 @@ def _background(
     if not bare.any():
         bare = np.ones_like(tissue)
     mask = bare.view(np.uint8)
-    white = [quantile(histogram(channel, mask), 0.5) for channel in channels]
+    white = [median_level(channel, mask) for channel in channels]
     return np.array(white, np.float32), tissue
 
 

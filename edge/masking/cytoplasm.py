@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
-from edge.masking.thresholds import median
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge.masking.field import Pixels
     from edge.masking.pieces import Window
 
 _REACH = 0.8  # of the nucleus's radius, beyond its hull
@@ -39,90 +39,114 @@ class Surroundings:
     bare_ratio: float
 
 
+class Nucleus(NamedTuple):
+    """A nucleus: its number, rows and columns that hold it, where in these it is, and its median ratio."""
+
+    rank: int
+    window: Window
+    mask: NDArray[np.bool_]
+    level: float
+
+
+class _Near(NamedTuple):
+    """What lies around one nucleus, in a window: start, x and y, is one of its pixels."""
+
+    hull: NDArray[np.bool_]
+    distance: NDArray[np.float32]
+    start: tuple[int, int]
+
+
 def grow_cell(
     labels: NDArray[np.int32],
     doubtful: NDArray[np.bool_],
     owner: NDArray[np.uint16],
-    rank: int,
-    nucleus_at: Window,
+    nucleus: Nucleus,
     around: Surroundings,
 ) -> Window:
-    """Write cell `rank` into `labels`, those of `FieldMasks`: its nucleus and its cytoplasm.
+    """Write a cell into `labels`, those of `FieldMasks`: its nucleus and its cytoplasm.
 
-    owner: uint16 (h, w), rank + 1 in the nucleus. nucleus_at: rows and columns that hold it. Gives those that
-    hold the cell. A cell that lies free is all tissue there. Where that has bays, red cells were taken along,
-    and only what is bluer than these is kept. Where that has bays as well, red cells are as blue, and only
-    what is near the nucleus is kept; the rest is written into `doubtful`, bool (h, w).
+    owner: uint16 (h, w), rank + 1 in the nucleus. Gives rows and columns that hold the cell. A cell that
+    lies free is all tissue there. Where that has bays, red cells were taken along, and only what is bluer
+    than these is kept. Where that has bays as well, red cells are as blue, and only what is near the nucleus
+    is kept; the rest is written into `doubtful`, bool (h, w).
     """
-    mine = (owner[nucleus_at] == rank + 1).view(np.uint8)
+    mine = nucleus.mask.view(np.uint8)
     left, top, wide, high = cv2.boundingRect(mine)
-    left, top = left + nucleus_at[1].start, top + nucleus_at[0].start
-    radius = float(np.sqrt(cv2.countNonZero(mine) / np.pi))
-    reach = int(np.ceil(_REACH_ALONE * radius)) + 2
+    left, top = left + nucleus.window[1].start, top + nucleus.window[0].start
+    area = cv2.countNonZero(mine)
+    radius = math.sqrt(area / math.pi)
+    reach = math.ceil(_REACH_ALONE * radius) + 2
     height, width = labels.shape
     y0, y1 = max(0, top - reach), min(height, top + high + reach)
     x0, x1 = max(0, left - reach), min(width, left + wide + reach)
     window = np.s_[y0:y1, x0:x1]
     others = owner[window]
-    nucleus = (others == rank + 1).view(np.uint8)
-    contours, _ = cv2.findContours(
-        nucleus[top - y0 : top - y0 + high, left - x0 : left - x0 + wide],
-        cv2.RETR_EXTERNAL,
-        cv2.CHAIN_APPROX_SIMPLE,
-        offset=(left - x0, top - y0),
-    )
-    corners = cv2.convexHull(np.concatenate(contours))
-    hull = np.zeros_like(nucleus)
-    cv2.fillConvexPoly(hull, corners, (1,))
-    distance = cv2.distanceTransform(1 - hull, cv2.DIST_L2, 3)
+    near = _near(mine, nucleus.window[1].start - x0, nucleus.window[0].start - y0, (y1 - y0, x1 - x0))
+    distance = near.distance
     allowed = around.tissue[window]
-    if cv2.countNonZero(others) > cv2.countNonZero(mine):
-        foreign = (others > 0) & (nucleus == 0)
+    if cv2.countNonZero(others) > area:
+        foreign = (others != 0) & (others != nucleus.rank + 1)
         allowed = allowed & (distance <= cv2.distanceTransform((~foreign).view(np.uint8), cv2.DIST_L2, 3))
     sure = distance <= _RIM * radius  # 0 in the hull
-    start = (int(corners[0, 0, 1]), int(corners[0, 0, 0]))
-    keep = _piece(sure | (allowed & (distance <= _REACH_ALONE * radius)), hull, start, _SMOOTH_ALONE * radius)
-    if not _is_round(keep, _SOLID):
-        level = median(around.ratio[window][nucleus > 0])
+    keep, round_enough = _piece(
+        sure | (allowed & (distance <= _REACH_ALONE * radius)), near, _SMOOTH_ALONE * radius, _SOLID
+    )
+    if not round_enough:
         # Red cells absorb blue as well: their ratio lies at or below that of the bare glass.
-        bluish = around.ratio[window] > around.bare_ratio + _BLUISH * (level - around.bare_ratio)
-        keep = _piece(
-            sure | (allowed & bluish & (distance <= _REACH * radius)), hull, start, _SMOOTH * radius
-        )
-        if not _is_round(keep, _SOLID_BLUISH):
-            near = _piece(sure | (keep & (distance <= _REACH_BESIDE * radius)), hull, start, _SMOOTH * radius)
-            doubtful[window] |= keep & ~near
-            keep = near
+        bluish = around.ratio[window] > around.bare_ratio + _BLUISH * (nucleus.level - around.bare_ratio)
+        bluish &= allowed
+        bluish &= distance <= _REACH * radius
+        keep, round_enough = _piece(sure | bluish, near, _SMOOTH * radius, _SOLID_BLUISH)
+        if not round_enough:
+            beside = sure | (keep & (distance <= _REACH_BESIDE * radius))
+            closer, _ = _piece(beside, near, _SMOOTH * radius, _SOLID_BLUISH)
+            doubtful[window] |= keep & ~closer
+            keep = closer
     view = labels[window]
-    free = others == 0
+    keep &= others == 0
     if view.any():
-        free &= (view == 0) | (view & 1 > 0) & (distance < 1)
-    view[keep & free] = 2 * rank + 1
-    view[nucleus > 0] = 2 * rank + 2
+        keep &= (view == 0) | (view & 1 > 0) & (distance < 1)
+    view[keep] = 2 * nucleus.rank + 1
+    labels[nucleus.window][nucleus.mask] = 2 * nucleus.rank + 2
     return window
 
 
+def _near(mine: Pixels, x: int, y: int, shape: tuple[int, int]) -> _Near:
+    """Give the hull of a nucleus and the distance from it, of this shape; its mask begins at x and y."""
+    contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))
+    corners = cv2.convexHull(contours[0] if len(contours) == 1 else np.concatenate(contours))
+    beyond = np.ones(shape, np.uint8)
+    cv2.fillConvexPoly(beyond, corners, (0,))
+    distance = np.asarray(cv2.distanceTransform(beyond, cv2.DIST_L2, 3), np.float32)
+    return _Near(beyond == 0, distance, (int(corners[0, 0, 0]), int(corners[0, 0, 1])))
+
+
 def _piece(
-    cell: NDArray[np.bool_], hull: NDArray[np.uint8], start: tuple[int, int], width: float
-) -> NDArray[np.bool_]:
-    """Give what hangs together with `start`, a row and a column, by more than `width` pixels, or is hull."""
+    cell: NDArray[np.bool_], near: _Near, width: float, solid: float
+) -> tuple[NDArray[np.bool_], bool]:
+    """Give what hangs together with the start by more than `width` pixels, or is hull; is it round?
+
+    It is where it fills the share `solid` of its own hull: with neighbours taken along it would have bays.
+    """
     # With one row and column of what is no cell all around, nothing beyond counts.
     x, y, w, h = cv2.boundingRect(cell.view(np.uint8))
     top, left = max(0, y - 1), max(0, x - 1)
-    near = np.s_[top : y + h + 1, left : x + w + 1]
+    part = np.s_[top : y + h + 1, left : x + w + 1]
     # An opening with a disc; by distances it costs the same for every size.
-    depth = cv2.distanceTransform(cell[near].view(np.uint8), cv2.DIST_L2, 3)
-    shallow = np.asarray(depth <= width / 2, np.uint8)
+    depth = cv2.distanceTransform(cell[part].view(np.uint8), cv2.DIST_L2, 3)
+    shallow = (depth <= width / 2).view(np.uint8)
     opened = cv2.distanceTransform(shallow, cv2.DIST_L2, 3) < width / 2
-    opened |= hull[near].view(np.bool_)
-    _, pieces = cv2.connectedComponents(opened.view(np.uint8), ltype=cv2.CV_16U)
+    opened |= near.hull[part]
+    x, y = near.start
+    filled = opened.view(np.uint8)
+    _, _, _, (x, y, w, h) = cv2.floodFill(filled, None, (x - left, y - top), (2,), flags=8)
     piece = np.zeros_like(cell)
-    piece[near] = pieces == pieces[start[0] - top, start[1] - left]
-    return piece
+    mine = filled[y : y + h, x : x + w] == 2
+    piece[top + y : top + y + h, left + x : left + x + w] = mine
+    return piece, _is_round(mine, solid)
 
 
 def _is_round(cell: NDArray[np.bool_], solid: float) -> bool:
-    """Tell whether a cell fills that share of its hull: with neighbours taken along it would have bays."""
-    contours, _ = cv2.findContours(cell.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    contour = max(contours, key=cv2.contourArea)
-    return bool(cv2.contourArea(contour) >= solid * cv2.contourArea(cv2.convexHull(contour)))
+    """Tell whether a cell, which is one piece, fills that share of its hull."""
+    (contour,), _ = cv2.findContours(cell.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return cv2.contourArea(contour) >= solid * cv2.contourArea(cv2.convexHull(contour))

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from edge.masking.pieces import SHORTEST_STEP, of_box, pieces_of
+from edge.masking.pieces import SHORTEST_STEP, of_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.masking.field import BoxTuple, Pixels
-    from edge.masking.pieces import Window
+    from edge.masking.pieces import Pieces, Window
 
 _LEAST_PART = 12  # pixels
 _REACH = 0.9  # of the square root of the larger part's area: lobes of one nucleus lie no further apart
@@ -40,17 +40,11 @@ _MARGIN = 40  # pixels: glass is seldom further from a nucleus
 class _Part(NamedTuple):
     """One part of the nucleus mask.
 
-    outline: float32 (2, n), x and y. left, top, right, bottom: its least and greatest. width: of the cell
-    there, pixels.
+    area: pixels. outline: float32 (2, n), x and y. width: of the cell there, pixels.
     """
 
-    label: int
     area: float
     outline: NDArray[np.float32]
-    left: float
-    top: float
-    right: float
-    bottom: float
     width: float
 
 
@@ -69,25 +63,55 @@ class Groups(NamedTuple):
     nuclei: list[list[int]]
 
 
-def find_groups(nuclei: Pixels, tissue: NDArray[np.bool_], red_cell: float | None) -> Groups:
+def find_groups(pieces: Pieces, nuclei: Pixels, tissue: NDArray[np.bool_], red_cell: float | None) -> Groups:
     """Find the parts of all nuclei, and join those that are one.
 
-    nuclei: uint8 (h, w), 0 or 255. tissue: bool (h, w), what cells cover. red_cell: area of a red cell,
-    pixels, or None. What is as large as that is no lobe unless its cell says so.
+    pieces: of `nuclei`, uint8 (h, w), 0 or 255; their labels are changed where one is cut. tissue: bool
+    (h, w), what cells cover. red_cell: area of a red cell, pixels, or None. What is as large as that is no
+    lobe unless its cell says so.
     """
-    window, labels, measures, sizes = pieces_of(nuclei)
+    window, labels, measures, sizes = pieces
     boxes: list[BoxTuple] = [(x, y, w, h) for x, y, w, h in measures.tolist()]
     areas: list[int] = sizes.tolist()
-    depth = _depth(tissue.view(np.uint8) | (nuclei > 0), window)
     for k in range(1, len(areas)):
         _part_touching(labels, k, boxes, areas, red_cell)
-    parts = [
-        _measured(labels, k, boxes[k], areas[k], depth)
-        for k in range(1, len(areas))
-        if areas[k] >= _LEAST_PART
-    ]
-    parts.sort(key=lambda part: -part.area)
-    return Groups(window, labels, boxes, areas, _joined(parts, depth, red_cell))
+    order = [k for k in range(1, len(areas)) if areas[k] >= _LEAST_PART]
+    order.sort(key=lambda k: -areas[k])
+    near = _near(order, boxes, areas)
+    if not near:
+        return Groups(window, labels, boxes, areas, [[k] for k in order])
+    # Only of those that may be one is asked how wide their cells are, and what their outline is.
+    involved = sorted({k for pair in near for k in pair})
+    left, top = min(boxes[k][0] for k in involved), min(boxes[k][1] for k in involved)
+    right = max(boxes[k][0] + boxes[k][2] for k in involved)
+    bottom = max(boxes[k][1] + boxes[k][3] for k in involved)
+    down, across = window[0].start, window[1].start
+    here = slice(top + down, bottom + down), slice(left + across, right + across)
+    depth = _depth(tissue.view(np.uint8) | nuclei, here)
+    parts = {k: _measured(labels, k, boxes[k], areas[k], depth, (left, top)) for k in involved}
+    return Groups(window, labels, boxes, areas, _joined(order, near, parts, depth, red_cell))
+
+
+def _near(order: list[int], boxes: list[BoxTuple], areas: list[int]) -> list[tuple[int, int]]:
+    """Give the pairs of parts, the larger first, whose boxes do not tell that they lie too far apart."""
+    spans = [(x, x + w - 1, y, y + h - 1) for x, y, w, h in (boxes[k] for k in order)]
+    near = []
+    for i, one in enumerate(order):
+        reach = _CERTAIN * _REACH * math.sqrt(areas[one])
+        least = _SMALLEST_LOBE * areas[one]
+        left, right, top, bottom = spans[i]
+        for j in range(i + 1, len(order)):
+            if areas[order[j]] < least:
+                break
+            its_left, its_right, its_top, its_bottom = spans[j]
+            sideways = max(left - its_right, its_left - right, 0)
+            # Most lie far apart: that is seen by one side already.
+            if sideways > reach:
+                continue
+            lengthways = max(top - its_bottom, its_top - bottom, 0)
+            if math.hypot(sideways, lengthways) <= reach:
+                near.append((one, order[j]))
+    return near
 
 
 def _depth(covered: NDArray[np.uint8], window: Window) -> NDArray[np.float32]:
@@ -120,7 +144,7 @@ def _part_touching(
         return
     filled = cv2.drawContours(np.zeros_like(mine), [contour], -1, (1,), cv2.FILLED)
     depth = cv2.distanceTransform(filled, cv2.DIST_L2, 3)
-    count, cores, _, _ = cv2.connectedComponentsWithStats((depth > _CORE * depth.max()).view(np.uint8))
+    count, cores = cv2.connectedComponents((depth > _CORE * depth.max()).view(np.uint8))
     if count < 3:
         return
     _, nearest = cv2.distanceTransformWithLabels(
@@ -143,53 +167,56 @@ def _part_touching(
 
 
 def _measured(
-    labels: NDArray[np.uint16], k: int, box: BoxTuple, area: int, depth: NDArray[np.float32]
+    labels: NDArray[np.uint16],
+    k: int,
+    box: BoxTuple,
+    area: int,
+    depth: NDArray[np.float32],
+    corner: tuple[int, int],
 ) -> _Part:
-    window = of_box(box)
-    mine = (labels[window] == k).view(np.uint8)
-    contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=box[:2])
+    """Measure a part. corner: x and y of `depth` in `labels`; there the outline begins to count as well."""
+    mine = (labels[of_box(box)] == k).view(np.uint8)
+    x, y, w, h = box[0] - corner[0], box[1] - corner[1], box[2], box[3]
+    contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(x, y))
     outline = np.ascontiguousarray(np.concatenate(contours)[::2, 0, :].T, np.float32)
-    (left, top), (right, bottom) = outline.min(axis=1).tolist(), outline.max(axis=1).tolist()
-    width = cv2.minMaxLoc(depth[window], mine)[1]
-    return _Part(k, area, outline, left, top, right, bottom, width)
+    width = cv2.minMaxLoc(depth[y : y + h, x : x + w], mine)[1]
+    return _Part(area, outline, width)
 
 
-def _joined(parts: list[_Part], depth: NDArray[np.float32], red_cell: float | None) -> list[list[int]]:
+def _joined(
+    order: list[int],
+    near: list[tuple[int, int]],
+    parts: dict[int, _Part],
+    depth: NDArray[np.float32],
+    red_cell: float | None,
+) -> list[list[int]]:
     """Group the parts, the largest first, into nuclei."""
-    parent = list(range(len(parts)))
+    parent = {k: k for k in order}
 
     def root(k: int) -> int:
         while parent[k] != k:
             k = parent[k]
         return k
 
-    for i, one in enumerate(parts):
-        for j in range(i + 1, len(parts)):
-            if parts[j].area < _SMALLEST_LOBE * one.area:
-                break
-            if root(i) != root(j) and _are_one(one, parts[j], depth, red_cell):
-                parent[root(j)] = root(i)
+    for one, other in near:
+        if root(one) != root(other) and _are_one(parts[one], parts[other], depth, red_cell):
+            parent[root(other)] = root(one)
     groups: dict[int, list[int]] = {}
-    for k, part in enumerate(parts):
-        groups.setdefault(root(k), []).append(part.label)
+    for k in order:
+        groups.setdefault(root(k), []).append(k)
     return list(groups.values())
 
 
 def _are_one(one: _Part, other: _Part, depth: NDArray[np.float32], red_cell: float | None) -> bool:
     """Tell whether two parts, the larger first, are lobes of one nucleus."""
-    size = float(np.sqrt(one.area))
-    reach = _REACH * size
-    sideways = max(one.left - other.right, other.left - one.right, 0.0)
-    lengthways = max(one.top - other.bottom, other.top - one.bottom, 0.0)
-    if math.hypot(sideways, lengthways) > _CERTAIN * reach:
-        return False
+    size = math.sqrt(one.area)
     (x, y), (other_x, other_y) = one.outline, other.outline
     apart, along = x[:, None] - other_x, y[:, None] - other_y
     apart *= apart
     along *= along
     apart += along
     gap = float(np.sqrt(apart.min()))
-    if gap > reach:
+    if gap > _REACH * size:
         return False
     # Where the two face each other, not only where they are nearest: that may be at the cell's rim.
     ours, theirs = np.divmod(np.flatnonzero(apart <= (gap + _FACING * size) ** 2), len(other_x))

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import around, of_box, parts_of, pieces_of
-from edge.masking.thresholds import histogram, median, quantile, split_in_three, split_in_two
+from edge.masking.pieces import around, each_piece, of_box, parts_of, pieces_of
+from edge.masking.thresholds import histogram, median, median_of_many, quantile, split_in_three, split_in_two
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.masking.field import Pixels
+    from edge.masking.pieces import Window
 
 _STEPS = 100  # levels of the log ratio, uint8, to one natural logarithm
 _DARKEST = 1.2  # below 0 in the same, at level 0: green three times as bright as blue
@@ -44,23 +45,32 @@ def log_ratio(green: Pixels, blue: Pixels, outside: NDArray[np.bool_] | None) ->
     """Give the smoothed natural log of blue over green, float32 (h, w), of two channels, uint8 (h, w)."""
     ratio = np.asarray(cv2.subtract(cv2.LUT(blue, _LOG), cv2.LUT(green, _LOG)), np.float32)
     if outside is not None:
-        ratio[outside] = np.median(ratio[~outside]) if (~outside).any() else 0
+        inside = ratio[~outside]
+        ratio[outside] = median_of_many(inside) if len(inside) else 0
     # Chroma is coarser than luma in every JPEG.
     return np.asarray(cv2.GaussianBlur(ratio, (0, 0), 1.5), np.float32)
 
 
-def absorbed(green: Pixels, blue: Pixels, white: NDArray[np.float32]) -> Pixels:
-    """Give how much of the light the nuclear stain takes, uint8 (h, w), 255 for all of it.
+def absorbed(channels: tuple[Pixels, Pixels], white: NDArray[np.float32], window: Window) -> Pixels:
+    """Give how much of the light the nuclear stain takes, uint8, 255 for all of it, of a window's shape.
 
-    green, blue: uint8 (h, w). white: RGB of the bare glass. It is the mean of what is absorbed of green, and
-    of green beside blue: the first tells where much dye is, the second leaves out what is dark in every
-    colour.
+    channels: green and blue, uint8 (h, w). white: RGB of the bare glass. It is the mean of what is absorbed
+    of green, and of green beside blue: the first tells where much dye is, the second leaves out what is dark
+    in every colour.
     """
     levels = np.arange(256, dtype=np.float32)
     tables = (np.minimum(levels / max(1.0, float(white[k])), 1.2) + np.float32(0.02) for k in (1, 2))
+    rows, columns = window
+    # With a pixel of what lies around, as far as there is any: smoothing asks for it.
+    top, left = max(0, rows.start - 1), max(0, columns.start - 1)
+    height, width = channels[0][window].shape
+    inner = np.s_[
+        rows.start - top : rows.start - top + height, columns.start - left : columns.start - left + width
+    ]
+    wide = np.s_[top : rows.stop + 1, left : columns.stop + 1]
     of_green, of_blue = (
-        cv2.LUT(cv2.GaussianBlur(channel, (3, 3), 0.8), table)
-        for channel, table in zip((green, blue), tables, strict=True)
+        cv2.LUT(cv2.GaussianBlur(channel[wide], (3, 3), 0.8)[inner], table)
+        for channel, table in zip(channels, tables, strict=True)
     )
     passed = cv2.add(of_green, cv2.divide(of_green, of_blue))
     # Twice 0.5, and what is above 1 is none: uint8 saturates.
@@ -68,50 +78,81 @@ def absorbed(green: Pixels, blue: Pixels, white: NDArray[np.float32]) -> Pixels:
 
 
 def find_nuclei(
-    ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_] | None, bare_ratio: float
+    ratio: NDArray[np.float32],
+    channels: tuple[Pixels, Pixels],
+    white: NDArray[np.float32],
+    outside: NDArray[np.bool_] | None,
+    bare_ratio: float,
 ) -> Pixels:
-    """Give the nuclei, uint8 (h, w), 0 or 255; ratio and stain are those of `log_ratio` and `absorbed`.
+    """Give the nuclei, uint8 (h, w), 0 or 255.
 
-    bare_ratio: the ratio on bare glass.
+    ratio: of `log_ratio`. channels: green and blue, uint8 (h, w). white, bare_ratio: RGB of the bare glass,
+    and its ratio. outside: bool (h, w), what is no picture, or None.
     """
-    first = _seeds(ratio, stain, outside, bare_ratio)
-    return _outlined(first, stain, outside) if first.any() else first
+    nuclei = np.zeros(ratio.shape, np.uint8)
+    coloured, is_clear = _coloured(ratio, outside)
+    count = cv2.countNonZero(coloured)
+    if not count:
+        return nuclei
+    # No nucleus is larger than all that has its colour: nothing is asked of what lies further from that.
+    near = around(coloured, _SURROUNDINGS * float(np.sqrt(count / np.pi)))
+    stain = absorbed(channels, white, near)
+    first = _seeds(coloured[near], is_clear, stain, ratio[near], bare_ratio + _CLEAR, _FEW * ratio.size)
+    if first.any():
+        nuclei[near] = _outlined(first, stain, None if outside is None else outside[near])
+    return nuclei
 
 
-def _seeds(
-    ratio: NDArray[np.float32], stain: Pixels, outside: NDArray[np.bool_] | None, bare_ratio: float
-) -> Pixels:
-    """Give roughly where nuclei are: what has more blue than the rest, and is the darker of it."""
+def _coloured(
+    ratio: NDArray[np.float32], outside: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.uint8], bool]:
+    """Give what has more blue than the rest, uint8 (h, w), 0 or 1, and if that is clearly another kind."""
     shifted = ratio + np.float32(_DARKEST)
-    np.maximum(shifted, 0, out=shifted)
+    # NumPy's maximum takes ten times as long: it looks for what is no number.
+    cv2.threshold(shifted, 0, 0, cv2.THRESH_TOZERO, shifted)
     level = np.asarray(cv2.convertScaleAbs(shifted, alpha=_STEPS), np.uint8)
-    inside = None if outside is None else np.asarray(~outside, np.uint8)
+    inside = None if outside is None else (~outside).view(np.uint8)
     counts = histogram(level, inside)
     low, high = quantile(counts, 0.01), quantile(counts, 0.998)
     if high - low < _LEAST_SPREAD * _STEPS:
-        return np.zeros(ratio.shape, np.uint8)
+        return np.zeros(ratio.shape, np.uint8), False
     # The few pixels beyond would move the threshold more than they count for.
     clipped = counts.copy()
     clipped[low], clipped[high] = counts[: low + 1].sum(), counts[high:].sum()
     clipped[:low], clipped[high + 1 :] = 0, 0
-    threshold, first = split_in_two(clipped)
-    mask = (level > threshold).view(np.uint8)
+    threshold, clearness = split_in_two(clipped)
+    coloured = (level > threshold).view(np.uint8)
     if inside is not None:
-        mask &= inside
+        coloured &= inside
+    return coloured, clearness >= _EVEN
+
+
+def _seeds(
+    coloured: NDArray[np.uint8],
+    is_clear: bool,
+    stain: Pixels,
+    ratio: NDArray[np.float32],
+    pale_ratio: float,
+    fewest: float,
+) -> Pixels:
+    """Give roughly where nuclei are, uint8 (h, w), 0 or 255: the darker of what has their colour.
+
+    coloured, is_clear: of `_coloured`. pale_ratio: from which on a paler one is a nucleus as well. fewest:
+    pixels of a kind.
+    """
     # Where the stain gives red cells or granules a share of the blue dye, nuclei are the darker of two kinds.
-    counts = histogram(stain, mask)
+    counts = histogram(stain, coloured)
     threshold, clearness = split_in_two(counts)
-    needed = _ONE_KIND if first < _EVEN else _TWO_KINDS
     dark, pale = counts.copy(), counts.copy()
     dark[: threshold + 1], pale[threshold + 1 :] = 0, 0
     if (
-        clearness > needed
-        and dark.sum() > _FEW * mask.size
+        clearness > (_TWO_KINDS if is_clear else _ONE_KIND)
+        and dark.sum() > fewest
         and quantile(pale, 0.5) < _PALE * quantile(dark, 0.5)
     ):
-        nuclei = _opened(mask & (stain > threshold).view(np.uint8))
-        return nuclei | _pale_nuclei(_opened(mask), nuclei, ratio, bare_ratio + _CLEAR)
-    return _opened(mask)
+        nuclei = _opened(coloured & (stain > threshold).view(np.uint8))
+        return nuclei | _pale_nuclei(_opened(coloured), nuclei, ratio, pale_ratio)
+    return _opened(coloured)
 
 
 def _opened(mask: NDArray[np.uint8]) -> Pixels:
@@ -144,20 +185,16 @@ def _outlined(first: Pixels, stain: Pixels, outside: NDArray[np.bool_] | None) -
     radius = float(np.sqrt(parts.largest / np.pi))
     likely = parts.areas >= _FIRST_LOBE * parts.largest
     likely[0] = False
-    rest = np.ones_like(first)
-    rest[parts.window] = ~parts.chosen(likely)
-    near = around(first, _SURROUNDINGS * radius)
-    distance = cv2.distanceTransform(rest[near], cv2.DIST_L2, 3)
+    found = np.zeros_like(first)
+    found[parts.window] = parts.chosen(likely)
+    near = around(found, _SURROUNDINGS * radius)
+    distance = cv2.distanceTransform(1 - found[near], cv2.DIST_L2, 3)
     surroundings = (distance < _SURROUNDINGS * radius).view(np.uint8)
     if outside is not None:
         surroundings[outside[near]] = 0
-    regions = pieces_of(surroundings)
     nuclei = np.zeros_like(first)
-    stain_near, nuclei_near = stain[near][regions.window], nuclei[near][regions.window]
-    for k, (x, y, w, h) in enumerate(regions.boxes[1:].tolist(), start=1):
-        window = np.s_[y : y + h, x : x + w]
-        here = (regions.labels[window] == k).view(np.uint8)
-        nuclei_near[window] |= np.uint8(255) * _outline(stain_near[window], here, 0.13 * radius)
+    for window, here in each_piece(surroundings):
+        nuclei[near][window] |= np.uint8(255) * _outline(stain[near][window], here, 0.13 * radius)
     return nuclei
 
 
@@ -169,15 +206,18 @@ def _outline(stain: Pixels, here: NDArray[np.uint8], step: float) -> NDArray[np.
     """
     _, threshold = split_in_three(histogram(stain, here))
     nucleus = _tidy(here & (stain > threshold).view(np.uint8))
-    core = np.asarray(cv2.erode(nucleus, _CROSS), np.uint8)
+    nearest, furthest = max(2.0, step), max(4.0, 2.7 * step)
+    near = around(nucleus, furthest)
+    core = np.asarray(cv2.erode(nucleus[near], _CROSS), np.uint8)
     if not cv2.countNonZero(core):
         return nucleus
-    distance = cv2.distanceTransform(1 - nucleus, cv2.DIST_L2, 3)
-    ring = here & (distance >= max(2.0, step)) & (distance <= max(4.0, 2.7 * step))
+    distance = cv2.distanceTransform(1 - nucleus[near], cv2.DIST_L2, 3)
+    ring = here[near] & (distance >= nearest) & (distance <= furthest)
     if not cv2.countNonZero(ring):
         return nucleus
     # Most of the ring, not half of it: where there is cytoplasm on one side only, that side counts.
-    half = (quantile(histogram(stain, core), 0.5) + quantile(histogram(stain, ring), 0.75)) / 2
+    within, beside = histogram(stain[near], core), histogram(stain[near], ring)
+    half = (quantile(within, 0.5) + quantile(beside, 0.75)) / 2
     if half >= threshold:
         return nucleus
     return _tidy(here & (stain > half).view(np.uint8))
@@ -193,9 +233,25 @@ def _tidy(dark: NDArray[np.uint8]) -> NDArray[np.uint8]:
     lobes[0] = False
     tidy = np.zeros_like(mask)
     tidy[parts.window] = parts.chosen(lobes)
-    gaps = parts_of(np.asarray(1 - tidy, np.uint8))
+    near, left_out = _with_margin(parts.window, mask.shape)
+    gaps = parts_of(np.asarray(1 - tidy[near], np.uint8))
+    if left_out:
+        # The gap in the corner is what lies around them all.
+        gaps.areas[gaps.labels[0, 0]] += left_out
     small = gaps.areas < _HOLE * parts.largest
     small[0] = False
     if small.any():
-        tidy[gaps.window] |= gaps.chosen(small).view(np.uint8)
+        tidy[near][gaps.window] |= gaps.chosen(small).view(np.uint8)
     return tidy
+
+
+def _with_margin(window: Window, shape: tuple[int, ...]) -> tuple[Window, int]:
+    """Widen a window by one pixel, or to all of this shape where it has not the room for that.
+
+    Gives the pixels that are left out as well: all of them hang together with the margin.
+    """
+    rows, columns = window
+    top, left, bottom, right = rows.start - 1, columns.start - 1, rows.stop + 1, columns.stop + 1
+    if min(top, left) < 0 or bottom > shape[0] or right > shape[1]:
+        return (slice(0, shape[0]), slice(0, shape[1])), 0
+    return (slice(top, bottom), slice(left, right)), shape[0] * shape[1] - (bottom - top) * (right - left)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.masking.pieces import Pieces
+
 RED_CELL_UM = 7.5
 """Diameter of a red cell in a dried smear, micrometres."""
 
@@ -83,14 +85,17 @@ class Rims:
 
 
 def find_rims(
-    tissue: NDArray[np.bool_], nuclei: NDArray[np.uint8], outside: NDArray[np.bool_] | None
+    tissue: NDArray[np.bool_],
+    nuclei: NDArray[np.uint8],
+    outside: NDArray[np.bool_] | None,
+    pieces: Pieces | None = None,
 ) -> Rims:
     """Find the rims of red cells.
 
     tissue: bool (h, w), what cells cover. nuclei: uint8 (h, w), nonzero in nuclei, around which rims are a
-    white cell's. outside: bool (h, w), what is no picture, or None.
+    white cell's. outside: bool (h, w), what is no picture, or None. pieces: of `nuclei`, where known.
     """
-    largest = pieces_of(nuclei).largest
+    largest = (pieces or pieces_of(nuclei)).largest
     radii, turns = _arcs(tissue, _not_red_cells(nuclei, 2 * np.sqrt(largest / np.pi), outside))
     return Rims(radii, turns, float(max(1, largest)))
 

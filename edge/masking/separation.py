@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
-from edge.masking.cytoplasm import Surroundings, grow_cell
+from edge.masking.cytoplasm import Nucleus, grow_cell
 from edge.masking.field import BoxTuple, FoundCell, Pixels
 from edge.masking.lobes import find_groups
 from edge.masking.pieces import of_box
@@ -16,8 +16,9 @@ from edge.masking.thresholds import median
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge.masking.cytoplasm import Surroundings
     from edge.masking.lobes import Groups
-    from edge.masking.pieces import Window
+    from edge.masking.pieces import Pieces, Window
 
 _LEAST_CONTRAST = 0.2  # log of B/G above the glass: nuclei have 0.32 and more on every set, red cells 0.05
 _SHARE_OF_CONTRAST = 0.5  # of the strongest nucleus's
@@ -28,61 +29,97 @@ _MIN_SHARE_OF_FRAME = 0.0015
 _MIN_SHARE_OF_RED_CELL = 0.3  # a lymphocyte's nucleus is as large as a red cell, a platelet a tenth of it
 
 
+class Separated(NamedTuple):
+    """The cells of a field. Images are (h, w) at working scale.
+
+    labels: int32, those of `FieldMasks`. owner: uint16, k + 1 in the nucleus of cell k. doubtful: bool, what
+    may be of a cell or of a red cell that touches it. windows: for each cell rows and columns that hold it.
+    """
+
+    labels: NDArray[np.int32]
+    owner: NDArray[np.uint16]
+    doubtful: NDArray[np.bool_]
+    windows: list[Window]
+
+
 def separate(
-    nuclei: Pixels, around: Surroundings, outside: NDArray[np.bool_] | None, red_cell: float | None
-) -> tuple[NDArray[np.int32], NDArray[np.bool_], list[Window]]:
+    pieces: Pieces,
+    nuclei: Pixels,
+    around: Surroundings,
+    outside: NDArray[np.bool_] | None,
+    red_cell: float | None,
+) -> Separated:
     """Join the lobes of each nucleus, drop what is too small to be one, and find the cell around each.
 
-    nuclei: uint8 (h, w), 0 or 255. outside: bool (h, w), what is no picture. red_cell: area of a red cell,
-    pixels, where that is known. Gives the labels of `FieldMasks`; bool (h, w), what may be of a cell or of a
-    red cell that touches it; and for each cell a window that holds it.
+    pieces: of `nuclei`, uint8 (h, w), 0 or 255; their labels are changed. outside: bool (h, w), what is no
+    picture. red_cell: area of a red cell, pixels, where that is known.
     """
     labels = np.zeros(nuclei.shape, np.int32)
+    owner = np.zeros(nuclei.shape, np.uint16)
     doubtful = np.zeros(nuclei.shape, np.bool_)
-    if not nuclei.any():
-        return labels, doubtful, []
-    groups = find_groups(nuclei, around.tissue, red_cell)
-    if not groups.nuclei:
-        return labels, doubtful, []
-    areas = np.array([sum(groups.areas[k] for k in nucleus) for nucleus in groups.nuclei])
-    smallest = max(_MIN_SHARE_OF_LARGEST * areas.max(), _MIN_SHARE_OF_FRAME * nuclei.size)
+    groups = find_groups(pieces, nuclei, around.tissue, red_cell)
+    kept = _kept(groups, nuclei, around, red_cell)
+    down, right = groups.window[0].start, groups.window[1].start
+    found = []
+    for rank, (window, mine, level) in enumerate(kept):
+        at = _shifted(window, down, right)
+        owner[at][mine] = rank + 1
+        found.append(Nucleus(rank, at, mine, level))
+    windows = [grow_cell(labels, doubtful, owner, nucleus, around) for nucleus in found]
+    if outside is not None:
+        labels[outside] = 0
+        owner[outside] = 0
+    return Separated(labels, owner, doubtful, windows)
+
+
+def _kept(
+    groups: Groups, nuclei: Pixels, around: Surroundings, red_cell: float | None
+) -> list[tuple[Window, NDArray[np.bool_], float]]:
+    """Give those that are nuclei of white cells, the largest first.
+
+    Of each a window of the groups' window that holds it, where in that it is, and its median ratio.
+    """
+    areas = [sum(groups.areas[k] for k in nucleus) for nucleus in groups.nuclei]
+    smallest = max(_MIN_SHARE_OF_LARGEST * max(areas, default=0), _MIN_SHARE_OF_FRAME * nuclei.size)
     if red_cell is not None:
         smallest = max(smallest, _MIN_SHARE_OF_RED_CELL * red_cell)
-    large = [int(i) for i in np.argsort(-areas, kind="stable") if areas[i] >= smallest]
-    rows, columns = groups.window
+    large = [i for i, area in enumerate(areas) if area >= smallest]
+    large.sort(key=lambda i: -areas[i])
+    masks = [_masked(groups, i) for i in large]
+    ratio = around.ratio[groups.window]
+    levels = [median(ratio[window][mine]) for window, mine in masks]
+    # Nuclei of one smear are stained alike, and lobes are thick: folds are paler, rims of red cells are thin.
+    strongest = max((level - around.bare_ratio for level in levels), default=0)
+    least = max(_LEAST_CONTRAST, min(_SHARE_OF_CONTRAST * strongest, _CLEAR_CONTRAST))
+    thick = _thick(nuclei, groups.window, masks)
+    return [
+        (window, mine, level)
+        for (window, mine), level, is_thick in zip(masks, levels, thick, strict=True)
+        if level - around.bare_ratio >= least and is_thick
+    ]
+
+
+def _thick(nuclei: Pixels, at: Window, masks: list[tuple[Window, NDArray[np.bool_]]]) -> list[bool]:
+    """Tell of each nucleus, by its window in the window `at` and its mask there, if it is no thin fold."""
+    if len(masks) < 2:
+        return [True] * len(masks)
+    rows, columns = at
     top, left = max(0, rows.start - 1), max(0, columns.start - 1)
     inner = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     # One row and column of what is no nucleus all around: from there the distances count.
     near = nuclei[top : rows.stop + 1, left : columns.stop + 1]
-    depth = np.asarray(cv2.distanceTransform(near, cv2.DIST_L2, 3)[inner], np.float32)
-    levels = [_levels_of(groups, i, around.ratio[groups.window], depth) for i in large]
-    # Nuclei of one smear are stained alike, and lobes are thick: folds are paler, rims of red cells are thin.
-    strongest = max((ratio - around.bare_ratio for ratio, _ in levels), default=0)
-    least = max(_LEAST_CONTRAST, min(_SHARE_OF_CONTRAST * strongest, _CLEAR_CONTRAST))
-    thinnest = _SHARE_OF_DEPTH * max((d for _, d in levels), default=0)
-    kept = [
-        i
-        for i, (ratio, deepest) in zip(large, levels, strict=True)
-        if ratio - around.bare_ratio >= least and deepest >= thinnest
-    ]
-    owner = np.zeros(nuclei.shape, np.uint16)
-    in_window = owner[groups.window]
-    nuclei_at = []
-    for rank, i in enumerate(kept):
-        window, mine = _masked(groups, i)
-        in_window[window][mine] = rank + 1
-        nuclei_at.append(_shifted(window, rows.start, columns.start))
-    windows = [
-        grow_cell(labels, doubtful, owner, rank, window, around) for rank, window in enumerate(nuclei_at)
-    ]
-    if outside is not None:
-        labels[outside] = 0
-    return labels, doubtful, windows
+    depth = cv2.distanceTransform(near, cv2.DIST_L2, 3)[inner]
+    deepest = [cv2.minMaxLoc(depth[window], mine.view(np.uint8))[1] for window, mine in masks]
+    thinnest = _SHARE_OF_DEPTH * max(deepest)
+    return [deep >= thinnest for deep in deepest]
 
 
 def _masked(groups: Groups, number: int) -> tuple[Window, NDArray[np.bool_]]:
     """Give a window of the groups' window that holds a nucleus, and where in it that is: bool."""
     parts = groups.nuclei[number]
+    if len(parts) == 1:
+        window = of_box(groups.boxes[parts[0]])
+        return window, groups.labels[window] == parts[0]
     boxes = [groups.boxes[k] for k in parts]
     x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
     x1, y1 = max(x + w for x, _, w, _ in boxes), max(y + h for _, y, _, h in boxes)
@@ -97,14 +134,6 @@ def _masked(groups: Groups, number: int) -> tuple[Window, NDArray[np.bool_]]:
 def _shifted(window: Window, down: int, right: int) -> Window:
     rows, columns = window
     return slice(rows.start + down, rows.stop + down), slice(columns.start + right, columns.stop + right)
-
-
-def _levels_of(
-    groups: Groups, number: int, ratio: NDArray[np.float32], depth: NDArray[np.float32]
-) -> tuple[float, float]:
-    """Give the median of `ratio` and the greatest `depth`, of the groups' window, over a nucleus."""
-    window, mine = _masked(groups, number)
-    return median(ratio[window][mine]), float(depth[window][mine].max())
 
 
 def measure(
@@ -122,7 +151,8 @@ def measure(
     """
     here = labels[window]
     nucleus = here == 2 * rank + 2
-    cell = nucleus | (here == 2 * rank + 1)
+    # Unsigned, what is below the first of the two lies far above both.
+    cell = (here - (2 * rank + 1)).view(np.uint32) <= 1
     at, nucleus_at = _place(cell, window), _place(nucleus, window)
     x, y, w, h = at
     height, width = labels.shape

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.thresholds import histogram, quantile
+from edge.masking.thresholds import median_level
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +84,7 @@ def _density(small: Pixels, white: NDArray[np.float32], where: NDArray[np.bool_]
     x, y, w, h = cv2.boundingRect(where.view(np.uint8))
     window = np.s_[y : y + h, x : x + w]
     channels, mask = cv2.split(small[window]), where[window].view(np.uint8)
-    median = np.array([quantile(histogram(np.asarray(channel, np.uint8), mask), 0.5) for channel in channels])
+    median = np.array([median_level(np.asarray(channel, np.uint8), mask) for channel in channels])
     return np.asarray(np.log(np.maximum(white, 1.0) / np.maximum(median, 4.0)), np.float64)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _COARSE = 64  # bins that three classes are sought in; all pairs of 256 would cost more than the picture
 _FEW = 0.15  # share of an image: so few pixels are faster picked out than passed over
+_LARGE = 20000  # pixels: of a smaller image a histogram takes less time than a few passes
+_SAMPLE = 1000  # of a picture's values: their middle tenth holds the median
 _KIND_BITS = 17  # of a float32 that are left out: exponent and first digits make 64 kinds an octave
 _LEVELS = np.arange(256, dtype=np.float64)
 _BINS = np.arange(_COARSE)
@@ -35,11 +37,52 @@ def quantile(counts: Histogram, share: float) -> int:
     return int(min(255, cumulated.searchsorted(share * cumulated[-1])))
 
 
+def median_level(image: NDArray[np.uint8], inside: NDArray[np.uint8]) -> int:
+    """Give the level at or below which half of an image lies, where `inside` is not 0: uint8 (h, w) both.
+
+    It is `quantile` of its histogram. Of a large image every eighth row tells about where it lies, and then
+    it is only counted how many pixels lie at or below a level.
+    """
+    if image.size < _LARGE:
+        return quantile(histogram(image, inside), 0.5)
+    hidden = cv2.bitwise_or(image, cv2.threshold(inside, 0, 255, cv2.THRESH_BINARY_INV)[1])
+    half = 0.5 * cv2.countNonZero(inside)
+
+    def reaches(level: int) -> bool:
+        return level > 254 or np.count_nonzero(hidden <= level) >= half
+
+    level = quantile(histogram(image[::8], inside[::8]), 0.5)
+    if reaches(level):
+        while level > 0 and reaches(level - 1):
+            level -= 1
+        return level
+    while not reaches(level + 1):
+        level += 1
+    return level + 1
+
+
 def median(values: NDArray[np.float32]) -> float:
     """Give the median of float32 (n,), n at least 1: NumPy's own spends most of its time on what may be."""
     low, high = (len(values) - 1) // 2, len(values) // 2
     ordered = np.partition(values, (low, high))
     return float((ordered[low] + ordered[high]) / np.float32(2))
+
+
+def median_of_many(values: NDArray[np.float32]) -> float:
+    """Give the same as `median` of float32 (n,), in a fraction of its time where n is a picture's.
+
+    A sample tells about where it lies, and only what lies there is put in order.
+    """
+    n = len(values)
+    sample = np.sort(values[:: 1 + n // _SAMPLE])
+    least, most = sample[len(sample) * 9 // 20], sample[len(sample) * 11 // 20]
+    near = values[(values >= least) & (values <= most)]
+    below = np.count_nonzero(values < least)
+    if not below <= (n - 1) // 2 <= n // 2 < below + len(near):
+        return median(values)
+    low, high = (n - 1) // 2 - below, n // 2 - below
+    near.partition((low, high))
+    return float((near[low] + near[high]) / np.float32(2))
 
 
 def smallest(values: NDArray[np.float32], *ranks: int) -> list[float]:
@@ -82,21 +125,35 @@ def split_in_two(counts: Histogram) -> tuple[int, float]:
 
 def split_in_three(counts: Histogram) -> tuple[int, int]:
     """Give the highest levels of the lowest and of the middle of three classes, to four levels."""
-    bins = counts.reshape(_COARSE, -1).sum(axis=1)
-    # A bin of nothing parts what the one before it parts; of one or two kinds none is in the middle.
+    bins = counts[0::4] + counts[1::4] + counts[2::4] + counts[3::4]
     kinds = np.flatnonzero(bins)
-    if len(kinds) < 3:
+    if len(kinds) >= 3:
+        # A bin of nothing parts what the one before it parts.
+        between = _between(bins[kinds], kinds)
+    else:
         kinds = _BINS
-    bins = bins[kinds]
-    n, s = bins.cumsum(), (bins * kinds).cumsum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = s**2 / n, (s[-1] - s) ** 2 / (n[-1] - n)
-        between = s - s[:, None]
-        between *= between
-        between /= n - n[:, None]
-        between += low[:, None]
-        between += high
-    between[~np.isfinite(between)] = -1
-    first, second = (int(kinds[k]) for k in divmod(int(np.argmax(between)), len(kinds)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            between = _between(bins, kinds)
+        between[~np.isfinite(between)] = -1
+    first, second = (int(kinds[k]) for k in divmod(int(between.argmax()), len(kinds) - 1))
     width = 256 // _COARSE
     return first * width + width - 1, second * width + width - 1
+
+
+def _between(bins: Histogram, kinds: NDArray[np.int64]) -> Histogram:
+    """Give the variance between three classes, but for a constant: float64 (n, n - 1), n the number of kinds.
+
+    A row's kind is the last of the lowest class, a column's the last of the middle one. bins: float64 (n,),
+    pixels of each kind.
+    """
+    n, s = bins.cumsum(), (bins * kinds).cumsum()
+    between: Histogram = s[:-1] - s[:, None]
+    sizes = n[:-1] - n[:, None]
+    # The middle class of one border twice is empty, and no choice.
+    sizes.reshape(-1)[:: len(kinds)] = 1
+    between *= between
+    between /= sizes
+    between += (s * s / n)[:, None]
+    between += (s[-1] - s[:-1]) ** 2 / (n[-1] - n[:-1])
+    between.reshape(-1)[:: len(kinds)] = -1
+    return between

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge.masking.lobes import _depth
-from edge.masking.pieces import around, parts_of, pieces_of
+from edge.masking.pieces import around, each_piece, parts_of, pieces_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,3 +65,30 @@ def test_the_depth_of_cells_is_that_of_the_field_however_far_the_glass(share: fl
     for window in (np.s_[100:140, 150:190], np.s_[0:30, 0:40], np.s_[5:235, 3:318]):
         # OpenCV rounds the end of a row otherwise than its middle, in the last bit.
         assert np.abs(_depth(covered, window) - whole[window]).max() < 1e-5
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("share", [0.002, 0.1, 0.6])
+def test_each_piece_of_a_mask_comes_once_and_whole(seed: int, share: float) -> None:
+    mask = blobs(seed, share)
+    count, labels = cv2.connectedComponents(mask)
+    seen = np.zeros_like(mask)
+
+    for window, here in each_piece(mask.copy()):
+        seen[window] += here
+        assert len(np.unique(labels[window][here > 0])) == 1
+        assert np.count_nonzero(here) == np.count_nonzero(labels == labels[window][here > 0][0])
+        count -= 1
+
+    assert count == 1
+    assert (seen == mask).all()
+
+
+@pytest.mark.parametrize("many", [1, 3, 9, 400])
+def test_the_chosen_pieces_are_those_of_their_labels_however_many(many: int) -> None:
+    found = pieces_of(blobs(2, 0.1))
+    which = np.zeros(len(found.areas), bool)
+    which[1 : 1 + many] = True
+
+    assert (found.chosen(which) == which[found.labels]).all()
+    assert (found.chosen(~which) == ~which[found.labels]).all()

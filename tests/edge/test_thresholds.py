@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.masking.thresholds import smallest, split_in_three
+from edge.masking.thresholds import (
+    histogram,
+    median_level,
+    median_of_many,
+    quantile,
+    smallest,
+    split_in_three,
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -18,6 +26,44 @@ def test_ranks_are_those_of_the_sorted_values(values: list[float], shares: list[
     numbers = np.array(values, np.float32) + np.float32(0)  # no -0
     ranks = [int(share * len(numbers)) for share in shares]
     assert smallest(numbers, *ranks) == np.sort(numbers)[ranks].tolist()
+
+
+@pytest.mark.parametrize("kind", ["bell", "steps", "rows", "few", "nowhere", "everywhere"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_middle_level_of_a_picture_is_that_of_its_histogram(kind: str, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    levels = random.normal(200, 12 * seed + 1, (240, 320))
+    inside = (random.random(levels.shape) < 0.3).astype(np.uint8)
+    if kind == "steps":
+        levels = np.where(levels > 200, 255, 0)
+    if kind == "rows":  # of what every eighth row shows, the others know nothing
+        levels[::8] = 3
+    if kind == "few":
+        inside[:] = 0
+        inside[101, 40:44] = 1
+    if kind == "nowhere":
+        inside[:] = 0
+    if kind == "everywhere":
+        inside[:] = 255
+    image = np.clip(levels, 0, 255).astype(np.uint8)
+
+    assert median_level(image, inside) == quantile(histogram(image, inside), 0.5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 9000), st.integers(1, 50), st.integers(0, 9))
+def test_the_median_of_a_whole_picture_is_that_of_its_values(count: int, kinds: int, seed: int) -> None:
+    values = np.random.default_rng(seed).normal(0, 1, count).astype(np.float32)
+    few = np.round(values * kinds / 10)  # many alike, as in a picture
+    for numbers in (values, few, np.sort(few)):
+        assert median_of_many(numbers) == np.median(numbers)
+
+
+@pytest.mark.parametrize("levels", [(), (0,), (90,), (255,), (0, 255), (40, 200), (100, 104)])
+def test_what_has_no_three_kinds_has_borders_all_the_same(levels: tuple[int, ...]) -> None:
+    counts = np.zeros(256)
+    counts[list(levels)] = 900
+    assert all(0 <= border <= 255 for border in split_in_three(counts))
 
 
 @settings(max_examples=200, deadline=None)
