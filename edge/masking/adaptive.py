@@ -18,7 +18,7 @@ from edge.masking.pieces import pieces_of
 from edge.masking.scale import RED_CELL_UM, Rims, find_rims
 from edge.masking.separation import measure, separate
 from edge.masking.stain import measure_stain
-from edge.masking.thresholds import histogram, median_level, quantile, split_in_three
+from edge.masking.thresholds import histogram, median_levels, quantile, split_in_three
 from edge.masking.wedges import black_wedges
 from edge.messages import Scale
 
@@ -107,8 +107,7 @@ def _background(
     if not bare.any():
         bare = np.ones_like(tissue)
     mask = bare.view(np.uint8)
-    white = [median_level(channel, mask) for channel in channels]
-    return np.array(white, np.float32), tissue
+    return np.array(median_levels(channels, mask), np.float32), tissue
 
 
 def _glass(counts: NDArray[np.float64]) -> int:
@@ -138,18 +137,12 @@ def cut(pixels: Pixels, masks: FieldMasks, cell: FoundCell, context: float) -> P
         small = masks.outside.shape
         rows = np.arange(y0, y1) * small[0] // height
         columns = np.arange(x0, x1) * small[1] // width
-        black = masks.outside[np.ix_(rows, columns)]
-        if black.any():
+        if masks.outside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].any():
             inner = inner.copy()
-            inner[black] = white.astype(np.uint8)
-    square = cv2.copyMakeBorder(
-        inner,
-        y0 - y,
-        y + side - y1,
-        x0 - x,
-        x + side - x1,
-        cv2.BORDER_CONSTANT,
-        value=tuple(int(v) for v in white),
-    )
-    crop = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
+            inner[masks.outside[np.ix_(rows, columns)]] = white.astype(np.uint8)
+    margins = (y0 - y, y + side - y1, x0 - x, x + side - x1)
+    if any(margins):
+        glass = tuple(int(v) for v in white)
+        inner = np.asarray(cv2.copyMakeBorder(inner, *margins, cv2.BORDER_CONSTANT, value=glass), np.uint8)
+    crop = cv2.resize(inner, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
     return masks.stain.normalized(np.asarray(crop, np.uint8))

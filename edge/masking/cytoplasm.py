@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from edge.masking.pieces import of_box
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -56,6 +58,14 @@ class _Near(NamedTuple):
     start: tuple[int, int]
 
 
+class _Piece(NamedTuple):
+    """What may be a cell: rows and columns that hold it just so, and where in these it is."""
+
+    window: Window
+    mask: NDArray[np.bool_]
+    is_round: bool
+
+
 def grow_cell(
     labels: NDArray[np.int32],
     doubtful: NDArray[np.bool_],
@@ -88,27 +98,32 @@ def grow_cell(
         foreign = (others != 0) & (others != nucleus.rank + 1)
         allowed = allowed & (distance <= cv2.distanceTransform((~foreign).view(np.uint8), cv2.DIST_L2, 3))
     sure = distance <= _RIM * radius  # 0 in the hull
-    keep, round_enough = _piece(
+    piece = _piece(
         sure | (allowed & (distance <= _REACH_ALONE * radius)), near, _SMOOTH_ALONE * radius, _SOLID
     )
-    if not round_enough:
+    if not piece.is_round:
         # Red cells absorb blue as well: their ratio lies at or below that of the bare glass.
         bluish = around.ratio[window] > around.bare_ratio + _BLUISH * (nucleus.level - around.bare_ratio)
         bluish &= allowed
         bluish &= distance <= _REACH * radius
-        keep, round_enough = _piece(sure | bluish, near, _SMOOTH * radius, _SOLID_BLUISH)
-        if not round_enough:
-            beside = sure | (keep & (distance <= _REACH_BESIDE * radius))
-            closer, _ = _piece(beside, near, _SMOOTH * radius, _SOLID_BLUISH)
-            doubtful[window] |= keep & ~closer
-            keep = closer
-    view = labels[window]
-    keep &= others == 0
+        piece = _piece(sure | bluish, near, _SMOOTH * radius, _SOLID_BLUISH)
+        if not piece.is_round:
+            kept, beside = piece, sure.copy()
+            beside[kept.window] |= kept.mask & (distance[kept.window] <= _REACH_BESIDE * radius)
+            piece = _piece(beside, near, _SMOOTH * radius, _SOLID_BLUISH)
+            rest = np.zeros_like(sure)
+            rest[kept.window] = kept.mask
+            rest[piece.window] &= ~piece.mask
+            doubtful[window] |= rest
+    rows, columns = piece.window
+    at = slice(y0 + rows.start, y0 + rows.stop), slice(x0 + columns.start, x0 + columns.stop)
+    view = labels[at]
+    keep = piece.mask & (owner[at] == 0)
     if view.any():
-        keep &= (view == 0) | (view & 1 > 0) & (distance < 1)
+        keep &= (view == 0) | (view & 1 > 0) & (distance[piece.window] < 1)
     view[keep] = 2 * nucleus.rank + 1
     labels[nucleus.window][nucleus.mask] = 2 * nucleus.rank + 2
-    return window
+    return at
 
 
 def _near(mine: Pixels, x: int, y: int, shape: tuple[int, int]) -> _Near:
@@ -121,12 +136,10 @@ def _near(mine: Pixels, x: int, y: int, shape: tuple[int, int]) -> _Near:
     return _Near(beyond == 0, distance, (int(corners[0, 0, 0]), int(corners[0, 0, 1])))
 
 
-def _piece(
-    cell: NDArray[np.bool_], near: _Near, width: float, solid: float
-) -> tuple[NDArray[np.bool_], bool]:
-    """Give what hangs together with the start by more than `width` pixels, or is hull; is it round?
+def _piece(cell: NDArray[np.bool_], near: _Near, width: float, solid: float) -> _Piece:
+    """Give what hangs together with the start by more than `width` pixels, or is hull.
 
-    It is where it fills the share `solid` of its own hull: with neighbours taken along it would have bays.
+    It is round where it fills the share `solid` of its own hull: with neighbours taken along it has bays.
     """
     # With one row and column of what is no cell all around, nothing beyond counts.
     x, y, w, h = cv2.boundingRect(cell.view(np.uint8))
@@ -140,13 +153,7 @@ def _piece(
     x, y = near.start
     filled = opened.view(np.uint8)
     _, _, _, (x, y, w, h) = cv2.floodFill(filled, None, (x - left, y - top), (2,), flags=8)
-    piece = np.zeros_like(cell)
-    mine = filled[y : y + h, x : x + w] == 2
-    piece[top + y : top + y + h, left + x : left + x + w] = mine
-    return piece, _is_round(mine, solid)
-
-
-def _is_round(cell: NDArray[np.bool_], solid: float) -> bool:
-    """Tell whether a cell, which is one piece, fills that share of its hull."""
-    (contour,), _ = cv2.findContours(cell.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return cv2.contourArea(contour) >= solid * cv2.contourArea(cv2.convexHull(contour))
+    mask = filled[y : y + h, x : x + w] == 2
+    (contour,), _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    is_round = cv2.contourArea(contour) >= solid * cv2.contourArea(cv2.convexHull(contour))
+    return _Piece(of_box((left + x, top + y, w, h)), mask, is_round)

@@ -137,12 +137,16 @@ def _part_touching(
         return
     x, y = boxes[k][:2]
     window = labels[of_box(boxes[k])]
-    mine = cv2.copyMakeBorder((window == k).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    mine = window == k
+    contours, _ = cv2.findContours(
+        mine.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(1, 1)
+    )
     contour = max(contours, key=cv2.contourArea)
     if cv2.contourArea(contour) >= _SOLID * cv2.contourArea(cv2.convexHull(contour)):
         return
-    filled = cv2.drawContours(np.zeros_like(mine), [contour], -1, (1,), cv2.FILLED)
+    # With one row and column of what is no nucleus all around: from there the distances count.
+    filled = np.zeros((mine.shape[0] + 2, mine.shape[1] + 2), np.uint8)
+    cv2.drawContours(filled, [contour], -1, (1,), cv2.FILLED)
     depth = cv2.distanceTransform(filled, cv2.DIST_L2, 3)
     count, cores = cv2.connectedComponents((depth > _CORE * depth.max()).view(np.uint8))
     if count < 3:
@@ -152,7 +156,7 @@ def _part_touching(
     )
     inner = np.s_[1:-1, 1:-1]
     territory = nearest[inner]
-    pieces = [(window == k) & (territory == int(nearest[cores == core][0])) for core in range(1, count)]
+    pieces = [mine & (territory == int(nearest[cores == core][0])) for core in range(1, count)]
     least = _WHOLE_NUCLEUS * red_cell if red_cell is not None else 0.3 * areas[k]
     if sum(int(piece.sum()) >= least for piece in pieces) < 2:
         return

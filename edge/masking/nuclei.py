@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import around, each_piece, of_box, parts_of, pieces_of
+from edge.masking.pieces import around, each_piece, of_box, parts_of, pieces_of, whole_piece
 from edge.masking.thresholds import histogram, median, median_of_many, quantile, split_in_three, split_in_two
 
 if TYPE_CHECKING:
@@ -43,12 +43,13 @@ _CROSS = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 def log_ratio(green: Pixels, blue: Pixels, outside: NDArray[np.bool_] | None) -> NDArray[np.float32]:
     """Give the smoothed natural log of blue over green, float32 (h, w), of two channels, uint8 (h, w)."""
-    ratio = np.asarray(cv2.subtract(cv2.LUT(blue, _LOG), cv2.LUT(green, _LOG)), np.float32)
+    ratio, of_green = np.asarray(cv2.LUT(blue, _LOG), np.float32), cv2.LUT(green, _LOG)
+    cv2.subtract(ratio, of_green, ratio)
     if outside is not None:
         inside = ratio[~outside]
         ratio[outside] = median_of_many(inside) if len(inside) else 0
     # Chroma is coarser than luma in every JPEG.
-    return np.asarray(cv2.GaussianBlur(ratio, (0, 0), 1.5), np.float32)
+    return np.asarray(cv2.GaussianBlur(ratio, (0, 0), 1.5, of_green), np.float32)
 
 
 def absorbed(channels: tuple[Pixels, Pixels], white: NDArray[np.float32], window: Window) -> Pixels:
@@ -193,7 +194,9 @@ def _outlined(first: Pixels, stain: Pixels, outside: NDArray[np.bool_] | None) -
     if outside is not None:
         surroundings[outside[near]] = 0
     nuclei = np.zeros_like(first)
-    for window, here in each_piece(surroundings):
+    # What lies around one piece is one piece.
+    alone = outside is None and np.count_nonzero(likely) == 1
+    for window, here in [whole_piece(surroundings)] if alone else each_piece(surroundings):
         nuclei[near][window] |= np.uint8(255) * _outline(stain[near][window], here, 0.13 * radius)
     return nuclei
 

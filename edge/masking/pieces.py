@@ -97,6 +97,12 @@ def each_piece(mask: Pixels) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
         yield window, here.view(np.uint8)
 
 
+def whole_piece(mask: Pixels) -> tuple[Window, NDArray[np.uint8]]:
+    """Give the same as `each_piece` of a mask of which it is known that it is one piece."""
+    window = _window(mask)
+    return window, mask[window]
+
+
 def _window(mask: Pixels) -> Window:
     x, y, w, h = cv2.boundingRect(mask)
     return of_box((x, y, w, h))

@@ -6,6 +6,7 @@ the arc of a rim is enough: its length over the angle that it turns by is its ra
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,21 +68,22 @@ class Rims:
         nucleus_area: of one white cell's nucleus, pixels. The two sources are averaged in log scale by their
         precision.
         """
-        guess = np.log(2 * np.sqrt(nucleus_area / np.pi) / _NUCLEUS_IN_RED_CELLS)
-        logs = np.log(2 * self.radii)
+        guess = math.log(2 * math.sqrt(nucleus_area / math.pi) / _NUCLEUS_IN_RED_CELLS)
+        radii, turns, logs = self.radii, self.turns, np.log(2 * self.radii)
         possible = np.abs(logs - guess) < _FURTHEST_FROM_NUCLEUS
         if not possible.any():
-            return Ruler(float(np.exp(guess)), 0.0)
-        radii, turns, logs = self.radii[possible], self.turns[possible], logs[possible]
+            return Ruler(math.exp(guess), 0.0)
+        radii, turns, logs = radii[possible], turns[possible], logs[possible]
         # The size that most rim speaks for; debris and platelets have little of it.
         near = np.exp(-0.5 * ((logs[:, None] - logs) / _SPREAD) ** 2) @ (turns * radii)
         near *= np.exp(-0.5 * ((logs - guess) / (2 * _NUCLEUS_SPREAD)) ** 2)
-        alike = np.abs(logs - logs[np.argmax(near)]) < 2 * _SPREAD
-        seen = float(turns[alike].sum())
+        alike = np.abs(logs - logs[near.argmax()]) < 2 * _SPREAD
+        turns, logs = turns[alike], logs[alike]
+        seen = float(turns.sum())
         precision = seen / _ARC_SPREAD**2, 1 / _NUCLEUS_SPREAD**2
-        rims = (logs[alike] * turns[alike]).sum() / turns[alike].sum()
+        rims = float((logs * turns).sum()) / seen
         mean = (rims * precision[0] + guess * precision[1]) / (precision[0] + precision[1])
-        return Ruler(float(np.exp(mean)), seen)
+        return Ruler(math.exp(mean), seen)
 
 
 def find_rims(
@@ -126,26 +128,29 @@ def _arcs(
     contours = [contour for contour in contours if len(contour) >= 6 * _STEP]
     if not contours:
         return np.empty(0), np.empty(0)
-    points, ends = _polygons(contours)
-    inner = np.ones(len(points), bool)
+    x, y, ends = _polygons(contours)
+    inner = np.ones(len(x), bool)
     inner[ends - 1] = inner[ends - 2] = False  # the two that close a contour belong to two contours
-    inner = inner[:-2]
-    side = np.diff(points, axis=0)
-    length = np.hypot(side[:, 0], side[:, 1])
-    across = side[:-1, 0] * side[1:, 1] - side[:-1, 1] * side[1:, 0]
-    along = side[:-1, 0] * side[1:, 0] + side[:-1, 1] * side[1:, 1]
+    right, down = x[1:] - x[:-1], y[1:] - y[:-1]
+    across = right[:-1] * down[1:] - down[:-1] * right[1:]
+    along = right[:-1] * right[1:] + down[:-1] * down[1:]
     turn = -np.arctan2(across, along)  # OpenCV runs an outer contour so that convex is negative
-    around_it = np.concatenate([turn[-1:], turn, turn[:1]])
-    smooth = (around_it[:-2] + 2 * turn + around_it[2:]) / 4
-    place = points[1:-1].astype(int)
-    good = inner & (smooth > 0) & ~blocked[place[:, 1], place[:, 0]]
+    smooth = 2 * turn
+    smooth[1:] += turn[:-1]
+    smooth[0] += turn[-1]
+    smooth[:-1] += turn[1:]
+    smooth[-1] += turn[0]
+    smooth /= 4
+    good = inner[:-2] & (smooth > 0) & ~blocked[y[1:-1].astype(np.intp), x[1:-1].astype(np.intp)]
     # The corner where a rim meets the frame, or another cell, reaches one vertex further than itself.
     good[1:-1] &= good[:-2] & good[2:]
-    change = np.diff(np.concatenate([[0], good.view(np.int8), [0]]))
+    runs = np.zeros(len(good) + 2, np.int8)
+    runs[1:-1] = good
+    change = runs[1:] - runs[:-1]
     starts, stops = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
     long_enough = stops - starts >= _FEWEST_VERTICES
     starts, stops = starts[long_enough], stops[long_enough]
-    way = length[1:]
+    way = np.hypot(right[1:], down[1:])
     curvature = smooth / np.maximum(way, 1e-6)
     total, ways, mean, square = _sums((turn, way, curvature, curvature * curvature), starts, stops)
     mean, square = mean / (stops - starts), square / (stops - starts)
@@ -159,21 +164,24 @@ def _sums(
 ) -> NDArray[np.float64]:
     """Give the sums of each row over each of the runs from start up to stop, float64 (rows, runs)."""
     cumulated = np.zeros((len(rows), len(rows[0]) + 1))
-    np.cumsum(rows, axis=1, out=cumulated[:, 1:])
+    for row, its_own in zip(rows, cumulated, strict=True):
+        row.cumsum(out=its_own[1:])
     return np.asarray(cumulated[:, stops] - cumulated[:, starts], np.float64)
 
 
-def _polygons(contours: Sequence[cv2.typing.MatLike]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _polygons(
+    contours: Sequence[cv2.typing.MatLike],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
     """Give the means of every few points of closed contours, the first two of each again at its end.
 
-    float64 (n, 2), and behind which of them each contour ends.
+    Their x and y, float64 (n,), and behind which of them each contour ends.
     """
     counts = np.array([len(contour) // _STEP for contour in contours])
-    trimmed = [contour[: count * _STEP] for contour, count in zip(contours, counts, strict=True)]
-    points = np.concatenate(trimmed).reshape(-1, 2 * _STEP)
-    means = sum(points[:, k : k + 2] for k in range(0, 2 * _STEP, 2)) / _STEP
+    trimmed = [contour[: len(contour) // _STEP * _STEP] for contour in contours]
+    points = np.concatenate(trimmed).reshape(-1, 2 * _STEP).T
     ends = np.cumsum(counts + 2)
     places = np.arange(ends[-1]) - np.repeat(2 * np.arange(len(counts)), counts + 2)
     places[ends - 2] -= counts
     places[ends - 1] -= counts
-    return means[places], ends
+    x, y = (sum(points[first::2]) / _STEP for first in (0, 1))
+    return x[places], y[places], ends

@@ -8,6 +8,7 @@ et al. 2009 find the two directions by statistics over all pixels; here the mask
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,18 +16,23 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.thresholds import median_level
+from edge.masking.pieces import of_box
+from edge.masking.thresholds import median_levels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from edge.masking.field import Pixels
 
+    _Vector = tuple[float, float, float]
+
 WHITE_LEVEL = 235
 """Grey level that the cell-free background is brought to."""
 
-_NUCLEUS = np.array([0.75, 1.15, 0.20])
-_RED_CELL = np.array([0.14, 0.27, 0.18])
+_NUCLEUS = (0.75, 1.15, 0.20)
+_RED_CELL = (0.14, 0.27, 0.18)
 """Optical density (natural log; red, green, blue) of the reference: between the two labelled sets."""
 
 _THIRD = 0.5  # length of the third axis, across the two stains: of the nucleus's density
@@ -66,41 +72,54 @@ def measure_stain(
     """
     if not nuclei.any():
         return Stain(white, np.eye(3, dtype=np.float32))
-    nucleus = _density(small, white, nuclei)
-    red_cell = _density(small, white, red_cells) if np.count_nonzero(red_cells) >= _FEWEST else np.zeros(3)
+    channels = cv2.split(small)
+    nucleus = _density(channels, white, nuclei)
+    red_cell = (0.0, 0.0, 0.0)
+    if cv2.countNonZero(red_cells.view(np.uint8)) >= _FEWEST:
+        red_cell = _density(channels, white, red_cells)
     own = _axes(nucleus, red_cell)
     # By cross products: a linear algebra library wakes its threads for a matrix of nine numbers.
-    inverse = np.stack([_cross(own[:, (k + 1) % 3], own[:, (k + 2) % 3]) for k in range(3)])
-    determinant = float(inverse[0] @ own[:, 0])
-    if np.linalg.norm(red_cell) >= _FAINTEST and abs(determinant) > 1e-6:
-        mixing = _REFERENCE @ inverse / determinant
+    inverse = [_cross(own[(k + 1) % 3], own[(k + 2) % 3]) for k in range(3)]
+    determinant = sum(a * b for a, b in zip(inverse[0], own[0], strict=True))
+    if _length(red_cell) >= _FAINTEST and abs(determinant) > 1e-6:
+        mixing = _REFERENCE @ np.array(inverse) / determinant
         if np.linalg.norm(mixing) <= _LARGEST_GAIN:
             return Stain(white, mixing.astype(np.float32))
-    gain = min(_LARGEST_PLAIN_GAIN, float(_NUCLEUS[1]) / max(float(nucleus[1]), 0.1))
+    gain = min(_LARGEST_PLAIN_GAIN, _NUCLEUS[1] / max(nucleus[1], 0.1))
     return Stain(white, gain * np.eye(3, dtype=np.float32))
 
 
-def _density(small: Pixels, white: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _density(
+    channels: Sequence[cv2.typing.MatLike], white: NDArray[np.float32], where: NDArray[np.bool_]
+) -> _Vector:
     x, y, w, h = cv2.boundingRect(where.view(np.uint8))
-    window = np.s_[y : y + h, x : x + w]
-    channels, mask = cv2.split(small[window]), where[window].view(np.uint8)
-    median = np.array([median_level(np.asarray(channel, np.uint8), mask) for channel in channels])
-    return np.asarray(np.log(np.maximum(white, 1.0) / np.maximum(median, 4.0)), np.float64)
+    window = of_box((x, y, w, h))
+    inside = where[window].view(np.uint8)
+    parts = [np.asarray(channel[window], np.uint8) for channel in channels]
+    red, green, blue = (
+        math.log(max(full, 1.0) / max(level, 4.0))
+        for full, level in zip(white.tolist(), median_levels(parts, inside), strict=True)
+    )
+    return red, green, blue
 
 
-def _axes(nucleus: NDArray[np.float64], red_cell: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the two stains and what lies across both, as columns."""
-    across = _cross(nucleus, red_cell)
-    length = float(np.linalg.norm(across))
+def _axes(nucleus: _Vector, red_cell: _Vector) -> tuple[_Vector, _Vector, _Vector]:
+    """Give the two stains, and what lies across both."""
+    a, b, c = _cross(nucleus, red_cell)
+    length = _length((a, b, c))
     if length > 0:
-        across *= _THIRD * np.linalg.norm(nucleus) / length
-    return np.stack([nucleus, red_cell, across], axis=1)
+        third = _THIRD * _length(nucleus) / length
+        a, b, c = a * third, b * third, c * third
+    return nucleus, red_cell, (a, b, c)
 
 
-def _cross(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    # NumPy's own is made for arrays of vectors, and takes ten times as long for two.
-    (a, b, c), (d, e, f) = one.tolist(), other.tolist()
-    return np.array((b * f - c * e, c * d - a * f, a * e - b * d))
+def _cross(one: _Vector, other: _Vector) -> _Vector:
+    (a, b, c), (d, e, f) = one, other
+    return b * f - c * e, c * d - a * f, a * e - b * d
+
+
+def _length(vector: _Vector) -> float:
+    return math.sqrt(sum(value * value for value in vector))
 
 
 @lru_cache(maxsize=8)
@@ -108,8 +127,8 @@ def _densities(white: tuple[float, ...]) -> NDArray[np.float32]:
     """Give the optical density of every level, float32 (1, 256, 3): one table for all cells of a field."""
     levels = np.maximum(np.arange(256, dtype=np.float32), 1.0)[:, None]
     light = np.maximum(np.array(white, np.float32), 32.0)
-    density = np.clip(np.log(light / levels), _THINNEST, _DENSEST)
+    density = np.minimum(np.maximum(np.log(light / levels), _THINNEST), _DENSEST)
     return np.asarray(density, np.float32).reshape(1, 256, 3)
 
 
-_REFERENCE = _axes(_NUCLEUS, _RED_CELL)
+_REFERENCE = np.array(_axes(_NUCLEUS, _RED_CELL)).T

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Histogram = NDArray[np.float64]
@@ -37,21 +39,29 @@ def quantile(counts: Histogram, share: float) -> int:
     return int(min(255, cumulated.searchsorted(share * cumulated[-1])))
 
 
-def median_level(image: NDArray[np.uint8], inside: NDArray[np.uint8]) -> int:
-    """Give the level at or below which half of an image lies, where `inside` is not 0: uint8 (h, w) both.
+def median_levels(images: Sequence[NDArray[np.uint8]], inside: NDArray[np.uint8]) -> list[int]:
+    """Give the level at or below which half of each image lies where `inside` is not 0: uint8 (h, w) all.
 
-    It is `quantile` of its histogram. Of a large image every eighth row tells about where it lies, and then
-    it is only counted how many pixels lie at or below a level.
+    It is `quantile` of its histogram. Of large images every eighth row tells about where it lies, and then it
+    is only counted how many pixels lie at or below a level.
     """
-    if image.size < _LARGE:
-        return quantile(histogram(image, inside), 0.5)
-    hidden = cv2.bitwise_or(image, cv2.threshold(inside, 0, 255, cv2.THRESH_BINARY_INV)[1])
-    half = 0.5 * cv2.countNonZero(inside)
+    if inside.size < _LARGE:
+        return [quantile(histogram(image, inside), 0.5) for image in images]
+    beyond = cv2.threshold(inside, 0, 255, cv2.THRESH_BINARY_INV)[1]
+    half = cv2.countNonZero(inside) / 2
+    return [_level_reached(np.asarray(cv2.bitwise_or(image, beyond), np.uint8), half) for image in images]
+
+
+def _level_reached(image: NDArray[np.uint8], count: float) -> int:
+    """Give the lowest level at or below which so many pixels of an image lie; 255 is what does not count."""
 
     def reaches(level: int) -> bool:
-        return level > 254 or np.count_nonzero(hidden <= level) >= half
+        above = cv2.countNonZero(cv2.threshold(image, level, 1, cv2.THRESH_BINARY)[1])
+        return level > 254 or image.size - above >= count
 
-    level = quantile(histogram(image[::8], inside[::8]), 0.5)
+    sample = histogram(image[::8])
+    sample[255] = 0
+    level = quantile(sample, 0.5)
     if reaches(level):
         while level > 0 and reaches(level - 1):
             level -= 1
@@ -114,13 +124,15 @@ def split_in_two(counts: Histogram) -> tuple[int, float]:
     total, mean = below[-1], sums[-1] / max(1.0, below[-1])
     above = total - below
     sizes = below * above
-    between = np.divide((mean * below - sums) ** 2, sizes, out=np.zeros(len(counts)), where=sizes > 0)
+    # Where one of the classes is empty, what is divided is none as well.
+    between = (mean * below - sums) ** 2 / np.maximum(sizes, 1)
+    most = between.max()
     # Between two sharp kinds every level is as good: the middle one leaves most room to noise.
-    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
+    best = np.flatnonzero(between >= most * (1 - 1e-9))
     variance = float(((_LEVELS - mean) ** 2) @ counts) / max(1.0, total)
     if variance <= 0:
         return 0, 0.0
-    return int(best[len(best) // 2]), float(between.max() / variance)
+    return int(best[len(best) // 2]), float(most / variance)
 
 
 def split_in_three(counts: Histogram) -> tuple[int, int]:

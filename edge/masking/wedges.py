@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.masking.pieces import pieces_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -19,20 +21,21 @@ def black_wedges(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
 
     With three pixels more, for JPEG and interpolation smear the edge. None where there is no such place.
     """
-    if not any(_black(side).any() for side in (pixels[:1], pixels[-1:], pixels[:, :1], pixels[:, -1:])):
+    sides = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
+    if not cv2.countNonZero(_black(sides[None])):
         return None
-    black = _black(pixels)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(black)
-    height, width = black.shape
-    wedge = np.zeros(count, bool)
-    for k in range(1, count):
-        x, y, w, h, area = stats[k]
-        at_edge = x == 0 or y == 0 or x + w == width or y + h == height
-        wedge[k] = at_edge and area > _LEAST * height * width
+    pieces = pieces_of(_black(pixels))
+    height, width = pixels.shape[:2]
+    left, top = pieces.boxes[:, 0] + pieces.window[1].start, pieces.boxes[:, 1] + pieces.window[0].start
+    right, bottom = left + pieces.boxes[:, 2], top + pieces.boxes[:, 3]
+    at_edge = (left == 0) | (top == 0) | (right == width) | (bottom == height)
+    wedge = at_edge & (pieces.areas > _LEAST * height * width)
+    wedge[0] = False
     if not wedge.any():
         return None
-    grown = np.asarray(cv2.dilate(wedge[labels].astype(np.uint8), np.ones((7, 7), np.uint8)))
-    return np.asarray(grown > 0)
+    black = np.zeros((height, width), np.uint8)
+    black[pieces.window] = pieces.chosen(wedge)
+    return np.asarray(cv2.dilate(black, np.ones((7, 7), np.uint8)), np.uint8).view(np.bool_)
 
 
 def _black(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
