@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import around, each_piece, of_box, parts_of, pieces_of, whole_piece
+from edge.masking.pieces import around, each_piece, of_box, parts_of, pieces_of, whole_piece, within
 from edge.masking.thresholds import histogram, median, median_of_many, quantile, split_in_three, split_in_two
 
 if TYPE_CHECKING:
@@ -188,14 +188,14 @@ def _outlined(first: Pixels, stain: Pixels, outside: NDArray[np.bool_] | None) -
     likely[0] = False
     found = np.zeros_like(first)
     found[parts.window] = parts.chosen(likely)
-    near = around(found, _SURROUNDINGS * radius)
-    distance = cv2.distanceTransform(1 - found[near], cv2.DIST_L2, 3)
-    surroundings = (distance < _SURROUNDINGS * radius).view(np.uint8)
+    places = [place for place, is_likely in zip(parts.places, likely[1:], strict=True) if is_likely]
+    near, is_near = within(found, places, _SURROUNDINGS * radius)
+    surroundings = is_near.view(np.uint8)
     if outside is not None:
         surroundings[outside[near]] = 0
     nuclei = np.zeros_like(first)
     # What lies around one piece is one piece.
-    alone = outside is None and np.count_nonzero(likely) == 1
+    alone = outside is None and len(places) == 1
     for window, here in [whole_piece(surroundings)] if alone else each_piece(surroundings):
         nuclei[near][window] |= np.uint8(255) * _outline(stain[near][window], here, 0.13 * radius)
     return nuclei

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Box = tuple[int, int, int, int]
     Window = tuple[slice, slice]
 
+_APART = 0.7  # of the window that holds all pieces and what is around each: if their own windows take less
 _FEW = 4  # pieces: so many comparisons take less time than a table
 SHORTEST_STEP = 0.95
 """What OpenCV's 3x3 distances grow by from one pixel to the next at the least: 0.955, rounded down."""
@@ -37,6 +38,12 @@ class Pieces(NamedTuple):
     labels: NDArray[np.uint16]
     boxes: NDArray[np.int32]
     areas: NDArray[np.int32]
+
+    @property
+    def places(self) -> list[Box]:
+        """Boxes [x, y, width, height] in the frame, of the labels from 1 on."""
+        rows, columns = self.window
+        return [(x + columns.start, y + rows.start, w, h) for x, y, w, h in self.boxes[1:].tolist()]
 
     @property
     def largest(self) -> int:
@@ -116,6 +123,38 @@ def of_box(box: Box) -> Window:
     """Give a box's rows and columns."""
     x, y, w, h = box
     return slice(y, y + h), slice(x, x + w)
+
+
+def within(mask: Pixels, boxes: Sequence[Box], reach: float) -> tuple[Window, NDArray[np.bool_]]:
+    """Give what is nearer than `reach`, by OpenCV's 3x3 distances, to what is not 0 in a mask, uint8 (h, w).
+
+    boxes: of all that is not 0 in it, at least one. Gives a window and where in that it is. Pieces that lie
+    far apart are looked at one by one.
+    """
+    height, width = mask.shape
+    steps = int(reach / SHORTEST_STEP) + 2
+    spans = [
+        (max(0, y - steps), min(height, y + h + steps), max(0, x - steps), min(width, x + w + steps))
+        for x, y, w, h in boxes
+    ]
+    tops, bottoms, lefts, rights = zip(*spans, strict=True)
+    top, bottom, left, right = min(tops), max(bottoms), min(lefts), max(rights)
+    whole = slice(top, bottom), slice(left, right)
+    if sum(map(_area, spans)) > _APART * (bottom - top) * (right - left):
+        return whole, _nearer(mask[whole], reach)
+    near = np.zeros((bottom - top, right - left), np.bool_)
+    for y0, y1, x0, x1 in spans:
+        near[y0 - top : y1 - top, x0 - left : x1 - left] |= _nearer(mask[y0:y1, x0:x1], reach)
+    return whole, near
+
+
+def _nearer(mask: Pixels, reach: float) -> NDArray[np.bool_]:
+    return cv2.distanceTransform((mask == 0).view(np.uint8), cv2.DIST_L2, 3) < reach
+
+
+def _area(span: tuple[int, int, int, int]) -> int:
+    top, bottom, left, right = span
+    return (bottom - top) * (right - left)
 
 
 def around(mask: Pixels, reach: float) -> Window:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import around, pieces_of
+from edge.masking.pieces import pieces_of, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,21 +97,20 @@ def find_rims(
     tissue: bool (h, w), what cells cover. nuclei: uint8 (h, w), nonzero in nuclei, around which rims are a
     white cell's. outside: bool (h, w), what is no picture, or None. pieces: of `nuclei`, where known.
     """
-    largest = (pieces or pieces_of(nuclei)).largest
-    radii, turns = _arcs(tissue, _not_red_cells(nuclei, 2 * np.sqrt(largest / np.pi), outside))
+    pieces = pieces or pieces_of(nuclei)
+    largest = pieces.largest
+    radii, turns = _arcs(tissue, _not_red_cells(nuclei, pieces, outside))
     return Rims(radii, turns, float(max(1, largest)))
 
 
 def _not_red_cells(
-    nuclei: NDArray[np.uint8], nucleus_diameter: float, outside: NDArray[np.bool_] | None
+    nuclei: NDArray[np.uint8], pieces: Pieces, outside: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_]:
     """Give where a rim is not a red cell's: around nuclei, and at the frame's edge or a wedge's."""
-    blocked = np.zeros(nuclei.shape, bool)
-    if nucleus_diameter > 0:
-        reach = 0.4 * nucleus_diameter + 3
-        near = around(nuclei, reach)
-        rest = (nuclei[near] == 0).view(np.uint8)
-        blocked[near] = cv2.distanceTransform(rest, cv2.DIST_L2, 3) < reach
+    blocked = np.zeros(nuclei.shape, np.bool_)
+    if pieces.largest:
+        near, is_near = within(nuclei, pieces.places, 0.8 * math.sqrt(pieces.largest / math.pi) + 3)
+        blocked[near] = is_near
     if outside is not None:
         blocked |= np.asarray(cv2.dilate(outside.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0)
     blocked[:2] = blocked[-2:] = True
