@@ -149,7 +149,8 @@ def within(mask: Pixels, boxes: Sequence[Box], reach: float) -> tuple[Window, ND
 
 
 def _nearer(mask: Pixels, reach: float) -> NDArray[np.bool_]:
-    return cv2.distanceTransform((mask == 0).view(np.uint8), cv2.DIST_L2, 3) < reach
+    distance = np.asarray(cv2.distanceTransform((mask == 0).view(np.uint8), cv2.DIST_L2, 3), np.float32)
+    return distance < reach
 
 
 def _area(span: tuple[int, int, int, int]) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge.masking.lobes import _depth
-from edge.masking.pieces import around, each_piece, parts_of, pieces_of
+from edge.masking.pieces import around, each_piece, parts_of, pieces_of, whole_piece, within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,3 +92,26 @@ def test_the_chosen_pieces_are_those_of_their_labels_however_many(many: int) -> 
 
     assert (found.chosen(which) == which[found.labels]).all()
     assert (found.chosen(~which) == ~which[found.labels]).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("share", "reach"), [(0.002, 3.5), (0.002, 12.0), (0.003, 40.0), (0.2, 12.0)])
+def test_what_lies_within_reach_of_pieces_is_that_of_the_whole_field(
+    seed: int, share: float, reach: float
+) -> None:
+    mask = blobs(seed, share)
+    near = np.zeros(mask.shape, bool)
+
+    window, is_near = within(mask, pieces_of(mask).places, reach)
+    near[window] = is_near
+
+    assert (near == (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3) < reach)).all()
+
+
+def test_a_whole_piece_is_the_one_that_there_is() -> None:
+    mask = np.zeros((60, 80), np.uint8)
+    cv2.circle(mask, (30, 20), 9, (1,), -1)
+    ((window, here),) = each_piece(mask.copy())
+    known, whole = whole_piece(mask)
+    assert known == window
+    assert (whole == here).all()
