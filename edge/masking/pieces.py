@@ -26,6 +26,9 @@ SHORTEST_STEP = 0.95
 """What OpenCV's 3x3 distances grow by from one pixel to the next at the least: 0.955, rounded down."""
 
 
+_NO_BOXES = np.zeros((0, 4), np.int32)
+
+
 class Pieces(NamedTuple):
     """What hangs together in a mask.
 
@@ -81,12 +84,16 @@ def parts_of(mask: Pixels) -> Pieces:
     window = _window(mask)
     if not mask[window].size:
         return _nothing(window)
-    count, labels = cv2.connectedComponents(mask[window], connectivity=4, ltype=cv2.CV_16U)
-    # OpenCV's own statistics take twice as long as both steps together.
-    areas = cv2.calcHist([labels], [0], None, [count], [0, count])[:, 0]
-    return Pieces(
-        window, np.asarray(labels, np.uint16), np.zeros((0, 4), np.int32), np.asarray(areas, np.int32)
-    )
+    count, found = cv2.connectedComponents(mask[window], connectivity=4, ltype=cv2.CV_16U)
+    labels = np.asarray(found, np.uint16)
+    if count == 2:
+        area = cv2.countNonZero(labels)
+        areas = np.array([labels.size - area, area], np.int32)
+    else:
+        # OpenCV's own statistics take twice as long as both steps together.
+        counts = cv2.calcHist([labels], [0], None, [count], [0, count])
+        areas = np.asarray(counts, np.int32)[:, 0]
+    return Pieces(window, labels, _NO_BOXES, areas)
 
 
 def each_piece(mask: Pixels) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
