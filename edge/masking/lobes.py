@@ -40,12 +40,14 @@ _MARGIN = 40  # pixels: glass is seldom further from a nucleus
 class _Part(NamedTuple):
     """One part of the nucleus mask.
 
-    area: pixels. outline: float32 (2, n), x and y. width: of the cell there, pixels.
+    area: pixels. outline: float32 (2, n), x and y. box: [x, y, width, height]. mask: uint8, 0 or 1, of the
+    box's shape.
     """
 
     area: float
     outline: NDArray[np.float32]
-    width: float
+    box: BoxTuple
+    mask: NDArray[np.uint8]
 
 
 class Groups(NamedTuple):
@@ -80,16 +82,11 @@ def find_groups(pieces: Pieces, nuclei: Pixels, tissue: NDArray[np.bool_], red_c
     near = _near(order, boxes, areas)
     if not near:
         return Groups(window, labels, boxes, areas, [[k] for k in order])
-    # Only of those that may be one is asked how wide their cells are, and what their outline is.
-    involved = sorted({k for pair in near for k in pair})
-    left, top = min(boxes[k][0] for k in involved), min(boxes[k][1] for k in involved)
-    right = max(boxes[k][0] + boxes[k][2] for k in involved)
-    bottom = max(boxes[k][1] + boxes[k][3] for k in involved)
-    down, across = window[0].start, window[1].start
-    here = slice(top + down, bottom + down), slice(left + across, right + across)
-    depth = _depth(tissue.view(np.uint8) | nuclei, here)
-    parts = {k: _measured(labels, k, boxes[k], areas[k], depth, (left, top)) for k in involved}
-    return Groups(window, labels, boxes, areas, _joined(order, near, parts, depth, red_cell))
+    corner = window[1].start, window[0].start
+    parts = {k: _measured(labels, k, boxes[k], areas[k], corner) for k in {k for pair in near for k in pair}}
+    return Groups(
+        window, labels, boxes, areas, _joined(order, near, parts, tissue.view(np.uint8) | nuclei, red_cell)
+    )
 
 
 def _near(order: list[int], boxes: list[BoxTuple], areas: list[int]) -> list[tuple[int, int]]:
@@ -175,23 +172,21 @@ def _measured(
     k: int,
     box: BoxTuple,
     area: int,
-    depth: NDArray[np.float32],
     corner: tuple[int, int],
 ) -> _Part:
-    """Measure a part. corner: x and y of `depth` in `labels`; there the outline begins to count as well."""
+    """Measure a part. corner: x and y of `labels` in the frame."""
     mine = (labels[of_box(box)] == k).view(np.uint8)
-    x, y, w, h = box[0] - corner[0], box[1] - corner[1], box[2], box[3]
+    x, y = box[0] + corner[0], box[1] + corner[1]
     contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(x, y))
     outline = np.ascontiguousarray(np.concatenate(contours)[::2, 0, :].T, np.float32)
-    width = cv2.minMaxLoc(depth[y : y + h, x : x + w], mine)[1]
-    return _Part(area, outline, width)
+    return _Part(area, outline, (x, y, box[2], box[3]), mine)
 
 
 def _joined(
     order: list[int],
     near: list[tuple[int, int]],
     parts: dict[int, _Part],
-    depth: NDArray[np.float32],
+    covered: NDArray[np.uint8],
     red_cell: float | None,
 ) -> list[list[int]]:
     """Group the parts, the largest first, into nuclei."""
@@ -203,7 +198,7 @@ def _joined(
         return k
 
     for one, other in near:
-        if root(one) != root(other) and _are_one(parts[one], parts[other], depth, red_cell):
+        if root(one) != root(other) and _are_one(parts[one], parts[other], covered, red_cell):
             parent[root(other)] = root(one)
     groups: dict[int, list[int]] = {}
     for k in order:
@@ -211,8 +206,8 @@ def _joined(
     return list(groups.values())
 
 
-def _are_one(one: _Part, other: _Part, depth: NDArray[np.float32], red_cell: float | None) -> bool:
-    """Tell whether two parts, the larger first, are lobes of one nucleus."""
+def _are_one(one: _Part, other: _Part, covered: NDArray[np.uint8], red_cell: float | None) -> bool:
+    """Tell whether two parts, the larger first, are one nucleus's. covered: uint8 (h, w), 0 on glass."""
     size = math.sqrt(one.area)
     (x, y), (other_x, other_y) = one.outline, other.outline
     apart, along = x[:, None] - other_x, y[:, None] - other_y
@@ -222,15 +217,25 @@ def _are_one(one: _Part, other: _Part, depth: NDArray[np.float32], red_cell: flo
     gap = float(np.sqrt(apart.min()))
     if gap > _REACH * size:
         return False
+    # Fragments none of which could be a nucleus belong together, for each belongs to some nucleus.
+    fragments = red_cell is not None and one.area < _WHOLE_NUCLEUS * red_cell
+    if gap <= (_NEAR if fragments else _CLOSE) * size and not _whole(one, other, red_cell):
+        return True
+    left, top = min(one.box[0], other.box[0]), min(one.box[1], other.box[1])
+    right, bottom = (max(part.box[k] + part.box[k + 2] for part in (one, other)) for k in (0, 1))
+    depth = _depth(covered, (slice(top, bottom), slice(left, right)))
+    width = min(_deepest(part, depth, (left, top)) for part in (one, other))
     # Where the two face each other, not only where they are nearest: that may be at the cell's rim.
     ours, theirs = np.divmod(np.flatnonzero(apart <= (gap + _FACING * size) ** 2), len(other_x))
     columns, rows = ((a[ours] + b[theirs]) / 2 for a, b in ((x, other_x), (y, other_y)))
-    neck = float(depth[rows.astype(np.intp), columns.astype(np.intp)].max()) + 1
-    if neck >= _NECK * min(one.width, other.width):
-        return True
-    # Fragments none of which could be a nucleus belong together, for each belongs to some nucleus.
-    fragments = red_cell is not None and one.area < _WHOLE_NUCLEUS * red_cell
-    return gap <= (_NEAR if fragments else _CLOSE) * size and not _whole(one, other, red_cell)
+    neck = float(depth[rows.astype(np.intp) - top, columns.astype(np.intp) - left].max()) + 1
+    return neck >= _NECK * width
+
+
+def _deepest(part: _Part, depth: NDArray[np.float32], corner: tuple[int, int]) -> float:
+    """Give the greatest depth in a part; corner: x and y of `depth` in the frame."""
+    x, y, w, h = part.box
+    return cv2.minMaxLoc(depth[of_box((x - corner[0], y - corner[1], w, h))], part.mask)[1]
 
 
 def _whole(one: _Part, other: _Part, red_cell: float | None) -> bool:
