@@ -236,11 +236,13 @@ class Store:
     def mark_delivered(self, field_ids: Iterable[str]) -> None:
         """Note that the broker has acknowledged these."""
         now = stamp()
+        offset_s = None if identity.clock_synced() else identity.clock_offset_s()
         with self._transaction():
             self._db.executemany(
-                "UPDATE fields SET delivered_at = ?, error = NULL"
+                "UPDATE fields SET delivered_at = ?, error = NULL,"
+                " clock_offset_s = coalesce(clock_offset_s, ?)"
                 " WHERE field_id = ? AND delivered_at IS NULL",
-                [(now, field_id) for field_id in field_ids],
+                [(now, offset_s, field_id) for field_id in field_ids],
             )
 
     def mark_refused(self, field_id: str, error: str) -> None:

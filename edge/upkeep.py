@@ -73,8 +73,15 @@ class Upkeep:
         """Set right what was captured on this boot before the clock was, and give the number.
 
         offset_s: clock minus monotonic clock, now that the clock is right. What was delivered or is of an
-        earlier boot keeps its time, which says of itself that it is not to be trusted.
+        earlier boot keeps its time, which says of itself that it is not to be trusted. When it was delivered
+        nobody knows: now, at the latest, and from now on it ages.
         """
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "UPDATE fields SET delivered_at = ?, clock_offset_s = NULL"
+                " WHERE delivered_at IS NOT NULL AND clock_offset_s IS NOT NULL",
+                (stamp(),),
+            )
         corrected, after = 0, -1
         while True:
             with transaction(self._db, self._path):
@@ -87,7 +94,7 @@ class Upkeep:
                     after = sequence
                     try:
                         field = decode_field(payload)
-                        if field.boot_id != identity.boot_id():
+                        if field.clock_synced or field.boot_id != identity.boot_id():
                             continue
                         captured_at = field.captured_at + timedelta(seconds=offset_s - before_s)
                     except (msgspec.MsgspecError, OverflowError):

@@ -198,10 +198,29 @@ def test_times_from_before_the_clock_was_set_are_corrected(path, monkeypatch, ye
     assert abs((right.captured_at - taken).total_seconds()) < 5
 
 
+def test_what_was_delivered_before_the_clock_was_set_ages_from_then_on(path, monkeypatch):
+    ids = filled(path, 2)
+    with Store.open(path) as store:
+        with monkeypatch.context() as unset:
+            unset.setattr(identity, "clock_synced", lambda: False)
+            unset.setattr(identity, "now", lambda: datetime(1970, 1, 2, tzinfo=UTC))
+            store.mark_delivered(ids[:1])
+        monkeypatch.setattr(identity, "clock_synced", lambda: True)
+        config = StoreConfig(str(path), retention_days=30)
+        Housekeeping(config, store).tidy()
+        assert len(list(store.fields("S"))) == 2
+        later = datetime.now(UTC) + timedelta(days=31)
+        monkeypatch.setattr(identity, "now", lambda: later)
+        Housekeeping(config, store).tidy()
+        assert [each.field_id for each in store.fields("S")] == ids[1:]
+
+
 def test_nothing_ages_while_the_clock_is_not_set(path, monkeypatch):
     ids = filled(path, 1)
+    monkeypatch.setattr(identity, "clock_synced", lambda: True)
     with Store.open(path) as store:
         store.mark_delivered(ids)
+        Housekeeping(StoreConfig(str(path)), store).tidy()
         year_2076 = datetime.now(UTC) + timedelta(days=18262)
         monkeypatch.setattr(identity, "now", lambda: year_2076)
         monkeypatch.setattr(identity, "clock_synced", lambda: False)
