@@ -140,7 +140,7 @@ def _sharpness(
     count = laplacian.size
     if count < _FEWEST:
         return 0.0, 0.0
-    middle, strong = smallest(np.abs(laplacian) / _FINE, count // 2, int(0.99 * count))
+    middle, strong = (rank / _FINE for rank in _ranks(np.abs(laplacian), count // 2, int(0.99 * count)))
     # Of the square, for noise and what is no noise add up by their squares.
     edge = math.sqrt(max(0.0, strong**2 - (_NOISE * middle) ** 2))
 
@@ -150,18 +150,26 @@ def _sharpness(
     contrast = quantile(levels, 0.98) - quantile(levels, 0.02) + _FLAT
 
     strength = across * across + down * down
-    chosen = strength >= max(1.0, *smallest(strength, int(_STRONG * count)))
-    if not chosen.any():
+    chosen = np.flatnonzero(strength >= max(1.0, *smallest(strength, int(_STRONG * count))))
+    if not chosen.size:
         return 0.0, 0.0
     # Twice the angle, for an edge has a direction but no sense.
     twofold = (across[chosen] + 1j * down[chosen]) ** 2 / strength[chosen]
     return float(100 * edge / contrast), min(1.0, float(np.abs(twofold.mean())))
 
 
+def _ranks(values: NDArray[np.int16], *ranks: int) -> list[int]:
+    """Give the values of these ranks, 0 to n - 1, of int16 (n,), none of which is below 0: by counting."""
+    return [int(rank) for rank in np.bincount(values).cumsum().searchsorted(ranks, "right")]
+
+
 def _derivatives(
     green: NDArray[np.uint8], step: int, inside: NDArray[np.uint8] | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Give Laplacian and both gradients of the smoothed picture, float32 (n,), at every step-th pixel."""
+) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]:
+    """Give the smoothed picture's Laplacian, int16 (n,), and both gradients, float32 (n,).
+
+    At every step-th pixel, in `_FINE` steps to a grey level.
+    """
     fine = np.asarray(cv2.sepFilter2D(green, cv2.CV_16S, _FINE * _KERNEL, _KERNEL))
     height, width = fine.shape
     centre, left, right, above, below = (
@@ -169,14 +177,12 @@ def _derivatives(
         for x, y in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
     )
     laplacian = (left - centre) + (right - centre) + (above - centre) + (below - centre)
-    here = np.ones(centre.shape, np.bool_)
+    found = laplacian, right - left, below - above
     if inside is not None:
         here = inside[1 : 1 + centre.shape[0], 1 : 1 + centre.shape[1]] > 0
-    return (
-        laplacian[here].astype(np.float32),
-        (right - left)[here].astype(np.float32),
-        (below - above)[here].astype(np.float32),
-    )
+        found = found[0][here], found[1][here], found[2][here]
+    laplacian, across, down = (each.ravel() for each in found)
+    return laplacian, across.astype(np.float32), down.astype(np.float32)
 
 
 def _cover(green: NDArray[np.float64], white: float) -> tuple[float, float]:
