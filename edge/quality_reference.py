@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -145,18 +143,31 @@ class _Spread:
         self._width = (highest - lowest) / _BINS
         self._counts = [0] * _BINS
         self._total = 0
+        self._places: dict[float, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         return self._total
 
     def add(self, value: float) -> None:
-        place = int((value - self._lowest) / self._width)
-        self._counts[min(max(place, 0), _BINS - 1)] += 1
+        place = min(max(int((value - self._lowest) / self._width), 0), _BINS - 1)
+        self._counts[place] += 1
         self._total += 1
+        for share, (last, before) in self._places.items():
+            if place < last:
+                self._places[share] = last, before + 1
 
     def quantile(self, share: float) -> float:
         """Give the middle of the bin in which this share of the values is reached."""
-        place = bisect_left(list(accumulate(self._counts)), max(1, math.ceil(share * self._total)))
+        rank = max(1, math.ceil(share * self._total))
+        # A value more moves it little: it is sought from where it was, with what lies before that bin.
+        place, before = self._places.get(share, (0, 0))
+        while before >= rank:
+            place -= 1
+            before -= self._counts[place]
+        while place < _BINS and before + self._counts[place] < rank:
+            before += self._counts[place]
+            place += 1
+        self._places[share] = place, before
         return self._lowest + (place + 0.5) * self._width
 
     @property

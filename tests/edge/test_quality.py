@@ -54,6 +54,35 @@ def usual(drawn):
     return seen(drawn)
 
 
+def test_what_is_usual_does_not_depend_on_when_it_was_asked(drawn):
+    rng = np.random.default_rng(5)
+    asked, silent = QualityReference(), QualityReference()
+    shown = [assess(frame) for frame in drawn]
+    for number in range(300):
+        near = msgspec.structs.replace(
+            shown[number % len(shown)],
+            focus=float(rng.lognormal(0, 1)),
+            stain=float(rng.lognormal(-2, 1)),
+            covered=float(rng.uniform(0, 1)),
+        )
+        asked.reason(near, 640, 480)
+        for reference in (asked, silent):
+            reference.learn(near, 640, 480)
+    reasons_now = [
+        [
+            reference.reason(
+                msgspec.structs.replace(shown[0], focus=focus, stain=stain, covered=covered), 640, 480
+            )
+            for focus in np.geomspace(0.1, 10, 30).tolist()
+            for stain in np.geomspace(0.01, 5, 20).tolist()
+            for covered in (0.1, 0.95)
+        ]
+        for reference in (asked, silent)
+    ]
+    assert reasons_now[0] == reasons_now[1]
+    assert {None, "out of focus", "stain changed"} <= set(reasons_now[0])
+
+
 def test_a_drawn_slide_is_accepted_as_it_is(drawn, usual):
     assert reasons(drawn, usual) == {None}
 
