@@ -78,7 +78,7 @@ class Analyzer:
         if quality.accepted:
             masks = find_cells(pixels, self._recipe, self._micrometres_per_pixel)
             masked = time.perf_counter()
-            calls = tuple(self.classifier.classify(cut_crop(pixels, masks, c)) for c in masks.cells)
+            calls = self.classifier.classify_all(cut_crop(pixels, masks, c) for c in masks.cells)
             cells = tuple(self._cell(masks, number, call) for number, call in enumerate(calls))
             timings |= {"mask": masked - assessed, "classify": time.perf_counter() - masked}
         timings["total"] = time.perf_counter() - started

@@ -94,7 +94,7 @@ def _trust(odds: NDArray[np.float64], off: NDArray[np.float64], known: Familiari
 
 
 class Judge:
-    """Says of one call after the other how far it is to be trusted, and why it is not to be counted.
+    """Says of calls how far each is to be trusted, and why it is not to be counted.
 
     What the rule says is made ready once: a bundle has it as thousands of numbers in a form of its own.
     """
@@ -112,21 +112,40 @@ class Judge:
     ) -> tuple[float, Reason | None]:
         """Give the trust in one call, 0 to 1, and why it is not to be counted, or None.
 
-        probabilities: (labels,). features: (f,) or None. The trust is in the likeliest class that is counted,
-        also where `other` is likelier; without a bundle's `familiarity` it is that class's probability.
+        probabilities: (labels,). features: (f,) or None.
+        """
+        return self.of_all(probabilities[None], None if features is None else features[None])[0]
+
+    def of_all(
+        self, probabilities: NDArray[np.float32], features: NDArray[np.float32] | None
+    ) -> list[tuple[float, Reason | None]]:
+        """Give the trust in each call, 0 to 1, and why it is not to be counted, or None.
+
+        probabilities: (n, labels). features: (n, f) or None. The trust is in the likeliest class that is
+        counted, also where `other` is likelier; without a bundle's `familiarity` it is that class's
+        probability.
         """
         rule, known = self._rule, self._rule.familiarity
-        best = int(np.where(self._counted, probabilities, -1.0).argmax())
+        best = np.where(self._counted, probabilities, -1.0).argmax(axis=1)
+        likeliest = probabilities[np.arange(len(best)), best]
         if known is None or features is None or self._centres is None or self._spread is None:
-            trusted, enough, far, too_far = float(probabilities[best]), rule.minimum_probability, False, False
+            trusted, enough = likeliest.astype(np.float64), rule.minimum_probability
+            off, usual = np.zeros(len(best)), 1.0
         else:
-            odds = log_odds(probabilities[None].astype(np.float64), np.array([best]))
-            distance = _apart(features[None], self._centres[best], self._spread)
-            trusted, enough = float(_trust(odds, distance, known)[0]), known.minimum_trust
-            far = distance[0] > known.usual_distance
-            too_far = distance[0] > TOO_FAR * known.usual_distance
-        if self._labels[int(probabilities.argmax())] == OTHER:
-            return trusted, "other"
-        if trusted < enough or too_far:
-            return trusted, "unfamiliar" if far else "uncertain"
-        return trusted, "uncertain" if probabilities[best] < rule.minimum_probability else None
+            odds = log_odds(probabilities.astype(np.float64), best)
+            off, usual = _apart(features, self._centres[best], self._spread), known.usual_distance
+            trusted, enough = _trust(odds, off, known), known.minimum_trust
+        verdicts: list[tuple[float, Reason | None]] = []
+        called = probabilities.argmax(axis=1).tolist()
+        for label, trust_in_it, distance, probability in zip(
+            called, trusted.tolist(), off.tolist(), likeliest, strict=True
+        ):
+            reason: Reason | None = None
+            if self._labels[label] == OTHER:
+                reason = "other"
+            elif trust_in_it < enough or distance > TOO_FAR * usual:
+                reason = "unfamiliar" if distance > usual else "uncertain"
+            elif probability < rule.minimum_probability:
+                reason = "uncertain"
+            verdicts.append((trust_in_it, reason))
+        return verdicts

@@ -78,6 +78,18 @@ def test_golden_inputs_pass_on_each_runtime(runtime):
         assert max(call.heatmap().data) == 255
 
 
+def test_crops_called_together_are_called_as_each_alone():
+    classifier = Classifier.load(SHIPPED_MODEL)
+    crops = list(golden_crops())
+    together = classifier.classify_all(iter(crops))
+    assert len({call.label for call in together}) > 1
+    for call, alone in zip(together, map(classifier.classify, crops), strict=True):
+        assert (call.label, call.trust, call.rejected) == (alone.label, alone.trust, alone.rejected)
+        assert call.probabilities.tobytes() == alone.probabilities.tobytes()
+        assert call.heatmap() == alone.heatmap()
+    assert classifier.classify_all([]) == ()
+
+
 def test_both_runtimes_give_the_same_calls_and_maps():
     if len(installed()) < 2:
         pytest.skip(f"only one runtime is usable in this process: {', '.join(installed())}")

@@ -102,3 +102,15 @@ def test_every_cell_gets_a_verdict_and_nearer_is_never_less_trusted(probabilitie
     best = int(np.argmax(probabilities[:2]))
     halfway = (features + np.array(CENTRES[best])) / 2
     assert judged(probabilities, halfway)[0] >= trust - 1e-6
+
+
+def test_cells_judged_together_get_the_verdict_that_each_gets_alone():
+    rng = np.random.default_rng(3)
+    probabilities = rng.dirichlet(np.full(len(LABELS), 0.3), 40).astype(np.float32)
+    features = rng.normal(0, 2, (40, 2)).astype(np.float32)
+    for rule in (RULE, Reject(minimum_probability=0.6)):
+        judge = Judge(rule, LABELS)
+        alone = [judge(p, f) for p, f in zip(probabilities, features, strict=True)]
+        assert judge.of_all(probabilities, features) == alone
+        assert len(set(alone)) > 10
+        assert {reason for _, reason in alone} >= {"uncertain", None}
