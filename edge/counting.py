@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import msgspec
 
 from edge import identity
 from edge.differential import tally
+from edge.keeping import Counted, Keeper
 from edge.messages import FieldResult
 from edge.model_trial import FirstStart
 from edge.quality_reference import QualityReference
 from edge.reporting import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from edge.cameras import Frame
     from edge.config import Config
     from edge.corrected import Confusion
-    from edge.differential import Tally
     from edge.health import Progress
     from edge.messages import Cell, ModelReference, Quality, Scale
     from edge.publisher import Publisher
@@ -124,6 +125,8 @@ class Counting:
         self._reporter = reporter or Reporter(config, model)
         self._registers = config.registers
         self._scan: Scan | None = None
+        self._keeper: Keeper | None = None
+        self._next_sequence: int | None = None
         if specimen is None:
             specimen = store.start_specimen(of_source(config))
         self.specimen_id = specimen.specimen_id
@@ -137,25 +140,55 @@ class Counting:
     def take(self, frame: Frame) -> None:
         """Analyse, store and count a frame, unless it was before."""
         source_id = frame.source_id
-        if source_id is not None and self._store.has_source(self.specimen_id, source_id):
+        if source_id is not None and self._is_known(source_id):
             self._recall(frame.pixels, source_id)
             return
         analyzed = self._model.analyzer.analyze(frame.pixels, self._reference)
-        field, share, keyframe = self._counted(frame, analyzed)
+        counted = self._counted(frame, analyzed)
         self._model.first_start.passed()
+        field = counted.field
+        self._next_sequence = field.sequence + 1
+        self._reference.learn(field.quality, field.width, field.height)
+        if self._keeper is None:
+            self._keep(self._store, [counted])
+        else:
+            self._keeper.put(counted)
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """Analyse ahead of the disk: in the block, `take` does not wait until a frame is stored and counted.
+
+        At its end all are. What goes wrong with one is raised by a later `take`, or at the end.
+        """
+        with Keeper(self._store.path, self._keep) as keeper:
+            self._keeper = keeper
+            try:
+                yield
+            finally:
+                self._keeper = None
+
+    def _is_known(self, source_id: str) -> bool:
+        if self._keeper is not None and self._keeper.has(source_id):
+            self._keeper.settle()
+        return self._store.has_source(self.specimen_id, source_id)
+
+    def _keep(self, store: Store, fields: Sequence[Counted]) -> None:
+        """Store fields, and count those that the store takes."""
         began = time.perf_counter()
         with self._reporter.lock:
-            if not self._store.add(field, source_id, share, keyframe):
-                return
-            self._reference.learn(field.quality, field.width, field.height)
-            stored_ms = 1000 * (time.perf_counter() - began)
-            self._count.add(field.field_id, share)
-            self._publish(news=True)
-        self._progress.field({**field.timings_ms, "store": stored_ms})
-        if not field.quality.accepted:
-            self._progress.refused(field.quality.reason or "not worth analysing")
-        elif self._registers and field.place is None:
-            self._progress.refused(SMEARED)
+            with store.together():
+                added = [counted for counted in fields if store.add(*counted)]
+            stored_ms = 1000 * (time.perf_counter() - began) / len(fields)
+            for field, _, share, _ in added:
+                self._count.add(field.field_id, share)
+            if added:
+                self._reporter.publish(self._publisher, store, self._count, news=True)
+        for field, *_ in added:
+            self._progress.field({**field.timings_ms, "store": stored_ms})
+            if not field.quality.accepted:
+                self._progress.refused(field.quality.reason or "not worth analysing")
+            elif self._registers and field.place is None:
+                self._progress.refused(SMEARED)
 
     def go_on_from(self, before: Self) -> None:
         """Know the cells that were seen of the same specimen before it was stopped and taken up again."""
@@ -172,14 +205,14 @@ class Counting:
             self._store.finish_specimen(self.specimen_id)
             self._publish()
 
-    def _counted(self, frame: Frame, analyzed: AnalyzedField) -> tuple[FieldResult, Tally, bytes | None]:
+    def _counted(self, frame: Frame, analyzed: AnalyzedField) -> Counted:
         """Give the field in its place on the slide, its share of the count, and the picture to keep with it.
 
         None is kept of a frame that the source shows again after a restart.
         """
         field = self._field(frame, analyzed)
         if not self._registers or not field.quality.accepted:
-            return field, tally(field), None
+            return Counted(field, frame.source_id, tally(field), None)
         from edge.registration import packed  # noqa: PLC0415 (as below)
         from edge.scan import told  # noqa: PLC0415
 
@@ -193,7 +226,7 @@ class Counting:
                 keyframe = packed(located.remembered)
         timings = field.timings_ms | {"register": round(1000 * (time.perf_counter() - began), 3)}
         placed = msgspec.structs.replace(field, place=place, timings_ms=timings)
-        return placed, scan.share(placed), keyframe
+        return Counted(placed, frame.source_id, scan.share(placed), keyframe)
 
     def _known_slide(self) -> Scan:
         """Give what was seen of the slide: by this run and, as its first frame comes, by those before it."""
@@ -202,7 +235,7 @@ class Counting:
             from edge.scan import Scan  # noqa: PLC0415
 
             # No region had this number before, since each began with a field of its own.
-            scan = Scan(self._store.next_sequence())
+            scan = Scan(self._sequence())
             for field, kept in self._store.keyframes.seen(self.specimen_id):
                 self._alive(TAKING_UP)
                 picture = None if kept is None else unpacked(kept, field.height, field.width)
@@ -216,13 +249,19 @@ class Counting:
         if field is not None and field.quality.accepted:
             self._known_slide().recall(pixels, field)
 
+    def _sequence(self) -> int:
+        """Give the next field's number. The store is asked once: nobody else numbers fields meanwhile."""
+        if self._next_sequence is None:
+            self._next_sequence = self._store.next_sequence()
+        return self._next_sequence
+
     def _field(self, frame: Frame, analyzed: AnalyzedField) -> FieldResult:
         return FieldResult(
             field_id=identity.new_id(),
             specimen_id=self.specimen_id,
             device_id=self._device_id,
             boot_id=identity.boot_id(),
-            sequence=self._store.next_sequence(),
+            sequence=self._sequence(),
             captured_at=frame.captured_at,
             clock_synced=identity.clock_synced(),
             historical=False,

@@ -1,7 +1,8 @@
 """The daemon: camera, analyzer, store and publisher, from the first frame to the last delivery.
 
-Its own thread reads, analyses and stores; the publisher has another. A field is on the disk before the
-publisher hears of it, so that the process may end at any moment.
+Its own thread reads and analyses, and stores where the source is live; else a second one stores. The
+publisher has another. A field is on the disk before the publisher hears of it, so that the process may end at
+any moment.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ class Daemon:
         """Count all that the source shows into one specimen, and be done."""
         reporter.current = counting.specimen_id
         self._progress.specimen(counting.specimen_id)
-        with self._stop.interrupting(camera):
+        with self._stop.interrupting(camera), counting.ahead():
             for frame in self._pictures(camera):
                 counting.take(frame)
                 del frame

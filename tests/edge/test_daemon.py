@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -306,6 +307,43 @@ def test_a_full_disk_ends_it_and_loses_nothing(config, broker, listen, monkeypat
     wait_for(lambda: len(listener.fields()) == 7, "what was stored")
     assert run(config) == 0
     wait_for(lambda: len(listener.fields()) == 12, "the rest")
+
+
+def test_no_field_is_heard_of_before_it_is_on_the_disk(config, broker, listen, monkeypatch):
+    real = store_module.Store.together
+    listener = listen(broker)
+    seen = []
+
+    @contextmanager
+    def together(store):
+        with real(store):
+            yield
+            time.sleep(0.05)  # a slow disk
+            seen.append((len(listener.fields()), len(stored(config))))
+
+    with monkeypatch.context() as slow:
+        slow.setattr(store_module.Store, "together", together)
+        assert run(config) == 0
+    assert seen
+    assert all(heard <= on_disk for heard, on_disk in seen)
+    wait_for(lambda: len(listener.fields()) == 12, "all of them")
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_picture_that_comes_again_while_it_waits_for_the_disk_counts_once(tmp_path, config, monkeypatch):
+    twice = [tmp_path / side / "slide" for side in ("left", "right")]
+    for folder in twice:
+        folder.parent.mkdir()
+        draw(folder, 1)
+    real = store_module.Store.add
+
+    def add(store, *field):
+        time.sleep(0.2)  # a slow disk
+        return real(store, *field)
+
+    monkeypatch.setattr(store_module.Store, "add", add)
+    assert run(changed(config, "camera", paths=tuple(map(str, twice)))) == 0
+    assert len(stored(config)) == 1
 
 
 @pytest.mark.usefixtures("broker")

@@ -1,0 +1,146 @@
+"""Fields kept on a thread of their own: in order, together where they wait, and no error is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from itertools import count
+
+import pytest
+from mqtt_partners import wait_for
+from samples import field
+
+from edge.differential import tally
+from edge.errors import StoreError
+from edge.keeping import Counted, Keeper
+from edge.store import Store
+
+
+class Disk:
+    """Keeps what it is given in a store, once it is let to. full_at: the sequence that it has no room for."""
+
+    def __init__(self, path, full_at=None):
+        self.path = path
+        self.full_at = full_at
+        self.batches = []
+        self.free = threading.Event()
+        self.free.set()
+        with Store.open(path) as store:
+            store.start_specimen("S")
+
+    def keep(self, store, fields):
+        self.free.wait()
+        with store.together():
+            for counted in fields:
+                if counted.field.sequence == self.full_at:
+                    raise StoreError("the result store cannot be written: database or disk is full")
+                assert store.add(*counted)
+        self.batches.append([counted.field.sequence for counted in fields])
+
+    def kept(self):
+        with Store.open(self.path) as store:
+            return [one.sequence for one in store.fields("S")]
+
+
+@pytest.fixture
+def disk(tmp_path):
+    return Disk(tmp_path / "results.db")
+
+
+@pytest.fixture
+def numbered():
+    numbers = count(1)
+
+    def make():
+        one = field(next(numbers))
+        return Counted(one, f"picture {one.sequence}", tally(one), None)
+
+    return make
+
+
+def test_a_field_is_kept_at_once_where_none_was_just_now(disk, numbered):
+    with Keeper(disk.path, disk.keep) as keeper:
+        for number in (1, 2, 3):
+            keeper.put(numbered())
+            wait_for(lambda number=number: disk.kept() == [*range(1, number + 1)], "the field")
+    assert disk.batches == [[1], [2], [3]]
+
+
+def test_fields_that_wait_for_the_disk_are_kept_together_in_their_order(disk, numbered):
+    with Keeper(disk.path, disk.keep) as keeper:
+        disk.free.clear()
+        for _ in range(8):
+            keeper.put(numbered())
+        assert keeper.has("picture 8")
+        assert disk.kept() == []
+        disk.free.set()
+        keeper.settle()
+        assert disk.kept() == [*range(1, 9)]
+        assert not keeper.has("picture 8")
+    assert len(disk.batches) <= 3
+
+
+def test_a_disk_that_is_slower_than_the_camera_is_waited_for(disk, numbered):
+    put = []
+    with Keeper(disk.path, disk.keep) as keeper:
+        disk.free.clear()
+
+        def analyse():
+            for number in range(60):
+                keeper.put(numbered())
+                put.append(number)
+
+        thread = threading.Thread(target=analyse)
+        thread.start()
+        time.sleep(0.3)
+        assert len(put) < 40
+        disk.free.set()
+        thread.join()
+    assert disk.kept() == [*range(1, 61)]
+
+
+def test_at_the_end_all_are_kept(disk, numbered):
+    with Keeper(disk.path, disk.keep) as keeper:
+        for _ in range(7):
+            keeper.put(numbered())
+    assert disk.kept() == [*range(1, 8)]
+
+
+def test_a_full_disk_keeps_what_there_is_room_for_and_is_told(disk, numbered):
+    disk.full_at = 6
+    disk.free.clear()
+    keeper = Keeper(disk.path, disk.keep)
+    with pytest.raises(StoreError, match="full"):
+        put_eight(keeper, numbered, disk.free.set)
+    assert disk.kept() == [*range(1, 6)]
+
+
+def put_eight(keeper, numbered, then):
+    with keeper:
+        for _ in range(8):
+            keeper.put(numbered())
+        then()
+
+
+def test_a_full_disk_is_told_to_who_goes_on(disk, numbered):
+    disk.full_at = 1
+    keeper = Keeper(disk.path, disk.keep)
+    with suppress(StoreError), keeper:
+        keeper.put(numbered())
+        with pytest.raises(StoreError, match="full"):
+            keeper.settle()
+        with pytest.raises(StoreError, match="full"):
+            keeper.put(numbered())
+    assert disk.kept() == []
+
+
+def test_what_ended_the_run_is_not_hidden_by_the_disk(disk, numbered):
+    def camera_goes():
+        disk.free.set()
+        raise RuntimeError("the camera is gone")
+
+    disk.full_at = 1
+    disk.free.clear()
+    with pytest.raises(RuntimeError, match="camera"):
+        put_eight(Keeper(disk.path, disk.keep), numbered, camera_goes)
