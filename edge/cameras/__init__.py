@@ -109,9 +109,12 @@ def _opened(config: CameraConfig) -> Camera:
 
     match config:
         case ReplayConfig():
+            from edge.cameras.ahead import read_ahead  # noqa: PLC0415
             from edge.cameras.replay import ReplayCamera  # noqa: PLC0415
 
-            return ReplayCamera(config)
+            replay = ReplayCamera(config)
+            # At a set rate, a picture is read when it is due, and there is time enough for it.
+            return replay if config.frames_per_second else read_ahead(replay)
         case SimulatedConfig():
             from edge.cameras.simulated import SimulatedCamera  # noqa: PLC0415
 
