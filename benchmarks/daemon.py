@@ -14,11 +14,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge.demo.broker import LocalBroker
 from edge.errors import LeukoscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _POLL_S = 0.02
 _LIMIT_S = 600.0
@@ -156,11 +160,22 @@ def _run(config: Path, store: Path, fields: int) -> _Run:
     rows = _delivered(store)
     if len(rows) != fields:
         raise LeukoscopeError(f"the daemon delivered {len(rows)} of {fields} results")
-    ends = sorted(end for _, end in rows)
-    settled = ends[len(ends) // 5 :]  # the first results wait for the connection
-    interval = 1000 * (settled[-1] - settled[0]) / max(1, len(settled) - 1)
     latencies = [1000 * (end - begin) for begin, end in rows]
-    return _Run(latencies, interval, ends[0] - started, rss, pss, round(written / fields))
+    first_s = min(end for _, end in rows) - started
+    return _Run(latencies, 1000 * interval_s(rows), first_s, rss, pss, round(written / fields))
+
+
+def interval_s(rows: Sequence[tuple[float, float]]) -> float:
+    """Give the time between results, from when each was captured and acknowledged, seconds.
+
+    Those that are acknowledged at once came in the time before, and those of the first moment do not count.
+    """
+    ends = sorted(end for _, end in rows)
+    since = ends[len(ends) // 5]  # the first results wait for the connection
+    later = sum(end > since for end in ends)
+    if not later:  # all of them waited for it
+        return (ends[-1] - min(begin for begin, _ in rows)) / len(ends)
+    return (ends[-1] - since) / later
 
 
 def _watched(daemon: subprocess.Popen[bytes]) -> tuple[float, float | None, int]:

@@ -136,6 +136,14 @@ def test_a_field_of_twenty_cells_has_twenty(tmp_path):
     assert found == {count: count for count in pictures.COUNTS}
 
 
+def test_results_that_are_acknowledged_together_are_not_called_faster_than_they_came():
+    steady = [(0.01 * number, 0.01 * number + 0.002) for number in range(100)]
+    together = [(begin, 0.05 * (1 + int(begin / 0.0499999))) for begin, _ in steady]
+    assert daemon.interval_s(steady) == pytest.approx(0.01)
+    assert daemon.interval_s(together) == pytest.approx(0.01, rel=0.02)
+    assert daemon.interval_s([(0.01 * number, 0.1) for number in range(5)]) == pytest.approx(0.02)
+
+
 def test_a_real_daemon_delivers_every_field_and_is_watched(tmp_path):
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed")
