@@ -9,8 +9,8 @@ A frame goes one way, through these modules in this order, and none calls back:
 - The count: `scan` tells what is new of a field (`registration`, `slide_map`, `sightings`, `steadiness`),
   and `differential` counts (`intervals`, `corrected`, `flags`). `counting` does it for one specimen,
   `session` for those that commands begin and end.
-- The disk: `store` (`database`, `ledger`, `specimen`, `answers`, `keyframes`, `upkeep`), with
-  `housekeeping` and `rescue`.
+- The disk: `keeping` is ahead of it, `store` (`database`, `ledger`, `specimen`, `answers`, `keyframes`,
+  `upkeep`) is on it, with `housekeeping` and `rescue`.
 - The broker: `publisher` sends what waits (`connection`, `delivery`, `secrets`, `rival`); `reporting` says
   how the count stands, `health` how the device is; `commands` come in.
 

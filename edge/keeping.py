@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edge.differential import Tally
     from edge.messages import FieldResult
 
-_PACE_S = 0.02  # between two commits while fields keep coming: each writes the same pages of indices anew
+_PACE_S = 0.05  # between two commits while fields keep coming: each writes the same pages of indices anew
 _MOST = 20  # fields that may wait: then the disk is what everything waits for
 
 
