@@ -93,11 +93,11 @@ class Classifier:
         outputs = [self._runtime.run(crop) for crop in crops]
         if not outputs:
             return ()
-        logits = np.stack([each["logits"] for each in outputs])
+        logits = np.array([each["logits"] for each in outputs])
         scaled = logits / np.float32(self.bundle.description.temperature)
         exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         probabilities = exponent / exponent.sum(axis=1, keepdims=True)
-        features = np.stack([each["features"] for each in outputs]) if "features" in outputs[0] else None
+        features = np.array([each["features"] for each in outputs]) if "features" in outputs[0] else None
         return tuple(
             Call(self.labels[best], best, probability, each["maps"], reason, trust)
             for best, probability, each, (trust, reason) in zip(

@@ -80,7 +80,7 @@ class Machine:
 
 
 class Progress:
-    """What this process has got through. The daemon's thread writes, the publisher's reads."""
+    """What this process has got through. The daemon's threads write, the publisher's reads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -126,8 +126,8 @@ class Judge:
         probability.
         """
         rule, known = self._rule, self._rule.familiarity
-        best = np.where(self._counted, probabilities, -1.0).argmax(axis=1)
-        likeliest = probabilities[np.arange(len(best)), best]
+        counted = np.where(self._counted, probabilities, np.float32(-1))
+        best, likeliest = counted.argmax(axis=1), counted.max(axis=1)
         if known is None or features is None or self._centres is None or self._spread is None:
             trusted, enough = likeliest.astype(np.float64), rule.minimum_probability
             off, usual = np.zeros(len(best)), 1.0
