@@ -45,8 +45,9 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
         elif marker in _STANDALONE:
             at += 2
         elif marker == _START_OF_SCAN:
-            # Inside a scan 0xFF is stuffed, so this is the end of the image and nothing else.
-            return size if data.find(b"\xff\xd9", at) >= 0 else None
+            # Inside a scan 0xFF is stuffed, so this is the end of the image and nothing else. It is sought
+            # from the end, where it is: from the start, that takes as long as to hash the file.
+            return size if data.rfind(b"\xff\xd9", at) >= 0 else None
         else:
             if marker in _FRAME_STARTS:
                 height, width = struct.unpack_from(">HH", data, at + 5)
