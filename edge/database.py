@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _APPLICATION_ID = 0x6C65756B  # "leuk", so that another program's database is not taken for ours
 _BUSY_S = 10.0
+REST_S = 0.12
+"""Between transactions, enough for who waits for the store: SQLite looks at it again every 0.1 s."""
+
 _SCHEMA = """
 CREATE TABLE specimens (
     id TEXT PRIMARY KEY,

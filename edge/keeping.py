@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from edge.database import REST_S
 from edge.errors import StoreError
 from edge.store import Store
 
@@ -96,9 +97,9 @@ class Keeper:
         try:
             with Store.open(self._path) as store:
                 while batch := self._next():
-                    due = time.monotonic() + _PACE_S
+                    began = time.monotonic()
                     self._keep_all(store, batch)
-                    self._done(len(batch), due)
+                    self._done(len(batch), began)
         except BaseException as error:  # noqa: BLE001 (it is raised again where the fields come from)
             with self._changed:
                 self._error = error
@@ -122,12 +123,17 @@ class Keeper:
             self._idle = False
             return self._waiting.copy()
 
-    def _done(self, count: int, due: float) -> None:
-        """Let go what was kept, and let others come together until it is time for them."""
+    def _done(self, count: int, began: float) -> None:
+        """Let go what was kept, and let others come together until it is time for them.
+
+        As long as it took, up to what is enough, the store is left to who else wants to write.
+        """
+        ended = time.monotonic()
+        due = max(began + _PACE_S, ended + min(ended - began, REST_S))
         with self._changed:
             del self._waiting[:count]
             self._changed.notify_all()
-            while not (self._hurry or self._ended or len(self._waiting) >= _MOST):
+            while not (self._hurry or self._ended):
                 left = due - time.monotonic()
                 if left <= 0:
                     break

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 
 import pytest
@@ -98,6 +99,36 @@ def test_a_disk_that_is_slower_than_the_camera_is_waited_for(disk, numbered):
         disk.free.set()
         thread.join()
     assert disk.kept() == [*range(1, 61)]
+
+
+def test_others_can_write_while_a_slow_disk_has_all_it_can_do(disk, numbered, monkeypatch):
+    real = Store.together
+
+    @contextmanager
+    def together(store):
+        with real(store):
+            yield
+            time.sleep(0.1)
+
+    monkeypatch.setattr(Store, "together", together)
+    done = threading.Event()
+
+    def analyse(keeper):
+        with suppress(StoreError):
+            while not done.is_set():
+                keeper.put(numbered())
+
+    with Keeper(disk.path, disk.keep) as keeper, closing(sqlite3.connect(disk.path, timeout=2)) as other:
+        thread = threading.Thread(target=analyse, args=(keeper,))
+        thread.start()
+        try:
+            for _ in range(3):
+                wait_for(lambda: disk.batches, "a disk that is busy")
+                with other:
+                    other.execute("UPDATE fields SET delivered_at = 'now'")
+        finally:
+            done.set()
+            thread.join()
 
 
 def test_at_the_end_all_are_kept(disk, numbered):
