@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _APPLICATION_ID = 0x6C65756B  # "leuk", so that another program's database is not taken for ours
 _BUSY_S = 10.0
+_TURN_S = 1.0  # of many transactions in a row
 REST_S = 0.12
 """Between transactions, enough for who waits for the store: SQLite looks at it again every 0.1 s."""
 
@@ -182,6 +184,17 @@ def transaction(db: sqlite3.Connection, path: Path, what: str = "written") -> It
         finally:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+
+
+def give_way(since: float) -> float:
+    """Between many transactions in a row: now and then, let somebody else write.
+
+    since: when the row began, on the monotonic clock; give that of the next row.
+    """
+    if time.monotonic() - since < _TURN_S:
+        return since
+    time.sleep(REST_S)
+    return time.monotonic()
 
 
 @contextmanager

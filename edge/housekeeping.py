@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge import identity
+from edge.database import give_way
 
 if TYPE_CHECKING:
     from edge.config import StoreConfig
@@ -65,7 +66,7 @@ class Housekeeping:
             return None
         upkeep, keyframes = self._store.upkeep, self._store.keyframes
         dropped = forgotten = 0
-        reason = None
+        reason, since = None, time.monotonic()
         if upkeep.used_bytes() > limit:
             forgotten = keyframes.drop_closed()
         while reason is None and upkeep.used_bytes() > limit:
@@ -75,6 +76,7 @@ class Housekeeping:
             pictures = 0 if batch else keyframes.drop_oldest(_KEYFRAMES_BATCH)
             dropped += batch
             forgotten += pictures
+            since = give_way(since)
             if not batch and not pictures:
                 reason = self._reached()
         self._tell(dropped, forgotten)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge import identity
-from edge.database import errors, transaction
+from edge.database import errors, give_way, transaction
 from edge.ledger import stamp
 from edge.messages import decode_field
 
@@ -33,9 +34,10 @@ class Upkeep:
         and what it counted, so that it is never counted again.
         """
         limit = stamp(timedelta(days=retention_days))
-        dropped = 0
+        dropped, since = 0, time.monotonic()
         while batch := self._drop(_PAGE, limit):
             dropped += batch
+            since = give_way(since)
         return dropped
 
     def drop_oldest_delivered(self, limit: int) -> int:
@@ -82,8 +84,9 @@ class Upkeep:
                 " WHERE delivered_at IS NOT NULL AND clock_offset_s IS NOT NULL",
                 (stamp(),),
             )
-        corrected, after = 0, -1
+        corrected, after, since = 0, -1, time.monotonic()
         while True:
+            since = give_way(since)
             with transaction(self._db, self._path):
                 rows = self._db.execute(
                     "SELECT sequence, payload, clock_offset_s FROM fields WHERE clock_offset_s IS NOT NULL"

@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from mqtt_partners import wait_for
 from samples import cell, field
 
-from edge import database, identity
+from edge import database, identity, upkeep
 from edge.config import LEAST_MAX_MB, StoreConfig
 from edge.errors import StoreError
 from edge.housekeeping import Housekeeping
 from edge.rescue import make_sound
 from edge.store import Store
+
+PRUNED = "SELECT count(*) FROM fields WHERE payload IS NULL"
 
 
 @pytest.fixture
@@ -213,6 +217,34 @@ def test_what_was_delivered_before_the_clock_was_set_ages_from_then_on(path, mon
         monkeypatch.setattr(identity, "now", lambda: later)
         Housekeeping(config, store).tidy()
         assert [each.field_id for each in store.fields("S")] == ids[1:]
+
+
+def test_others_can_write_while_much_is_dropped(path, monkeypatch):
+    ids = filled(path, 100)
+    real = upkeep.transaction
+
+    @contextlib.contextmanager
+    def transaction(*store):
+        with real(*store):
+            yield
+            time.sleep(0.1)  # a slow disk
+
+    monkeypatch.setattr(upkeep, "_PAGE", 4)
+    monkeypatch.setattr(upkeep, "transaction", transaction)
+    with Store.open(path) as store:
+        store.mark_delivered(ids)
+
+    def drop():
+        with Store.open(path) as store:
+            return store.upkeep.prune(0)
+
+    with ThreadPoolExecutor(1) as another, contextlib.closing(sqlite3.connect(path, timeout=1.7)) as other:
+        dropped = another.submit(drop)
+        wait_for(lambda: other.execute(PRUNED).fetchone()[0] > 0, "the first ones")
+        with other:
+            other.execute("UPDATE fields SET error = 'none' WHERE sequence = 1")
+        assert other.execute(PRUNED).fetchone()[0] < 100
+        assert dropped.result() == 100
 
 
 def test_nothing_ages_while_the_clock_is_not_set(path, monkeypatch):
