@@ -179,7 +179,7 @@ class Counting:
             with store.together():
                 added = [counted for counted in fields if store.add(*counted)]
             stored_ms = 1000 * (time.perf_counter() - began) / len(fields)
-            for field, _, share, _ in added:
+            for field, _, share, *_ in added:
                 self._count.add(field.field_id, share)
             if added:
                 self._reporter.publish(self._publisher, store, self._count, news=True)
@@ -211,8 +211,10 @@ class Counting:
         None is kept of a frame that the source shows again after a restart.
         """
         field = self._field(frame, analyzed)
+        # Not when it is stored: the clock may be set while it waits.
+        offset_s = None if field.clock_synced else identity.clock_offset_s()
         if not self._registers or not field.quality.accepted:
-            return Counted(field, frame.source_id, tally(field), None)
+            return Counted(field, frame.source_id, tally(field), None, offset_s)
         from edge.registration import packed  # noqa: PLC0415 (as below)
         from edge.scan import told  # noqa: PLC0415
 
@@ -226,7 +228,7 @@ class Counting:
                 keyframe = packed(located.remembered)
         timings = field.timings_ms | {"register": round(1000 * (time.perf_counter() - began), 3)}
         placed = msgspec.structs.replace(field, place=place, timings_ms=timings)
-        return Counted(placed, frame.source_id, scan.share(placed), keyframe)
+        return Counted(placed, frame.source_id, scan.share(placed), keyframe, offset_s)
 
     def _known_slide(self) -> Scan:
         """Give what was seen of the slide: by this run and, as its first frame comes, by those before it."""

@@ -31,6 +31,7 @@ class Counted(NamedTuple):
     source_id: str | None
     share: Tally
     keyframe: bytes | None
+    clock_offset_s: float | None = None
 
 
 class Keeper:

@@ -146,13 +146,17 @@ class Store:
         source_id: str | None = None,
         share: Tally | None = None,
         keyframe: bytes | None = None,
+        clock_offset_s: float | None = None,
     ) -> bool:
         """Commit a field to the disk; False, and nothing changes, where its source was stored before.
 
         It is kept whole: what does not fit into a message is left out when it is sent. A specimen that was
         final becomes corrected; one that was discarded takes no more. share: what it changes in the count,
         where that is not all of its cells. keyframe: its small picture, where the slide's map remembers it.
+        clock_offset_s: clock minus monotonic clock as it was made, where the clock was not set; else now's.
         """
+        if clock_offset_s is None and not field.clock_synced:
+            clock_offset_s = identity.clock_offset_s()
         values = (
             field.sequence,
             field.field_id,
@@ -162,7 +166,7 @@ class Store:
             time.monotonic(),
             msgspec.json.encode(tally(field) if share is None else share),
             msgspec.json.encode(field),
-            None if field.clock_synced else identity.clock_offset_s(),
+            clock_offset_s,
         )
         with self._transaction():
             added = self._db.execute(

@@ -24,6 +24,7 @@ from edge.cameras import open_camera
 from edge.config import SHIPPED_MODEL, Config, MqttConfig, ReplayConfig, SpecimenConfig, StoreConfig
 from edge.daemon import Daemon
 from edge.errors import BundleError, CameraError, StoreError
+from edge.housekeeping import Housekeeping
 from edge.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -344,6 +345,28 @@ def test_a_picture_that_comes_again_while_it_waits_for_the_disk_counts_once(tmp_
     monkeypatch.setattr(store_module.Store, "add", add)
     assert run(changed(config, "camera", paths=tuple(map(str, twice)))) == 0
     assert len(stored(config)) == 1
+
+
+def test_the_clock_may_be_set_while_a_field_waits_for_the_disk(config, tmp_path, monkeypatch):
+    draw(tmp_path / "one", 1)
+    real = store_module.Store.add
+    ahead_s = [3600.0]
+    monkeypatch.setattr(identity, "clock_synced", lambda: not ahead_s[0])
+    monkeypatch.setattr(identity, "clock_offset_s", lambda: time.time() - time.monotonic() + ahead_s[0])
+
+    def add(store, *field):
+        ahead_s[0] = 0.0
+        return real(store, *field)
+
+    monkeypatch.setattr(store_module.Store, "add", add)
+    assert run(changed(changed(config, "camera", paths=(str(tmp_path / "one"),)), "mqtt", drain_s=0.0)) == 3
+    (before,) = stored(config)
+    assert not before.clock_synced
+    with Store.open(Path(config.store.path)) as store:
+        Housekeeping(config.store, store).tidy()
+    (after,) = stored(config)
+    assert after.clock_synced
+    assert 3599 < (before.captured_at - after.captured_at).total_seconds() < 3601
 
 
 @pytest.mark.usefixtures("broker")
