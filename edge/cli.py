@@ -154,7 +154,8 @@ def _run(options: argparse.Namespace) -> int:
     import logging  # noqa: PLC0415
 
     logging.shutdown()
-    sys.stdout.flush()
+    if sys.stdout is not None:  # it may have been closed before the start
+        sys.stdout.flush()
     # All is closed. What is left to free goes with the process; to take the interpreter apart first would map
     # megabytes of code for it, the most memory of the whole run.
     os._exit(status)

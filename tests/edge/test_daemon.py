@@ -432,3 +432,12 @@ def test_the_real_command_killed_and_run_again(tmp_path, config, broker, listen,
     assert sorted(f.source for f in fields) == [f"images/{n:03}.png" for n in range(72)]
     wait_for(lambda: len(listener.fields()) == 72, "all fields")
     assert set(listener.fields()) == {f.field_id for f in fields}
+
+
+@pytest.mark.skipif(not SHIPPED_MODEL.is_file(), reason="no model bundle in the tree")
+def test_the_real_command_needs_no_standard_output(tmp_path, config):
+    path = toml(changed(config, "mqtt", drain_s=0.0), tmp_path / "device.toml")
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, str(path)]
+    ended = subprocess.run(closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 3, ended.stderr
+    assert "12 results are kept" in ended.stderr.splitlines()[-1]
