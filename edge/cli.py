@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
-        sys.stdout.flush()
+        _flush()
     except LeukoscopeError as error:
         print(f"leukoscope: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_status
@@ -41,6 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # it may have been closed before the start
+        sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,8 +159,7 @@ def _run(options: argparse.Namespace) -> int:
     import logging  # noqa: PLC0415
 
     logging.shutdown()
-    if sys.stdout is not None:  # it may have been closed before the start
-        sys.stdout.flush()
+    _flush()
     # All is closed. What is left to free goes with the process; to take the interpreter apart first would map
     # megabytes of code for it, the most memory of the whole run.
     os._exit(status)
