@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 _SIDE = 160  # of a thumbnail, the longer one: a red cell is still a dozen pixels across
 _SIGN = np.uint8(128)  # int8 as a picture: mid grey for 0, so that what is even is smooth
 _SMOOTH, _BROAD = 1.0, 8.0  # pixels: noise and pixel grain go, and so do vignetting and the lamp's level
+_RIM = 4  # pixels: nearer to a frame's edge, what the light was evened out by is half missing
 _PEAKS = 4  # of the correlation that are looked at: with little overlap the true one is seldom the highest
 _LEAST_OVERLAP = 0.12  # of a frame
+_LARGE_OVERLAP = 0.25  # of a frame, its rims left out; of a smaller one every pixel is needed
 _SKETCH = 5  # pixels of a thumbnail in one of a sketch: 32 a side, in which a white cell is still two pixels
 _WHITENED = 0.75  # drawn slides: the best of 216 remembered frames is then always among the first three
 _BATCH = 100  # sketches that are compared at once: more would only take memory
-_LEAST_LIKENESS = 0.82  # over the overlap; drawn slides: right shifts 0.92 and more, wrong ones up to 0.70
+_LEAST_LIKENESS = 0.82  # over the overlap; drawn slides: right shifts mostly 0.94 and more, wrong up to 0.80
 
 
 class Shift(NamedTuple):
@@ -140,6 +142,8 @@ def _likeness(one: NDArray[np.float32], two: NDArray[np.float32], x: int, y: int
         return -1.0
     a = one[max(0, y) : max(0, y) + rows, max(0, x) : max(0, x) + columns]
     b = two[max(0, -y) : max(0, -y) + rows, max(0, -x) : max(0, -x) + columns]
+    if (rows - 2 * _RIM) * (columns - 2 * _RIM) > _LARGE_OVERLAP * height * width:
+        a, b = a[_RIM:-_RIM, _RIM:-_RIM], b[_RIM:-_RIM, _RIM:-_RIM]
     a, b = a - a.mean(), b - b.mean()
     return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
 

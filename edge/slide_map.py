@@ -19,7 +19,7 @@ _KEYFRAME_GAP = 0.35  # of a frame's sides: what lies at the rim of the known th
 _NEAREST = 4  # remembered frames that are tried before those of anywhere
 _LIKELIEST = 8  # of those of anywhere, by their sketches
 _SURE = 0.9  # likeness: no other can be better by more than a fraction of a pixel
-_LEAST_ALONE = 0.9  # likeness; drawn slides: right places 0.93 and more, wrong ones up to 0.85 in 300 jumps
+_LEAST_ALONE = 0.9  # likeness; drawn slides: right places 0.93 and more, wrong ones up to 0.80 in 450 jumps
 # Less like than that, a place is believed that two remembered frames say, of a frame's width within:
 _AGREEING = 0.03
 _INDEPENDENT = 0.25  # and at least this far from each other
