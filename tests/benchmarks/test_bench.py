@@ -6,13 +6,14 @@ import io
 import json
 import sys
 from contextlib import redirect_stdout
+from functools import partial
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from mqtt_partners import MOSQUITTO
 
-from benchmarks import daemon, network, pictures, report_boards
+from benchmarks import daemon, network, pictures, report_boards, timing
 from benchmarks.cli import main
 from benchmarks.delivering import PUBLISH, STORE
 from edge.bundle import read_bundle
@@ -185,3 +186,10 @@ def test_a_page_without_matplotlib_is_refused_before_anything_is_measured(monkey
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert main(["--html", str(tmp_path / "page.html")]) == 1
     assert "pip install 'leukoscope[bench]'" in capsys.readouterr().err
+
+
+def test_every_second_round_goes_backwards_so_that_no_stage_always_finds_warm_caches():
+    came = []
+    stages = {name: [partial(came.append, name)] * 4 for name in "abc"}
+    timing.measure(stages, 1)
+    assert "".join(came[-12:]) == "abccbaabccba"
