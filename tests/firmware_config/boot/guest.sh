@@ -88,7 +88,7 @@ check "installed again without a network" /srv/leukoscope/firmware_config/instal
 check "ready" until_ 180 ready
 check "purge" /opt/leukoscope/uninstall.sh --purge
 cd / && find . -xdev \( -path ./proc -o -path ./sys -o -path ./tmp -o -path ./root \) -prune -o -print | sort >/tmp/after
-comm -13 /srv/before /tmp/after | grep -vE '^\./(dev|run|var/(log|cache|tmp|lib/(systemd|mosquitto|private))|srv)(/|$)|boot-test|^\./etc/(credstore|machine-id|passwd-|group-|shadow-|gshadow-|\.pwd.lock|\.updated)|^\./var/\.updated' >/tmp/left
+comm -13 /srv/before /tmp/after | grep -vE '^\./(dev|run|var/(log|cache|tmp|lib/(systemd|mosquitto|private))|srv)(/|$)|boot-test|^\./lost[+]found$|^\./etc/(credstore|machine-id|passwd-|group-|shadow-|gshadow-|\.pwd.lock|\.updated)|^\./var/\.updated' >/tmp/left
 sed 's/^/-- left: /' /tmp/left
 check "nothing is left" [ ! -s /tmp/left ]
 check "nobody is left" bash -c '! id leukoscope 2>/dev/null'
