@@ -72,7 +72,7 @@ rm -f "$dir/root.img"
 mke2fs -q -t ext4 -d "$root" "$dir/root.img" 3000M
 # The usual processor has no SSE 4.1, which NumPy and OpenCV take for granted. Of AVX2, QEMU 7.2 reads what a masked load
 # leaves out: NumPy's last numbers of an array at the end of a page then end the process.
-accel=(-accel tcg -cpu max,avx2=off)
+accel=(-accel tcg -cpu "max,avx2=off")
 if [ "${KVM:-yes}" = yes ] && timeout 60 qemu-system-x86_64 -accel kvm -cpu host -m 256 -display none -no-reboot -kernel "$dir/kernel" \
     -serial "file:$dir/kvm.log" -append "console=ttyS0 panic=-1" && grep -q "Kernel panic" "$dir/kvm.log"; then
     accel=(-accel kvm -cpu host)
