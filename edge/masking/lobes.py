@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from edge.masking.pieces import SHORTEST_STEP, of_box
+from edge.masking.pieces import SHORTEST_STEP, of_box, widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,10 +113,8 @@ def _near(order: list[int], boxes: list[BoxTuple], areas: list[int]) -> list[tup
 
 def _depth(covered: NDArray[np.uint8], window: Window) -> NDArray[np.float32]:
     """Give the distance to the glass, float32, of the window's shape; covered: uint8 (h, w), 0 on glass."""
-    rows, columns = window
-    top, left = max(0, rows.start - _MARGIN), max(0, columns.start - _MARGIN)
-    near = covered[top : rows.stop + _MARGIN, left : columns.stop + _MARGIN]
-    inner = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    wide, inner = widened(window, _MARGIN)
+    near = covered[wide]
     depth = cv2.distanceTransform(near, cv2.DIST_L2, 3)[inner]
     # What is nearer than the margin's end is right; beyond, glass outside of it may be nearer.
     if near.size < covered.size and depth.max() >= SHORTEST_STEP * _MARGIN:

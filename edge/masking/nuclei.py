@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import around, each_piece, of_box, parts_of, pieces_of, whole_piece, within
+from edge.masking.pieces import around, each_piece, of_box, parts_of, pieces_of, whole_piece, widened, within
 from edge.masking.thresholds import histogram, median, median_of_many, quantile, split_in_three, split_in_two
 
 if TYPE_CHECKING:
@@ -61,14 +61,8 @@ def absorbed(channels: tuple[Pixels, Pixels], white: NDArray[np.float32], window
     """
     levels = np.arange(256, dtype=np.float32)
     tables = (np.minimum(levels / max(1.0, float(white[k])), 1.2) + np.float32(0.02) for k in (1, 2))
-    rows, columns = window
     # With a pixel of what lies around, as far as there is any: smoothing asks for it.
-    top, left = max(0, rows.start - 1), max(0, columns.start - 1)
-    height, width = channels[0][window].shape
-    inner = np.s_[
-        rows.start - top : rows.start - top + height, columns.start - left : columns.start - left + width
-    ]
-    wide = np.s_[top : rows.stop + 1, left : columns.stop + 1]
+    wide, inner = widened(window, 1)
     of_green, of_blue = (
         cv2.LUT(cv2.GaussianBlur(channel[wide], (3, 3), 0.8)[inner], table)
         for channel, table in zip(channels, tables, strict=True)

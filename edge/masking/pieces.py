@@ -132,6 +132,17 @@ def of_box(box: Box) -> Window:
     return slice(y, y + h), slice(x, x + w)
 
 
+def widened(window: Window, margin: int) -> tuple[Window, Window]:
+    """Widen a window by so many pixels, as far as there are any; give it, and where in it the window lies."""
+    rows, columns = window
+    top, left = max(0, rows.start - margin), max(0, columns.start - margin)
+    inner = (
+        slice(rows.start - top, rows.stop - top),
+        slice(columns.start - left, columns.stop - left),
+    )
+    return (slice(top, rows.stop + margin), slice(left, columns.stop + margin)), inner
+
+
 def within(mask: Pixels, boxes: Sequence[Box], reach: float) -> tuple[Window, NDArray[np.bool_]]:
     """Give what is nearer than `reach`, by OpenCV's 3x3 distances, to what is not 0 in a mask, uint8 (h, w).
 

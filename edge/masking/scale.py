@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import pieces_of, within
+from edge.masking.pieces import within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,14 +90,13 @@ def find_rims(
     tissue: NDArray[np.bool_],
     nuclei: NDArray[np.uint8],
     outside: NDArray[np.bool_] | None,
-    pieces: Pieces | None = None,
+    pieces: Pieces,
 ) -> Rims:
     """Find the rims of red cells.
 
     tissue: bool (h, w), what cells cover. nuclei: uint8 (h, w), nonzero in nuclei, around which rims are a
-    white cell's. outside: bool (h, w), what is no picture, or None. pieces: of `nuclei`, where known.
+    white cell's. outside: bool (h, w), what is no picture, or None. pieces: of `nuclei`.
     """
-    pieces = pieces or pieces_of(nuclei)
     largest = pieces.largest
     radii, turns = _arcs(tissue, _not_red_cells(nuclei, pieces, outside))
     return Rims(radii, turns, float(max(1, largest)))

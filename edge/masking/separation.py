@@ -10,7 +10,7 @@ import numpy as np
 from edge.masking.cytoplasm import Nucleus, grow_cell
 from edge.masking.field import BoxTuple, FoundCell, Pixels
 from edge.masking.lobes import find_groups
-from edge.masking.pieces import of_box
+from edge.masking.pieces import of_box, widened
 from edge.masking.thresholds import median
 
 if TYPE_CHECKING:
@@ -103,12 +103,9 @@ def _thick(nuclei: Pixels, at: Window, masks: list[tuple[Window, NDArray[np.bool
     """Tell of each nucleus, by its window in the window `at` and its mask there, if it is no thin fold."""
     if len(masks) < 2:
         return [True] * len(masks)
-    rows, columns = at
-    top, left = max(0, rows.start - 1), max(0, columns.start - 1)
-    inner = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     # One row and column of what is no nucleus all around: from there the distances count.
-    near = nuclei[top : rows.stop + 1, left : columns.stop + 1]
-    depth = cv2.distanceTransform(near, cv2.DIST_L2, 3)[inner]
+    wide, inner = widened(at, 1)
+    depth = cv2.distanceTransform(nuclei[wide], cv2.DIST_L2, 3)[inner]
     deepest = [cv2.minMaxLoc(depth[window], mine.view(np.uint8))[1] for window, mine in masks]
     thinnest = _SHARE_OF_DEPTH * max(deepest)
     return [deep >= thinnest for deep in deepest]
@@ -151,8 +148,7 @@ def measure(
     """
     here = labels[window]
     nucleus = here == 2 * rank + 2
-    # Unsigned, what is below the first of the two lies far above both.
-    cell = (here - (2 * rank + 1)).view(np.uint32) <= 1
+    cell = nucleus | (here == 2 * rank + 1)
     at, nucleus_at = _place(cell, window), _place(nucleus, window)
     x, y, w, h = at
     height, width = labels.shape
