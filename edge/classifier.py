@@ -104,7 +104,7 @@ class Classifier:
                 probabilities.argmax(axis=1).tolist(),
                 probabilities,
                 outputs,
-                self._judge.of_all(probabilities, features),
+                self._judge(probabilities, features),
                 strict=True,
             )
         )

@@ -109,15 +109,6 @@ class Judge:
 
     def __call__(
         self, probabilities: NDArray[np.float32], features: NDArray[np.float32] | None
-    ) -> tuple[float, Reason | None]:
-        """Give the trust in one call, 0 to 1, and why it is not to be counted, or None.
-
-        probabilities: (labels,). features: (f,) or None.
-        """
-        return self.of_all(probabilities[None], None if features is None else features[None])[0]
-
-    def of_all(
-        self, probabilities: NDArray[np.float32], features: NDArray[np.float32] | None
     ) -> list[tuple[float, Reason | None]]:
         """Give the trust in each call, 0 to 1, and why it is not to be counted, or None.
 

@@ -32,12 +32,9 @@ def confusion_of(
     weights: (n,), so that each photograph counts once. on: which photographs, for people.
     """
     probabilities = held_out.probabilities(temperature).astype(np.float32)
-    judge = Judge(rule, classes)
+    judged = Judge(rule, classes)(probabilities, held_out.features if held_out.features.size else None)
     counts = np.zeros((len(classes), len(classes) + 1))
-    for true, weight, row, features in zip(
-        held_out.labels, weights, probabilities, held_out.features, strict=True
-    ):
-        _, reason = judge(row, features if features.size else None)
+    for true, weight, row, (_, reason) in zip(held_out.labels, weights, probabilities, judged, strict=True):
         refused = reason is not None and reason != OTHER
         counts[true, len(classes) if refused else int(row.argmax())] += weight
     return Confusion(

@@ -20,7 +20,8 @@ RULE = Reject(0.5, KNOWN)
 
 
 def judged(probabilities, features=(0.0, 0.0), rule=RULE):
-    return Judge(rule, LABELS)(np.array(probabilities, np.float32), np.array(features, np.float32))
+    judge = Judge(rule, LABELS)
+    return judge(np.array([probabilities], np.float32), np.array([features], np.float32))[0]
 
 
 def test_a_sure_call_among_its_kind_is_counted():
@@ -110,7 +111,7 @@ def test_cells_judged_together_get_the_verdict_that_each_gets_alone():
     features = rng.normal(0, 2, (40, 2)).astype(np.float32)
     for rule in (RULE, Reject(minimum_probability=0.6)):
         judge = Judge(rule, LABELS)
-        alone = [judge(p, f) for p, f in zip(probabilities, features, strict=True)]
-        assert judge.of_all(probabilities, features) == alone
+        alone = [judge(p[None], f[None])[0] for p, f in zip(probabilities, features, strict=True)]
+        assert judge(probabilities, features) == alone
         assert len(set(alone)) > 10
         assert {reason for _, reason in alone} >= {"uncertain", None}
