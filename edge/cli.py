@@ -153,11 +153,11 @@ def _run(options: argparse.Namespace) -> int:
     from edge.config import load_config  # noqa: PLC0415
 
     load_config(options.config)  # what is wrong with it is said before all that takes its time is loaded
+    import logging  # noqa: PLC0415
+
     from edge.daemon import run_daemon  # noqa: PLC0415
 
     status = run_daemon(options.config)
-    import logging  # noqa: PLC0415
-
     logging.shutdown()
     _flush()
     # All is closed. What is left to free goes with the process; to take the interpreter apart first would map

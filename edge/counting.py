@@ -278,8 +278,8 @@ class Counting:
             cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),
         )
 
-    def _publish(self, *, news: bool = False) -> None:
-        self._reporter.publish(self._publisher, self._store, self._count, news=news)
+    def _publish(self) -> None:
+        self._reporter.publish(self._publisher, self._store, self._count)
 
 
 def of_source(config: Config) -> str:

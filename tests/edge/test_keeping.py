@@ -125,7 +125,7 @@ def test_others_can_write_while_a_slow_disk_has_all_it_can_do(disk, numbered, mo
             for _ in range(3):
                 wait_for(lambda: disk.batches, "a disk that is busy")
                 with other:
-                    other.execute("UPDATE fields SET delivered_at = 'now'")
+                    assert other.execute("UPDATE fields SET delivered_at = 'now'").rowcount > 0
         finally:
             done.set()
             thread.join()
