@@ -1,0 +1,170 @@
+"""Make the store of one version with the code of that version: see README.md, beside this file.
+
+Run in a checkout of that version's commit. What a version does not know yet is left out.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from samples import DEVICE, cell, field
+
+from edge import identity, messages
+from edge.differential import Tally
+from edge.store import Store
+
+CLOCK = [datetime(2026, 3, 2, 8, 0, tzinfo=UTC)]
+"""Each look at it is a minute later."""
+
+
+def main(path: Path) -> None:
+    """Make the store at `path`, which is not there yet."""
+    identity.now = tick
+    identity.clock_synced = lambda: True
+    identity.RUN_ID = "run-of-then"
+    with Store.open(path) as store:
+        folders(store)
+        if hasattr(store, "ledger"):
+            orders(store)
+        live_camera(store)
+        if hasattr(store, "answers"):
+            answers(store)
+    compact(path)
+
+
+def tick() -> datetime:
+    CLOCK[0] += timedelta(minutes=1)
+    return CLOCK[0]
+
+
+def add(store: Store, name: str, specimen_id: str, *cells, refused=None, picture=None, **beside) -> None:
+    """Store a field of that name. picture: its name in its folder; None for a live camera's."""
+    made = field(store.next_sequence(), *cells, specimen_id=specimen_id, refused=refused)
+    changes = {"boot_id": "boot-of-then", "captured_at": tick(), "clock_synced": True} | {
+        key: beside.pop(key) for key in ("clock_synced", "place") if key in beside
+    }
+    # A version that keeps offsets keeps one with each field whose time is not sure, and only those.
+    assert store.add(msgspec.structs.replace(made, field_id=name, **changes), picture, **beside)
+
+
+def folders(store: Store) -> None:
+    """A folder that has ended, and one that a picture was added to after its end."""
+    store.start_specimen("film-3")
+    add(store, "film-1", "film-3", *(cell() for _ in range(3)), cell("lymphocyte"), picture="a.png")
+    store.mark_delivered(["film-1"])
+    getattr(store, "upkeep", store).prune(0)
+    add(store, "film-2", "film-3", cell(), cell("monocyte", rejected="uncertain"), picture="b.png")
+    add(store, "film-3", "film-3", cell("lymphocyte"), cell("lymphocyte"), picture="c.png")
+    add(store, "film-4", "film-3", cell("eosinophil"), cell(complete=False), picture="d.png")
+    add(store, "film-5", "film-3", cell(), refused="overexposed", picture="e.png")
+    store.mark_delivered(["film-2"])
+    store.mark_refused("film-3", "the broker takes at most 1000 bytes")
+    store.finish_specimen("film-3")
+    store.start_specimen("film-4")
+    add(store, "late-1", "film-4", cell(), picture="a.png")
+    store.finish_specimen("film-4")
+    add(store, "late-2", "film-4", cell("monocyte"), picture="b.png")
+    store.mark_delivered(["late-1", "late-2"])
+
+
+def orders(store: Store) -> None:
+    """Specimens by command, one in each state."""
+    ledger = store.ledger
+    start(store, "W-1", cell(), cell("monocyte"), target=100, total_count=7.4)
+    ledger.stop()
+    ledger.sign("mt.07")
+    signed = ledger.find("W-1")
+    ledger.mark_said("W-1", signed.event)
+    start(store, "W-2", cell())
+    ledger.stop()
+    ledger.sign("mt.07")
+    add(store, "W-2-late", "W-2", cell("lymphocyte"))
+    start(store, "W-3", cell())
+    ledger.stop()
+    ledger.sign("mt.07")
+    add(store, "W-3-late", "W-3", cell("lymphocyte"))
+    ledger.sign("mt.08", "W-3")
+    start(store, "W-4", cell("basophil", rejected="unfamiliar"))
+    ledger.discard("the smear is clotted")
+    # An id could be any text then.
+    start(store, "Ward 5/bed ü", cell("eosinophil"), target=50)
+    ledger.stop(why="the target of 50 cells is reached")
+
+
+def start(store: Store, specimen_id: str, *cells, target=None, total_count=None) -> None:
+    store.ledger.start(specimen_id, target=target, total_count=total_count, resume=False)
+    add(store, f"{specimen_id}-1", specimen_id, *cells)
+    store.mark_delivered([f"{specimen_id}-1"])
+
+
+def live_camera(store: Store) -> None:
+    """A specimen that is still open, of a camera; where fields have places, a cell of it is seen twice."""
+    name = "W-6"
+    if hasattr(store, "ledger"):
+        store.ledger.start(name, target=200, total_count=None, resume=False)
+    else:
+        store.start_specimen(name)
+    if "place" not in messages.FieldResult.__struct_fields__:
+        add(store, "live-1", name, cell(), cell("lymphocyte"))
+        add(store, "live-2", name, cell("lymphocyte"), clock_synced=False)
+        return
+    from edge.place import FieldPlace
+
+    first, second = FieldPlace(0, 0.0, 0.0, begins=True), FieldPlace(0, 120.5, -3.0)
+    better = Tally(accepted=True, counted={"neutrophil": -1, "lymphocyte": 1}, unclassified={}, incomplete=0)
+    keyframes = [{"keyframe": picture} for picture in pictures()] if hasattr(store, "keyframes") else [{}, {}]
+    add(store, "live-1", name, cell(), cell("lymphocyte"), place=first, **keyframes[0])
+    add(
+        store,
+        "live-2",
+        name,
+        cell("lymphocyte"),
+        place=second,
+        share=better,
+        clock_synced=False,
+        **keyframes[1],
+    )
+    store.ledger.stop()
+    if hasattr(store, "keyframes") and hasattr(store.keyframes, "drop_long_closed"):
+        store.keyframes.drop_long_closed(3)
+    store.ledger.start(name, target=None, total_count=6.2, resume=True)
+
+
+def pictures() -> list[bytes]:
+    """Two small pictures of a slide, the second a quarter of a frame further."""
+    from edge.registration import packed, thumbnail
+
+    slide = np.full((480, 800, 3), 220, np.uint8)
+    for x, y in ((90, 80), (300, 250), (470, 120), (600, 400)):
+        slide[y : y + 40, x : x + 40] = 90
+    return [packed(thumbnail(slide[:, x : x + 640])) for x in (0, 120)]
+
+
+def answers(store: Store) -> None:
+    """Two answers to orders: the broker has the first one."""
+    from edge.answers import Answer
+
+    for number in (1, 2):
+        order = f"order-{number}"
+        response = messages.Response(device_id=DEVICE, command="specimen/stop", correlation_id=order, ok=True)
+        store.answers.keep(Answer(order, "specimen/stop", b"\1" * 32, messages.encode(response)))
+    store.answers.mark_sent("order-1")
+
+
+def compact(path: Path) -> None:
+    """Fold the write-ahead log back, and make the pages small."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for order in ("journal_mode = DELETE", "page_size = 512"):
+            db.execute(f"PRAGMA {order}")
+        db.execute("VACUUM")
+        db.execute("PRAGMA journal_mode = WAL")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
