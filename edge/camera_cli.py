@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
+_ROW = "{:<10} {:<14} {}"
+
+
 def list_cameras(*, as_json: bool, v4l2: Callable[[], Iterable[Listed]] = devices) -> int:
     """Print every camera; give the exit status, 1 where none can be used. v4l2: gives the kernel's."""
     found, why = list(v4l2()), []
@@ -27,6 +30,8 @@ def list_cameras(*, as_json: bool, v4l2: Callable[[], Iterable[Listed]] = device
         said = {"cameras": [_plain(camera) for camera in found], "notes": why}
         print(json.dumps(said, ensure_ascii=False))  # noqa: T201
         return 0 if usable else 1
+    if found:
+        print(_ROW.format("KIND", "DEVICE", "NAME"))  # noqa: T201
     for camera in found:
         print("\n".join(_lines(camera)))  # noqa: T201
     if not usable:
@@ -58,7 +63,7 @@ def _picamera2() -> tuple[list[Listed], str | None]:
 
 
 def _lines(camera: Listed) -> list[str]:
-    told = [f"{camera.kind} {camera.device}: {camera.name}"]
+    told = [_ROW.format(camera.kind, camera.device, camera.name)]
     if camera.why_not is not None:
         told.append(f"    {camera.why_not}")
     if camera.also:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import __version__
+from edge.command_help import Parser, explain, overview, show_help
+from edge.config_place import add_config_option, find_config
 from edge.errors import LeukoscopeError
 from edge.images_cli import add_analyze_command, add_calibrate_command
 from edge.model_cli import add_model_commands
 from edge.specimen_cli import add_specimen_commands
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from edge.config import CameraConfig
@@ -22,8 +24,15 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give its exit status. An error of the user's is one sentence, never a traceback."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None or getattr(options, "action", "") is None:
+        return show_help(parser, [options.command] if options.command else [])
     try:
+        if getattr(options, "finds_config", False) and not (
+            options.config or getattr(options, "store", None)
+        ):
+            options.config = find_config(aloud=options.command != "run")
         status: int = options.run(options)
         _flush()
     except LeukoscopeError as error:
@@ -49,12 +58,16 @@ def _flush() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="leukoscope",
-        description="White-blood-cell differential counter that explains every call. Not a medical device.",
+        description="Counts white blood cells and explains every call. Not a medical device.",
     )
     parser.add_argument("--version", action="version", version=f"leukoscope {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    help_ = commands.add_parser("help", help="what a command does and takes, with an example")
+    help_.add_argument("topic", nargs="*", metavar="COMMAND")
+    help_.set_defaults(run=lambda options: show_help(parser, options.topic))
 
     demo = commands.add_parser("demo", help="watch it work, on a simulated slide or on your own images")
     demo.add_argument(
@@ -71,29 +84,27 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     run = commands.add_parser("run", help="the daemon: analyse, store, publish")
-    run.add_argument("--config", type=Path, required=True, help="the TOML configuration")
+    add_config_option(run)
     run.set_defaults(run=_run)
 
     add_analyze_command(commands.add_parser("analyze", help="analyse images and print what is found"))
 
     add_calibrate_command(
-        commands.add_parser(
-            "calibrate", help="refit a model's last layer to cells of your own microscope that you have named"
-        )
+        commands.add_parser("calibrate", help="fit a model to named cells of your own microscope")
     )
 
     _add_calibrate_camera(
-        commands.add_parser(
-            "calibrate-camera", help="measure a camera's light in an empty field: exposure, white, evenness"
-        )
+        commands.add_parser("calibrate-camera", help="measure a camera's light in an empty field")
     )
 
     focus = commands.add_parser("focus", help="show a number that rises as the picture gets sharper")
-    focus.add_argument("--config", type=Path, required=True, help="the configuration with the camera")
+    add_config_option(focus, "the configuration with the camera")
     focus.set_defaults(run=_focus)
 
     check = commands.add_parser("check-config", help="say whether a configuration is right, and if not, why")
-    check.add_argument("config", type=Path, nargs="?")
+    check.add_argument(
+        "config", type=Path, nargs="?", help="the file (default: leukoscope.toml here, else the system's)"
+    )
     check.add_argument("--schema", action="store_true", help="print the JSON Schema of a configuration")
     check.set_defaults(run=_check_config)
 
@@ -112,12 +123,14 @@ def _parser() -> argparse.ArgumentParser:
     results = commands.add_parser("results", help="look at what the daemon has stored")
     results.add_argument(
         "action",
+        nargs="?",
         choices=("list", "export", "republish"),
         help="a table; every field as a line of JSON; or let what was delivered be sent again",
     )
-    where = results.add_mutually_exclusive_group(required=True)
-    where.add_argument("--config", type=Path, help="the daemon's configuration, which names the store")
-    where.add_argument("--store", type=Path, help="the store itself")
+    where = results.add_mutually_exclusive_group()
+    where.add_argument("--store", type=Path, metavar="FILE", help="the store itself")
+    add_config_option(where, "the daemon's configuration, which names the store")
+    results.set_defaults(finds_config=True)
     results.add_argument("--specimen", help="only this one")
     results.add_argument(
         "--since",
@@ -125,11 +138,13 @@ def _parser() -> argparse.ArgumentParser:
         help="republish: what was captured since then, such as 2026-05-01 or 2026-05-01T08:00Z",
     )
     results.set_defaults(run=_results)
+    explain(parser)
+    parser.format_help = lambda: overview(parser)  # type: ignore[method-assign]
     return parser
 
 
 def _add_calibrate_camera(camera: argparse.ArgumentParser) -> None:
-    camera.add_argument("--config", type=Path, required=True, help="the configuration with the camera")
+    add_config_option(camera, "the configuration with the camera")
     camera.add_argument("--out", type=Path, required=True, metavar="FILE", help="write the calibration there")
     camera.add_argument(
         "--frames", type=int, default=16, metavar="N", help="how many to measure (default: 16)"
@@ -187,7 +202,7 @@ def _check_config(options: argparse.Namespace) -> int:
         print(json.dumps(config_schema(), indent=2))  # noqa: T201
         return 0
     if options.config is None:
-        raise ConfigError("check-config: which file? Or --schema")
+        options.config = find_config(aloud=False)
     config = load_config(options.config)
     if not config.model.bundle.is_file():
         raise ConfigError(f"{options.config}: model.path: {config.model.bundle} is not there")

@@ -7,6 +7,7 @@ tenth of the time: for its focus, a large picture is brought down to that size a
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -14,7 +15,7 @@ import msgspec
 
 from edge.cameras import open_camera
 from edge.config import ReplayConfig, load_config
-from edge.errors import CameraAwayError, ConfigError, UnreadableFrameError
+from edge.errors import CameraAwayError, CameraError, ConfigError, UnreadableFrameError
 from edge.quality import measure
 from edge.stopping import Stop
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from edge.cameras import Camera
     from edge.config import CameraConfig
+
+PATIENCE_S = 10.0
+"""How long a camera that gives no picture is waited for."""
 
 _BAR = 40  # characters, of the best so far
 
@@ -44,24 +48,29 @@ def show_focus(config: Path, camera: Callable[[CameraConfig], Camera] = open_cam
     """Print the focus of picture after picture until the source ends or a signal comes; give the exit status.
 
     On a terminal it is one line with a bar that is full at the best so far, else a line a picture. camera:
-    what opens the source. Raises ConfigError, CameraError.
+    what opens the source. Raises ConfigError; CameraError, also where a camera gives no picture for
+    PATIENCE_S.
     """
     chosen = load_config(config).camera
     if isinstance(chosen, ReplayConfig):
         raise ConfigError(f"{config}: camera.kind: replay shows images, and no camera to focus")
     stop, best, last = Stop(), 0.0, ""
+    seen_at = time.monotonic()
     plain = msgspec.structs.replace(chosen, calibration="")  # focus is the same in any light
     with stop.on_signals(), closing(camera(plain)) as source, stop.interrupting(source):
         while not stop.asked:
             try:
                 frame = source.read()
             except UnreadableFrameError as error:
+                if isinstance(error, CameraAwayError) and time.monotonic() - seen_at >= PATIENCE_S:
+                    raise CameraError(_nothing_to_focus(error)) from None
                 if str(error) != last and isinstance(error, CameraAwayError):
                     last = str(error)
                     print(f"leukoscope: {last}", file=sys.stderr)  # noqa: T201
                 continue
             if frame is None:
                 break
+            seen_at = time.monotonic()
             small = source.preview() if isinstance(source, Previewing) else None
             focus = measure(frame.pixels if small is None else small).quality.focus
             best = max(best, focus)
@@ -69,6 +78,13 @@ def show_focus(config: Path, camera: Callable[[CameraConfig], Camera] = open_cam
     if sys.stdout.isatty():
         print()  # noqa: T201
     return 0
+
+
+def _nothing_to_focus(error: CameraAwayError) -> str:
+    return (
+        f"{error}; waited {PATIENCE_S:.0f} s for a picture to focus: `leukoscope cameras` lists the cameras"
+        " that are here, and [camera] in the configuration says which one is meant"
+    )
 
 
 def _show(focus: float, best: float) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.config_place import add_config_option
+
 if TYPE_CHECKING:
     import argparse
 
 
 def add_model_commands(parser: argparse.ArgumentParser) -> None:
     """Give `leukoscope model` its commands."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
 
     info = actions.add_parser("info", help="what a bundle says of itself")
     info.add_argument("file", type=Path, nargs="?", help="a bundle (default: the one that ships)")
@@ -32,7 +34,7 @@ def add_model_commands(parser: argparse.ArgumentParser) -> None:
     rollback.set_defaults(run=_rollback)
 
     for command in (install, listing, rollback):
-        command.add_argument("--config", type=Path, required=True, help="the daemon's TOML configuration")
+        add_config_option(command)
 
     new_key = actions.add_parser("new-key", help="make a key to sign bundles with")
     new_key.add_argument("file", type=Path, help="the secret key; the public one is FILE.pub")

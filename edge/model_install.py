@@ -13,12 +13,15 @@ from edge.errors import BundleError, ConfigError, OutputError, SignatureError
 from edge.model_proof import prove
 from edge.model_store import SHIPPED, Installed, ModelStore, State
 from edge.signing import read_limited, read_signature, signature_path, trusted_keys, verify
+from edge.tables import print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from edge.config import Config
+
+_SHOWN = 12  # characters of a hash: as many as tell models apart
 
 
 def install(file: Path, config: Config) -> int:
@@ -60,24 +63,26 @@ def roll_back(config: Config) -> int:
     store = ModelStore(config.models)
     with _as_owner(store.folder):
         state = store.roll_back()
-    print(f"{_told(state, state.current)}: answers from the daemon's next start on")  # noqa: T201
+    print(f"{' '.join(_told(state, state.current)[:2]).strip()}: answers from the daemon's next start on")  # noqa: T201
     return 0
 
 
 def list_models(config: Config) -> int:
     """Print which model answers, which one did before, and what was gone back from. Raises StoreError."""
+    columns = ("which", "model", "sha256", "signed by", "installed", "note")
     if config.model.path:
-        print(f"configured  {config.model.path} (model.path)")  # noqa: T201
+        print_rows(columns, [("configured", config.model.path, "", "", "", "model.path says so")])
         return 0
-    store = ModelStore(config.models)
-    state = store.state()
-    on_trial = ", has not proved itself yet" if state.trial is not None else ""
-    print(f"current  {_told(state, state.current)}{on_trial}")  # noqa: T201
+    state = ModelStore(config.models).state()
+    on_trial = "has not proved itself yet" if state.trial is not None else ""
+    rows = [("current", *_told(state, state.current), on_trial)]
     if state.former is not None:
-        print(f"former   {_told(state, state.former)}")  # noqa: T201
+        rows.append(("former", *_told(state, state.former), ""))
     if state.fallen is not None:
         fallen = state.fallen
-        print(f"failed   {fallen.sha256}, gone back from at {fallen.at}: {fallen.reason}")  # noqa: T201
+        gone_back = f"gone back from at {fallen.at}: {fallen.reason}"
+        rows.append(("failed", *_told(state, fallen.sha256), gone_back))
+    print_rows(columns, rows)
     return 0
 
 
@@ -88,13 +93,13 @@ def _check_that_it_would_be_used(config: Config) -> None:
         )
 
 
-def _told(state: State, name: str) -> str:
+def _told(state: State, name: str) -> tuple[str, str, str, str]:
+    """Give a model's name, hash, signer, and time of its installation; empty where there is none."""
     if name == SHIPPED:
-        return "the model that ships"
+        return "the model that ships", "", "", ""
     about = state.installed.get(name)
-    return (
-        name if about is None else f"{about.name} {name}, signed by {about.signed_by}, installed {about.at}"
-    )
+    shown = name[:_SHOWN]
+    return ("", shown, "", "") if about is None else (about.name, shown, about.signed_by, about.at)
 
 
 @contextmanager

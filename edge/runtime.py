@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.errors import BundleError, NoRuntimeError
+from edge.quiet import without_chatter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,8 +83,9 @@ class Runtime:
         else:
             raise NoRuntimeError(broken)
         try:
-            self._interpreter: Any = module.Interpreter(model_content=model, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with without_chatter():
+                self._interpreter: Any = module.Interpreter(model_content=model, num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{self.name} {self.version} cannot run this network: {error}") from None
         self._input = self._checked_input()

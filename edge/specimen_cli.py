@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from edge.config_place import add_config_option
 
 if TYPE_CHECKING:
     import argparse
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
     """Give `leukoscope specimen` its commands."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
     texts = {
         "start": "count from here on into this specimen",
         "stop": "count no more into the open specimen; it waits for a signature",
@@ -22,7 +23,7 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
     }
     parsers = {name: actions.add_parser(name, help=text) for name, text in texts.items()}
     for name, action in parsers.items():
-        action.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
+        add_config_option(action)
         if name != "list":
             action.add_argument(
                 "specimen_id",
@@ -51,6 +52,6 @@ def _specimen(options: argparse.Namespace) -> int:
         return show_specimen(options.config, options.specimen_id, as_json=options.json)
     from edge.specimen_orders import order  # noqa: PLC0415
 
-    beside = {"run", "command", "action", "config"}
+    beside = {"run", "command", "action", "config", "finds_config"}
     given = {key: value for key, value in vars(options).items() if key not in beside}
     return order(options.action, options.config, given)

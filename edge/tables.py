@@ -1,4 +1,4 @@
-"""Rows for whoever reads them: a table for a person, tab-separated lines for a program."""
+"""Rows for whoever reads them: a table for a person, tab-separated lines with a header for a program."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
-    """Print rows as a table or, where no person reads it, each as it comes, without title and columns."""
+    """Print rows as a table or, where no person reads it, a header and each row as it comes."""
     console = Console()
     if not console.is_terminal:
+        print(*columns, sep="\t")  # noqa: T201
         for row in rows:
             print(*row, sep="\t")  # noqa: T201
         return

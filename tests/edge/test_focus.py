@@ -8,11 +8,13 @@ import signal
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mqtt_partners import PATIENCE_S, wait_for
 
+from edge import focus_cli
 from edge.cameras import Frame, open_camera
 from edge.cli import main
 from edge.config import SimulatedConfig
@@ -103,3 +105,17 @@ def test_images_are_no_camera_to_focus(tmp_path: Path, capsys: pytest.CaptureFix
     path.write_text('[camera]\nkind = "replay"\npaths = ["*.jpg"]\n')
     assert main(["focus", "--config", str(path)]) == 2
     assert "replay shows images, and no camera to focus" in capsys.readouterr().err
+
+
+def test_without_a_camera_it_ends_by_itself_and_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(focus_cli, "PATIENCE_S", 1.0)
+    path = tmp_path / "device.toml"
+    path.write_text('[camera]\nkind = "usb"\ndevice = "/dev/no-such-camera"\n')
+    began = time.monotonic()
+    assert main(["focus", "--config", str(path)]) == 1
+    assert time.monotonic() - began < PATIENCE_S
+    said = capsys.readouterr().err
+    assert "/dev/no-such-camera: is not there" in said
+    assert "`leukoscope cameras` lists" in said

@@ -74,14 +74,15 @@ def refused(bench, capsys, file=None):
 def test_a_signed_model_answers_from_the_next_start_on_and_can_be_undone(bench, capsys):
     sha256 = read_bundle(bench.file).sha256
     assert bench.model("list") == 0
-    assert capsys.readouterr().out == "current  the model that ships\n"
+    assert listed(capsys) == [["current", "the model that ships", "", "", "", ""]]
     assert bench.model("install", bench.file) == 0
     assert f"{sha256}, signed by maker" in capsys.readouterr().out
     assert bench.store.path(sha256).read_bytes() == bench.file.read_bytes()
     assert bench.model("list") == 0
-    listed = capsys.readouterr().out
-    assert "has not proved itself yet" in listed
-    assert "former   the model that ships" in listed
+    current, former = listed(capsys)
+    assert (current[0], current[2:4]) == ("current", [sha256[:12], "maker"])
+    assert current[5] == "has not proved itself yet"
+    assert former[:2] == ["former", "the model that ships"]
     for expected in (SHIPPED, sha256, SHIPPED):
         assert bench.model("rollback") == 0
         assert bench.store.state().current == expected
@@ -246,7 +247,14 @@ def test_a_model_that_the_configuration_names_is_not_hidden_by_an_installed_one(
     assert bench.model("install", bench.file) == 2
     assert "remove the line" in capsys.readouterr().err
     assert bench.model("list") == 0
-    assert capsys.readouterr().out.startswith(f"configured  {bench.file}")
+    assert listed(capsys)[0][:2] == ["configured", str(bench.file)]
+
+
+def listed(capsys):
+    """Give the rows of `model list` below its header."""
+    header, *rows = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert header == ["which", "model", "sha256", "signed by", "installed", "note"]
+    return rows
 
 
 def test_keys_are_for_their_owner_and_never_written_over(tmp_path, capsys):

@@ -114,7 +114,8 @@ def test_cameras_are_listed_with_their_formats_and_lasting_names_and_nothing_els
     assert (gone["name"], gone["why_not"]) == ("Gone Camera", "does not answer: No such device")
     assert list_cameras(as_json=False, v4l2=lambda: devices(root, DRIVERS)) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "usb /dev/video0: HD Microscope"
+    assert lines[0].split() == ["KIND", "DEVICE", "NAME"]
+    assert lines[1].split() == ["usb", "/dev/video0", "HD", "Microscope"]
     assert "    MJPG (Motion-JPEG): 640x480 1280x960" in lines
 
 

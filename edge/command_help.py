@@ -1,0 +1,144 @@
+"""What `leukoscope` says of itself: the commands by what a person wants to do, and an example for each."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shutil
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_COLUMNS = 80
+_NAME = 18  # columns of a command's name in the overview
+
+_GROUPS = (
+    ("Try it", ("demo", "analyze", "measure")),
+    ("Set a device up", ("check-config", "cameras", "focus", "calibrate-camera")),
+    ("Count", ("run", "specimen", "results")),
+    ("The model", ("model", "calibrate")),
+)
+_FIRST = """\
+Begin without a microscope, a camera or a configuration:
+  leukoscope demo             watch it count a drawn slide
+  leukoscope analyze FOLDER   find the white cells of your own images
+"""
+_LAST = """\
+`leukoscope help COMMAND` says what it takes. Without --config FILE, a command
+reads leukoscope.toml in this folder, else /etc/leukoscope/leukoscope.toml.
+"""
+
+EXAMPLES = {
+    "demo": "leukoscope demo --images slides/",
+    "run": "leukoscope run --config leukoscope.toml",
+    "analyze": "leukoscope analyze slides/ --overlays drawn/",
+    "calibrate": "leukoscope calibrate named-cells/ --out mine.tflite",
+    "calibrate-camera": "leukoscope calibrate-camera --out camera.json",
+    "focus": "leukoscope focus",
+    "check-config": "leukoscope check-config leukoscope.toml",
+    "cameras": "leukoscope cameras",
+    "model": "leukoscope model info",
+    "model info": "leukoscope model info",
+    "model verify": "leukoscope model verify new.tflite",
+    "model install": "leukoscope model install new.tflite",
+    "model list": "leukoscope model list",
+    "model rollback": "leukoscope model rollback",
+    "model new-key": "leukoscope model new-key maker",
+    "model sign": "leukoscope model sign new.tflite --key maker",
+    "specimen": "leukoscope specimen start S-0017",
+    "specimen start": "leukoscope specimen start S-0017 --target 100",
+    "specimen stop": "leukoscope specimen stop",
+    "specimen sign": "leukoscope specimen sign S-0017 --operator K7",
+    "specimen discard": 'leukoscope specimen discard S-0017 --reason "clotted"',
+    "specimen list": "leukoscope specimen list",
+    "specimen show": "leukoscope specimen show S-0017",
+    "results": "leukoscope results list",
+}
+"""One line that works, for each command and each of its actions."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help fits 80 columns, and which names the word that was probably meant."""
+
+    def __init__(self, **given: Any) -> None:
+        given.setdefault("formatter_class", _formatter)
+        given.setdefault("allow_abbrev", False)
+        super().__init__(**given)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, and where the rest is said; exit status 2."""
+        words = self.prog.removeprefix("leukoscope").strip()
+        print(f"leukoscope: {message}", file=sys.stderr)  # noqa: T201
+        print(f"`leukoscope help{words and f' {words}'}` says what there is", file=sys.stderr)  # noqa: T201
+        self.exit(2)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        what = (
+            action.option_strings[0] if action.option_strings else str(action.metavar or action.dest).lower()
+        )
+        raise argparse.ArgumentError(None, f"{value} is no {what}{_meant(str(value), known)}")
+
+
+def show_help(parser: argparse.ArgumentParser, topic: Sequence[str]) -> int:
+    """Print the overview, or what the command named by `topic` takes; give the exit status."""
+    chosen = parser
+    for number, word in enumerate(topic):
+        known = {name: found for name, found, _ in _commands(chosen)}
+        if word not in known:
+            before = " ".join(topic[:number])
+            chosen.error(
+                f"{word} is no {f'action of {before}' if before else 'command'}{_meant(word, known)}"
+            )
+        chosen = known[word]
+    print(chosen.format_help() if topic else overview(parser), end="")  # noqa: T201
+    return 0
+
+
+def explain(parser: argparse.ArgumentParser, before: str = "") -> None:
+    """Let the help of each command begin with what it does, and end with an example."""
+    for name, command, text in _commands(parser):
+        words = f"{before} {name}".strip()
+        command.description = text[:1].upper() + text[1:] + "."
+        if words in EXAMPLES:
+            command.epilog = f"example:\n  {EXAMPLES[words]}"
+        explain(command, words)
+
+
+def overview(parser: argparse.ArgumentParser) -> str:
+    """Give all commands in groups, with a first example."""
+    left = {name: text for name, _, text in _commands(parser) if name != "help"}
+    lines = [*_folded(parser.description or "", ""), "", _FIRST]
+    for title, names in (*_GROUPS, ("More", tuple(left))):
+        here = [name for name in names if name in left]
+        lines += [f"{title}:"] * bool(here)
+        lines += [line for name in here for line in _folded(left.pop(name), f"  {name:<{_NAME}}")]
+    return "\n".join([*lines, "", _LAST])
+
+
+def _folded(text: str, start: str) -> list[str]:
+    return textwrap.wrap(text, _COLUMNS, initial_indent=start, subsequent_indent=" " * len(start))
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
+    """Give the name, the parser and the help text of each command of a parser."""
+    for action in parser._actions:  # noqa: SLF001 (argparse has no public way to ask)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            texts = {each.dest: each.help or "" for each in action._choices_actions}  # noqa: SLF001
+            for name, command in action.choices.items():
+                yield name, command, texts.get(name, "")
+
+
+def _meant(word: str, known: Sequence[str] | dict[str, Any]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; there is: {', '.join(known)}"
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    width = min(_COLUMNS, shutil.get_terminal_size().columns) - 2
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=width)

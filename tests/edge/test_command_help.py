@@ -1,0 +1,135 @@
+"""What the commands say of themselves, and which configuration they read where nobody names one."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mqtt_partners import PATIENCE_S
+
+from edge import config_place
+from edge.cli import main
+from edge.command_help import EXAMPLES
+
+REPOSITORY = Path(__file__).parents[2]
+CAMERA = '[camera]\nkind = "simulated"\n'
+
+
+@pytest.mark.parametrize("words", [[], ["help"], ["--help"]])
+def test_the_overview_is_a_page_of_80_columns_that_begins_with_what_works_at_once(words, capsys):
+    if words == ["--help"]:
+        with pytest.raises(SystemExit):
+            main(words)
+    else:
+        assert main(words) == 0
+    shown = capsys.readouterr().out
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 28
+    assert "leukoscope demo" in lines[3]
+    for command in ("run", "analyze", "check-config", "specimen", "model", "results", "cameras"):
+        assert shown.count(f"\n  {command} ") == 1, command
+
+
+def test_every_command_and_action_has_a_page_with_an_example_that_can_be_typed(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    main([])
+    overview = capsys.readouterr().out
+    commands = {line.split()[0] for line in overview.split("Try it:")[1].splitlines() if line[:2] == "  "}
+    assert commands <= {name.split()[0] for name in EXAMPLES}
+    for name, example in EXAMPLES.items():
+        assert main(["help", *name.split()]) == 0, name
+        shown = capsys.readouterr().out
+        assert example in shown
+        assert max(map(len, shown.splitlines())) <= 80, name
+        # What is shown is taken by the parser: asked for its help, it looks at the words before.
+        with pytest.raises(SystemExit) as ended:
+            main([*shlex.split(example)[1:], "--help"])
+        assert ended.value.code == 0, name
+        capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["modl"], "modl is no command; did you mean model?"),
+        (["model", "instal"], "instal is no action; did you mean install?"),
+        (["help", "specimen", "begin"], "begin is no action of specimen; there is: start, stop"),
+        (["results", "lst"], "lst is no action; did you mean list?"),
+    ],
+)
+def test_a_mistyped_word_gets_the_one_that_is_meant(words, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "leukoscope help" in error
+
+
+@pytest.mark.parametrize("command", ["model", "specimen", "results"])
+def test_a_command_without_its_action_explains_itself(command, capsys):
+    assert main([command]) == 0
+    assert "list" in capsys.readouterr().out
+
+
+def test_the_configuration_is_the_one_here_else_the_systems(tmp_path, monkeypatch, capsys):
+    here, system = tmp_path / "here", tmp_path / "system.toml"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(config_place, "SYSTEM", system)
+    for command in (
+        ["check-config"],
+        ["specimen", "list"],
+        ["results", "list"],
+        ["focus"],
+        ["model", "list"],
+    ):
+        assert main(command) == 2
+        assert "there is no leukoscope.toml in this folder" in capsys.readouterr().err
+    system.write_text(CAMERA + "[store]\npath = 'system.db'\n")
+    assert main(["results", "list"]) == 1
+    assert "system.db" in capsys.readouterr().err
+    (here / "leukoscope.toml").write_text(CAMERA + "[store]\npath = 'here.db'\n")
+    assert main(["results", "list"]) == 1
+    assert "here.db" in capsys.readouterr().err
+    assert main(["results", "list", "--store", "own.db"]) == 1
+    assert "own.db" in capsys.readouterr().err
+    assert main(["results", "list", "--config", str(system)]) == 1
+    assert "system.db" in capsys.readouterr().err
+    assert main(["check-config"]) == 0
+    assert capsys.readouterr().out.startswith("leukoscope.toml: right")
+
+
+def test_on_a_terminal_it_is_said_which_configuration_was_read(tmp_path):
+    (tmp_path / "leukoscope.toml").write_text(CAMERA)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "edge.cli", "specimen", "list"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(command, stderr=theirs, cwd=tmp_path, env=environment, timeout=PATIENCE_S, check=False)
+    os.close(theirs)
+    assert f"configuration: {tmp_path / 'leukoscope.toml'}" in os.read(ours, 4096).decode()
+    os.close(ours)
+
+
+def test_the_runtimes_own_chatter_is_not_shown_and_all_else_is():
+    script = (
+        "import os\n"
+        "from edge.quiet import without_chatter\n"
+        "with without_chatter():\n"
+        "    os.write(2, b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\nERROR: of weight\\n')\n"
+        "os.write(2, b'INFO: our own\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=REPOSITORY, check=True)
+    assert done.stderr == b"ERROR: of weight\nINFO: our own\n"
+    closed = f"exec 2>&-; exec {shlex.quote(sys.executable)} -c {shlex.quote(script.splitlines()[1])}"
+    assert subprocess.run(["bash", "-c", closed], cwd=REPOSITORY, check=False).returncode == 0
+    verify = [sys.executable, "-m", "edge.cli", "model", "verify"]
+    done = subprocess.run(verify, capture_output=True, cwd=REPOSITORY, check=True)
+    assert b"golden inputs pass" in done.stdout
+    assert done.stderr == b""
