@@ -12,8 +12,10 @@ from edge.bundle import read_bundle
 from edge.classifier import Classifier
 from edge.errors import BundleError, ConfigError, OutputError
 from edge.rejection import OTHER
+from trainer.datasets import DATASETS
 from trainer.files import put_in_place
 from trainer.metrics import Estimate, Figures, measure
+from trainer.own_sets import set_of_path
 from trainer.recipe import Recipe
 from trainer.rejection import figures
 from trainer.run import progress_bar, read_run
@@ -34,6 +36,7 @@ SCHEMA = "leukoscope.measurement/1"
 class Measurement(Struct, frozen=True):
     """A bundle's figures on one data set.
 
+    data_sha256: of the data set.
     part: all of the set, or what of it the run had not trained on. left_out: images without a cell, or whose
     photograph is not known; they count in nothing else. calls: of the likeliest class, before any refusal.
     among_counted: of the cells of classes that are counted alone, by the likeliest of these; None where there
@@ -48,6 +51,7 @@ class Measurement(Struct, frozen=True):
     images: int
     photographs: int
     left_out: int
+    data_sha256: str
     calls: Figures
     among_counted: Figures | None
     rejecting: dict[str, float]
@@ -62,7 +66,7 @@ def measure_bundle(
     groups_in: Path | None = None,
     photographs: Path | None = None,
 ) -> Measurement:
-    """Measure a bundle on a registered data set; with `run`, on what that run was not trained on.
+    """Measure a bundle on a data set or a folder; with `run`, on what that run was not trained on.
 
     Each image's largest cell (or the one in its box) is cut and called as on the device. photographs: groups
     file made earlier. groups_in: folder for those that are recovered, by default the run's or the model's.
@@ -73,11 +77,18 @@ def measure_bundle(
         trained = msgspec.convert(bundle.description.training.get("recipe"), Recipe)
     except msgspec.ValidationError as error:
         raise BundleError(f"{model}: does not say by which recipe it was trained ({error})") from None
+    on, described = set_of_path(on, data, {**DATASETS, **trained.data.own})
     own = on in trained.data.sets
     if own and run is None:
         raise ConfigError(f"{on}: {model} was trained on it; give its run to measure what was held out")
     asked = msgspec.structs.replace(
-        trained.data, sets=(on,), split="photographs", test_sets=(), leave_out=(), context=1.0
+        trained.data,
+        sets=(on,),
+        split="photographs",
+        test_sets=(),
+        leave_out=(),
+        context=1.0,
+        own={**trained.data.own, **described},
     )
     with progress_bar() as progress:
         loaded = load_samples(
@@ -87,6 +98,7 @@ def measure_bundle(
             photographs,
             progress,
             every_class=False,
+            record=run is not None,
         )
         samples, part = loaded.samples, "all"
         if own and run is not None:
@@ -116,6 +128,7 @@ def measure_bundle(
         images=len(samples.labels),
         photographs=len(set(samples.photographs)),
         left_out=loaded.left_out,
+        data_sha256=loaded.hashes[on],
         calls=measure(logits, samples.labels, samples.photographs, classes),
         among_counted=among(counted, logits, samples, classes),
         rejecting=figures(

@@ -12,7 +12,7 @@ from edge.errors import ConfigError
 from edge.rejection import Reject
 from trainer import export, gates
 from trainer.confusion import confusion_of
-from trainer.datasets import DATASETS
+from trainer.datasets import find_set
 from trainer.evaluation_record import read_evaluation, weights_sha256
 from trainer.metrics import measure
 from trainer.networks import has_maps
@@ -103,8 +103,8 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
                 "data": {
                     name: {
                         "sha256": run.data_sha256[name],
-                        "source": DATASETS[name].source,
-                        "licence": DATASETS[name].licence,
+                        "source": find_set(name, recipe.data.own).source,
+                        "licence": find_set(name, recipe.data.own).licence,
                         "photographs": _photographs(opened, number),
                     }
                     for number, name in enumerate(recipe.data.sets)

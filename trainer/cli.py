@@ -55,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--recipe", default="clinic", help="a recipe's name, or a TOML file (default: clinic)")
     add_data(fit)
     fit.add_argument("--out", type=Path, required=True, help="directory of the run")
+    fit.add_argument(
+        "--set",
+        dest="sets",
+        action="append",
+        metavar="SET",
+        help="a data set, or a folder with a folder a class, instead of the recipe's; may be repeated",
+    )
     fit.add_argument("--photographs", type=Path, help="groups file made earlier, instead of recovering them")
     fit.add_argument("--epochs", type=int, help="instead of the recipe's")
     fit.add_argument("--images-per-epoch", type=int, help="instead of the recipe's")
@@ -94,7 +101,11 @@ def _parser() -> argparse.ArgumentParser:
         default="litert",
         help="float alone, or int8 beside it on this runtime (default: litert)",
     )
-    evaluate.add_argument("--on", metavar="SET", help="another data set, instead of what the run held out")
+    evaluate.add_argument(
+        "--on",
+        metavar="SET",
+        help="another data set, or a folder with a folder a class (default: what the run held out)",
+    )
     evaluate.add_argument("--photographs", type=Path, help="groups file made earlier")
     evaluate.set_defaults(run=_evaluate)
 
@@ -150,11 +161,15 @@ def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def _fit(options: argparse.Namespace) -> int:
     from trainer.compute import Compute  # noqa: PLC0415
+    from trainer.other_sets import on_other_sets  # noqa: PLC0415
     from trainer.recipe import changed, load_recipe  # noqa: PLC0415
     from trainer.run import fit_run  # noqa: PLC0415
 
+    recipe = load_recipe(options.recipe)
+    if options.sets:
+        recipe = on_other_sets(recipe, options.sets, options.data)
     recipe = changed(
-        load_recipe(options.recipe),
+        recipe,
         data=_given(options, "split", "fold"),
         training=_given(options, "epochs", "images_per_epoch", "seed"),
     )

@@ -1,16 +1,21 @@
 """Data sets as data: where their images lie, in which layout, who made them, and what the known release is.
 
-Adding one is an entry in `DATASETS`: its layout is one of `trainer.readers`.
+Adding one that all may have is an entry in `DATASETS`: its layout is one of `trainer.readers`. One of one's
+own needs none: it is a folder, or stands in the recipe (`trainer.own_sets`).
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from trainer.images import AnnotatedImage, Box, DataError, LabelledImage
+from trainer.own_sets import OwnSet
 from trainer.readers import (
     AnnotatedReader,
     ClassFolders,
@@ -23,7 +28,9 @@ from trainer.readers import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+NONE: Mapping[str, OwnSet] = MappingProxyType({})
+"""No sets of one's own."""
 
 UNLABELLED = "unlabelled"
 """Stands for the label in the counts of a set without classes."""
@@ -152,16 +159,41 @@ DATASETS: dict[str, Dataset] = {
 }
 
 
-def list_images(data: Path, name: str) -> list[LabelledImage]:
-    """List a registered data set's images below the directory `data`, sorted by class and name.
+def find_set(name: str, own: Mapping[str, OwnSet] = NONE, data: Path | None = None) -> Dataset:
+    """Return a data set: one of the recipe's own, a registered one, or a folder below the directory `data`.
 
-    Raises DataError when the set is not there, has no classes, or is not as its reader wants it.
+    Without `data` a name that is neither of the first two is taken for such a folder. Raises DataError, in
+    one sentence, for a name that is nothing of all this, or is registered and the recipe's own.
     """
-    reader = _registered(name).reader
+    if name in own:
+        if name in DATASETS:
+            raise DataError(f"{name}: is the name of a registered data set; give [data.own.{name}] another")
+        return _described_by(own[name], data)
+    if name in DATASETS:
+        return DATASETS[name]
+    if data is None or (data / name).is_dir():
+        return _described_by(OwnSet(name), data)
+    known = sorted({*DATASETS, *own})
+    near = difflib.get_close_matches(name, [*known, *_folders(data)], 1)
+    raise DataError(
+        f"{name}: is no data set and no folder in {data}"
+        f"{f'; did you mean {near[0]}?' if near else ''} Known: {', '.join(known)}"
+    )
+
+
+def list_images(data: Path, name: str, own: Mapping[str, OwnSet] = NONE) -> list[LabelledImage]:
+    """List a data set's images below the directory `data`, sorted by class and name.
+
+    own: the sets that the recipe describes. Raises DataError when the set is not there, has no classes, or
+    is not as its reader wants it.
+    """
+    dataset = find_set(name, own, data)
+    reader = dataset.reader
     if not isinstance(reader, LabelledReader):
         known = ", ".join(sorted(n for n, d in DATASETS.items() if isinstance(d.reader, LabelledReader)))
         raise DataError(f"{name}: its cells have no class; data sets with classes: {known}")
-    return reader.read(_folder(data, name), data)
+    folder = _folder(data, name, dataset)
+    return reader.read(folder, data if folder.is_relative_to(data) else folder.parent)
 
 
 def list_annotated(data: Path, name: str) -> list[AnnotatedImage]:
@@ -169,11 +201,11 @@ def list_annotated(data: Path, name: str) -> list[AnnotatedImage]:
 
     Raises DataError when the set is not there, has neither, or is not as its reader wants it.
     """
-    reader = _registered(name).reader
-    if not isinstance(reader, AnnotatedReader):
+    dataset = find_set(name, NONE, data)
+    if not isinstance(dataset.reader, AnnotatedReader):
         known = ", ".join(sorted(n for n, d in DATASETS.items() if isinstance(d.reader, AnnotatedReader)))
         raise DataError(f"{name}: has neither boxes nor masks of fields; data sets with them: {known}")
-    return reader.read(_folder(data, name), data)
+    return dataset.reader.read(_folder(data, name, dataset), data)
 
 
 def differs_from_release(
@@ -183,7 +215,7 @@ def differs_from_release(
 
     sha256: the images' `fingerprint`. A difference is no error: a part of a set may be just what is wanted.
     """
-    release = _registered(name)
+    release = DATASETS[name]
     found = Counter(image.label if isinstance(image, LabelledImage) else UNLABELLED for image in images)
     labels = sorted(found.keys() | release.counts.keys())
     others = [
@@ -230,14 +262,19 @@ def _described(box: Box) -> str:
     return f"{box.kind} {box.x} {box.y} {box.width} {box.height}"
 
 
-def _registered(name: str) -> Dataset:
-    if name not in DATASETS:
-        raise DataError(f"{name}: no such data set; known: {', '.join(sorted(DATASETS))}")
-    return DATASETS[name]
+def _described_by(own: OwnSet, data: Path | None) -> Dataset:
+    """Return a set of one's own; without `data`, what can be said of it without looking."""
+    folder = None if data is None else data / Path(own.folder).expanduser()
+    reader = own.reader(folder) if folder is not None and folder.is_dir() else ClassFolders(own.classes)
+    return Dataset(own.folder, reader, own.licence, own.source, {}, "", copies=own.copies)
 
 
-def _folder(data: Path, name: str) -> Path:
-    folder = data / DATASETS[name].folder
+def _folders(data: Path) -> list[str]:
+    return [path.name for path in data.iterdir() if path.is_dir()] if data.is_dir() else []
+
+
+def _folder(data: Path, name: str, dataset: Dataset) -> Path:
+    folder = data / Path(dataset.folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"{folder}: the data set {name} is not there; give its parent folder with --data")
     return folder

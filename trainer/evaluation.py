@@ -16,9 +16,11 @@ from edge.errors import ConfigError, NoRuntimeError, OutputError
 from edge.runtime import Runtime, installed
 from trainer.answers import Answers, median_ms, read_answers, write_answers
 from trainer.bootstrap import DRAWS
+from trainer.datasets import DATASETS
 from trainer.evaluation_record import SCHEMA, Evaluation, file_name, part_of, weights_sha256, write_evaluation
 from trainer.fields import one_name_a_field
 from trainer.metrics import measure, share
+from trainer.own_sets import set_of_path
 from trainer.quantization import Quantized, run_int8
 from trainer.run import Opened, open_run, progress_bar, quantized_run
 from trainer.samples import load_samples, named, photographs_of
@@ -130,7 +132,7 @@ def _measured_on(
         # Under this split an image passes for a photograph; intervals and leaks need to know better.
         groups: dict[str, str] = {}
         for name in recipe.data.sets:
-            groups |= photographs_of(name, data, folder, photographs, progress)
+            groups |= photographs_of(name, data, folder, photographs, progress, described=recipe.data.own)
         fields = one_name_a_field(groups)
         return tuple(fields[name] for name in samples.photographs)
 
@@ -140,7 +142,15 @@ def _measured_on(
         return _Measured(part_of(recipe.data), samples, run.left_out, run.uncut, run.data_sha256)
     if on in recipe.data.sets:
         raise ConfigError(f"{on}: the run in {folder} was made from it; it measures nothing there")
-    other = msgspec.structs.replace(recipe.data, sets=(on,), split="photographs", test_sets=(), leave_out=())
+    on, described = set_of_path(on, data, {**DATASETS, **recipe.data.own})
+    other = msgspec.structs.replace(
+        recipe.data,
+        sets=(on,),
+        split="photographs",
+        test_sets=(),
+        leave_out=(),
+        own={**recipe.data.own, **described},
+    )
     loaded = load_samples(
         msgspec.structs.replace(recipe, data=other), data, folder, photographs, progress, every_class=False
     )

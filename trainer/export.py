@@ -18,7 +18,7 @@ from edge.masking import PREPROCESSING, cut_crop, find_cells
 from edge.rejection import OTHER
 from edge.runtime import Runtime
 from edge.versions import versions
-from trainer.datasets import DATASETS
+from trainer.datasets import find_set
 from trainer.files import put_in_place
 from trainer.model_card import MODEL_CARD, model_card
 from trainer.quantization import ExportError, Quantized
@@ -53,7 +53,7 @@ _NUMBERS = {1: "one microscope and stain", 2: "two microscopes and stains", 3: "
 def limits(asked: Data) -> str:
     """Say in a few sentences what a model cannot do that was trained on a recipe's data."""
     # Sets made from one folder of originals are of one microscope.
-    sources = {(DATASETS[name].originals or name).partition("/")[0] for name in asked.sets}
+    sources = {(find_set(name, asked.own).originals or name).partition("/")[0] for name in asked.sets}
     number = _NUMBERS.get(len(sources), f"{len(sources)} microscopes and stains")
     classes = asked.class_of()
     counted = [label for label in asked.classes if label != OTHER]

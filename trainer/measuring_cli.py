@@ -8,7 +8,9 @@ from pathlib import Path
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Give a command `--data`."""
-    parser.add_argument("--data", type=Path, required=True, help="directory that holds the data sets")
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="directory that holds the data sets (default: this one)"
+    )
 
 
 def add_explain(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +51,7 @@ def add_measure(parser: argparse.ArgumentParser) -> None:
     """Give `leukoscope-train measure` its arguments."""
     parser.add_argument("--model", type=Path, required=True, help="the bundle")
     add_data(parser)
-    parser.add_argument("--on", required=True, help="a registered data set")
+    parser.add_argument("--on", required=True, help="a data set, or a folder with a folder a class")
     parser.add_argument(
         "--run",
         dest="folder",

@@ -24,19 +24,24 @@ _COLUMNS = ("image", "category")
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """A folder a class. classes: folder name -> label."""
+    """A folder a class. classes: folder name -> label. others: whether more folders may lie beside them."""
 
     classes: Mapping[str, str]
+    others: bool = False
 
     def read(self, folder: Path, data: Path) -> list[LabelledImage]:
         """List the images by folder and name. Raises DataError for a strange folder or an empty class."""
-        strange = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name not in self.classes)
-        if strange:
-            name = folder.relative_to(data).as_posix()
-            raise DataError(f"{folder}: holds {strange[0]}, which is no class of {name}")
+        strange = sorted(
+            p.name
+            for p in folder.iterdir()
+            if p.is_dir() and p.name not in self.classes and p.name[0] not in ".@"
+        )
+        if strange and not self.others:
+            known = ", ".join(sorted(self.classes))
+            raise DataError(f"{folder}: holds {strange[0]}, which is no class of {folder.name} ({known})")
         images = []
         for spelling, label in sorted(self.classes.items()):
-            found = _images_in(folder / spelling)
+            found = images_in(folder / spelling)
             if not found:
                 raise DataError(f"{folder / spelling}: holds no image of the class {label}")
             images += [LabelledImage(p, label, p.relative_to(data).as_posix()) for p in found]
@@ -139,12 +144,15 @@ LabelledReader = ClassFolders | VocCells
 AnnotatedReader = VocFields | YoloFields | MaskedImages
 
 
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+def images_in(folder: Path) -> list[Path]:
+    """List the images of a folder by name, without hidden ones."""
+    return sorted(
+        p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")
+    )
 
 
 def _images_or_error(folder: Path) -> list[Path]:
-    found = _images_in(folder)
+    found = images_in(folder)
     if not found:
         raise DataError(f"{folder}: holds no image")
     return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
+from trainer.own_sets import OwnSet
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -28,6 +31,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     "folders" and "grouped", `holdout` of the other photographs is kept back for validation besides.
     missed: what becomes of an image in which no cell is found: "left out", or used "whole".
     merged: a class that stands for several of the data's own: its name, and theirs.
+    own: sets that are not registered, by name; one that is only a folder needs no entry.
     balance, set_balance: how far classes, and within a class the data sets, are drawn equally often.
     """
 
@@ -45,6 +49,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     set_balance: Share = 0.0
     merged: dict[str, tuple[str, ...]] = {}
     leave_out: tuple[str, ...] = ()  # photographs
+    own: dict[str, OwnSet] = {}
 
     def class_of(self) -> dict[str, int]:
         """Give the class, as its place in `classes`, of each of the data's own classes that is wanted."""
@@ -101,7 +106,7 @@ def load_recipe(name: str) -> Recipe:
     try:
         recipe = msgspec.convert({**raw, "name": path.stem}, Recipe)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {_sentence(str(error))}") from None
     if "name" not in recipe.network:
         raise ConfigError(f"{path}: network.name is missing")
     return _checked(recipe, str(path))
@@ -183,6 +188,20 @@ def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
         else:
             base[key] = {**kept, **value}
     return base
+
+
+def _sentence(message: str) -> str:
+    """Return msgspec's message with the section it means and, for an unknown key, the keys that are known."""
+    what, _, where = message.partition(" - at `$")
+    section = where.strip(".`").replace("own[...]", "own.NAME")
+    unknown = re.match(r"Object contains unknown field `(.*)`", what)
+    if unknown is None:
+        return f"{section}: {what[:1].lower()}{what[1:]}" if section else what
+    kinds = {"": Recipe, "data": Data, "data.own.NAME": OwnSet, "training": Training}
+    known = [field.name for field in msgspec.structs.fields(kinds[section])]
+    near = difflib.get_close_matches(unknown[1], known, 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"{unknown[1]} is no key of {f'[{section}]' if section else 'a recipe'}: {', '.join(known)}{meant}"
 
 
 def _another(kept: dict[str, Any], value: dict[str, Any]) -> bool:

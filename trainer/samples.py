@@ -9,23 +9,27 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.class_names import did_you_mean
 from trainer.cache import cache_folder, kept_at
 from trainer.crops import cached_crops, of_classes, whole_images
-from trainer.datasets import DATASETS, differs_from_release, fingerprint, list_images
+from trainer.datasets import DATASETS, NONE, differs_from_release, find_set, fingerprint, list_images
 from trainer.fields import one_name_a_field
 from trainer.files import put_in_place
 from trainer.images import IMAGE_SUFFIXES, DataError
+from trainer.own_sets import changed_since_first_use
 from trainer.photographs import METHOD, UNKNOWN, find_photographs, read_groups, write_groups
 from trainer.training import Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
     from rich.progress import Progress
 
+    from trainer.datasets import Dataset
     from trainer.images import LabelledImage
+    from trainer.own_sets import OwnSet
     from trainer.recipe import Recipe
 
 PHOTOGRAPHS = "photographs.json"
@@ -54,11 +58,14 @@ def load_samples(
     progress: Progress,
     *,
     every_class: bool = True,
+    record: bool = True,
 ) -> Loaded:
     """Cut all crops of the recipe's classes in its sets and name the photograph of each.
 
-    A set that is not its known release is used, and said to differ. A class that no set has is an error,
-    unless every_class is False: what a model knows need not all be in what it is measured on.
+    A set that is not its known release is used, and said to differ; so is one of the recipe's own that is not
+    as `out` has it from its first use, which is recorded there unless `record` is False.
+    A class that no set has is an error, unless every_class is False: what a model knows need not all be in
+    what it is measured on.
     An image without a cell is left out, or scaled whole to 120x120, as the recipe says. Under the study's
     split an image passes for a photograph of its own. Otherwise images whose photograph is unknown are left
     out: a copy of one could stand on both sides of the split. Under the split by folders, so are images of a
@@ -84,8 +91,7 @@ def load_samples(
             context=recipe.data.context,
             progress=lambda done, bar=bar: progress.update(bar, completed=done),  # type: ignore[misc]
         )
-        told = differs_from_release(name, images, hashes[name])
-        if told is not None:
+        for told in _known(name, images, hashes[name], out if record else None):
             progress.console.print(told, markup=False, soft_wrap=True)
         part = Samples(crops.pixels, crops.labels, crops.names)
         if recipe.data.missed == "whole":
@@ -97,9 +103,10 @@ def load_samples(
             part = joined([part, Samples(pixels, labels, crops.missed)])
         part = Samples(part.pixels, np.array([*class_of.values()])[part.labels], part.photographs)
         if recipe.data.split != "study":
-            groups = photographs_of(name, data, out, photographs, progress)
+            groups = photographs_of(name, data, out, photographs, progress, described=recipe.data.own)
             # An original counts without its copies, too: a part of a set may be just what is wanted.
-            known |= {*groups.values(), *(path.stem for path in _originals(name, data) or ())}
+            originals = _originals(find_set(name, recipe.data.own, data), data)
+            known |= {*groups.values(), *(path.stem for path in originals or ())}
             part = _by_photograph(part, groups, recipe)
         parts.append(part)
     strange = [photograph for photograph in recipe.data.leave_out if photograph not in known]
@@ -125,8 +132,9 @@ def _with_originals(recipe: Recipe, data: Path, photographs: Path | None) -> Non
     """Refuse sets of copies whose common photographs could not be told: a split would part them unseen."""
     if recipe.data.split == "study" or photographs is not None:
         return
-    copies = [name for name in recipe.data.sets if DATASETS[name].copies]
-    lacking = {DATASETS[name].originals or name for name in copies}
+    sets = {name: find_set(name, recipe.data.own, data) for name in recipe.data.sets}
+    copies = [name for name, dataset in sets.items() if dataset.copies]
+    lacking = {sets[name].originals or sets[name].folder for name in copies}
     lacking = {folder for folder in lacking if not (data / folder).is_dir()}
     if lacking and (len(copies) > 1 or recipe.data.leave_out):
         raise DataError(
@@ -137,14 +145,34 @@ def _with_originals(recipe: Recipe, data: Path, photographs: Path | None) -> Non
 
 def _listed(recipe: Recipe, data: Path, *, every_class: bool) -> list[tuple[str, list[LabelledImage]]]:
     """List every set of the recipe, by name, before time is spent on any. Raises DataError."""
-    listed = [(name, list_images(data, name)) for name in recipe.data.sets]
+    listed = [(name, list_images(data, name, recipe.data.own)) for name in recipe.data.sets]
     labels = {image.label for _, images in listed for image in images}
     lacking = [label for label in recipe.data.class_of() if label not in labels]
     if lacking and (every_class or not labels & set(recipe.data.class_of())):
         raise DataError(
             f"recipe {recipe.name}: the class {lacking[0]} has no image in {', '.join(recipe.data.sets)}"
+            f"{_strange(labels, recipe)}"
         )
     return listed
+
+
+def _strange(labels: Collection[str], recipe: Recipe) -> str:
+    """Name the classes that the images have and the recipe has not, with what may have been meant."""
+    wanted = tuple(recipe.data.class_of())
+    strange = sorted(set(labels) - set(wanted))
+    return (
+        f", whose other classes are {', '.join(strange)}{did_you_mean(strange[0], wanted)}" if strange else ""
+    )
+
+
+def _known(name: str, images: Sequence[LabelledImage], sha256: str, out: Path | None) -> list[str]:
+    """Say how a set differs from what is known of it; of one's own that is its first use in `out`."""
+    if name in DATASETS:
+        told = differs_from_release(name, images, sha256)
+        return [] if told is None else [told]
+    if out is None:
+        return []
+    return [told for told in changed_since_first_use(out, name, images, sha256) if told is not None]
 
 
 def _by_photograph(part: Samples, groups: dict[str, str], recipe: Recipe) -> Samples:
@@ -171,16 +199,26 @@ def named(samples: Samples, names: Collection[str]) -> NDArray[np.bool_]:
 
 
 def photographs_of(
-    name: str, data: Path, out: Path, given: Path | None, progress: Progress
+    name: str,
+    data: Path,
+    out: Path,
+    given: Path | None,
+    progress: Progress,
+    *,
+    described: Mapping[str, OwnSet] = NONE,
 ) -> dict[str, str]:
     """Give the photograph of each image of a set: from the file given, or the run's own, or by recovering it.
 
-    The run's folder `out` keeps what was used; what was recovered also serves the next run.
-    Raises DataError for a file that is not there, holds no groups, or leaves an image out.
+    The run's folder `out` keeps what was used; what was recovered also serves the next run. described: the
+    recipe's own sets. In a set that is not registered, the same file under two names is one photograph.
+    Raises DataError for a file that is not there, holds no groups, or leaves an image out, and for one file
+    that is of two classes.
     """
-    images = list_images(data, name)
-    dataset = DATASETS[name]
+    images = list_images(data, name, described)
+    dataset = find_set(name, described, data)
     if not dataset.copies:
+        if name not in DATASETS:
+            return _by_content(images)
         # An original has the name under which its copies in other sets know it, or a split would part them.
         parent = None if dataset.originals is None else data / dataset.originals
         return {i.name: i.path.stem if i.path.parent == parent else i.name for i in images}
@@ -195,7 +233,7 @@ def photographs_of(
     if missing and given is not None:
         raise DataError(f"{path}: says nothing of {missing[0]} and {len(missing) - 1} more images")
     if missing:
-        path = _recovered(name, images, data, progress)
+        path = _recovered(dataset, images, data, progress)
         groups = _groups(path)
     if path != own:
         if given is not None and own.exists() and _groups(own) != groups:
@@ -212,23 +250,35 @@ def _groups(path: Path) -> dict[str, str]:
         raise DataError(str(error)) from None
 
 
-def _originals(name: str, data: Path) -> list[Path] | None:
+def _by_content(images: Sequence[LabelledImage]) -> dict[str, str]:
+    """Give each image the name of the first with the same bytes: both are of one photograph."""
+    first: dict[str, LabelledImage] = {}
+    photographs = {}
+    for image in images:
+        same = first.setdefault(hashlib.sha256(image.path.read_bytes()).hexdigest(), image)
+        if same.label != image.label:
+            raise DataError(f"{image.path}: is the same image as {same.path}, which is of class {same.label}")
+        photographs[image.name] = same.name
+    return photographs
+
+
+def _originals(dataset: Dataset, data: Path) -> list[Path] | None:
     """List the photographs behind a set's images, or give None where they are not there."""
-    folder = DATASETS[name].originals
+    folder = dataset.originals
     if not folder or not (data / folder).is_dir():
         return None
     return sorted(p for p in (data / folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def _recovered(name: str, images: Sequence[LabelledImage], data: Path, progress: Progress) -> Path:
+def _recovered(dataset: Dataset, images: Sequence[LabelledImage], data: Path, progress: Progress) -> Path:
     """Recover the photographs behind a set's images, unless that was done before; give the groups file."""
-    originals = _originals(name, data)
+    originals = _originals(dataset, data)
     made_from = [fingerprint(images), cv2.__version__, str(METHOD)]
     made_from += [f"{p.name} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in originals or ()]
     key = hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
     path = cache_folder() / f"{key}-{PHOTOGRAPHS}"
     if not path.exists():
-        bar = progress.add_task(f"recovering the photographs of {name}", total=len(images), note="")
+        bar = progress.add_task(f"recovering the photographs of {dataset.folder}", total=len(images), note="")
         matches = find_photographs(
             [image.path for image in images],
             originals,

@@ -68,8 +68,8 @@ def held_out(run: Run, folder: Path, data: Path, progress: Progress) -> Iterator
     class_of = asked.class_of()
     groups: dict[tuple[int, int], dict[str, list[LabelledImage]]] = defaultdict(lambda: defaultdict(list))
     for place, name in enumerate(asked.sets):
-        fields = one_name_a_field(photographs_of(name, data, folder, None, progress))
-        for image in of_classes(list_images(data, name), tuple(class_of)):
+        fields = one_name_a_field(photographs_of(name, data, folder, None, progress, described=asked.own))
+        for image in of_classes(list_images(data, name, asked.own), tuple(class_of)):
             if (image.name if asked.split == "study" else fields[image.name]) in kept:
                 groups[class_of[image.label], place][fields[image.name]].append(image)
     queues = {key: _in_turn(by_photograph) for key, by_photograph in groups.items()}

@@ -1,0 +1,27 @@
+"""Names of classes as people write them: in any case, in the plural, with a letter wrong."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def plain_name(name: str) -> str:
+    """Return a name in small letters, with blanks for `_` and `-`, and without a plural's s."""
+    plain = " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+    return plain[:-1] if len(plain) > 3 and plain.endswith("s") else plain
+
+
+def same_class(name: str, labels: Sequence[str]) -> str | None:
+    """Return the label that a name means: `Neutrophils` is `neutrophil`. None where it means none."""
+    return next((label for label in labels if plain_name(label) == plain_name(name)), None)
+
+
+def did_you_mean(name: str, labels: Sequence[str]) -> str:
+    """Return `; did you mean neutrophil?` for the label that is nearest to a name, or nothing."""
+    plain = {plain_name(label): label for label in labels}
+    near = difflib.get_close_matches(plain_name(name), plain, 1)
+    return f"; did you mean {plain[near[0]]}?" if near else ""

@@ -1,0 +1,170 @@
+"""A data set that is nobody's but the user's: a folder, or a few lines in the recipe."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from drawn_fields import write_image
+
+from trainer.datasets import find_set, list_images
+from trainer.images import DataError
+from trainer.other_sets import on_other_sets
+from trainer.own_sets import RECORD, OwnSet, changed_since_first_use, set_of_path
+from trainer.recipe import ConfigError, load_recipe
+
+LINES = """
+[data]
+sets = ["ours"]
+classes = ["neutrophil", "lymphocyte"]
+[data.own.ours]
+folder = "{folder}"
+licence = "ours, not to be given on"
+classes = {{ NEU = "neutrophil", Ly = "lymphocyte" }}
+[network]
+name = "compact"
+[training]
+epochs = 1
+"""
+
+
+@pytest.fixture
+def slides(tmp_path):
+    """Give a folder as people have it: classes in any case, a hidden folder, an empty one, a stray file."""
+    folder = tmp_path / "slides"
+    for name in ("Neutrophils", "LYMPHOCYTE"):
+        for number in range(2):
+            write_image(folder / name / f"{number}.jpg", size=(24, 24))
+    write_image(folder / ".thumbnails" / "0.jpg", size=(24, 24))
+    write_image(folder / "Neutrophils" / "._0.jpg", size=(24, 24))
+    (folder / "notes").mkdir()
+    (folder / "notes" / "read me.txt").write_text("from the old microscope", encoding="utf-8")
+    return folder
+
+
+def test_a_folder_with_a_folder_a_class_is_a_data_set(slides, tmp_path):
+    (slides / "notes" / "read me.txt").unlink()
+    (slides / "notes").rmdir()
+    images = list_images(tmp_path, "slides")
+    assert [(image.label, image.name) for image in images] == [
+        ("lymphocyte", "slides/LYMPHOCYTE/0.jpg"),
+        ("lymphocyte", "slides/LYMPHOCYTE/1.jpg"),
+        ("neutrophil", "slides/Neutrophils/0.jpg"),
+        ("neutrophil", "slides/Neutrophils/1.jpg"),
+    ]
+
+
+@pytest.mark.usefixtures("slides")
+def test_folders_without_images_are_no_classes(tmp_path):
+    assert {image.label for image in list_images(tmp_path, "slides")} == {"lymphocyte", "neutrophil"}
+
+
+@pytest.mark.usefixtures("slides")
+def test_a_path_on_the_command_line_is_known_by_its_last_name(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    name, own = set_of_path("./slides", tmp_path / "data", {})
+    assert name == "slides"
+    assert next(i.name for i in list_images(tmp_path / "data", name, own)) == "slides/LYMPHOCYTE/0.jpg"
+    assert set_of_path("slides", tmp_path, {}) == ("slides", {})
+
+
+def test_a_few_lines_of_the_recipe_describe_a_set(tmp_path):
+    for name in ("NEU", "Ly"):
+        write_image(tmp_path / "elsewhere" / name / "0.jpg", size=(24, 24))
+    path = tmp_path / "mine.toml"
+    path.write_text(LINES.format(folder=tmp_path / "elsewhere"), encoding="utf-8")
+    own = load_recipe(str(path)).data.own
+    images = list_images(tmp_path / "data", "ours", own)
+    assert [(image.label, image.name) for image in images] == [
+        ("lymphocyte", "elsewhere/Ly/0.jpg"),
+        ("neutrophil", "elsewhere/NEU/0.jpg"),
+    ]
+    assert find_set("ours", own).licence == "ours, not to be given on"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('license = "MIT"', "license is no key of [data.own.NAME]: folder, layout, classes, licence"),
+        ('layout = "yolo"', "data.own.NAME.layout: invalid enum value 'yolo'"),
+    ],
+)
+def test_what_is_wrong_with_those_lines_is_said_with_what_may_stand_there(wrong, said, tmp_path):
+    path = tmp_path / "mine.toml"
+    lines = LINES.format(folder="slides").replace("[network]", f"{wrong}\n[network]")
+    path.write_text(lines, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_recipe(str(path))
+    assert said in str(error.value)
+
+
+@pytest.mark.usefixtures("slides")
+def test_an_unknown_name_is_one_sentence_with_the_folder_that_may_be_meant(tmp_path):
+    with pytest.raises(DataError) as error:
+        list_images(tmp_path, "slidez")
+    assert str(error.value).startswith(
+        f"slidez: is no data set and no folder in {tmp_path}; did you mean slides? Known: bccd, "
+    )
+    assert "\n" not in str(error.value)
+
+
+def test_a_registered_name_cannot_be_described_again(tmp_path):
+    with pytest.raises(DataError, match="pbc: is the name of a registered data set"):
+        find_set("pbc", {"pbc": OwnSet("slides")}, tmp_path)
+
+
+@pytest.mark.usefixtures("slides")
+def test_counts_and_hash_are_recorded_on_first_use_and_a_change_is_said(tmp_path):
+    images, out = list_images(tmp_path, "slides"), tmp_path / "run"
+    holds, changed = changed_since_first_use(out, "slides", images, "a" * 64)
+    assert holds == "slides: 4 images: 2 lymphocyte, 2 neutrophil; sha256 aaaaaaaaaaaa"
+    assert changed is None
+    recorded = json.loads((out / RECORD).read_bytes())
+    assert recorded == {"slides": {"counts": {"lymphocyte": 2, "neutrophil": 2}, "sha256": "a" * 64}}
+    assert changed_since_first_use(out, "slides", images, "a" * 64)[1] is None
+    fewer = changed_since_first_use(out, "slides", images[1:], "b" * 64)[1]
+    assert fewer == "slides: has changed since this run first used it: then 2 lymphocyte, 2 neutrophil"
+    others = changed_since_first_use(out, "slides", images, "c" * 64)[1]
+    assert others is not None
+    assert "not the same ones" in others
+    assert json.loads((out / RECORD).read_bytes()) == recorded
+
+
+def test_a_recipe_on_a_folder_keeps_the_classes_that_it_has(slides, tmp_path, caplog):
+    write_image(slides / "monocites" / "0.jpg", size=(24, 24))
+    data = on_other_sets(load_recipe("clinic"), ["slides"], tmp_path).data
+    assert (data.sets, data.classes, data.leave_out) == (("slides",), ("lymphocyte", "neutrophil"), ())
+    said = "\n".join(caplog.messages)
+    assert "monocite: is no class of recipe clinic, and is left out; did you mean monocyte?" in said
+    assert "slides: has no eosinophil and no monocyte and no basophil and no other" in said
+
+
+def test_a_folder_of_one_class_trains_nothing(tmp_path):
+    write_image(tmp_path / "slides" / "neutrophil" / "0.jpg", size=(24, 24))
+    with pytest.raises(DataError, match="a model needs two classes"):
+        on_other_sets(load_recipe("clinic"), ["slides"], tmp_path)
+
+
+def test_the_same_picture_twice_is_one_photograph_and_in_two_classes_an_error(tmp_path):
+    pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
+    from trainer.run import progress_bar
+    from trainer.samples import photographs_of
+
+    rng = np.random.default_rng(1)
+    for name in ("neutrophil/a", "lymphocyte/b"):
+        path = tmp_path / "slides" / f"{name}.png"
+        path.parent.mkdir(parents=True)
+        cv2.imwrite(str(path), rng.integers(0, 255, (24, 24, 3)))
+    copy = tmp_path / "slides" / "neutrophil" / "copy.png"
+    copy.write_bytes((tmp_path / "slides" / "neutrophil" / "a.png").read_bytes())
+    with progress_bar() as progress:
+        photographs = photographs_of("slides", tmp_path, tmp_path, None, progress)
+        assert photographs["slides/neutrophil/copy.png"] == "slides/neutrophil/a.png"
+        copy.replace(tmp_path / "slides" / "lymphocyte" / "copy.png")
+        with pytest.raises(
+            DataError, match=r"is the same image as .*copy\.png, which is of class lymphocyte"
+        ):
+            photographs_of("slides", tmp_path, tmp_path, None, progress)
