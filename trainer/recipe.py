@@ -197,7 +197,7 @@ def _sentence(message: str) -> str:
     unknown = re.match(r"Object contains unknown field `(.*)`", what)
     if unknown is None:
         return f"{section}: {what[:1].lower()}{what[1:]}" if section else what
-    kinds = {"": Recipe, "data": Data, "data.own.NAME": OwnSet, "training": Training}
+    kinds: dict[str, type[Struct]] = {"": Recipe, "data": Data, "data.own.NAME": OwnSet, "training": Training}
     known = [field.name for field in msgspec.structs.fields(kinds[section])]
     near = difflib.get_close_matches(unknown[1], known, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
