@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,9 +16,12 @@ from edge.config_cameras import (
     UsbConfig,
     VideoConfig,
 )
-from edge.config_sentences import leave_out, sentence
-from edge.errors import ConfigError
+from edge.config_file import complaint, lines_of, read_toml
+from edge.config_mqtt import MqttConfig, TlsConfig
 from edge.identity import machine_device_id
+
+if TYPE_CHECKING:
+    from edge.config_faults import Fault
 
 __all__ = [
     "LEAST_MAX_MB",
@@ -47,14 +48,24 @@ __all__ = [
 SHIPPED_MODEL = Path(__file__).parent / "models" / "clinic.tflite"
 
 Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(ge=0, le=86400)]
 LEAST_MAX_MB = 1.0
 """An empty store and the most crowded field that can be: with less, counting would stop before it begins."""
-_MAX_SENTENCES = 10
 # What may stand in an MQTT topic level and in a file name.
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}\Z")]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_.-]{0,64}\Z",
+        description="letters, digits and - _ . only, at most 64: it stands in the MQTT topics",
+    ),
+]
 # What an operator types: anything on one line.
-Identifier = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{0,64}\Z")]
+Identifier = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\x00-\x1f\x7f]{0,64}\Z",
+        description="what the operator types: one line of at most 64 characters, never a name",
+    ),
+]
 
 
 class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,31 +127,12 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
         float, Meta(ge=0, extra_json_schema={"anyOf": [{"const": 0}, {"minimum": LEAST_MAX_MB}]})
     ] = 2000.0
 
-
-class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Encryption, and who is who: the section `[mqtt.tls]`, even an empty one, switches it on.
-
-    ca_file: who vouches for the broker; empty: whom this machine trusts anyway. certificate_file, key_file:
-    the device's own; the key may also be the systemd credential `mqtt-key`.
-    """
-
-    ca_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
-
-
-class MqttConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """The broker. The password stands in a file, never here."""
-
-    host: Annotated[str, Meta(min_length=1)] = "localhost"
-    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
-    protocol: Literal["5", "3.1.1"] = "5"
-    username: str = ""
-    password_file: str = ""  # or the systemd credential `mqtt-password`
-    tls: TlsConfig | None = None
-    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
-    health_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
-    drain_s: Seconds = 10.0  # how long a finished run waits for its last acknowledgements
+    def __post_init__(self) -> None:
+        """Refuse a limit below which counting would never begin."""
+        if 0 < self.max_mb < LEAST_MAX_MB:
+            raise ValueError(
+                f"max_mb: cannot hold one result; write {LEAST_MAX_MB:g} or more, or 0 for no limit"
+            )
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -217,48 +209,47 @@ def expanded(text: str) -> Path:
 def load_config(path: Path) -> Config:
     """Read and validate a TOML file. Relative paths in it are meant from the file's own folder.
 
-    Raises ConfigError with one sentence that names the file, the key, and the way out.
+    Raises ConfigError that names the file and, for each thing that is wrong, its line, its key, and what to
+    write instead.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such configuration file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as text: {error}") from None
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not valid TOML: {error}") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: is nested too deeply") from None
-    return from_plain(raw, origin=str(path), folder=path.resolve().parent)
+    read = read_toml(path)
+    config, found = (None, []) if read.raw is None else _converted(read.raw)
+    if config is not None and not read.faults:
+        return _anchored(config, path.resolve().parent)
+    lines = lines_of(read.text) if found else {}
+    said = [(_line(fault.place, lines), fault.text) for fault in found]
+    # A line that is wrong in itself and by what it says is told of once, with what helps against both.
+    twice = {line: text for line, text in said if line in read.faults}
+    said = [(line, text) for line, text in said if line not in twice]
+    said += [(line, f"{fault.why}; {twice.get(line, fault.instead)}") for line, fault in read.faults.items()]
+    raise complaint(path, said or [(None, "is nested too deeply")])
 
 
-def from_plain(raw: dict[str, object], *, origin: str, folder: Path | None = None) -> Config:
-    """Turn parsed TOML into a Config; `origin` names the file in errors, `folder` anchors relative paths.
+def from_plain(raw: dict[str, Any], *, origin: str, folder: Path | None = None) -> Config:
+    """Turn parsed TOML into a Config; `origin` names it in errors, `folder` anchors relative paths.
 
     Raises ConfigError.
     """
-    sentences: list[str] = []
-    try:
-        rest = copy.deepcopy(raw)
-    except RecursionError:
-        raise ConfigError(f"{origin}: is nested too deeply") from None
-    while True:
-        try:
-            config = msgspec.convert(rest, Config)
-            break
-        except msgspec.ValidationError as error:
-            sentences.append(sentence(str(error), rest, Config))
-            # Without what is wrong: perhaps something else is, too, and is better said at once.
-            if len(sentences) >= _MAX_SENTENCES or not leave_out(rest, str(error)):
-                break
-    if not sentences and 0 < config.store.max_mb < LEAST_MAX_MB:
-        limit = f"store.max_mb: {config.store.max_mb:g} cannot hold one result"
-        sentences.append(f"{limit}; give {LEAST_MAX_MB:g} or more, or 0 for no limit")
-    if sentences:
-        raise ConfigError(f"{origin}: {'; '.join(dict.fromkeys(sentences))}")
+    config, found = _converted(raw)
+    if config is None:
+        raise complaint(origin, [(None, fault.text) for fault in found])
     return config if folder is None else _anchored(config, folder)
+
+
+def _converted(raw: dict[str, Any]) -> tuple[Config | None, list[Fault]]:
+    try:
+        return msgspec.convert(raw, Config), []
+    except msgspec.ValidationError:
+        from edge.config_faults import faults  # noqa: PLC0415 (only a wrong file needs it)
+
+        return None, faults(raw, Config)
+
+
+def _line(place: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> int | None:
+    """Give the line of a key, or of the section where it is missing."""
+    while place and place not in lines:
+        place = place[:-1]
+    return lines.get(place)
 
 
 def config_schema() -> dict[str, Any]:

@@ -62,13 +62,20 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
         """Refuse half a size, and an address that is none to publish."""
         if isinstance(self.device, str) and "://" in self.device:
             if not self.device.startswith(("http://", "https://")):
-                raise ValueError("the address of a stream begins with http:// or https://")
+                raise ValueError(
+                    "device: is an address of a kind that is not known; write one with http:// or https://"
+                )
             if "@" in self.device or _SECRET.search(self.device):
-                raise ValueError("an address is published with every field: none with a password in it")
+                raise ValueError(
+                    "device: is published with every field; write an address without a user and a password"
+                )
             if self.exposure_us or self.gain >= 0 or self.white_balance_k:
-                raise ValueError("exposure_us, gain and white_balance_k are a device's; a stream has none")
+                raise ValueError(
+                    "device: is a stream, without exposure_us, gain and white_balance_k; leave those out"
+                )
         if (self.width == 0) != (self.height == 0):
-            raise ValueError("of width and height one is missing; give both, or neither")
+            lone = "width" if self.width else "height"
+            raise ValueError(f"{lone}: stands alone; write width and height, or leave both out")
 
     @property
     def node(self) -> str:
@@ -87,7 +94,7 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ki
     def __post_init__(self) -> None:
         """Refuse two rates."""
         if self.own_rate and self.frames_per_second:
-            raise ValueError("own_rate and frames_per_second are two rates; give one")
+            raise ValueError("own_rate: and frames_per_second are two rates; leave one of the lines out")
 
 
 class PicameraConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="picamera2"):

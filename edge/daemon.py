@@ -289,7 +289,8 @@ class Daemon:
         try:
             self._config = take_over(self._config, read())
         except LeukoscopeError as error:
-            log.error("%s; the running configuration is kept", error)  # noqa: TRY400 (one sentence)
+            what = "; ".join(line.strip() for line in str(error).splitlines())
+            log.error("%s; the running configuration is kept", what)  # noqa: TRY400 (one sentence)
         else:
             logging.getLogger().setLevel(self._config.log_level.upper())
             self._housekeeping.config = self._config.store

@@ -90,65 +90,6 @@ def test_a_specimen_is_called_what_the_operator_typed(tmp_path, specimen):
     assert config.specimen.id == specimen
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("colour = 1\n" + SMALLEST, "colour is not a known key; known here: camera"),
-        (SMALLEST + "[mqtt]\nprt = 1\n", "mqtt.prt is not a known key; known here: .*port"),
-        (SMALLEST + "sead = 1\n", "camera.sead is not a known key; known here: kind, .*seed"),
-        (SMALLEST + "[mqtt]\nport = 0\n", "mqtt.port: expected `int` >= 1"),
-        (SMALLEST + '[mqtt]\nport = "1883"\n', "mqtt.port: expected `int`, got `str`"),
-        ('[camera]\nkind = "telescope"\n', "camera.kind: invalid value 'telescope'"),
-        (
-            '[camera]\nkind = "telescope"\n',
-            'choose one of "replay", "simulated", "usb", "video", "picamera2"',
-        ),
-        (
-            SMALLEST + 'path = "foot"\n',
-            'camera.path: invalid enum value \'foot\'; choose one of "grid", "hand"',
-        ),
-        (SMALLEST + '[mqtt]\nprotocol = "4"\n', 'mqtt.protocol.*; choose one of "5", "3.1.1"'),
-        (
-            USB + 'paths = ["x"]\n',
-            "known here: kind, calibration, device, exposure_us, frames_per_second, gain, height, white.*th$",
-        ),
-        ('[camera]\nkind = "replay"\n', "camera.paths is missing"),
-        (
-            SMALLEST + "[store]\nmax_mb = 0.9\n",
-            "store.max_mb: 0.9 cannot hold one result; give 1 or more, or 0",
-        ),
-        (SMALLEST + "[store]\nmax_mb = -1\n", "store.max_mb: expected `float` >= 0"),
-        ("", "camera is missing"),
-        ("[camera", "is not valid TOML"),
-        (SMALLEST + '[specimen]\nid = "a\\nb"\n', "specimen.id"),
-        ('device_id = "a/b"\n' + SMALLEST, "device_id"),
-        ('device_id = "a\\n"\n' + SMALLEST, "device_id"),
-        (USB + "width = 640\n", "camera: of width and height one is missing; give both, or neither"),
-        (USB + "device = -1\n", "camera.device: expected `int` >= 0"),
-        (USB + f'device = "http://pi/{"x" * 991}"\n', "camera.device: expected `str` of length <= 1000"),
-        (USB + 'device = "rtsp://pi/1"\n', "camera: the address of a stream begins with http://"),
-        (USB + 'device = "http://nurse:secret@pi/"\n', "camera: an address is published"),
-        (USB + 'device = "http://pi/?user=nurse&pwd=secret"\n', "camera: an address is published"),
-        (
-            USB + 'device = "http://pi/"\ngain = 0\n',
-            "camera: exposure_us, gain and white_balance_k are a device's",
-        ),
-        (VIDEO, "camera.path is missing"),
-        (
-            VIDEO + 'path = "a.mp4"\nown_rate = true\nframes_per_second = 2\n',
-            "camera: own_rate and frames_per_",
-        ),
-        (VIDEO + 'paths = ["a.mp4"]\npath = "a.mp4"\n', "camera.paths is not a known key.*mean path?"),
-    ],
-)
-def test_what_is_wrong_is_named_with_its_place(tmp_path, text, sentence):
-    path = written(tmp_path, text)
-    with pytest.raises(ConfigError, match=sentence) as caught:
-        load_config(path)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize(("max_mb", "right"), [(0, True), (0.5, False), (1, True), (2000, True)])
 def test_the_schema_and_the_check_agree_on_the_least_store(max_mb, right):
     plain = {"camera": {"kind": "simulated"}, "store": {"max_mb": max_mb}}

@@ -1,0 +1,75 @@
+"""The section `[mqtt]` of the configuration: the broker, and how it is spoken to."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Seconds = Annotated[float, Meta(ge=0, le=86400)]
+
+_ADDRESS = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:[^/@]*@)?(?P<rest>[^/]*)(?P<path>.*)")
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]*))?")
+_PLAIN, _ENCRYPTED = {"", "mqtt", "tcp"}, {"mqtts", "ssl", "tls"}
+
+
+class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Encryption, and who is who: the section `[mqtt.tls]`, even an empty one, switches it on.
+
+    ca_file: who vouches for the broker; empty: whom this machine trusts anyway. certificate_file, key_file:
+    the device's own; the key may also be the systemd credential `mqtt-key`.
+    """
+
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+
+
+class MqttConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker. The password stands in a file, never here."""
+
+    host: Annotated[str, Meta(min_length=1)] = "localhost"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+    protocol: Literal["5", "3.1.1"] = "5"
+    username: str = ""
+    password_file: str = ""  # or the systemd credential `mqtt-password`
+    tls: TlsConfig | None = None
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
+    health_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    drain_s: Seconds = 10.0  # how long a finished run waits for its last acknowledgements
+
+    def __post_init__(self) -> None:
+        """Refuse an address where a host is meant: it would be looked for in vain, for ever."""
+        fault = _host_fault(self.host)
+        if fault is not None:
+            raise ValueError(f"host: {fault}")
+
+
+def _host_fault(host: str) -> str | None:
+    """Say what to write instead of a host that cannot be one; None where it can."""
+    stripped = host.strip()
+    if stripped.count(":") > 1 and re.fullmatch(r"[0-9A-Fa-f:.]+(%\w+)?", stripped):
+        return None if stripped == host else f'has a space in it; write host = "{stripped}"'  # IPv6
+    found = _ADDRESS.fullmatch(stripped)
+    inner = None if found is None else _HOST_AND_PORT.fullmatch(found["rest"])
+    if found is None or inner is None or re.search(r"\s", stripped):
+        return 'is no name of a computer; write its name or address alone, such as host = "192.168.1.5"'
+    name, port, scheme = inner["host"].strip("[]"), inner["port"], (found["scheme"] or "").lower()
+    if name == host:
+        return None
+    if scheme not in _PLAIN | _ENCRYPTED:
+        return (
+            f'begins with {scheme}://, which is not spoken; write host = "{name}" and the port of the'
+            " broker for plain MQTT, mostly port = 1883"
+        )
+    parts = [f'host = "{name}"'] + ([f"port = {port}"] if port else [])
+    if scheme in _ENCRYPTED:
+        parts.append("the section [mqtt.tls]")
+    if name == stripped:
+        what = "has a space in it"
+    elif scheme or found["path"]:
+        what = "is a whole address"
+    else:
+        what = "has the port in it" if port else "has more than the name in it"
+    return f"{what}; write {' and '.join(parts)}"

@@ -1,0 +1,484 @@
+"""Wrong configurations: each gets one sentence with its line, by which alone a person can mend it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edge.config import load_config
+from edge.errors import ConfigError
+
+SIMULATED = '[camera]\nkind = "simulated"\n'
+REPLAY = '[camera]\nkind = "replay"\n'
+USB = '[camera]\nkind = "usb"\n'
+VIDEO = '[camera]\nkind = "video"\n'
+MQTT = SIMULATED + "[mqtt]\n"
+KINDS = (
+    '"usb" for a USB microscope, "picamera2" for a camera of the Raspberry Pi, "replay" for images,'
+    ' "video" for a film, or "simulated" for a drawn slide'
+)
+STORE = SIMULATED + "[store]\n"
+SPECIMEN = SIMULATED + "[specimen]\n"
+
+# What is written, what is said of it, and what somebody writes who has read no more than that.
+WRONG = [
+    # The broker's address
+    (
+        MQTT + 'host = "mqtt://127.0.0.1:1884"\n',
+        'line 4: mqtt.host is a whole address; write host = "127.0.0.1" and port = 1884',
+        MQTT + 'host = "127.0.0.1"\nport = 1884\n',
+    ),
+    (
+        MQTT + 'host = "127.0.0.1:1884"\n',
+        'line 4: mqtt.host has the port in it; write host = "127.0.0.1" and port = 1884',
+        MQTT + 'host = "127.0.0.1"\nport = 1884\n',
+    ),
+    (
+        MQTT + 'host = " 127.0.0.1"\n',
+        'line 4: mqtt.host has a space in it; write host = "127.0.0.1"',
+        MQTT + 'host = "127.0.0.1"\n',
+    ),
+    (
+        MQTT + 'host = "mqtts://nurse:secret@b.example:8883"\n',
+        (
+            'line 4: mqtt.host is a whole address; write host = "b.example" and port = 8883 and the section'
+            " [mqtt.tls]"
+        ),
+        MQTT + 'host = "b.example"\nport = 8883\n[mqtt.tls]\n',
+    ),
+    (
+        MQTT + 'host = "my broker"\n',
+        (
+            "line 4: mqtt.host is no name of a computer; write its name or address alone, such as"
+            ' host = "192.168.1.5"'
+        ),
+        MQTT + 'host = "192.168.1.5"\n',
+    ),
+    (
+        MQTT + 'host = "[::1]:1884"\n',
+        'line 4: mqtt.host has the port in it; write host = "::1" and port = 1884',
+        MQTT + 'host = "::1"\nport = 1884\n',
+    ),
+    (
+        MQTT + 'host = ""\n',
+        "line 4: mqtt.host is empty; write something between the quotes, or leave the line out",
+        MQTT,
+    ),
+    # Encryption
+    (
+        MQTT + "tls = true\n",
+        (
+            "line 4: mqtt.tls is true, and must be a section; write [mqtt.tls] on a line of its"
+            " own, behind the keys of [mqtt]; it may be empty"
+        ),
+        MQTT + "[mqtt.tls]\n",
+    ),
+    (
+        MQTT + "tls = false\n",
+        "line 4: mqtt.tls is false; leave the line out: without the section [mqtt.tls] nothing is encrypted",
+        MQTT,
+    ),
+    (
+        MQTT + "tls = yes\n",
+        "line 4: tls is yes; for encryption write [mqtt.tls] on a line of its own, else nothing",
+        MQTT + "[mqtt.tls]\n",
+    ),
+    # Sections and keys that are called or stand otherwise
+    (
+        SIMULATED + '[broker]\nhost = "b"\n',
+        "line 3: [broker] is not a known section; did you mean [mqtt]?",
+        MQTT + 'host = "b"\n',
+    ),
+    (
+        SIMULATED + "[tls]\n",
+        "line 3: [tls] is not a known section; did you mean [mqtt.tls]?",
+        SIMULATED + "[mqtt.tls]\n",
+    ),
+    (
+        '[Camera]\nkind = "usb"\n',
+        "line 1: [Camera] is not a known section; did you mean [camera]?",
+        USB,
+    ),
+    (
+        '[[camera]]\nkind = "usb"\n',
+        "line 1: [camera] stands in double brackets; write [camera] once, in single ones",
+        USB,
+    ),
+    (
+        SIMULATED + 'host = "b"\n',
+        "line 3: camera.host stands in the wrong place; write it below [mqtt]",
+        MQTT + 'host = "b"\n',
+    ),
+    (
+        SIMULATED + 'device_id = "clinic-7"\n',
+        (
+            "line 3: camera.device_id stands in the wrong place; write device_id above the first"
+            " [section] of the file"
+        ),
+        'device_id = "clinic-7"\n' + SIMULATED,
+    ),
+    (
+        "target = 100\n" + SIMULATED,
+        "line 1: target stands in the wrong place; write it below [specimen]",
+        SPECIMEN + "target = 100\n",
+    ),
+    (
+        MQTT + "prt = 1884\n",
+        "line 4: mqtt.prt is not a known key; did you mean port?",
+        MQTT + "port = 1884\n",
+    ),
+    (
+        MQTT + 'user = "me"\n',
+        "line 4: mqtt.user is not a known key; did you mean username?",
+        MQTT + 'username = "me"\n',
+    ),
+    (
+        MQTT + 'password = "hush"\n',
+        'line 4: mqtt.password: a password stands in a file of its own; write password_file = "FILE"',
+        MQTT + 'password_file = "FILE"\n',
+    ),
+    (
+        USB + 'paths = ["slides"]\n',
+        (
+            'line 3: camera.paths belongs to kind = "replay", not to kind = "usb"; change the'
+            " kind, or leave the line out"
+        ),
+        USB,
+    ),
+    (
+        REPLAY + 'folder = ["slides"]\n',
+        "line 3: camera.folder is not a known key; did you mean paths?",
+        REPLAY + 'paths = ["slides"]\n',
+    ),
+    (
+        SIMULATED + "[store]\ncolour = 1\n",
+        "line 4: store.colour is not a known key; known here: max_mb, path, retention_days",
+        SIMULATED + "[store]\n",
+    ),
+    # The camera
+    ("", f"there is no section [camera]; write [camera] and below it kind = {KINDS}", USB),
+    ("[camera]\n", f"line 1: camera.kind is missing; write kind = {KINDS}", USB),
+    (
+        '[camera]\nkind = "webcam"\n',
+        f'line 2: camera.kind is "webcam"; did you mean "usb"? There is {KINDS}',
+        USB,
+    ),
+    ('[camera]\nkind = "telescope"\n', f'line 2: camera.kind is "telescope"; write kind = {KINDS}', USB),
+    (
+        'camera = "usb"\n',
+        (
+            'line 1: camera is "usb", and must be a section; write [camera] on a line of its own,'
+            f" and below it kind = {KINDS}"
+        ),
+        USB,
+    ),
+    (
+        REPLAY,
+        'line 1: camera.paths is missing; write paths = ["FOLDER"] below [camera]',
+        REPLAY + 'paths = ["FOLDER"]\n',
+    ),
+    (
+        REPLAY + 'paths = "slides"\n',
+        'line 3: camera.paths is a list; write paths = ["slides"]',
+        REPLAY + 'paths = ["slides"]\n',
+    ),
+    (
+        REPLAY + 'paths = ["a", 3]\n',
+        (
+            'line 3: camera.paths has 3 in it, which is no text; write paths = ["FOLDER",'
+            ' "FILE.jpg"], each in'
+            " quotes"
+        ),
+        REPLAY + 'paths = ["FOLDER", "FILE.jpg"]\n',
+    ),
+    (
+        USB + "width = 640\n",
+        "line 3: camera.width stands alone; write width and height, or leave both out",
+        USB + "width = 640\nheight = 480\n",
+    ),
+    (
+        USB + 'device = "rtsp://pi/1"\n',
+        "line 3: camera.device is an address of a kind that is not known; write one with http:// or https://",
+        USB + 'device = "http://pi/1"\n',
+    ),
+    (
+        USB + 'device = "http://nurse:hush@pi/"\n',
+        "line 3: camera.device is published with every field; write an address without a user and a password",
+        USB + 'device = "http://pi/"\n',
+    ),
+    (
+        USB + 'device = "http://pi/"\ngain = 0\n',
+        "line 3: camera.device is a stream, without exposure_us, gain and white_balance_k; leave those out",
+        USB + 'device = "http://pi/"\n',
+    ),
+    (
+        USB + 'device = "http://pi/?user=nurse&pwd=hush"\n',
+        "line 3: camera.device is published with every field; write an address without a user and a password",
+        USB + 'device = "http://pi/"\n',
+    ),
+    (
+        USB + "device = -1\n",
+        (
+            "line 3: camera.device is -1; write a whole number from 0 to 255 or text in quotes,"
+            " of at most 1000 characters"
+        ),
+        USB + "device = 1\n",
+    ),
+    (
+        VIDEO,
+        'line 1: camera.path is missing; write path = "FILE" below [camera]',
+        VIDEO + 'path = "FILE"\n',
+    ),
+    (
+        VIDEO + 'paths = "a.mp4"\n',
+        "line 3: camera.paths is not a known key; did you mean path?",
+        VIDEO + 'path = "a.mp4"\n',
+    ),
+    (
+        SIMULATED + 'path = "foot"\n',
+        'line 3: camera.path is "foot"; write one of "grid", "hand"',
+        SIMULATED + 'path = "hand"\n',
+    ),
+    (
+        VIDEO + 'path = "a.mp4"\nown_rate = true\nframes_per_second = 2\n',
+        "line 4: camera.own_rate and frames_per_second are two rates; leave one of the lines out",
+        VIDEO + 'path = "a.mp4"\nown_rate = true\n',
+    ),
+    # Values
+    (
+        MQTT + 'port = "1884"\n',
+        'line 4: mqtt.port is "1884", which is text; write port = 1884, without quotes',
+        MQTT + "port = 1884\n",
+    ),
+    (
+        MQTT + "port = 0\n",
+        "line 4: mqtt.port is 0; write a whole number from 1 to 65535",
+        MQTT + "port = 1\n",
+    ),
+    (MQTT + "port = 1884.0\n", "line 4: mqtt.port is 1884.0; write port = 1884, a whole number", MQTT),
+    (
+        MQTT + "protocol = 5\n",
+        'line 4: mqtt.protocol is 5; write protocol = "5", in quotes',
+        MQTT + 'protocol = "5"\n',
+    ),
+    (
+        MQTT + 'protocol = "4"\n',
+        'line 4: mqtt.protocol is "4"; write one of "3.1.1", "5"',
+        MQTT + 'protocol = "3.1.1"\n',
+    ),
+    (
+        MQTT + "host = 5\n",
+        'line 4: mqtt.host is 5, which is no text; write host = "5", in quotes',
+        MQTT + 'host = "5"\n',
+    ),
+    (
+        SPECIMEN + "registration = true\n",
+        'line 4: specimen.registration is true; write one of "auto", "off", "on"',
+        SPECIMEN + 'registration = "on"\n',
+    ),
+    (
+        'log_level = "INFO"\n' + SIMULATED,
+        'line 1: log_level is "INFO"; write log_level = "info", or "debug" or "error" or "warning"',
+        'log_level = "info"\n' + SIMULATED,
+    ),
+    (
+        'device_id = "a/b"\n' + SIMULATED,
+        (
+            'line 1: device_id is "a/b"; write letters, digits and - _ . only, at most 64: it'
+            " stands in the MQTT topics"
+        ),
+        'device_id = "a-b"\n' + SIMULATED,
+    ),
+    (
+        STORE + "max_mb = 0.9\n",
+        "line 4: store.max_mb cannot hold one result; write 1 or more, or 0 for no limit",
+        STORE + "max_mb = 1\n",
+    ),
+    (
+        STORE + "retention_days = nan\n",
+        "line 4: store.retention_days is nan; write a number from 0 to 36500",
+        STORE + "retention_days = 30\n",
+    ),
+    # Lines that are no TOML
+    (
+        MQTT + "host = broker\n",
+        'line 4: host is broker, and text stands in quotes; write host = "broker"',
+        MQTT + 'host = "broker"\n',
+    ),
+    (
+        MQTT + "host = broker:1884\n",
+        (
+            "line 4: host is broker:1884, and text stands in quotes; mqtt.host has the port in it; write"
+            ' host = "broker" and port = 1884'
+        ),
+        MQTT + 'host = "broker"\nport = 1884\n',
+    ),
+    (
+        REPLAY + "paths = slides/*.jpg\n",
+        (
+            "line 3: paths is a list: texts in quotes, with commas between, in brackets; write"
+            ' paths = ["slides/*.jpg"]'
+        ),
+        REPLAY + 'paths = ["slides/*.jpg"]\n',
+    ),
+    (
+        REPLAY + 'paths = ["a" "b"]\n',
+        (
+            "line 3: paths is a list: texts in quotes, with commas between, in brackets; write"
+            ' paths = ["a", "b"]'
+        ),
+        REPLAY + 'paths = ["a", "b"]\n',
+    ),
+    (
+        REPLAY + 'paths = ["a",\n"b"\n[mqtt]\nport = 1884\n',
+        "line 3: paths is a list that is not closed; write ] behind its last text",
+        REPLAY + 'paths = ["a",\n"b"]\n[mqtt]\nport = 1884\n',
+    ),
+    (MQTT + "port: 1884\n", "line 4: port has a colon behind it; write port = 1884", MQTT + "port = 1884\n"),
+    (
+        MQTT + "port =\n",
+        "line 4: port has no value; write one behind the =, or leave the line out",
+        MQTT,
+    ),
+    (
+        MQTT + "port = 1884\nport = 1885\n",
+        "line 5: port stands twice, here and in line 4; keep one of them",
+        MQTT + "port = 1884\n",
+    ),
+    (
+        MQTT + "[mqtt]\nport = 1884\n",
+        "line 4: [mqtt] stands twice; put its keys below the one in line 3",
+        MQTT + "port = 1884\n",
+    ),
+    (
+        MQTT + 'host = "broker\nport = 1884\n',
+        'line 4: host has no closing quote; write host = "broker"',
+        MQTT + 'host = "broker"\nport = 1884\n',
+    ),
+    (
+        MQTT + "host = \u201cbroker\u201d\n",
+        'line 4: host has typographic quotes, not straight ones; write host = "broker"',
+        MQTT + 'host = "broker"\n',
+    ),
+    (
+        STORE + 'path = "C:\\results\\x.db"\n',
+        "line 4: path has a backslash in double quotes; write path = 'C:\\results\\x.db'",
+        STORE + "path = 'C:\\results\\x.db'\n",
+    ),
+    (
+        SIMULATED + "[masking]\nmicrometres_per_pixel = 0,16\n",
+        (
+            "line 4: micrometres_per_pixel has a comma in its number, not a point; write"
+            " micrometres_per_pixel = 0.16"
+        ),
+        SIMULATED + "[masking]\nmicrometres_per_pixel = 0.16\n",
+    ),
+    (
+        STORE + "retention_days = 30 days\n",
+        (
+            "line 4: retention_days is 30 days, and a number stands alone, without a unit; write"
+            " retention_days = 30"
+        ),
+        STORE + "retention_days = 30\n",
+    ),
+    (
+        SIMULATED + "empty = yes\n",
+        "line 3: empty is yes, and can be true or false; write empty = true",
+        SIMULATED + "empty = true\n",
+    ),
+    (
+        "[camera\n" + 'kind = "usb"\n',
+        "line 1: a section stands in square brackets; write [camera] on a line of its own",
+        USB,
+    ),
+    (
+        "; my device\n" + SIMULATED,
+        "line 1: a comment begins with #; write # my device",
+        "# my device\n" + SIMULATED,
+    ),
+    (
+        SIMULATED + "and so on\n",
+        'line 3: "and so on" says nothing; write a [section], key = value, or a # comment',
+        SIMULATED + "# and so on\n",
+    ),
+    (
+        MQTT + "password = hush\n",
+        'line 4: a password stands in a file of its own; write password_file = "FILE"',
+        MQTT + 'password_file = "FILE"\n',
+    ),
+]
+
+# Words of the program's language, of its libraries, and patterns.
+NOT_FOR_PEOPLE = re.compile(
+    r"\b(str|int|float|bool|dict|tuple|None|True|False|[Oo]bject|[Ee]xpected|got|regex|enum|array)\b"
+    r"|\\Z|\^\[|\{\d"
+)
+
+
+@pytest.mark.parametrize(("wrong", "sentence", "mended"), WRONG)
+def test_a_sentence_says_what_to_write_instead_and_that_is_right(tmp_path, wrong, sentence, mended):
+    path = tmp_path / "device.toml"
+    path.write_text(wrong, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value) == f"{path}: {sentence}"
+    assert not NOT_FOR_PEOPLE.search(sentence)
+    assert "hush" not in sentence
+    assert "secret" not in sentence
+    path.write_text(mended, encoding="utf-8")
+    load_config(path)
+
+
+def test_all_that_is_wrong_is_said_at_once_in_the_order_of_its_lines(tmp_path):
+    path = tmp_path / "device.toml"
+    path.write_text(
+        'log_level = "loud"\n'
+        + MQTT
+        + 'port = "x"\nhost = broker  # ours\n\n[stoer]\n[model]\nthreads = [\n  99,\n]\nruntime = "auto"\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    first, *lines = str(caught.value).splitlines()
+    assert first == f"{path}: 5 things are wrong"
+    assert [line.split(":")[0].strip() for line in lines] == [f"line {n}" for n in (1, 5, 6, 8, 10)]
+    assert lines[2].endswith('write host = "broker"')
+
+
+def test_of_many_faults_the_first_ten_are_said(tmp_path):
+    path = tmp_path / "device.toml"
+    path.write_text(SIMULATED + "".join(f"odd_{number} = 1\n" for number in range(15)))
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith("15 things are wrong")
+    assert len(lines) == 12
+    assert lines[-1] == "  and 5 more"
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_taken(tmp_path):
+    path = tmp_path / "device.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + (MQTT + "port = 1884\n").replace("\n", "\r\n").encode())
+    assert load_config(path).mqtt.port == 1884
+    path.write_bytes((MQTT + "port = 1884\n").encode("utf-16"))
+    with pytest.raises(ConfigError, match="save it as UTF-8"):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "::1", "fe80::1%eth0", "b.example.", "pi_2", "pi-2.local"]
+)
+def test_names_and_addresses_of_computers_are_hosts(tmp_path, host):
+    path = tmp_path / "device.toml"
+    path.write_text(MQTT + f'host = "{host}"\n')
+    assert load_config(path).mqtt.host == host
+
+
+@pytest.mark.parametrize("name", ["host_port", "host_space", "host_url"])
+def test_the_cases_from_the_field(name):
+    path = Path(__file__).parents[3] / "shared" / "cases" / "config" / f"{name}.toml"
+    if not path.is_file():
+        pytest.skip("the cases from the field are not here")
+    with pytest.raises(ConfigError, match=r'line 5: mqtt\.host .* write host = "127\.0\.0\.1"'):
+        load_config(path)
