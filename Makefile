@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-EXTRAS := demo,trainer,test,tflite-runtime
+EXTRAS := demo,heic,trainer,test,tflite-runtime
 
 .PHONY: demo test soak check format schema bench boot-test arm-test clean
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.pictures import drawn
-from edge.cameras.replay import SUFFIXES, read_image
+from edge.cameras.image_files import read_image
+from edge.cameras.image_folders import SUFFIXES
 from edge.errors import LeukoscopeError
 from edge.intervals import exact
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.daemon import figure
 from edge.analyzer import Analyzer
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL
 

@@ -16,7 +16,7 @@ from benchmarks import delivering, network, pictures, timing
 from benchmarks.peer_process import PEERS, PeerFacts, PeerProcess, PeersMissingError, job_for
 from benchmarks.peers import BARE, BareLoop, float_network, other_runtimes
 from edge.analyzer import Analyzer
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.classifier import Classifier
 from edge.masking import cut_crop, find_cells
 from edge.quality import assess

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.analyzer import Analyzer
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.classifier import Classifier
 
 if TYPE_CHECKING:

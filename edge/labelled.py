@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.cameras.replay import SUFFIXES, ReplayCamera, read_image
+from edge.cameras.image_files import read_image
+from edge.cameras.image_folders import SUFFIXES, is_left_out
+from edge.cameras.replay import ReplayCamera
 from edge.config import ReplayConfig
 from edge.errors import LeukoscopeError
 from edge.masking import cut_crop, find_cells
@@ -98,7 +100,7 @@ def _class_folders(folder: Path, labels: Sequence[str]) -> list[tuple[int, Path]
     except OSError as error:
         raise LabelledCellsError(f"{folder}: cannot be read: {error.strerror}") from None
     for entry in entries:
-        if entry.name.startswith("."):
+        if is_left_out(entry.name):
             continue
         if entry.is_dir():
             if entry.name.casefold() not in known:

@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 
 from edge.analyzer import Analyzer, Field
-from edge.cameras.replay import ReplayCamera, read_image
+from edge.cameras.image_files import read_image
+from edge.cameras.replay import ReplayCamera
 from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL, ReplayConfig
 from edge.errors import CameraError, ConfigError, OutputError, UnreadableFrameError

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.errors import LeukoscopeError
 from trainer.images import IMAGE_SUFFIXES, DataError
 from trainer.photographs import UNKNOWN, find_photographs, shared_photographs, write_groups

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.errors import UnreadableFrameError
 from edge.masking import CROP_SIZE, PREPROCESSING, FieldMasks, FoundCell, Pixels, Recipe, cut_crop, find_cells
 from trainer.cache import kept_at

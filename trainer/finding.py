@@ -17,7 +17,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.errors import UnreadableFrameError
 from edge.masking import FieldMasks, find_cells
 from trainer.bootstrap import over_draws

@@ -40,6 +40,7 @@ class Frame:
         which it is analysed once only; None for a live camera.
     metadata: what the sensor says of it; None where there is no sensor that speaks.
     calibration: the id of the camera calibration by which the pixels were corrected; None: they were not.
+    content: of a picture file, what its copies have in common whatever they are called; None for all else.
     """
 
     pixels: NDArray[np.uint8]
@@ -48,6 +49,7 @@ class Frame:
     source_id: str | None = None
     metadata: FrameMetadata | None = None
     calibration: str | None = None
+    content: str | None = None
 
 
 class Camera(Protocol):

@@ -9,16 +9,15 @@ from __future__ import annotations
 import struct
 import zlib
 
+from edge.cameras.tiff_header import read_tiff_header
+
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # JPEG markers without a length
 _FRAME_STARTS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
-_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-_TIFF_PIECES = ((273, 279), (324, 325))  # where strips lie and how long they are; the same of tiles
-_TIFF_TAGS = {_TIFF_WIDTH, _TIFF_HEIGHT, *_TIFF_PIECES[0], *_TIFF_PIECES[1]}
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
-    """Give (width, height) of a JPEG, PNG, BMP or TIFF file; None where it is none or is cut off."""
+    """The (width, height) of a JPEG, PNG, BMP, TIFF or WebP file; None where it is none or is cut off."""
     try:
         if data.startswith(b"\xff\xd8\xff"):
             return _jpeg(data)
@@ -27,7 +26,10 @@ def image_size(data: bytes) -> tuple[int, int] | None:
         if data.startswith(b"BM"):
             return _bmp(data)
         if data.startswith((b"II*\0", b"MM\0*")):
-            return _tiff(data)
+            tiff = read_tiff_header(data)
+            return None if tiff is None else (tiff.width, tiff.height)
+        if is_webp(data):
+            return _webp(data)
     except (struct.error, LookupError):
         pass
     return None
@@ -82,23 +84,20 @@ def _bmp(data: bytes) -> tuple[int, int] | None:
     return width, height
 
 
-def _tiff(data: bytes) -> tuple[int, int] | None:
-    order = "<" if data[0] == ord("I") else ">"
-    tags = {}
-    directory = struct.unpack_from(order + "I", data, 4)[0]
-    for entry in range(struct.unpack_from(order + "H", data, directory)[0]):
-        at = directory + 2 + 12 * entry
-        tag, kind, count = struct.unpack_from(order + "HHI", data, at)
-        if kind in {3, 4} and tag in _TIFF_TAGS and tag not in tags:
-            tags[tag] = _tiff_values(data, at + 8, order + ("H" if kind == 3 else "I"), count)
-    for where, size in _TIFF_PIECES:
-        pieces = zip(tags.get(where, ()), tags.get(size, ()), strict=False)
-        if any(start + length > len(data) for start, length in pieces):
-            return None
-    return tags[_TIFF_WIDTH][0], tags[_TIFF_HEIGHT][0]
+def is_webp(data: bytes) -> bool:
+    """Whether this begins as a WebP file does."""
+    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"
 
 
-def _tiff_values(data: bytes, at: int, code: str, count: int) -> list[int]:
-    if count * struct.calcsize(code) > 4:
-        at = struct.unpack_from(code[0] + "I", data, at)[0]
-    return [value for (value,) in struct.iter_unpack(code, data[at : at + count * struct.calcsize(code)])]
+def _webp(data: bytes) -> tuple[int, int] | None:
+    if len(data) < 8 + struct.unpack_from("<I", data, 4)[0]:
+        return None
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = data[24:27] + b"\0", data[27:30] + b"\0"
+        return struct.unpack("<I", width)[0] + 1, struct.unpack("<I", height)[0] + 1
+    if kind == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF

@@ -1,7 +1,7 @@
 """USB microscopes and other V4L2 cameras, and streams of JPEG pictures, by OpenCV.
 
-JPEG is taken as the device sends it and decoded here: OpenCV would fill what is missing of a short picture
-with grey and say nothing. Of uncompressed pictures the kernel's uvcvideo lets only whole ones through.
+JPEG is taken as the device sends it and decoded by `edge.cameras.jpeg`: of a damaged picture OpenCV would
+fill in what is missing. Of uncompressed pictures the kernel's uvcvideo lets only whole ones through.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from edge.cameras import FrameMetadata
 from edge.cameras.controls import Controls
 from edge.cameras.image_header import image_size
+from edge.cameras.jpeg import DamagedJpegError, decode_jpeg
 from edge.cameras.live import CORRUPT, SHORT, LiveCamera
 from edge.cameras.opencv import quieten
 from edge.cameras.v4l2_controls import Held, Order, Settings, controls_of, merged
@@ -84,11 +85,11 @@ class UsbGrabber:
             whole, data = False, None
         if not whole or data is None:
             raise UnreadableFrameError(f"{self._name}: a picture could not be decoded", CORRUPT)
-        pixels = self._decoded(data.tobytes()) if self._jpeg else np.asarray(data, np.uint8)
-        if pixels.ndim != 3 or (pixels.shape[1], pixels.shape[0]) != self._size:
+        pixels = self._decoded(data.tobytes()) if self._jpeg else _rgb(np.asarray(data, np.uint8))
+        if pixels is None or (pixels.shape[1], pixels.shape[0]) != self._size:
             raise UnreadableFrameError(f"{self._name}: a picture is not of the size agreed on", SHORT)
         metadata = FrameMetadata(sensor_timestamp_ns=round(1e6 * came_ms)) if came_ms > 0 else None
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8), metadata
+        return pixels, metadata
 
     def close(self) -> None:
         """Give the device back."""
@@ -145,20 +146,19 @@ class UsbGrabber:
         return otherwise if Path(self._name).exists() else "has been unplugged"
 
     def _decoded(self, data: bytes) -> NDArray[np.uint8]:
-        """Give a JPEG picture as BGR. Raises UnreadableFrameError."""
+        """Give a JPEG picture as RGB. Raises UnreadableFrameError."""
         size = image_size(data)
         if size is None and data.startswith(b"\xff\xd8\xff"):
             raise UnreadableFrameError(f"{self._name}: a picture was cut short", SHORT)
         # Looked at before it is decoded: a header may ask for any amount of memory.
         if size is not None and size != self._size:
             raise UnreadableFrameError(f"{self._name}: a picture is not of the size agreed on", SHORT)
-        try:
-            pixels = None if size is None else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error:
-            pixels = None
-        if pixels is None:
+        if size is None:
             raise UnreadableFrameError(f"{self._name}: a picture could not be decoded", CORRUPT)
-        return np.asarray(pixels, np.uint8)
+        try:
+            return decode_jpeg(data)
+        except DamagedJpegError as error:
+            raise UnreadableFrameError(f"{self._name}: a picture is damaged: {error}", CORRUPT) from None
 
 
 class UsbCamera(LiveCamera):
@@ -194,6 +194,10 @@ class UsbCamera(LiveCamera):
         """Set about this exposure, and hold what the device makes of it, as `controls.Approximate` has it."""
         wanted = replace(self._keys, exposure_us=exposure_us)
         self._settings.order = Order(wanted, nearest=True, find_white=find_white)
+
+
+def _rgb(bgr: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8) if bgr.ndim == 3 else None
 
 
 def _keys(config: UsbConfig) -> Controls:

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from edge.cameras import Frame
+from edge.cameras.image_files import MAX_PIXELS
 from edge.cameras.opencv import quieten
 from edge.cameras.pacing import Pacer
-from edge.cameras.replay import MAX_PIXELS
 from edge.errors import CameraError, UnreadableFrameError
 
 if TYPE_CHECKING:

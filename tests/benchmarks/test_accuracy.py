@@ -9,7 +9,7 @@ from real_data import real_images
 
 from benchmarks import accuracy, pictures
 from edge.analyzer import Analyzer
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL
 from edge.errors import LeukoscopeError

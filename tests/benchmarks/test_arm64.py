@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import pictures
 from benchmarks.answers import CROPS, answers
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.masking import cut_crop, find_cells
 
 _SCRIPT = Path(__file__).parent / "arm64" / "arm64.sh"

@@ -17,7 +17,7 @@ import pytest
 from benchmarks import pictures, timing
 from benchmarks.cli import CHANGED, main
 from benchmarks.comparison import SCHEMA
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL
 from edge.masking import cut_crop, find_cells

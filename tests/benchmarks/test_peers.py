@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import pictures
 from benchmarks.peer_process import PEERS, Peer, PeerProcess, PeersMissingError, job_for
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.config import SHIPPED_MODEL
 from edge.masking import cut_crop, find_cells
 from edge.runtime import installed

@@ -19,7 +19,7 @@ from test_bundle import rewritten
 
 from edge import calibration
 from edge.bundle import read_bundle
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.cameras.simulated import SimulatedCamera
 from edge.classifier import Classifier
 from edge.cli import main

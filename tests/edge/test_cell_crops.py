@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from real_data import real_images
 
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.masking import CROP_SIZE, cut_crop, find_cells
 
 BACKGROUND, RED_CELL, CYTOPLASM, NUCLEUS = (225, 220, 215), (205, 165, 165), (200, 170, 210), (100, 60, 150)

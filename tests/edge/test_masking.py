@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from real_data import real_images
 
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.masking import CROP_SIZE, cut_crop, find_cells
 from edge.masking.stain import WHITE_LEVEL
 

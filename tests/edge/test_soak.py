@@ -16,7 +16,7 @@ from mqtt_partners import wait_for
 from spoilt_inputs import CONFIG
 
 from edge.bundle import read_bundle
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.commands import Commands
 from edge.config import SHIPPED_MODEL, load_config
 from edge.errors import BundleError, ConfigError, UnreadableFrameError

@@ -17,7 +17,7 @@ os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # compiling takes ten times wha
 pytest.importorskip("shap", reason="explaining needs shap")
 pytest.importorskip("lime", reason="explaining needs lime")
 
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.config import SHIPPED_MODEL
 from edge.errors import ConfigError
 from edge.masking import FoundCell, find_cells

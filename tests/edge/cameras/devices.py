@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 QUICK = Patience(read=0.3, picture=1.0, opening=8.0, pauses=(0.1, 0.4), closing=0.5)
 _PATIENCE_S = 20.0
-_REASONS = {"short": SHORT, "corrupt": CORRUPT, "small": SHORT}
+_REASONS = {"short": SHORT, "corrupt": CORRUPT, "damaged": CORRUPT, "small": SHORT}
 
 
 class Device(Protocol):
@@ -44,7 +44,7 @@ class Device(Protocol):
         """Take it away, in the middle of a picture."""
 
     def set(self, state: str) -> None:
-        """Let it flow, stall, or give pictures that are short, corrupt or small."""
+        """Let it flow, stall, or give pictures that are short, corrupt, damaged or small."""
 
     def close(self) -> None:
         """End it for good."""

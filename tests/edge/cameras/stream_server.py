@@ -1,7 +1,7 @@
 """A camera as another process: `stream_server.py PORT` gives MJPEG over HTTP.
 
-It obeys one word a line on stdin: flow, stall (connected, and silent), short, corrupt, small (every picture
-cut off, no picture at all, of another size).
+It obeys one word a line on stdin: flow, stall (connected, and silent), short, corrupt, damaged, small (every
+picture cut off, no picture at all, without its middle, of another size).
 Every picture is red and numbered: see `numbered`.
 """
 
@@ -48,6 +48,8 @@ def part() -> bytes | None:
     data = cv2.imencode(".jpg", picture)[1].tobytes()
     if _state == "short":
         data = data[: len(data) // 2]
+    if _state == "damaged":
+        data = data[: -len(data) // 3] + b"\xff\xd9"
     if _state == "corrupt":
         data = b"\0" * len(data)
     return b"--x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(data), data)

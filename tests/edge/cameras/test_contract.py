@@ -295,7 +295,9 @@ def test_a_device_that_stalls_is_reported_and_taken_up_again(device: Device, liv
 
 
 @pytest.mark.parametrize(
-    ("state", "reason"), [("short", SHORT), ("small", SHORT), ("corrupt", CORRUPT)], ids=str
+    ("state", "reason"),
+    [("short", SHORT), ("small", SHORT), ("corrupt", CORRUPT), ("damaged", CORRUPT)],
+    ids=str,
 )
 def test_pictures_that_are_not_whole_are_named_and_passed_over(
     device: Device, live: Camera, state: str, reason: str
