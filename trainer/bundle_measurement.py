@@ -137,7 +137,7 @@ def measure_bundle(
             right,
             is_known,
             np.array([call.label != OTHER for call in calls]),
-            photograph_weights(samples.photographs),
+            photograph_weights(samples.shown()),
         ),
     )
 

@@ -78,7 +78,7 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
             size = f"{len(quantized.model)} bytes"
             progress.console.print(f"{out}: {size}, plain int8 without maps: no bundle  {note}")
             return
-        unseen, weights = opened.held_out, photograph_weights(opened.held_out.photographs)
+        unseen, weights = opened.held_out, photograph_weights(opened.held_out.shown())
         temperature = export.fit_temperature(answers.int8, unseen.labels, weights)
         outputs = Outputs(answers.int8, answers.features, unseen.labels)
         reject = Reject(_MINIMUM_PROBABILITY)

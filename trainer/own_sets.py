@@ -12,7 +12,8 @@ from msgspec import Struct
 from edge.class_names import plain_name
 from trainer.files import put_in_place
 from trainer.images import DataError, LabelledImage
-from trainer.readers import ClassFolders, VocCells, VocFields, images_in
+from trainer.readers import ClassFolders, VocCells, VocFields
+from trainer.reading import images_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from edge.cameras.image_header import image_size
-from trainer.images import IMAGE_SUFFIXES, AnnotatedImage, Box, DataError, Kind, LabelledImage
+from trainer.images import AnnotatedImage, Box, DataError, Kind, LabelledImage
+from trainer.reading import box_of, images_in, images_or_error, kind_of, pixels_of, size_of, text_of
+from trainer.table_readers import BoxCells, BoxFields, EmptyFields, LabelTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -63,8 +64,8 @@ class VocFields:
     def read(self, folder: Path, data: Path) -> list[AnnotatedImage]:
         """List the fields by name. Raises DataError."""
         fields = []
-        for path in _images_or_error(folder / "JPEGImages"):
-            size = _size(path)
+        for path in images_or_error(folder / "JPEGImages"):
+            size = size_of(path)
             boxes = _voc_boxes(folder / "Annotations" / f"{path.stem}.xml", self.kinds, size)
             mask = _mask(folder / self.masks, path, size) if self.masks else None
             fields.append(AnnotatedImage(path, path.relative_to(data).as_posix(), boxes, mask))
@@ -120,9 +121,9 @@ class YoloFields:
             AnnotatedImage(
                 path,
                 path.relative_to(data).as_posix(),
-                _yolo_boxes(folder / "labels" / f"{path.stem}.txt", self.kinds, _size(path)),
+                _yolo_boxes(folder / "labels" / f"{path.stem}.txt", self.kinds, size_of(path)),
             )
-            for path in _images_or_error(folder / "images")
+            for path in images_or_error(folder / "images")
         ]
 
 
@@ -134,64 +135,28 @@ class MaskedImages:
         """List the images by name. Raises DataError."""
         return [
             AnnotatedImage(
-                path, path.relative_to(data).as_posix(), mask=_mask(folder / "masks", path, _size(path))
+                path, path.relative_to(data).as_posix(), mask=_mask(folder / "masks", path, size_of(path))
             )
-            for path in _images_or_error(folder / "images")
+            for path in images_or_error(folder / "images")
         ]
 
 
-LabelledReader = ClassFolders | VocCells
-AnnotatedReader = VocFields | YoloFields | MaskedImages
-
-
-def images_in(folder: Path) -> list[Path]:
-    """List the images of a folder by name, without hidden ones."""
-    return sorted(
-        p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")
-    )
-
-
-def _images_or_error(folder: Path) -> list[Path]:
-    found = images_in(folder)
-    if not found:
-        raise DataError(f"{folder}: holds no image")
-    return found
-
-
-def _size(path: Path) -> tuple[int, int]:
-    """Give (width, height) of a whole image."""
-    try:
-        size = image_size(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    if size is None:
-        raise DataError(f"{path}: is not an image that can be read")
-    return size
+LabelledReader = ClassFolders | VocCells | BoxCells | LabelTable
+AnnotatedReader = VocFields | YoloFields | MaskedImages | BoxFields | EmptyFields
 
 
 def _mask(masks: Path, image: Path, size: tuple[int, int]) -> Path:
     mask = masks / f"{image.stem}.png"
     if not mask.is_file():
         raise DataError(f"{mask}: there is no such mask for {image.name}")
-    own = _size(mask)
+    own = size_of(mask)
     if own != size:
         raise DataError(f"{mask}: is {own[0]}x{own[1]}, but {image.name} is {size[0]}x{size[1]}")
     return mask
 
 
-def _text(path: Path, what: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such {what}") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is not UTF-8 text") from None
-
-
 def _voc_boxes(path: Path, kinds: Mapping[str, Kind], size: tuple[int, int]) -> tuple[Box, ...]:
-    text = _text(path, "annotation")
+    text = text_of(path, "annotation")
     # Entities, which can grow without bound, are declared in a document type and nowhere else.
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise DataError(f"{path}: declares a document type or an entity, which no annotation needs")
@@ -205,60 +170,34 @@ def _voc_boxes(path: Path, kinds: Mapping[str, Kind], size: tuple[int, int]) -> 
     boxes = []
     for number, thing in enumerate(root.findall("object"), 1):
         where = f"{path}: object {number}"
-        kind = _kind(where, thing.findtext("name", "").strip(), kinds)
-        edges = _pixels(where, [thing.findtext(f"bndbox/{edge}", "") for edge in _EDGES])
-        boxes += _box(where, kind, edges, size)
+        kind = kind_of(where, thing.findtext("name", "").strip(), kinds)
+        edges = pixels_of(where, [thing.findtext(f"bndbox/{edge}", "") for edge in _EDGES])
+        boxes += box_of(where, kind, edges, size)
     return tuple(boxes)
 
 
 def _yolo_boxes(path: Path, kinds: Mapping[str, Kind], size: tuple[int, int]) -> tuple[Box, ...]:
     boxes = []
-    for number, line in enumerate(_text(path, "annotation").splitlines(), 1):
+    for number, line in enumerate(text_of(path, "annotation").splitlines(), 1):
         words = line.split()
         if not words:
             continue
         where = f"{path}: line {number}"
-        kind = _kind(where, words[0], kinds)
+        kind = kind_of(where, words[0], kinds)
         try:
             x, y, width, height = map(float, words[1:])
         except ValueError:
             raise DataError(f"{where} has no box of four numbers") from None
         shares = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-        edges = _pixels(where, [share * side for share, side in zip(shares, size * 2, strict=True)])
-        boxes += _box(where, kind, edges, size)
+        edges = pixels_of(where, [share * side for share, side in zip(shares, size * 2, strict=True)])
+        boxes += box_of(where, kind, edges, size)
     return tuple(boxes)
-
-
-def _kind(where: str, name: str, kinds: Mapping[str, Kind]) -> Kind:
-    if name not in kinds:
-        raise DataError(f"{where} is {name!r}, which is none of {', '.join(kinds)}")
-    return kinds[name]
-
-
-def _pixels(where: str, numbers: Sequence[str | float]) -> list[int]:
-    try:
-        return [round(float(number)) for number in numbers]
-    except (ValueError, OverflowError):  # no number at all; not a number, infinite
-        raise DataError(f"{where} has no box of four numbers") from None
-
-
-def _box(where: str, kind: Kind, edges: Sequence[int], size: tuple[int, int]) -> list[Box]:
-    """Give the box, or none where it has no area."""
-    left, top, right, bottom = edges
-    if not (0 <= left <= right <= size[0] and 0 <= top <= bottom <= size[1]):
-        raise DataError(
-            f"{where} ({kind}) from {left},{top} to {right},{bottom} is no box inside the image, "
-            f"{size[0]}x{size[1]} pixels"
-        )
-    if left == right or top == bottom:
-        return []
-    return [Box(kind, left, top, right - left, bottom - top)]
 
 
 def _field_labels(path: Path, classes: Mapping[str, str]) -> dict[str, list[str]]:
     """Give the labels of each image's row: image file -> labels."""
     spelt = {spelling.casefold(): label for spelling, label in classes.items()}
-    rows = csv.DictReader(_text(path, "file of classes").splitlines())
+    rows = csv.DictReader(text_of(path, "file of classes").splitlines())
     if rows.fieldnames is None or not set(_COLUMNS) <= set(rows.fieldnames):
         raise DataError(f"{path}: has no columns {' and '.join(_COLUMNS)}")
     labels: dict[str, list[str]] = {}

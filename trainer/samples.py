@@ -107,7 +107,7 @@ def load_samples(
             # An original counts without its copies, too: a part of a set may be just what is wanted.
             originals = _originals(find_set(name, recipe.data.own, data), data)
             known |= {*groups.values(), *(path.stem for path in originals or ())}
-            part = _by_photograph(part, groups, recipe)
+            part = _by_photograph(part, groups, {i.name: i.cell for i in images}, recipe)
         parts.append(part)
     strange = [photograph for photograph in recipe.data.leave_out if photograph not in known]
     if strange:
@@ -175,12 +175,14 @@ def _known(name: str, images: Sequence[LabelledImage], sha256: str, out: Path | 
     return [told for told in changed_since_first_use(out, name, images, sha256) if told is not None]
 
 
-def _by_photograph(part: Samples, groups: dict[str, str], recipe: Recipe) -> Samples:
-    """Give the samples whose photograph is known and wanted, each by the name of its field."""
+def _by_photograph(part: Samples, groups: dict[str, str], cells: dict[str, str], recipe: Recipe) -> Samples:
+    """Return the samples whose photograph is known and wanted, each by the name of its field, or slide."""
     names = [groups[image] for image in part.photographs]
     usable = np.array([not n.startswith(UNKNOWN) and n not in recipe.data.leave_out for n in names], np.bool_)
     fields = one_name_a_field(groups)
-    return Samples(part.pixels, part.labels, tuple(fields[n] for n in part.photographs)).chosen(usable)
+    names = [fields[image] for image in part.photographs]
+    shown = tuple(cells[image] or name for image, name in zip(part.photographs, names, strict=True))
+    return Samples(part.pixels, part.labels, tuple(names), cells=shown).chosen(usable)
 
 
 def joined(parts: Sequence[Samples]) -> Samples:
@@ -189,6 +191,7 @@ def joined(parts: Sequence[Samples]) -> Samples:
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.labels for part in parts]),
         tuple(name for part in parts for name in part.photographs),
+        cells=tuple(name for part in parts for name in part.shown()),
     )
 
 
@@ -221,7 +224,7 @@ def photographs_of(
             return _by_content(images)
         # An original has the name under which its copies in other sets know it, or a split would part them.
         parent = None if dataset.originals is None else data / dataset.originals
-        return {i.name: i.path.stem if i.path.parent == parent else i.name for i in images}
+        return {i.name: i.group or (i.path.stem if i.path.parent == parent else i.name) for i in images}
     own = out / f"{name.replace('/', '-')}-{PHOTOGRAPHS}"
     if given is not None and not given.is_file():
         raise DataError(f"{given}: there is no such groups file")

@@ -43,13 +43,19 @@ class Samples:
     """Crops with what training must know of them.
 
     pixels: uint8 (n, s, s, 3). labels: int64 (n,). photographs: n names. sets: int64 (n,), the number of the
-    data set that each is of, or None where there is one.
+    data set that each is of, or None where there is one. cells: n names of the cells that they show, or None
+    where each photograph shows one: crops of one cell count once together.
     """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     photographs: tuple[str, ...]
     sets: NDArray[np.int64] | None = None
+    cells: tuple[str, ...] | None = None
+
+    def shown(self) -> tuple[str, ...]:
+        """Return the n names by which crops count once together."""
+        return self.photographs if self.cells is None else self.cells
 
     def chosen(self, mask: NDArray[np.bool_]) -> Samples:
         """Give those where `mask` (n,) is True."""
@@ -59,6 +65,7 @@ class Samples:
             self.labels[index],
             tuple(self.photographs[i] for i in index),
             None if self.sets is None else self.sets[index],
+            None if self.cells is None else tuple(self.cells[i] for i in index),
         )
 
 
@@ -250,7 +257,7 @@ def _drawn(recipe: Recipe, training: Samples, epoch: int, steps: int) -> Sequenc
         )
     chance = draw_probabilities(
         training.labels,
-        training.photographs,
+        training.shown(),
         recipe.data.balance,
         training.sets,
         recipe.data.set_balance,
@@ -261,7 +268,7 @@ def _drawn(recipe: Recipe, training: Samples, epoch: int, steps: int) -> Sequenc
 def _validated(average: keras.Model, held: NDArray[np.uint8], validation: Samples) -> dict[str, float]:
     """Measure what would be kept. Each photograph weighs once, however many copies there are of it."""
     right = predict(average, held).argmax(axis=1) == validation.labels
-    weight = photograph_weights(validation.photographs)
+    weight = photograph_weights(validation.shown())
     recalls = [
         np.average(right[validation.labels == c], weights=weight[validation.labels == c])
         for c in np.unique(validation.labels)
