@@ -248,8 +248,6 @@ class Delivery:
                 continue
             topic = self.topic("result/field")
             self._connection.send(Outgoing(("field", row.field_id), topic, payload))
-        if not self._more:
-            self._with_refused = False
 
     def _report_health(self) -> None:
         now = time.monotonic()

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import DEVICE, MODEL
+from samples import DEVICE, MODEL, cell, field
 from test_differential import counted_of, message
 
 from edge.corrected import Confusion, Corrector
-from edge.differential import Reckoning, SpecimenCount
+from edge.differential import Reckoning, SpecimenCount, tally
 
 LABELS = ("neutrophil", "lymphocyte", "monocyte", "other")
 SURE = Confusion("x", LABELS, tuple(tuple(1000.0 * (r == c) for c in range(5)) for r in range(4)))
@@ -105,3 +105,22 @@ def test_the_message_says_how_it_was_corrected_or_why_not():
         assert reason in without.correction.reason
         assert all(c.corrected is None for c in without.classes)
     assert (whole.device_id, whole.model) == (DEVICE, MODEL)
+
+
+def test_what_is_said_to_be_uncorrected_shows_no_corrected_percentages():
+    count = SpecimenCount("S", LABELS[:3], 100, Reckoning().by(BIASED))
+    count.add("1", counted_of({"neutrophil": 54, "lymphocyte": 29, "monocyte": 7}))
+    said = message(count, uncorrected="cells were called by another model, m-1")
+    assert said.correction.method is None
+    assert said.correction.reason == "cells were called by another model, m-1"
+    assert all(each.corrected is None for each in said.classes)
+
+
+def test_cells_called_other_weigh_in_the_correction():
+    called = {"neutrophil": 6, "lymphocyte": 3, "monocyte": 2}
+    cells = [cell(label) for label, number in called.items() for _ in range(number)]
+    count = SpecimenCount("S", LABELS[:3], 100, Reckoning().by(BIASED))
+    count.add("1", tally(field(1, *cells, *(cell(rejected="other") for _ in range(9)))))
+    corrected = {each.label: each.corrected for each in message(count).classes}
+    assert corrected == Corrector(BIASED).shares(called, 9)
+    assert corrected != Corrector(BIASED).shares(called, 0)

@@ -10,6 +10,7 @@ from samples import DEVICE, LABELS, MODEL, cell, field
 from edge.differential import Reckoning, SpecimenCount, Tally, tally
 from edge.differential_parts import Standing
 from edge.intervals import wilson
+from edge.messages import ModelReference
 
 CELLS = st.builds(
     lambda label, rejected, complete: cell(label, rejected=rejected, complete=complete, map_side=1),
@@ -22,9 +23,14 @@ FIELDS = st.lists(
 )
 
 
-def message(count: SpecimenCount, state=None):
+def message(count: SpecimenCount, state=None, **keywords):
     return count.differential(
-        device_id=DEVICE, model=MODEL, updated_at=datetime.now(UTC), clock_synced=False, state=state
+        device_id=DEVICE,
+        model=MODEL,
+        updated_at=datetime.now(UTC),
+        clock_synced=False,
+        state=state,
+        **keywords,
     )
 
 
@@ -238,3 +244,42 @@ def test_many_cells_that_the_model_did_not_name_are_a_flag():
     (flag,) = [flag for flag in message(count).flags if flag.label == "unclassified"]
     assert (flag.rule, flag.certainty) == ("unclassified-percent-high", "definite")
     assert flag.sentence == "More than 20 % unclassified cells: 50 (36.8 to 63.2) %; look at the smear."
+
+
+def test_a_few_cells_raise_no_flag_whatever_they_are():
+    count = SpecimenCount("S", ("neutrophil", "monocyte"), 200)
+    count.add("1", counted_of({"monocyte": 10}))
+    assert message(count, standing=Standing(total_count=30.0)).flags == ()
+    count.add("2", counted_of({"monocyte": 10}))
+    assert {flag.rule for flag in message(count, standing=Standing(total_count=30.0)).flags} >= {
+        "monocyte-percent-high",
+        "monocyte-count-high",
+    }
+
+
+def test_few_named_cells_among_many_unnamed_ones_are_a_flag():
+    count = SpecimenCount("S", LABELS, 200)
+    count.add("1", tally(field(1, cell(), *(cell(rejected="unfamiliar") for _ in range(29)))))
+    assert [flag.rule for flag in message(count).flags] == ["unclassified-percent-high"]
+
+
+def test_it_is_enough_when_the_widest_interval_is_narrow_and_not_before():
+    def enough(cells, width):
+        count = SpecimenCount("S", ("neutrophil", "basophil"), 10_000, Reckoning(max_width=width))
+        count.add("1", counted_of({"neutrophil": cells, "basophil": cells}))
+        return count.enough()
+
+    # Of 50 and 50 cells: 39.8 to 60.2 %.
+    assert enough(50, 20.0) is None
+    assert enough(50, 21.0) == "every interval is at most 21 percent points wide"
+    narrow_and_wide = SpecimenCount("S", LABELS, 10_000, Reckoning(max_width=10.0))
+    narrow_and_wide.add("1", counted_of({"neutrophil": 50, "lymphocyte": 50}))
+    assert narrow_and_wide.enough() is None, "no monocyte of a hundred is 0 to 3.6 %, but half is not so sure"
+
+
+def test_the_model_that_called_last_comes_last():
+    first, second = (ModelReference(name, "0" * 64) for name in ("first", "second"))
+    count = SpecimenCount("S", LABELS, 200)
+    for number, model in enumerate((first, second, first)):
+        count.add(str(number), Tally(accepted=True, counted={}, unclassified={}, incomplete=0, model=model))
+    assert count.models == (second, first)

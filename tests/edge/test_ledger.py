@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import tempfile
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from samples import cell, field
 
-from edge import database
+from edge import database, identity
 from edge.errors import SpecimenError, StoreError
 from edge.store import Store
 
@@ -121,6 +122,52 @@ def test_a_discarded_specimen_stays_with_its_reason_and_takes_no_more(store):
     store.ledger.stop()
     store.ledger.sign("M1")
     assert store.ledger.discard("mixed up", "B").state == "discarded", "a signed one can be withdrawn"
+
+
+def test_discarded_after_its_end_a_specimen_has_ended_when_it_ended(store, monkeypatch):
+    hours = iter(range(8, 20))
+    monkeypatch.setattr(identity, "now", lambda: datetime(2026, 5, 1, next(hours), tzinfo=UTC))
+    start(store, "A")
+    ended = store.ledger.stop().stopped_at
+    assert store.ledger.discard("mixed up", "A").stopped_at == ended
+    assert store.ledger.find("A").standing.discarded.at > store.ledger.find("A").standing.stopped_at
+    start(store, "B")
+    assert store.ledger.discard("clotted").stopped_at > ended, "an open one ends by it"
+    store.finish_specimen("B")
+    store.finish_specimen("A")
+    assert [one.state for one in store.specimens()] == ["discarded", "discarded"]
+    assert store.ledger.find("A").stopped_at == ended
+
+
+def test_by_default_the_open_specimen_is_discarded_and_not_what_waits(store):
+    start(store, "A")
+    store.ledger.stop()
+    start(store, "B")
+    assert store.ledger.discard("wrong slide").specimen_id == "B"
+    assert store.ledger.discard("wrong slide").specimen_id == "A"
+
+
+def test_resumed_without_a_target_it_keeps_its_own(store):
+    start(store, "A", target=100, total_count=4.0)
+    store.ledger.stop()
+    again = start(store, "A", resume=True)
+    assert (again.target, again.total_count) == (100, 4.0)
+
+
+def test_the_next_specimen_of_an_endless_source_keeps_what_fits_of_a_long_id(store):
+    name = "x" * 64
+    assert store.ledger.begin_endless(name).specimen_id == name
+    store.ledger.discard("clotted", name)
+    assert store.ledger.begin_endless(name).specimen_id == "x" * 62 + "-2"
+
+
+def test_what_was_said_is_not_forgotten_for_something_older(store):
+    start(store, "A")
+    early = store.ledger.find("A").event
+    store.ledger.stop()
+    store.ledger.mark_said("A", store.ledger.find("A").event)
+    store.ledger.mark_said("A", early)
+    assert store.ledger.unsaid() == []
 
 
 def test_what_the_broker_has_is_not_said_again_and_what_comes_after_is(store):

@@ -64,6 +64,38 @@ def test_beyond_all_that_was_seen_it_is_refused_even_at_full_trust():
     assert reason == "unfamiliar"
 
 
+@pytest.mark.parametrize(
+    ("away", "reason"),
+    [(1.9, None), (2.9, None), (3.1, "unfamiliar")],
+    ids=["usual", "within one and a half times the usual", "beyond"],
+)
+def test_however_sure_and_trusted_it_is_what_is_too_far_from_its_class_is_refused(away, reason):
+    trusting = msgspec.structs.replace(KNOWN, intercept=50.0, distance=0.0, minimum_trust=0.0)
+    assert judged((0.999, 0.0005, 0.0005), (away, away), Reject(0.5, trusting))[1] == reason
+
+
+def test_where_distances_are_known_an_improbable_call_is_refused_even_so():
+    trusting = msgspec.structs.replace(KNOWN, intercept=50.0, minimum_trust=0.0)
+    assert judged((0.4, 0.35, 0.25), rule=Reject(0.5, trusting))[1] == "uncertain"
+    assert judged((0.6, 0.35, 0.05), rule=Reject(0.5, trusting))[1] is None
+
+
+def test_among_its_kind_with_little_trust_it_is_uncertain_and_far_off_unfamiliar():
+    strict = msgspec.structs.replace(KNOWN, minimum_trust=0.999)
+    assert judged((0.7, 0.2, 0.1), (0.5, 0.5), Reject(0.5, strict))[1] == "uncertain"
+    assert judged((0.7, 0.2, 0.1), (2.5, 2.5), Reject(0.5, strict))[1] == "unfamiliar"
+
+
+def test_the_trust_in_a_cell_called_other_is_in_the_likeliest_class_that_counts():
+    older = Reject(0.5)
+    assert judged((0.2, 0.1, 0.7), rule=older) == (pytest.approx(0.2), "other")
+
+
+def test_distance_is_in_units_of_the_classes_own_spread():
+    wide = msgspec.structs.replace(KNOWN, spread=(10.0, 10.0), minimum_trust=0.0)
+    assert judged((0.999, 0.0005, 0.0005), (15.0, 15.0), Reject(0.5, wide))[1] is None
+
+
 def test_a_feature_that_never_varied_in_training_does_not_overflow():
     stiff = msgspec.structs.replace(KNOWN, spread=(1e-3, 1.0), distance=50.0)
     with np.errstate(all="raise"):

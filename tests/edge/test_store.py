@@ -222,3 +222,62 @@ def test_only_one_daemon_may_claim_a_store_and_a_dead_one_lets_go(path):
         other.wait(20)
     with claim(path):
         pass
+
+
+def test_once_it_is_delivered_a_field_is_neither_refused_nor_delivered_again(store):
+    (taken, waits) = add(store, 2)
+    store.mark_refused(taken.field_id, "quota")
+    assert store.refused() == (1, "quota")
+    store.mark_delivered([taken.field_id])
+    assert store.refused() == (0, None)
+    store.mark_refused(taken.field_id, "late word")
+    assert store.refused() == (0, None)
+    assert ids(store.undelivered(9)) == [waits.field_id]
+    assert store.republish() == 1
+    assert store.refused() == (0, None), "sent again it has a clean sheet"
+
+
+def test_among_several_open_specimens_the_one_that_was_started_last_goes_on(store):
+    store.start_specimen("T")
+    assert store.open_specimen().specimen_id == "T"
+    store.finish_specimen("T")
+    assert store.open_specimen().specimen_id == "S"
+
+
+def test_a_field_that_cannot_be_read_is_none_and_hides_no_other(store, path):
+    broken, whole = add(store, 2)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE fields SET payload = x'7b' WHERE field_id = ?", (broken.field_id,))
+    assert store.field_of("S", broken.source) is None
+    assert store.field_of("S", whole.source) == whole
+    assert [look.width for look in store.looks("S")] == [whole.width]
+
+
+def test_of_a_block_that_fails_nothing_is_kept_also_of_what_was_done_by_itself(store):
+    def fail():
+        with store.together():
+            store.start_specimen("T")
+            assert store.add(field(1, specimen_id="T"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [one.specimen_id for one in store.specimens()] == ["S"]
+    assert store.backlog() == 0
+
+
+def test_a_field_of_no_specimen_and_a_store_of_another_program_are_refused(store, tmp_path):
+    with pytest.raises(StoreError):
+        store.add(field(1, specimen_id="nobody"))
+    other = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(other)) as db, db:
+        db.execute("CREATE TABLE recipes (name)")
+    with pytest.raises(StoreError, match="another program"):
+        Store.open(other)
+
+
+def test_results_are_waited_for_on_their_way_to_the_disk(path):
+    with contextlib.closing(connect(path, durable=True)) as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (2,), "FULL: a power cut takes no result"
+    with contextlib.closing(connect(path, durable=False)) as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (1,)

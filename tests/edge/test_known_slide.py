@@ -1,0 +1,191 @@
+"""The map of a slide and the cells on it, on small pictures: what is believed, remembered, outvoted."""
+
+from __future__ import annotations
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from samples import cell
+
+from edge import slide_map
+from edge.registration import register, thumbnail
+from edge.sightings import DistinctCells
+from edge.slide_map import Joined, Place, SlideMap
+
+WIDTH, HEIGHT = 320, 240
+
+
+def texture(seed, width=2400, height=HEIGHT):
+    noise = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
+    soft = cv2.GaussianBlur(noise, (0, 0), 5)
+    grey = np.clip(128 + 40 * soft / soft.std(), 0, 255).astype(np.uint8)
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+
+
+SLIDE, FOREIGN = texture(1), texture(2)
+
+
+def view(x, slide=SLIDE):
+    return np.ascontiguousarray(slide[:, x : x + WIDTH])
+
+
+def doubtful(x):
+    """A view that is alike to its place, but not enough to be believed from one picture."""
+    mixed = np.clip(
+        0.78 * (view(x).astype(float) - 128) + 0.42 * (view(x, FOREIGN).astype(float) - 128), -128, 127
+    )
+    return (mixed + 128).astype(np.uint8)
+
+
+@pytest.mark.parametrize("x", [0, 37, 111, 200, 222])
+def test_a_shift_is_found_to_a_fraction_of_a_pixel_also_where_little_is_in_common(x):
+    shift = register(thumbnail(view(300)), thumbnail(view(300 + x)), 2)
+    assert (shift.x, shift.y) == (pytest.approx(x, abs=0.6), pytest.approx(0, abs=0.6))
+    shift = register(thumbnail(view(300 + x)), thumbnail(view(300)), 2)
+    assert shift.x == pytest.approx(-x, abs=0.6)
+
+
+def test_uneven_light_does_not_hide_a_place():
+    falling = np.linspace(1.0, 0.45, WIDTH)[None, :, None]
+    darker = (view(300) * falling).astype(np.uint8)
+    lighter = (view(360) * falling[:, ::-1]).astype(np.uint8)
+    shift = register(thumbnail(darker), thumbnail(lighter), 2)
+    assert shift is not None
+    assert shift.x == pytest.approx(60, abs=1)
+
+
+def test_other_places_are_not_alike():
+    assert register(thumbnail(view(300)), thumbnail(view(900)), 2) is None
+    assert register(thumbnail(view(300)), thumbnail(view(300, FOREIGN)), 2) is None
+
+
+def test_frames_are_remembered_where_a_third_of_them_is_new():
+    known = SlideMap()
+    steps = [known.locate(view(x)) for x in (0, 60, 100, 130, 190, 260)]
+    assert [located.remembered is not None for located in steps] == [True, False, False, True, False, True]
+    assert [located.place.x for located in steps] == pytest.approx([0, 60, 100, 130, 190, 260], abs=1)
+    assert {located.place.region for located in steps} == {0}
+
+
+def test_one_picture_that_is_somewhat_alike_proves_no_place_and_two_that_agree_do():
+    likeness = register(thumbnail(view(60)), thumbnail(doubtful(60)), 2).likeness
+    assert 0.83 < likeness < 0.89, "else this test says nothing"
+    alone = SlideMap()
+    alone.locate(view(60))
+    assert alone.locate(doubtful(60)).is_new
+    nearly_the_same = SlideMap()
+    for x in (40, 60):
+        nearly_the_same.locate(view(x))
+    assert nearly_the_same.locate(doubtful(50)).is_new, "they say no more than one of them"
+    agreeing = SlideMap()
+    for x in (0, 120):
+        agreeing.locate(view(x))
+    found = agreeing.locate(doubtful(60))
+    assert not found.is_new
+    assert found.place.x == pytest.approx(60, abs=2)
+
+
+def test_a_jump_back_to_any_remembered_place_is_known():
+    known, places = SlideMap(), list(range(0, 2000, 120))
+    for x in places:
+        known.locate(view(x))
+    for x in (40, 1900, 900, 20, 1300):
+        found = known.locate(view(x))
+        assert (found.is_new, found.place.region) == (False, 0)
+        assert found.place.x == pytest.approx(x, abs=5)
+
+
+def test_beyond_what_it_remembers_the_oldest_places_are_forgotten(monkeypatch):
+    monkeypatch.setattr(slide_map, "MAX_KEYFRAMES", 2)
+    known = SlideMap()
+    regions = [known.locate(view(x)).place.region for x in (0, 400, 800, 1200)]
+    assert regions == [0, 1, 2, 3]
+    assert known.locate(view(800)).place.region == 2
+    assert known.locate(view(0)).is_new
+
+
+def test_a_bridge_joins_two_regions_and_both_keep_their_distance():
+    known = SlideMap()
+    assert [known.locate(view(x)).place.region for x in (0, 400)] == [0, 1]
+    bridge = known.locate(view(200))
+    assert bridge.joined is not None
+    assert {bridge.joined.region, bridge.joined.into} == {0, 1}
+    left, right = known.locate(view(10)).place, known.locate(view(390)).place
+    assert left.region == right.region == bridge.place.region
+    assert right.x - left.x == pytest.approx(380, abs=2)
+
+
+def test_a_region_that_has_its_number_takes_none_from_the_next():
+    known = SlideMap(first_region=3)
+    assert known.locate(view(0), region=1).place.region == 1
+    assert known.locate(view(600)).place.region == 3
+    assert known.locate(view(1200)).place.region == 4
+
+
+def show(distinct, x, *cells, region=0):
+    distinct.add(Place(region, x, 0), cells, focus=1.0, size=(640, 480))
+
+
+def at(label, x, y, width=60, height=60, *, complete=True):
+    return msgspec.structs.replace(cell(label, complete=complete), box=(x, y, width, height))
+
+
+def counted(distinct):
+    return distinct.tally().counted, distinct.tally().incomplete
+
+
+def test_a_cell_that_is_found_a_little_beside_its_place_is_one_cell():
+    distinct = DistinctCells()
+    show(distinct, 0, at("neutrophil", 100, 100))
+    show(distinct, 0, at("neutrophil", 116, 112))
+    assert counted(distinct) == ({"neutrophil": 1}, 0)
+
+
+def test_a_cut_piece_at_the_place_of_a_whole_cell_says_nothing_against_it():
+    distinct = DistinctCells()
+    show(distinct, 0, at("neutrophil", 100, 100))
+    for _ in range(3):
+        show(distinct, 0, at("neutrophil", 100, 100, complete=False))
+    assert counted(distinct) == ({"neutrophil": 1}, 0)
+
+
+def test_a_cut_corner_of_a_cell_is_no_other_cell():
+    distinct = DistinctCells()
+    show(distinct, 0, at("neutrophil", 100, 100))
+    show(distinct, 100, at("neutrophil", 0, 100, 20, 20, complete=False))
+    assert counted(distinct) == ({"neutrophil": 1}, 0)
+    reverse = DistinctCells()
+    show(reverse, 100, at("neutrophil", 0, 100, 20, 20, complete=False))
+    assert counted(reverse) == ({}, 1)
+    show(reverse, 0, at("neutrophil", 100, 100))
+    assert counted(reverse) == ({"neutrophil": 1}, 0)
+
+
+def test_one_cell_within_a_large_one_does_not_make_two_of_it():
+    distinct = DistinctCells()
+    for _ in range(2):
+        show(distinct, 0, at("eosinophil", 100, 100, 150, 60))
+    for _ in range(2):
+        show(distinct, 0, at("eosinophil", 100, 100, 150, 60), at("neutrophil", 100, 100))
+    assert counted(distinct)[0] == {"eosinophil": 1, "neutrophil": 1}
+
+
+def test_what_two_regions_found_adds_up_when_they_are_joined():
+    distinct = DistinctCells()
+    show(distinct, 0, at("monocyte", 100, 100))
+    for _ in range(2):
+        show(distinct, 0, at("monocyte", 90, 100), region=1)
+    distinct.join(Joined(1, 0, 10.0, 0.0))
+    assert counted(distinct) == ({"monocyte": 1}, 0)
+
+
+def test_fields_of_a_joined_region_speak_where_they_then_lie():
+    distinct = DistinctCells()
+    show(distinct, 0, at("monocyte", 100, 100))
+    for _ in range(3):
+        show(distinct, 0, region=1)
+    distinct.join(Joined(1, 0, 1000.0, 0.0))
+    show(distinct, 1000, at("eosinophil", 300, 200))
+    assert counted(distinct)[0] == {"monocyte": 1}
+    assert distinct.tally().unclassified == {"unsteady": 1}
