@@ -35,6 +35,9 @@ class MqttConfig(Struct, frozen=True, forbid_unknown_fields=True):
     username: str = ""
     password_file: str = ""  # or the systemd credential `mqtt-password`
     tls: TlsConfig | None = None
+    # False for a broker that keeps no retained messages: who comes late then hears no status and no count.
+    retain: bool = True
+    qos: Annotated[int, Meta(ge=0, le=1)] = 1  # 0 for a broker without QoS 1: a result can be lost on its way
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
     health_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
     drain_s: Seconds = 10.0  # how long a finished run waits for its last acknowledgements

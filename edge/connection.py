@@ -18,6 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from edge.broker_words import NO_QOS, NO_RETAIN, hung_up, refused_connection
+
 if TYPE_CHECKING:
     import socket
 
@@ -54,6 +56,10 @@ class TakenOverError(ConnectionLostError):
     """The broker gave the session to another client of the same id, and said so."""
 
 
+class RefusedError(ConnectionLostError):
+    """The broker is there and does not take what this device is configured to send: it will not tomorrow."""
+
+
 class Outgoing(NamedTuple):
     """A message for QoS 1. key: what the caller knows it by."""
 
@@ -73,7 +79,9 @@ class Outcome(NamedTuple):
 class Connection:
     """Opens on construction (bounded by CONNECT_S an address; raises OSError), answers after some turns.
 
-    will: what the broker says in our name when we vanish. command_topic: what to listen to.
+    will: what the broker says in our name when we vanish. command_topic: what to listen to. What it sends on
+    the will's own topic is heard as well where the broker would not say that it drops what is published, that
+    is, over MQTT 3.1.1: `echoes`, once `listening`.
     """
 
     def __init__(
@@ -86,6 +94,9 @@ class Connection:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.ready = False
+        self.hears_itself = config.protocol != "5"
+        self.listening = not self.hears_itself
+        self.echoes: list[bytes] = []
         self.in_flight: dict[int, tuple[str, str]] = {}
         self.acknowledged = 0
         self.outcomes: deque[Outcome] = deque()
@@ -93,25 +104,31 @@ class Connection:
         self._window = WINDOW
         self._max_packet: int | None = None
         self._command_topic = command_topic
+        self._echo_topic = will.topic
+        self._config = config
+        self._client_id = client_id
+        self._echo_subscription: int | None = None
         self._why: ConnectionLostError | None = None
         self._progress = self._opened = time.monotonic()
-        self._client = self._make_client(config, client_id, password, will)
+        self._client = self._make_client(password, will)
         if tls is not None:
             self._client.tls_set_context(tls)
         self._client.connect(config.host, config.port, config.keepalive_s, properties=_limits(config))
 
-    def _make_client(
-        self, config: MqttConfig, client_id: str, password: str | None, will: Outgoing
-    ) -> Client:
+    def _make_client(self, password: str | None, will: Outgoing) -> Client:
+        config = self._config
         version = MQTTProtocolVersion.MQTTv5 if config.protocol == "5" else MQTTProtocolVersion.MQTTv311
         # Without reconnect_on_failure, paho answers a refusal neither by another version nor another id.
         client = Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            protocol=version,
+            reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_S
         if config.username:
             client.username_pw_set(config.username, password)
-        client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
+        client.will_set(will.topic, will.payload, qos=config.qos, retain=will.retain and config.retain)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -122,7 +139,9 @@ class Connection:
     @property
     def room(self) -> int:
         """How many messages may be sent now."""
-        return max(0, self._window - len(self.in_flight)) if self.ready else 0
+        if not self.ready or (not self._config.qos and self.congested):
+            return 0
+        return max(0, self._window - len(self.in_flight))
 
     @property
     def congested(self) -> bool:
@@ -135,16 +154,24 @@ class Connection:
         return self._max_packet is not None and size > self._max_packet
 
     def send(self, message: Outgoing) -> None:
-        """Send with QoS 1; what becomes of it shows up in `outcomes`. Raises ConnectionLostError."""
+        """Send; what becomes of it shows up in `outcomes`. Raises ConnectionLostError.
+
+        With QoS 0 nothing more becomes of it than that it is on its way.
+        """
         if self.too_large(message.topic, message.payload):
             self.outcomes.append(Outcome(message.key, f"the broker takes at most {self._max_packet} bytes"))
             return
         if not self.in_flight:
             self._progress = time.monotonic()
-        info = self._client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+        qos, retain = self._config.qos, message.retain and self._config.retain
+        info = self._client.publish(message.topic, message.payload, qos=qos, retain=retain)
         if info.rc != MQTT_ERR_SUCCESS:
             raise self._end()
-        self.in_flight[info.mid] = message.key
+        if qos:
+            self.in_flight[info.mid] = message.key
+        else:
+            self.acknowledged += 1
+            self.outcomes.append(Outcome(message.key, None))
 
     def send_and_forget(self, topic: str, payload: bytes) -> None:
         """Send with QoS 0."""
@@ -168,10 +195,10 @@ class Connection:
         if sock in writable or self._client.want_write():
             self._client.loop_write()
         self._client.loop_misc()
-        if self._client.socket() is None:
+        if self._client.socket() is None or (self._why is not None and not self.ready):
             raise self._end()
         now = time.monotonic()
-        if not self.ready and now - self._opened > _CONNACK_S:
+        if not (self.ready and self.listening) and now - self._opened > _CONNACK_S:
             raise ConnectionLostError("it does not answer as an MQTT broker does")
         if self.in_flight and now - self._progress > _ACK_S:
             raise ConnectionLostError(f"it has acknowledged nothing for {_ACK_S:.0f} s")
@@ -189,7 +216,11 @@ class Connection:
             sock.close()
 
     def _end(self) -> ConnectionLostError:
-        return self._why or UnexplainedError("the connection was lost")
+        if self._why is not None:
+            return self._why
+        if self.ready:
+            return UnexplainedError("the connection was lost")
+        return ConnectionLostError(hung_up(self._config))
 
     def _on_connect(
         self,
@@ -200,12 +231,21 @@ class Connection:
         properties: Properties | None,
     ) -> None:
         if code.is_failure:
-            self._why = ConnectionLostError(f"it refused the connection: {code}")
+            self._why = RefusedError(refused_connection(code, self._config, self._client_id))
+            return
+        if self._config.retain and getattr(properties, "RetainAvailable", 1) == 0:
+            self._why = RefusedError(NO_RETAIN)
+        elif getattr(properties, "MaximumQoS", 2) < self._config.qos:
+            self._why = RefusedError(NO_QOS)
+        if self._why is not None:
+            client.disconnect()
             return
         self.ready = True
         self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
         self._max_packet = getattr(properties, "MaximumPacketSize", None)
-        client.subscribe(self._command_topic, qos=1)
+        client.subscribe(self._command_topic, qos=self._config.qos)
+        if self.hears_itself:
+            _, self._echo_subscription = client.subscribe(self._echo_topic, qos=self._config.qos)
 
     def _on_disconnect(
         self,
@@ -230,13 +270,18 @@ class Connection:
             self.outcomes.append(Outcome(key, str(code) if code.is_failure else None))
 
     def _on_subscribe(
-        self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties
+        self, _client: Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties
     ) -> None:
-        if any(code.is_failure for code in codes):
+        if mid == self._echo_subscription:
+            self.listening = True  # allowed or not: whether something is heard will show
+        elif any(code.is_failure for code in codes):
             log.warning("the broker does not let this device have commands: %s", codes[0])
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        self.commands.append((message.topic, bytes(message.payload), message.retain))
+        if message.topic != self._echo_topic:
+            self.commands.append((message.topic, bytes(message.payload), message.retain))
+        elif not message.retain:  # else it is of an earlier connection
+            self.echoes.append(bytes(message.payload))
 
 
 def _limits(config: MqttConfig) -> Properties | None:

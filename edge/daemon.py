@@ -166,7 +166,7 @@ class Daemon:
                 self._service.stopping()
                 announcer.close()
                 remaining = publisher.close(self._config.mqtt.drain_s)
-                self._tell_what_is_kept(remaining)
+                self._tell_what_is_kept(remaining, publisher.problem)
         if self._frames == 0 and not self._stop.asked and not config.by_command:
             log.error("no frame could be read")
             return 1
@@ -174,12 +174,14 @@ class Daemon:
             return UNDELIVERED
         return 1 if self._unreadable and config.ends else 0
 
-    def _tell_what_is_kept(self, remaining: int) -> None:
+    def _tell_what_is_kept(self, remaining: int, problem: str | None) -> None:
         if remaining:
-            broker = f"{self._config.mqtt.host}:{self._config.mqtt.port}"
             what = "1 result is" if remaining == 1 else f"{remaining} results are"
-            where = self._config.store.path
-            log.error("%s kept in %s and will be sent when the broker at %s answers", what, where, broker)
+            why = (
+                problem
+                or f"broker {self._config.mqtt.host}:{self._config.mqtt.port}: it has not answered yet"
+            )
+            log.error("%s kept in %s for the next run to send: %s", what, self._config.store.path, why)
 
     def _read(self, camera: Camera, counting: Counting, reporter: Reporter) -> None:
         """Count all that the source shows into one specimen, and be done."""

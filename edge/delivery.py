@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from edge import identity
-from edge.connection import Outgoing
-from edge.messages import MAX_PAYLOAD, Differential, FieldResult, Health, Info, Status, decode_field, encode
+from edge.broker_words import refused_topic, unheard
+from edge.connection import Outgoing, RefusedError
+from edge.mailbox import Version
+from edge.messages import MAX_PAYLOAD, FieldResult, Health, Info, Status, decode_field, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge.commands import Commands
     from edge.connection import Connection
+    from edge.mailbox import Mailbox
     from edge.store import Store, Waiting
 
 log = logging.getLogger(__name__)
@@ -25,55 +28,15 @@ log = logging.getLogger(__name__)
 LATE_S = 10.0
 """A field that is offered longer after its commit is historical: it must not move a live value."""
 
+_TOPICS = {
+    "status": "status",
+    "info": "info",
+    "differential": "result/differential",
+    "field": "result/field",
+}
+_ECHO_S = 4.0  # a broker passes a message on in milliseconds
 _REFUSED_AGAIN_S = 300.0  # an access list or a quota may have changed; asking more often would be nagging
 _MAX_RESPONSES = 100
-_MOST_FORMER = 200  # specimens in one outage; of any beyond, the next start of the daemon speaks
-
-
-class Version(NamedTuple):
-    """A differential on its way: which one of this process, and which event of the ledger it knows last."""
-
-    number: int
-    differential: Differential | None
-    event: int
-
-
-class Mailbox:
-    """What the daemon's thread hands to the publisher's, and how far that one got.
-
-    Plain assignments and a deque's own steps only, each by one thread, so no lock is needed.
-    """
-
-    def __init__(self) -> None:
-        self.news = False
-        self.current = Version(0, None, 0)
-        self.former: deque[Version] = deque(maxlen=_MOST_FORMER)
-        self.acknowledged = 0
-        self.refused = 0
-        self.ask_again_at = 0.0
-
-    def put(self, differential: Differential, event: int) -> None:
-        """Let this be the current differential. Another specimen's is sent before it, if it was not yet."""
-        last = self.current
-        if last.differential is not None and last.differential.specimen_id != differential.specimen_id:
-            self.former.append(last)
-        self.current = Version(last.number + 1, differential, event)
-
-    def next(self) -> Version:
-        """Give what the broker is to have now: of other specimens first, then the current one."""
-        while self.former and self.former[0].number <= max(self.acknowledged, self.refused):
-            self.former.popleft()
-        return self.former[0] if self.former else self.current
-
-    @property
-    def settled(self) -> bool:
-        """Whether the broker has answered to the current differential, if there is one."""
-        return max(self.acknowledged, self.refused) >= self.current.number
-
-    @property
-    def delivered(self) -> bool:
-        """Whether the broker has the current differential, if there is one."""
-        return self.acknowledged >= self.current.number
 
 
 class Delivery:
@@ -106,6 +69,8 @@ class Delivery:
         self.health_s = health_s
         self._health_due = 0.0
         self._born = False
+        self._unproven = connection.hears_itself
+        self._heard_by: float | None = None
         self._outbox: deque[Outgoing] = deque()
         self._cursor = -1
         self._more = True
@@ -120,11 +85,14 @@ class Delivery:
         Raises ConnectionLostError, StoreError.
         """
         self.settle()
-        if not self._connection.ready:
+        if not self._connection.ready or not self._connection.listening:
             return
         if not self._born:
             self._born = True
             self._say_hello()
+        if self._unproven:
+            self._prove()
+            return
         self._obey()
         if self._mailbox.news:
             self._mailbox.news = False  # before looking into the store: what comes meanwhile is news again
@@ -151,7 +119,18 @@ class Delivery:
             and not (self._more or self._mailbox.news or self._outbox)
             and not (self._connection.in_flight or self._connection.outcomes)
             and self._mailbox.settled
+            and self.accepted
         )
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the broker has let this device in and, where that can be known, passes on what it says."""
+        return self._born and not self._unproven
+
+    @property
+    def complaint(self) -> str | None:
+        """What of this device's messages the broker refuses, in a sentence; None while it takes them."""
+        return next(iter(self._complaints.values()), None)
 
     def topic(self, name: str) -> str:
         """Give the full topic."""
@@ -168,15 +147,35 @@ class Delivery:
         for answer in self._store.answers.unsent():
             self._answer(answer.correlation_id, answer.command, answer.payload)
 
+    def _prove(self) -> None:
+        """Say hello, and wait to hear it: MQTT 3.1.1 has no other way to tell that a broker drops messages.
+
+        Raises RefusedError where it is not heard.
+        """
+        while self._outbox and self._connection.room:
+            self._connection.send(self._outbox.popleft())
+        hello = self.status("online").payload
+        if hello in self._connection.echoes:
+            self._unproven = False
+        elif not self._outbox and not self._connection.in_flight:
+            now = time.monotonic()
+            self._heard_by = self._heard_by or now + _ECHO_S
+            if now > self._heard_by:
+                raise RefusedError(unheard(self._device_id))
+
     def settle(self) -> None:
         """Note what the broker said. Raises StoreError."""
         delivered = []
         outcomes = self._connection.outcomes
         while outcomes:
             (kind, name), refusal = outcomes.popleft()
-            if refusal is not None and self._complaints.get(kind) != refusal:
-                self._complaints[kind] = refusal  # a wrong access list is one line, not one a field
-                log.warning("the broker did not take %s %s: %s", kind, name, refusal)
+            if refusal is not None and kind not in self._complaints:
+                # A wrong access list is one line, not one a field.
+                topic = self.topic(_TOPICS.get(kind, "response/#"))
+                self._complaints[kind] = refused_topic(topic, refusal, self._device_id)
+                log.warning("broker: %s", self._complaints[kind])
+            elif refusal is None:
+                self._complaints.pop(kind, None)
             if kind == "differential":
                 if refusal is None:
                     self._mailbox.acknowledged = int(name)

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.broker_words import unreachable
 from edge.commands import Commands
 from edge.connection import CONNECT_S, WINDOW, Connection, ConnectionLostError, TakenOverError
-from edge.delivery import Delivery, Mailbox, status_message
+from edge.delivery import Delivery, status_message
 from edge.errors import StoreError
+from edge.mailbox import Mailbox
 from edge.rival import Rival
 from edge.secrets import password, tls_context
 from edge.store import Store
@@ -142,7 +144,7 @@ class Publisher:
             try:
                 self._connect_and_deliver()
             except OSError as error:
-                self._report(error.strerror or str(error))
+                self._report(unreachable(error, self._config))
             except ConnectionLostError as error:
                 self._report(self._rival.notice or str(error))
             except StoreError as error:
@@ -155,6 +157,12 @@ class Publisher:
                 pause = self._backoff_s[0]
             self._rest(pause)
             pause = min(2 * pause, self._backoff_s[1])
+
+    @property
+    def problem(self) -> str | None:
+        """Why the broker has not all results, in one sentence that names it; None where nothing is wrong."""
+        problem = self._problem or (self._delivery and self._delivery.complaint)
+        return f"{self._broker}: {problem}" if problem else None
 
     def _report(self, problem: str) -> None:
         problem = " ".join(problem.split())
@@ -225,7 +233,7 @@ class Publisher:
         since: float | None = None
         while True:
             deadline = self._deadline  # read before the mail: what came before it is then seen, too
-            if connection.ready and since is None:
+            if delivery.accepted and since is None:
                 since = time.monotonic()
                 if self._rival.notice is None or self._problem != self._rival.notice:
                     self._problem = None  # else there would be a line for each turn that the other one has

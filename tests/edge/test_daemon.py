@@ -261,8 +261,9 @@ def test_without_a_broker_everything_is_kept_and_delivered_by_the_next_run(
 ):
     assert run(changed(config, "mqtt", drain_s=0.2)) == 3
     sentence = (
-        f"12 results are kept in {config.store.path} and will be sent when the broker at "
-        f"127.0.0.1:{idle_broker.port} answers"
+        f"12 results are kept in {config.store.path} for the next run to send: broker"
+        f" 127.0.0.1:{idle_broker.port}: nothing answers there; is the broker running, and are mqtt.host and"
+        " mqtt.port right?"
     )
     assert sentence in caplog.messages
     assert len(stored(config)) == 12
@@ -432,6 +433,24 @@ def test_the_real_command_killed_and_run_again(tmp_path, config, broker, listen,
     assert sorted(f.source for f in fields) == [f"images/{n:03}.png" for n in range(72)]
     wait_for(lambda: len(listener.fields()) == 72, "all fields")
     assert set(listener.fields()) == {f.field_id for f in fields}
+
+
+@pytest.mark.parametrize(
+    ("lines", "mqtt", "sentence"),
+    [
+        (["acl_file {}/acl"], {"protocol": "3.1.1"}, "it takes this device's messages and drops them"),
+        (["acl_file {}/acl"], {}, "it does not let this device write to leukoscope/test-1/"),
+        (["retain_available false"], {}, "it keeps no retained messages; set mqtt.retain = false"),
+    ],
+)
+def test_a_broker_that_takes_nothing_is_exit_status_3_and_said(
+    config, idle_broker, caplog, lines, mqtt, sentence
+):
+    (idle_broker.folder / "acl").write_text("topic read nothing\n")
+    (idle_broker.folder / "acl").chmod(0o644)
+    idle_broker.start(*(line.format(idle_broker.folder) for line in lines))
+    assert run(changed(config, "mqtt", **mqtt)) == 3
+    assert any("12 results are kept" in message and sentence in message for message in caplog.messages)
 
 
 @pytest.mark.skipif(not SHIPPED_MODEL.is_file(), reason="no model bundle in the tree")
