@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from edge import __version__
-from edge.bundle import Parent
+from edge.bundle import Parent, read_bundle
 from edge.calibrated_bundle import Int8Model, with_last_layer, write_proved
 from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL
@@ -23,6 +23,7 @@ from edge.errors import BundleError, LeukoscopeError, OutputError
 from edge.labelled import LabelledCells, LabelledCellsError, read_labelled
 from edge.last_layer import LastLayer
 from edge.masking import PREPROCESSING
+from edge.outputs import refuse_overwriting
 from edge.refit import (
     FOLDS,
     Chosen,
@@ -55,16 +56,17 @@ class CalibrationError(LeukoscopeError):
     """The refitted model is refused: it is no better, or is not what was fitted. Nothing was written."""
 
 
-def calibrate(folder: Path, *, out: Path, model: Path | None, as_json: bool) -> int:
+def calibrate(folder: Path, *, out: Path, model: Path | None, as_json: bool, force: bool = False) -> int:
     """Refit the last layer of a bundle to the cells in `folder`, and write the bundle that comes of it.
 
     model: the parent (default: the bundle that ships). Its file is not touched; `out` is written at the very
-    end, in one step. Raises LabelledCellsError, CameraError, BundleError, NoRuntimeError, OutputError, and
+    end, in one step, over an earlier refitted bundle or, with `force`, over any file that is not read here.
+    Raises LabelledCellsError, CameraError, BundleError, NoRuntimeError, OutputError, and
     CalibrationError where the refitted layer is no better on cells that were held back.
     """
     started = time.perf_counter()
     parent_path = model or SHIPPED_MODEL
-    _check_out(out, parent_path)
+    _check_out(out, parent_path, folder, force=force)
     parent = Classifier.load(parent_path)
     try:
         start = _last_layer(parent.bundle)
@@ -116,7 +118,7 @@ def calibrate(folder: Path, *, out: Path, model: Path | None, as_json: bool) -> 
     return 0
 
 
-def _check_out(out: Path, parent: Path) -> None:
+def _check_out(out: Path, parent: Path, folder: Path, *, force: bool) -> None:
     """Refuse a place where nothing can be written before any work is done."""
     if not out.parent.is_dir():
         raise OutputError(f"{out}: cannot be written: there is no such folder")
@@ -124,6 +126,20 @@ def _check_out(out: Path, parent: Path) -> None:
         raise OutputError(f"{out}: cannot be written: it is there, and is no file")
     if out.exists() and parent.exists() and out.samefile(parent):
         raise OutputError(f"{out}: is the model to start from, which stays as it is: give another name")
+    refuse_overwriting(
+        [out],
+        inputs=folder.rglob("*"),
+        is_earlier_result=_is_refitted,
+        command="leukoscope calibrate",
+        force=force,
+    )
+
+
+def _is_refitted(path: Path) -> bool:
+    try:
+        return read_bundle(path).description.calibration is not None
+    except BundleError:
+        return False
 
 
 def _gate(before: Figures, after: Figures) -> None:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge import identity
-from edge.camera_calibration import CameraCalibration, write_calibration
+from edge.camera_calibration import CameraCalibration, read_calibration, write_calibration
 from edge.cameras import open_camera, sensor_of
 from edge.cameras.controls import Adjustable, Approximate, Controls
-from edge.config import ReplayConfig, load_config
+from edge.config import ReplayConfig, VideoConfig, load_config
 from edge.empty_field import EmptyFieldError, clipped, levels, measure
 from edge.errors import CameraError, ConfigError, OutputError, UnreadableFrameError
+from edge.outputs import refuse_overwriting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -47,10 +48,11 @@ _PATIENCE_S = 30.0
 _MAX_FLICKER = 0.03  # of the brightness, between the frames that are measured
 
 
-def calibrate_camera(config: Path, *, out: Path, frames: int) -> int:
+def calibrate_camera(config: Path, *, out: Path, frames: int, force: bool = False) -> int:
     """Calibrate the camera of a configuration from an empty field, and write the file; give the exit status.
 
-    frames: how many are measured. Raises ConfigError, CameraError, OutputError, and EmptyFieldError where the
+    frames: how many are measured. force: any file at `out` is overwritten, not only an earlier calibration,
+    but never what is read here. Raises ConfigError, CameraError, OutputError, and EmptyFieldError where the
     field cannot be calibrated from.
     """
     chosen = load_config(config).camera
@@ -60,6 +62,13 @@ def calibrate_camera(config: Path, *, out: Path, frames: int) -> int:
         raise ConfigError("--frames: give 1 or more")
     if not out.parent.is_dir() or out.is_dir():
         raise OutputError(f"{out}: give a file in a folder that is there")
+    refuse_overwriting(
+        [out],
+        inputs=[config, *([Path(chosen.path)] if isinstance(chosen, VideoConfig) else [])],
+        is_earlier_result=_is_calibration,
+        command="leukoscope calibrate-camera",
+        force=force,
+    )
     camera = open_camera(msgspec.structs.replace(chosen, calibration=""))
     with closing(camera):
         controls = adjusted(camera) if isinstance(camera, Adjustable) else Controls()
@@ -104,6 +113,14 @@ def calibrate_camera(config: Path, *, out: Path, frames: int) -> int:
     told = _as_configured(out, config)
     print(f'{out}: written, calibration {calibration.id} of {sensor}; set camera.calibration = "{told}"')  # noqa: T201
     return 0
+
+
+def _is_calibration(path: Path) -> bool:
+    try:
+        read_calibration(path)
+    except CameraError:
+        return False
+    return True
 
 
 def adjusted(camera: Camera) -> Controls:

@@ -11,9 +11,10 @@ from edge import __version__
 from edge.command_help import Parser, explain, overview, show_help
 from edge.config_place import add_config_option, find_config
 from edge.errors import LeukoscopeError
-from edge.images_cli import add_analyze_command, add_calibrate_command
+from edge.images_cli import add_analyze_command, add_calibrate_command, add_force_option
 from edge.model_cli import add_model_commands
 from edge.specimen_cli import add_specimen_commands
+from edge.terminal import escape_unprintable
 
 if TYPE_CHECKING:
     import argparse
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give its exit status. An error of the user's is one sentence, never a traceback."""
+    escape_unprintable()
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command is None or getattr(options, "action", "") is None:
@@ -149,6 +151,7 @@ def _add_calibrate_camera(camera: argparse.ArgumentParser) -> None:
     camera.add_argument(
         "--frames", type=int, default=16, metavar="N", help="how many to measure (default: 16)"
     )
+    add_force_option(camera)
     camera.set_defaults(run=_calibrate_camera)
 
 
@@ -183,7 +186,7 @@ def _run(options: argparse.Namespace) -> int:
 def _calibrate_camera(options: argparse.Namespace) -> int:
     from edge.camera_calibration_cli import calibrate_camera  # noqa: PLC0415
 
-    return calibrate_camera(options.config, out=options.out, frames=options.frames)
+    return calibrate_camera(options.config, out=options.out, frames=options.frames, force=options.force)
 
 
 def _focus(options: argparse.Namespace) -> int:

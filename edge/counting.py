@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
 from edge import identity
+from edge.copies import COPY, Copies
 from edge.differential import tally
 from edge.keeping import Counted, Keeper
 from edge.messages import FieldResult
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from edge.analyzed import AnalyzedField, FieldAnalyzer
     from edge.cameras import Frame
     from edge.config import Config
     from edge.corrected import Confusion
     from edge.health import Progress
-    from edge.messages import Cell, ModelReference, Quality, Scale
+    from edge.messages import ModelReference
     from edge.publisher import Publisher
     from edge.scan import Scan
     from edge.specimen import Specimen
@@ -39,48 +41,6 @@ SMEARED = "smeared by movement"
 
 TAKING_UP = "taking up what was seen of the slide"
 """What is done before the first frame after a restart, as the service manager is told."""
-
-
-class AnalyzedField(Protocol):
-    """What an analyzer says of one frame. The cells have no ids yet."""
-
-    @property
-    def width(self) -> int:
-        """Of the frame, pixels."""
-        ...
-
-    @property
-    def height(self) -> int:
-        """Of the frame, pixels."""
-        ...
-
-    @property
-    def quality(self) -> Quality:
-        """Whether it was worth analysing."""
-        ...
-
-    @property
-    def scale(self) -> Scale | None:
-        """How large a pixel is, where that is known."""
-        ...
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """Every white cell."""
-        ...
-
-    @property
-    def timings_ms(self) -> dict[str, float]:
-        """How long each stage took."""
-        ...
-
-
-class FieldAnalyzer(Protocol):
-    """Frame in, field out."""
-
-    def analyze(self, pixels: NDArray[np.uint8], reference: QualityReference) -> AnalyzedField:
-        """Analyse a frame, uint8 RGB (height, width, 3). reference: what the specimen's fields are like."""
-        ...
 
 
 class Model(NamedTuple):
@@ -130,6 +90,7 @@ class Counting:
         if specimen is None:
             specimen = store.start_specimen(of_source(config))
         self.specimen_id = specimen.specimen_id
+        self._copies = Copies(store.sources(self.specimen_id))
         self._reference = QualityReference()
         for seen in store.looks(self.specimen_id):
             self._reference.learn(seen.quality, seen.width, seen.height)
@@ -138,10 +99,13 @@ class Counting:
             self._publish()
 
     def take(self, frame: Frame) -> None:
-        """Analyse, store and count a frame, unless it was before."""
+        """Analyse, store and count a frame, unless it was before, under this name or another."""
         source_id = frame.source_id
         if source_id is not None and self._is_known(source_id):
             self._recall(frame.pixels, source_id)
+            return
+        if self._copies.is_one(frame):
+            self._progress.refused(COPY)
             return
         analyzed = self._model.analyzer.analyze(frame.pixels, self._reference)
         counted = self._counted(frame, analyzed)

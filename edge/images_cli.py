@@ -29,6 +29,7 @@ def add_analyze_command(parser: argparse.ArgumentParser) -> None:
         default="jpg",
         help="overlays: kind of file (default: jpg)",
     )
+    add_force_option(parser)
     parser.add_argument(
         "--recipe",
         choices=("adaptive", "study"),
@@ -62,7 +63,17 @@ def add_calibrate_command(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", type=Path, help="a bundle to start from, instead of the one that ships")
     parser.add_argument("--json", action="store_true", help="what came of it as one JSON object")
+    add_force_option(parser)
     parser.set_defaults(run=_calibrate)
+
+
+def add_force_option(parser: argparse.ArgumentParser) -> None:
+    """Give a command that writes files the option `--force`."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="overwrite also a file that this command has not written (never an input)",
+    )
 
 
 def _analyze(options: argparse.Namespace) -> int:
@@ -79,10 +90,17 @@ def _analyze(options: argparse.Namespace) -> int:
         recipe=options.recipe,
         model=options.model,
         runtime=options.runtime,
+        force=options.force,
     )
 
 
 def _calibrate(options: argparse.Namespace) -> int:
     from edge.calibration import calibrate  # noqa: PLC0415
 
-    return calibrate(options.folder, out=options.out, model=options.model, as_json=options.json)
+    return calibrate(
+        options.folder,
+        out=options.out,
+        model=options.model,
+        as_json=options.json,
+        force=options.force,
+    )

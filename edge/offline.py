@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -11,17 +12,19 @@ import msgspec
 import numpy as np
 
 from edge.analyzer import Analyzer, Field
-from edge.cameras.image_files import read_image
-from edge.cameras.replay import ReplayCamera
+from edge.cameras.image_files import decode_image, read_file
+from edge.cameras.image_folders import find_images, printable
 from edge.classifier import Classifier
-from edge.config import SHIPPED_MODEL, ReplayConfig
+from edge.config import SHIPPED_MODEL
 from edge.errors import CameraError, ConfigError, OutputError, UnreadableFrameError
 from edge.heatmap import Style, draw
+from edge.outputs import MASKS, OVERLAYS, is_drawn_by, refuse_overwriting, signed_picture, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from edge.cameras.image_folders import ImageFile
     from edge.masking import Pixels, Recipe
     from edge.messages import Cell
 
@@ -37,6 +40,14 @@ class Drawing(NamedTuple):
 DRAWING = Drawing()
 
 
+class _Job(NamedTuple):
+    """An image to analyse, and where its mask and its overlay go."""
+
+    image: ImageFile
+    mask: Path | None
+    overlay: Path | None
+
+
 def analyze_paths(
     paths: Sequence[str],
     *,
@@ -47,12 +58,21 @@ def analyze_paths(
     drawing: Drawing = DRAWING,
     model: Path | None,
     runtime: str,
+    force: bool = False,
 ) -> int:
     """Analyse folders, files and globs; print one line an image. Give 1 when any of them could not be read.
 
-    Raises BundleError, NoRuntimeError, or ConfigError for a class that the model does not know, before the
-    first image.
+    What an earlier call has drawn into `masks` and `overlays` is drawn anew, and is no image to analyse. A
+    file with the same bytes as one before it is named as the same picture; its line has no cells.
+    force: other files in the way are overwritten, too.
+
+    Raises OutputError where a result would overwrite an image or, without `force`, any other file;
+    BundleError, NoRuntimeError, or ConfigError for a class that the model does not know: before the first
+    image.
     """
+    images, status = _images(paths, (masks, overlays), as_json=as_json)
+    jobs = _jobs(images, masks, overlays, drawing.suffix)
+    _check_results(jobs, images, force=force)
     analyzer = Analyzer(Classifier.load(model or SHIPPED_MODEL, runtime=runtime), recipe)
     _check_drawing(drawing, overlays, analyzer.classifier.labels)
     for folder in (masks, overlays):
@@ -61,37 +81,90 @@ def analyze_paths(
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise OutputError(f"{folder}: cannot be made a folder: {error.strerror}") from None
+    seen: dict[bytes, Path] = {}
+    for job in jobs:
+        path = job.image.path
+        try:
+            data = _contents(job.image)
+            first = seen.setdefault(hashlib.sha256(data).digest(), path)
+            line, field, pixels = _analyze_file(analyzer, path, data)
+        except UnreadableFrameError as error:
+            _report_error(str(path), error, as_json=as_json)
+            status = 1
+            continue
+        if job.mask is not None:
+            refused = np.zeros((field.height, field.width), np.uint8)
+            _write_picture(job.mask, field.masks.picture() if field.masks else refused, MASKS)
+        if job.overlay is not None:
+            drawn = draw(pixels, field, style=drawing.style, explain=drawing.explain)
+            _write_picture(job.overlay, np.ascontiguousarray(drawn[:, :, ::-1]), OVERLAYS)
+        if first != path:
+            line = {"file": line["file"], "same_as": printable(str(first)), "cells": []}
+        text = msgspec.json.encode(line).decode() if as_json else _sentence(line, field)
+        print(text, flush=True)  # noqa: T201
+    return status
+
+
+def _contents(image: ImageFile) -> bytes:
+    if image.problem is not None:
+        raise UnreadableFrameError(image.problem)
+    return read_file(image.path)
+
+
+def _images(
+    paths: Sequence[str], results: Sequence[Path | None], *, as_json: bool
+) -> tuple[list[ImageFile], int]:
+    """The images of all paths, in the order in which these were given, and 1 where one could not be had."""
+    folders = {folder.resolve() for folder in results if folder is not None}
+    known = [is_drawn_by(MASKS), is_drawn_by(OVERLAYS)]
+    found: dict[Path, ImageFile] = {}
     status = 0
-    taken: set[str] = set()
     for given in paths:
         try:
-            files = ReplayCamera(ReplayConfig((given,))).files
+            images = find_images((given,))
         except CameraError as error:
             _report_error(given, error, as_json=as_json)
             status = 1
             continue
-        for file in files:
-            try:
-                line, field, pixels = _analyze_file(analyzer, file)
-            except UnreadableFrameError as error:
-                _report_error(str(file), error, as_json=as_json)
-                status = 1
-                continue
-            name = _free_name(file, taken)
-            if masks is not None:
-                refused = np.zeros((field.height, field.width), np.uint8)
-                _write_picture(masks / f"{name}.png", field.masks.picture() if field.masks else refused)
-            if overlays is not None:
-                drawn = draw(pixels, field, style=drawing.style, explain=drawing.explain)
-                _write_picture(overlays / f"{name}.{drawing.suffix}", np.ascontiguousarray(drawn[:, :, ::-1]))
-            text = msgspec.json.encode(line).decode() if as_json else _sentence(line["file"], field)
-            print(text, flush=True)  # noqa: T201
-    return status
+        for image in images:
+            place = image.path.resolve()
+            if not (place.parent in folders and any(is_ours(place) for is_ours in known)):
+                found.setdefault(place, image)
+    return list(found.values()), status
 
 
-def _analyze_file(analyzer: Analyzer, file: Path) -> tuple[dict[str, Any], Field, Pixels]:
+def _jobs(images: Sequence[ImageFile], masks: Path | None, overlays: Path | None, suffix: str) -> list[_Job]:
+    taken: set[str] = set()
+    jobs = []
+    for image in images:
+        name = _free_name(image.path, taken)
+        jobs.append(
+            _Job(
+                image,
+                None if masks is None else masks / f"{name}.png",
+                None if overlays is None else overlays / f"{name}.{suffix}",
+            )
+        )
+    return jobs
+
+
+def _check_results(jobs: Sequence[_Job], images: Sequence[ImageFile], *, force: bool) -> None:
+    inputs = [image.path for image in images]
+    masks = [job.mask for job in jobs if job.mask is not None]
+    overlays = [job.overlay for job in jobs if job.overlay is not None]
+    if twice := set(masks) & set(overlays):
+        raise OutputError(
+            f"{min(twice)}: would be both a mask and an overlay; give one of the two another folder"
+        )
+    for targets, command in ((masks, MASKS), (overlays, OVERLAYS)):
+        refuse_overwriting(
+            targets, inputs=inputs, is_earlier_result=is_drawn_by(command), command=command, force=force
+        )
+
+
+def _analyze_file(analyzer: Analyzer, file: Path, data: bytes) -> tuple[dict[str, Any], Field, Pixels]:
     started = time.perf_counter()
-    pixels = read_image(file)
+    pixels = decode_image(data, file)
     decoded = 1000 * (time.perf_counter() - started)
     field = analyzer.analyze(pixels)
     cells = [
@@ -99,7 +172,7 @@ def _analyze_file(analyzer: Analyzer, file: Path) -> tuple[dict[str, Any], Field
         for cell in field.cells
     ]
     line = {
-        "file": _speakable(file),
+        "file": printable(str(file)),
         "width": field.width,
         "height": field.height,
         "cells": cells,
@@ -110,7 +183,10 @@ def _analyze_file(analyzer: Analyzer, file: Path) -> tuple[dict[str, Any], Field
     return line, field, pixels
 
 
-def _sentence(file: str, field: Field) -> str:
+def _sentence(line: dict[str, Any], field: Field) -> str:
+    file = line["file"]
+    if "same_as" in line:
+        return f"{file}: the same picture as {line['same_as']}: its cells count once"
     if not field.quality.accepted:
         return f"{file}: not analysed: {field.quality.reason}"
     return f"{file}: {', '.join(_call(cell) for cell in field.cells) or 'no white cell'}"
@@ -135,9 +211,9 @@ def _check_drawing(drawing: Drawing, overlays: Path | None, labels: Sequence[str
 
 def _report_error(file: str, error: Exception, *, as_json: bool) -> None:
     if as_json:
-        line = {"file": _speakable(file), "error": _speakable(str(error))}
+        line = {"file": printable(file), "error": printable(str(error))}
         print(msgspec.json.encode(line).decode(), flush=True)  # noqa: T201
-    print(f"leukoscope: {_speakable(str(error))}", file=sys.stderr)  # noqa: T201
+    print(f"leukoscope: {printable(str(error))}", file=sys.stderr)  # noqa: T201
 
 
 def _free_name(file: Path, taken: set[str]) -> str:
@@ -153,11 +229,8 @@ def _free_name(file: Path, taken: set[str]) -> str:
     return name
 
 
-def _speakable(path: Path | str) -> str:
-    """Give a path as text that can be printed, also where the file's name is not UTF-8."""
-    return str(path).encode(errors="surrogateescape").decode(errors="replace")
-
-
-def _write_picture(target: Path, picture: Pixels) -> None:
-    if not cv2.imwrite(str(target), picture):
+def _write_picture(target: Path, picture: Pixels, command: str) -> None:
+    done, content = cv2.imencode(target.suffix, picture)
+    if not done:
         raise OutputError(f"{target}: cannot be written")
+    write_result(target, signed_picture(content.tobytes(), command))

@@ -41,11 +41,7 @@ def refuse_overwriting(
     naming the file.
     """
     read = {identity for path in inputs if (identity := _identity(path)) is not None}
-    written: set[Path] = set()
     for target in targets:
-        if target in written:
-            raise OutputError(f"{target}: would be written twice; give another folder for one of the two")
-        written.add(target)
         identity = _identity(target)
         if identity is None:
             continue

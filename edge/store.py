@@ -128,6 +128,12 @@ class Store:
             query = "SELECT 1 FROM fields WHERE specimen_id = ? AND source_id = ?"
             return self._db.execute(query, (specimen_id, source_id)).fetchone() is not None
 
+    def sources(self, specimen_id: str) -> list[str]:
+        """The source ids of the pictures that are stored for a specimen."""
+        with self._reading():
+            query = "SELECT source_id FROM fields WHERE specimen_id = ? AND source_id IS NOT NULL"
+            return [str(source) for (source,) in self._db.execute(query, (specimen_id,))]
+
     def field_of(self, specimen_id: str, source_id: str) -> FieldResult | None:
         """Give what was stored of this picture for this specimen; None where nothing was, or it was pruned.
 
