@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from edge.config import CameraConfig
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give its exit status. An error of the user's is one sentence, never a traceback."""
@@ -197,7 +195,6 @@ def _focus(options: argparse.Namespace) -> int:
 
 def _check_config(options: argparse.Namespace) -> int:
     from edge.config import config_schema, load_config  # noqa: PLC0415
-    from edge.errors import ConfigError  # noqa: PLC0415
 
     if options.schema:
         import json  # noqa: PLC0415
@@ -207,41 +204,20 @@ def _check_config(options: argparse.Namespace) -> int:
     if options.config is None:
         options.config = find_config(aloud=False)
     config = load_config(options.config)
-    if not config.model.bundle.is_file():
-        raise ConfigError(f"{options.config}: model.path: {config.model.bundle} is not there")
-    from edge.secrets import password, tls_context  # noqa: PLC0415
+    from edge.config_cameras import camera_in_words  # noqa: PLC0415
+    from edge.config_check import check_that_it_can_start  # noqa: PLC0415
 
-    try:
-        password(config.mqtt)
-        tls_context(config.mqtt)
-    except ConfigError as error:
-        raise ConfigError(f"{options.config}: {error}") from None
+    check_that_it_can_start(config, options.config)
     if calibration := getattr(config.camera, "calibration", ""):
         from edge.camera_calibration import read_calibration  # noqa: PLC0415
 
         read_calibration(Path(calibration))
-    source = _source(config.camera)
+    source = camera_in_words(config.camera)
     broker = f"{config.mqtt.host}:{config.mqtt.port}"
     if config.endless:
         print(f"{options.config}: note: {config.endless}", file=sys.stderr)  # noqa: T201
     print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}")  # noqa: T201
     return 0
-
-
-def _source(camera: CameraConfig) -> str:
-    """Give a camera as an operator would call it."""
-    from edge.config import PicameraConfig, ReplayConfig, UsbConfig, VideoConfig  # noqa: PLC0415
-
-    match camera:
-        case ReplayConfig():
-            return f"replay of {', '.join(camera.paths)}"
-        case UsbConfig():
-            return f"usb {camera.node}"
-        case VideoConfig():
-            return f"video {camera.path}"
-        case PicameraConfig():
-            return f"picamera2 {camera.camera}"
-    return "simulated slide"
 
 
 def _cameras(options: argparse.Namespace) -> int:

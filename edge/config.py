@@ -16,7 +16,7 @@ from edge.config_cameras import (
     UsbConfig,
     VideoConfig,
 )
-from edge.config_file import complaint, lines_of, read_toml
+from edge.config_file import complaint, line_of, lines_of, read_toml
 from edge.config_mqtt import MqttConfig, TlsConfig
 from edge.identity import machine_device_id
 
@@ -217,7 +217,7 @@ def load_config(path: Path) -> Config:
     if config is not None and not read.faults:
         return _anchored(config, path.resolve().parent)
     lines = lines_of(read.text) if found else {}
-    said = [(_line(fault.place, lines), fault.text) for fault in found]
+    said = [(line_of(fault.place, lines), fault.text) for fault in found]
     # A line that is wrong in itself and by what it says is told of once, with what helps against both.
     twice = {line: text for line, text in said if line in read.faults}
     said = [(line, text) for line, text in said if line not in twice]
@@ -243,13 +243,6 @@ def _converted(raw: dict[str, Any]) -> tuple[Config | None, list[Fault]]:
         from edge.config_faults import faults  # noqa: PLC0415 (only a wrong file needs it)
 
         return None, faults(raw, Config)
-
-
-def _line(place: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> int | None:
-    """Give the line of a key, or of the section where it is missing."""
-    while place and place not in lines:
-        place = place[:-1]
-    return lines.get(place)
 
 
 def config_schema() -> dict[str, Any]:

@@ -107,3 +107,17 @@ class PicameraConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
 
 CameraConfig = ReplayConfig | SimulatedConfig | UsbConfig | VideoConfig | PicameraConfig
+
+
+def camera_in_words(camera: CameraConfig) -> str:
+    """Give a camera as an operator would call it."""
+    match camera:
+        case ReplayConfig():
+            return f"replay of {', '.join(camera.paths)}"
+        case UsbConfig():
+            return f"usb {camera.node}"
+        case VideoConfig():
+            return f"video {camera.path}"
+        case PicameraConfig():
+            return f"picamera2 {camera.camera}"
+    return "simulated slide"

@@ -76,6 +76,13 @@ def lines_of(text: str) -> dict[Place, int]:
     return found
 
 
+def line_of(place: Place, lines: Mapping[Place, int]) -> int | None:
+    """Give the line of a key, or of the section where it is missing."""
+    while place and place not in lines:
+        place = place[:-1]
+    return lines.get(place)
+
+
 def complaint(origin: object, said: Iterable[tuple[int | None, str]]) -> ConfigError:
     """Make the error of all that is wrong with a file, in the order of its lines. said: line and sentence."""
     ordered = sorted(dict.fromkeys(said), key=lambda each: each[0] or 0)

@@ -147,8 +147,9 @@ class Counting:
                 self._count.add(field.field_id, share)
             if added:
                 self._reporter.publish(self._publisher, store, self._count, news=True)
-        for field, *_ in added:
-            self._progress.field({**field.timings_ms, "store": stored_ms})
+        for field, _, share, *_ in added:
+            cells = sum(share.counted.values())
+            self._progress.field({**field.timings_ms, "store": stored_ms}, cells)
             if not field.quality.accepted:
                 self._progress.refused(field.quality.reason or "not worth analysing")
             elif self._registers and field.place is None:

@@ -30,6 +30,7 @@ from edge.publisher import Publisher
 from edge.reloading import on_hangup, take_over
 from edge.reporting import Announcer, Reporter
 from edge.rescue import make_sound
+from edge.run_log import RunLog
 from edge.service import Service
 from edge.session import Orders, Session
 from edge.stopping import Stop
@@ -64,8 +65,12 @@ def run_daemon(path: Path) -> int:
     """
     config = load_config(path)
     logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
     )
+    log.info("configuration: %s", path.absolute())
     logging.getLogger().setLevel(config.log_level.upper())
     keep_freed_memory()
     try:
@@ -96,6 +101,7 @@ class Daemon:
         self._reload = reload
         self._service = Service()
         self._progress = Progress()
+        self._log = RunLog(self._progress)
         self._stop = Stop()
         self._frames = 0
         self._unreadable = 0
@@ -147,6 +153,7 @@ class Daemon:
             begin = partial(
                 Counting, config, model, store, publisher, self._progress, reporter=reporter, alive=alive
             )
+            self._log.begins(config, model)
             try:
                 publisher.start()
                 announcer.start(publisher)
@@ -166,7 +173,12 @@ class Daemon:
                 self._service.stopping()
                 announcer.close()
                 remaining = publisher.close(self._config.mqtt.drain_s)
-                self._tell_what_is_kept(remaining, publisher.problem)
+                self._log.ends(
+                    delivered=publisher.delivered,
+                    remaining=remaining,
+                    kept_in=config.store.path,
+                    problem=publisher.problem or f"{publisher.broker}: it has not answered yet",
+                )
         if self._frames == 0 and not self._stop.asked and not config.by_command:
             log.error("no frame could be read")
             return 1
@@ -174,18 +186,10 @@ class Daemon:
             return UNDELIVERED
         return 1 if self._unreadable and config.ends else 0
 
-    def _tell_what_is_kept(self, remaining: int, problem: str | None) -> None:
-        if remaining:
-            what = "1 result is" if remaining == 1 else f"{remaining} results are"
-            why = (
-                problem
-                or f"broker {self._config.mqtt.host}:{self._config.mqtt.port}: it has not answered yet"
-            )
-            log.error("%s kept in %s for the next run to send: %s", what, self._config.store.path, why)
-
     def _read(self, camera: Camera, counting: Counting, reporter: Reporter) -> None:
         """Count all that the source shows into one specimen, and be done."""
         reporter.current = counting.specimen_id
+        log.info("specimen %s", counting.specimen_id)
         self._progress.specimen(counting.specimen_id)
         with self._stop.interrupting(camera), counting.ahead():
             for frame in self._pictures(camera):
@@ -226,6 +230,7 @@ class Daemon:
         """Give the source's frames until it ends; one that cannot be had is named and passed over."""
         in_a_row = 0
         while not self._stop.asked:
+            self._log.refusals()
             if not self._has_room():
                 continue
             try:

@@ -85,16 +85,17 @@ class Progress:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._started = self._asked = time.monotonic()
-        self._fields = self._fields_asked = 0
+        self._fields = self._fields_asked = self._cells = 0
         self._refused: Counter[str] = Counter()
         self._stages: dict[str, float] = {}
         self._specimen_id: str | None = None
         self._notices: dict[str, str] = {}
 
-    def field(self, stages_ms: dict[str, float]) -> None:
-        """Note a field and how long each stage took."""
+    def field(self, stages_ms: dict[str, float], cells: int = 0) -> None:
+        """Note a field, how long each stage took, and how many cells more are counted for it."""
         with self._lock:
             self._fields += 1
+            self._cells += cells
             for stage, spent in stages_ms.items():
                 mean = self._stages.get(stage, spent)
                 self._stages[stage] = mean + _WEIGHT * (spent - mean)
@@ -104,6 +105,11 @@ class Progress:
         with self._lock:
             known = reason in self._refused or len(self._refused) < _MAX_REASONS
             self._refused[reason if known else "other"] += 1
+
+    def totals(self) -> tuple[int, int, dict[str, int]]:
+        """Give the fields, the cells counted in them, and the fields that were not counted by reason."""
+        with self._lock:
+            return self._fields, self._cells, dict(self._refused)
 
     def specimen(self, specimen_id: str | None) -> None:
         """Note which specimen is being counted, if any."""

@@ -81,6 +81,7 @@ class Publisher:
         self._ears.setblocking(False)
         self._mouth.setblocking(False)
         self._delivery: Delivery | None = None
+        self.delivered = 0  # fields, over all connections that have ended
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
@@ -162,16 +163,18 @@ class Publisher:
     def problem(self) -> str | None:
         """Why the broker has not all results, in one sentence that names it; None where nothing is wrong."""
         problem = self._problem or (self._delivery and self._delivery.complaint)
-        return f"{self._broker}: {problem}" if problem else None
+        return f"{self.broker}: {problem}" if problem else None
 
     def _report(self, problem: str) -> None:
         problem = " ".join(problem.split())
         if problem != self._problem:  # an outage of a week is one line, not one every minute
-            log.warning("%s: %s; results are kept, and it is tried again", self._broker, problem)
+            end = "" if problem.endswith("?") else "."
+            log.warning("%s: %s%s Results are kept, and it is tried again", self.broker, problem, end)
         self._problem = problem
 
     @property
-    def _broker(self) -> str:
+    def broker(self) -> str:
+        """What a person calls it."""
         return f"broker {self._config.host}:{self._config.port}"
 
     def _finished(self) -> bool:
@@ -220,8 +223,10 @@ class Publisher:
             )
             try:
                 self._deliver(connection, delivery)
+                self.delivered += delivery.delivered
             except ConnectionLostError as error:
                 delivery.settle()  # what was acknowledged just before
+                self.delivered += delivery.delivered
                 told = isinstance(error, TakenOverError)
                 if told or (connection.ready and (delivery.delivered or not delivery.fields_in_flight)):
                     self._rival.ended(error)
@@ -237,10 +242,10 @@ class Publisher:
                 since = time.monotonic()
                 if self._rival.notice is None or self._problem != self._rival.notice:
                     self._problem = None  # else there would be a line for each turn that the other one has
-                    log.info("%s: connected", self._broker)
+                    log.info("%s: connected", self.broker)
             if since is not None and self._rival.gone(time.monotonic() - since):
                 self._problem = None
-                log.info("%s: no other client uses this device's id any more", self._broker)
+                log.info("%s: no other client uses this device's id any more", self.broker)
             delivery.step()
             if deadline is not None and (delivery.drained or time.monotonic() >= deadline):
                 self._part(connection, delivery)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from edge import identity
 from edge.differential import Reckoning, SpecimenCount
 from edge.errors import LeukoscopeError
+from edge.run_log import specimen_in_words
 from edge.store import Store
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class Announcer:
         self._path = path
         self._reporter = reporter
         self._handed: dict[str, int] = {}
+        self._since = 0
         self._latest = 0
         self._wake = threading.Event()
         self._ended = False
@@ -136,6 +138,8 @@ class Announcer:
 
     def start(self, publisher: Publisher) -> None:
         """Begin to look, and hand over to this publisher."""
+        with Store.open(self._path, durable=False) as store:
+            self._since, _ = store.ledger.latest_event()
         self._thread = threading.Thread(target=self._run, args=(publisher,), name="announcer", daemon=True)
         self._thread.start()
 
@@ -172,7 +176,7 @@ class Announcer:
         last = ""
         for last, event in news:
             with self._reporter.lock:
-                self._publish(publisher, store, last)
+                self._publish(publisher, store, last, aloud=event > self._since)
             self._handed[last] = event
         self._latest = latest  # not sooner: an error on the way is tried again
         if not news:
@@ -184,7 +188,15 @@ class Announcer:
                 self._publish(publisher, store, current)
         self.changed.set()
 
-    def _publish(self, publisher: Publisher, store: Store, specimen_id: str | None) -> None:
+    def _publish(
+        self, publisher: Publisher, store: Store, specimen_id: str | None, *, aloud: bool = False
+    ) -> None:
+        """Publish how a specimen stands. aloud: it was changed just now, and the log says so, too."""
         specimen = None if specimen_id is None else store.ledger.find(specimen_id)
-        if specimen is not None:
-            self._reporter.publish(publisher, store, self._reporter.recount(store, specimen))
+        if specimen is None:
+            return
+        count = self._reporter.recount(store, specimen)
+        self._reporter.publish(publisher, store, count)
+        # That a source shows one, the daemon says itself.
+        if aloud and not (specimen.state == "open" and self._reporter.current == specimen_id):
+            log.info("%s", specimen_in_words(specimen, count.counted))

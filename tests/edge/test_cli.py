@@ -164,16 +164,19 @@ def test_results_of_a_store_that_is_not_there(tmp_path, capsys):
     ("camera", "said"),
     [
         ('kind = "usb"\ndevice = 2', "usb /dev/video2"),
-        ('kind = "video"\npath = "/films/a.mp4"', "video /films/a.mp4"),
-        ('kind = "replay"\npaths = ["/slides"]', "replay of /slides"),
+        ('kind = "video"\npath = "a.mp4"', "video {}/a.mp4"),
+        ('kind = "replay"\npaths = ["slides"]', "replay of {}/slides"),
         ('kind = "simulated"', "simulated slide"),
     ],
 )
 def test_check_config_says_which_camera_it_is(tmp_path, capsys, camera, said):
     path = tmp_path / "device.toml"
+    (tmp_path / "slides").mkdir()
+    for name in ("slides/a.jpg", "a.mp4"):
+        (tmp_path / name).touch()
     path.write_text(f"[camera]\n{camera}\n")
     assert main(["check-config", str(path)]) == 0
-    assert f"camera: {said}, broker" in capsys.readouterr().out
+    assert f"camera: {said.format(tmp_path)}, broker" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [["--help"], ["check-config"], ["model", "info"]])

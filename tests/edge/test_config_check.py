@@ -1,0 +1,103 @@
+"""What `check-config` calls right can start; else it says, by line and key, what a start would fail at."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from edge.cli import main
+from edge.config import SHIPPED_MODEL
+
+SIMULATED = '[camera]\nkind = "simulated"\n'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Give a folder with what configurations may name: a picture, another program's database."""
+    (tmp_path / "slides [2024]").mkdir()
+    (tmp_path / "slides [2024]" / "a.jpg").touch()
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("PRAGMA application_id = 7")
+        other.execute("CREATE TABLE t (x)")
+    other.close()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            '[camera]\nkind = "replay"\npaths = ["slides*/*.jpg", "none/*.jpg"]\n',
+            "line 3: camera.paths: {}/none/*.jpg: ",
+        ),
+        (
+            '[camera]\nkind = "replay"\npaths = ["none"]\n',
+            "line 3: camera.paths: {}/none: there is no such file",
+        ),
+        ('[camera]\nkind = "video"\npath = "a.mp4"\n', "line 3: camera.path: {}/a.mp4 is not there"),
+        (
+            '[camera]\nkind = "usb"\ndevice = "device.toml"\n',
+            "line 3: camera.device: {}/device.toml is a file and no",
+        ),
+        (
+            '[camera]\nkind = "picamera2"\n',
+            "line 2: camera.kind: picamera2 is not installed here; apt install",
+        ),
+        (
+            SIMULATED + '[store]\npath = "slides [2024]"\n',
+            "line 4: store.path: {}/slides [2024] is a folder; write",
+        ),
+        (
+            SIMULATED + '[store]\npath = "other.db"\n',
+            "line 4: store.path: {}/other.db is the database of another",
+        ),
+        (
+            SIMULATED + '[store]\npath = "other.db/x/y.db"\n',
+            "line 4: store.path: {0}/other.db/x/y.db cannot be made, since {0}/other.db is no folder",
+        ),
+        (SIMULATED + '[model]\npath = "none.tflite"\n', "line 4: model.path: {}/none.tflite is not there"),
+        (SIMULATED + '[model]\npath = "other.db"\n', "line 4: model.path: {}/other.db"),
+        (
+            SIMULATED + '[mqtt]\npassword_file = "x"\n',
+            "line 3: mqtt.password_file is set, but mqtt.username is not",
+        ),
+        (
+            f'{SIMULATED}[masking]\nrecipe = "study"\n[model]\npath = "{SHIPPED_MODEL}"\n',
+            'line 4: masking.recipe is "study", and the model was trained on crops of "adaptive"; write',
+        ),
+    ],
+)
+def test_what_a_start_would_fail_at_is_said_before(folder, capsys, monkeypatch, text, sentence):
+    monkeypatch.setattr("edge.config_check.find_spec", lambda _: None)
+    path = folder / "device.toml"
+    path.write_text(text)
+    assert main(["check-config", str(path)]) == 2
+    assert f"device.toml: {sentence.format(folder)}" in capsys.readouterr().err
+
+
+def test_all_of_it_is_said_at_once(folder, capsys):
+    path = folder / "device.toml"
+    path.write_text('[camera]\nkind = "video"\npath = "a.mp4"\n[store]\npath = "other.db"\n')
+    assert main(["check-config", str(path)]) == 2
+    first, *lines = capsys.readouterr().err.splitlines()
+    assert first.endswith("2 things are wrong")
+    assert [line.split(":")[0].strip() for line in lines] == ["line 3", "line 5"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[camera]\nkind = "replay"\npaths = ["slides [2024]/*.jpg"]\n',
+        SIMULATED + '[store]\npath = "new/folders/results.db"\n',
+        '[camera]\nkind = "usb"\n',  # may be plugged in later
+        '[camera]\nkind = "usb"\ndevice = "http://pi/"\n',
+    ],
+)
+def test_what_can_start_is_right_and_looking_makes_nothing(folder, capsys, text):
+    path = folder / "device.toml"
+    path.write_text(text)
+    before = sorted(folder.rglob("*"))
+    assert main(["check-config", str(path)]) == 0
+    assert "right" in capsys.readouterr().out
+    assert sorted(folder.rglob("*")) == before
