@@ -173,12 +173,7 @@ class Daemon:
                 self._service.stopping()
                 announcer.close()
                 remaining = publisher.close(self._config.mqtt.drain_s)
-                self._log.ends(
-                    delivered=publisher.delivered,
-                    remaining=remaining,
-                    kept_in=config.store.path,
-                    problem=publisher.problem or f"{publisher.broker}: it has not answered yet",
-                )
+                self._log.ends(publisher.delivered, remaining, config.store.path, publisher.problem)
         if self._frames == 0 and not self._stop.asked and not config.by_command:
             log.error("no frame could be read")
             return 1

@@ -49,7 +49,7 @@ class RunLog:
             self._due = now + EVERY_S
             self._say_refusals()
 
-    def ends(self, *, delivered: int, remaining: int, kept_in: str, problem: str) -> None:
+    def ends(self, delivered: int, remaining: int, kept_in: str, problem: str | None) -> None:
         """Say what came of it. remaining: results that are kept in a store; problem: why they are."""
         self._say_refusals()
         fields, cells, _ = self._progress.totals()
@@ -61,7 +61,8 @@ class RunLog:
         )
         if remaining:
             what = f"{_number(remaining, 'result')} {'is' if remaining == 1 else 'are'}"
-            log.error("%s kept in %s for the next run to send: %s", what, kept_in, problem)
+            why = problem or "the broker has not answered yet"
+            log.error("%s kept in %s for the next run to send: %s", what, kept_in, why)
 
     def _say_refusals(self) -> None:
         _, _, refused = self._progress.totals()

@@ -54,12 +54,12 @@ def test_refusals_are_said_by_reason_once_a_minute_and_none_is_left_out(monkeypa
         progress.refused("too dark" if second % 3 else "blurred")
         log.refusals()
     assert caplog.messages == ["not counted: 40 too dark, 21 blurred", "not counted: 40 too dark, 20 blurred"]
-    log.ends(delivered=0, remaining=0, kept_in="", problem="")
+    log.ends(0, 0, "", None)
     assert caplog.messages[2:] == [
         "not counted: 20 too dark, 9 blurred",
         "0 fields, 0 cells counted, 0 delivered",
     ]
-    log.ends(delivered=0, remaining=1, kept_in="r.db", problem="broker b:1: nothing answers there")
+    log.ends(0, 1, "r.db", "broker b:1: nothing answers there")
     assert (
         caplog.messages[-1]
         == "1 result is kept in r.db for the next run to send: broker b:1: nothing answers there"
