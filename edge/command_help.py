@@ -75,6 +75,28 @@ class Parser(argparse.ArgumentParser):
         print(f"`leukoscope help{words and f' {words}'}` says what there is", file=sys.stderr)  # noqa: T201
         self.exit(2)
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; an option that there is not is an error that names the one that is meant."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            chosen: argparse.ArgumentParser = self
+            for word in (str(getattr(options, each, "")) for each in ("command", "action")):
+                chosen = {name: found for name, found, _ in _commands(chosen)}.get(word, chosen)
+            known = [name for action in chosen._actions for name in action.option_strings]  # noqa: SLF001
+            close = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
+            chosen.error(f"{unknown[0]} is not known here" + (f"; did you mean {close[0]}?" if close else ""))
+        return options
+
+    def _get_value(self, action: argparse.Action, text: str) -> Any:
+        what = {int: "a whole number", float: "a number"}.get(action.type)  # type: ignore[call-overload]
+        try:
+            return super()._get_value(action, text)
+        except argparse.ArgumentError:
+            if what is None:
+                raise
+            name = action.option_strings[0] if action.option_strings else action.metavar
+            raise argparse.ArgumentError(None, f"{name}: {text} is not {what}") from None
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return

@@ -61,6 +61,9 @@ def test_every_command_and_action_has_a_page_with_an_example_that_can_be_typed(c
         (["model", "instal"], "instal is no action; did you mean install?"),
         (["help", "specimen", "begin"], "begin is no action of specimen; there is: start, stop"),
         (["results", "lst"], "lst is no action; did you mean list?"),
+        (["analyze", "x", "--overlay", "y"], "--overlay is not known here; did you mean --overlays?"),
+        (["specimen", "start", "A", "--targt=5"], "--targt=5 is not known here; did you mean --target?"),
+        (["specimen", "start", "A", "--target", "many"], "--target: many is not a whole number"),
     ],
 )
 def test_a_mistyped_word_gets_the_one_that_is_meant(words, said, capsys):

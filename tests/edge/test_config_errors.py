@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.config import load_config
 from edge.errors import ConfigError
@@ -473,6 +476,45 @@ def test_names_and_addresses_of_computers_are_hosts(tmp_path, host):
     path = tmp_path / "device.toml"
     path.write_text(MQTT + f'host = "{host}"\n')
     assert load_config(path).mqtt.host == host
+
+
+pieces = st.sampled_from(
+    [
+        "[camera]",
+        "[mqtt]",
+        "[",
+        "]",
+        "kind",
+        "host",
+        "paths",
+        "=",
+        ":",
+        '"',
+        "'",
+        '"""',
+        "\\",
+        "#",
+        "{",
+        "}",
+        ",",
+    ]
+    + ["\n"] * 4
+    + ["usb", "1", "1,5", "true", "\u201c", "\x00", " "]
+)
+
+
+@given(st.lists(pieces, max_size=30).map("".join))
+def test_whatever_lines_a_file_has_it_is_right_or_said_what_is_not(text):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "device.toml"
+        path.write_text(text, encoding="utf-8")
+        try:
+            load_config(path)
+        except ConfigError as error:
+            first, *lines = str(error).splitlines()
+            assert first.startswith(f"{path}: ")
+            assert all(line.startswith("  ") for line in lines)
+            assert len(lines) == 0 or len(lines) > 1
 
 
 @pytest.mark.parametrize("name", ["host_port", "host_space", "host_url"])
