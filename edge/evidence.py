@@ -33,7 +33,7 @@ not flagged: half have less, for what surrounds a thing tells, too, that it is n
 class Shares(NamedTuple):
     """Of a map's evidence, 0 to 1: what lies in the call's own cell, and what of it in its nucleus.
 
-    None where the map has no evidence for the class at all.
+    None where the map has no evidence for the class at all. in_nucleus: also where no nucleus was seen.
     """
 
     in_cell: float | None
@@ -57,7 +57,7 @@ def shares(grid: Grid, masks: FieldMasks, number: int) -> Shares:
     in_cell, in_nucleus = (
         min(1.0, float(np.vdot(strength, part)) / total) for part in masks_in_crop(masks, number)
     )
-    return Shares(in_cell, in_nucleus)
+    return Shares(in_cell, in_nucleus if masks.cells[number].nucleus_area else None)
 
 
 def masks_in_crop(masks: FieldMasks, number: int) -> tuple[Mask, Mask]:

@@ -57,7 +57,10 @@ class Cell(Struct, frozen=True, kw_only=True):
         Meta(description="share of the heatmap's sum that lies in the cell's own mask; null: no evidence"),
     ] = None
     evidence_in_nucleus: Annotated[
-        Probability | None, Meta(description="share of the heatmap's sum that lies in the cell's nucleus")
+        Probability | None,
+        Meta(
+            description="share of the heatmap's sum that lies in the nucleus; null: no evidence or no nucleus"
+        ),
     ] = None
     flags: Annotated[
         tuple[str, ...],

@@ -144,9 +144,10 @@ def _own_masks(masks: FieldMasks, number: int) -> Pixels:
 def _evidence(caption: str, in_cell: float | None, in_nucleus: float | None, *, doubt: bool) -> str:
     if caption:
         return caption
-    if in_cell is None or in_nucleus is None:
+    if in_cell is None:
         return "no evidence for the call at any place"
-    told = f"evidence: {100 * in_cell:.0f} % in the cell, {100 * in_nucleus:.0f} % in its nucleus"
+    nucleus = "no nucleus seen" if in_nucleus is None else f"{100 * in_nucleus:.0f} % in its nucleus"
+    told = f"evidence: {100 * in_cell:.0f} % in the cell, {nucleus}"
     return f"{told}: mostly outside the cell" if doubt else told
 
 

@@ -26,7 +26,8 @@ class FoundCell:
     """One white cell. Boxes are [x, y, width, height] in pixels of the frame.
 
     box: the whole cell. nucleus_box: its nucleus, all lobes. crop: the square that is classified; it may
-    pass the frame's edge. nucleus_area: pixels of the frame. complete: False when the frame's edge cuts it.
+    pass the frame's edge. nucleus_area: pixels of the frame; 0, as its box's size, where no nucleus was seen.
+    complete: False when the frame's edge cuts it.
     """
 
     box: BoxTuple
@@ -38,7 +39,7 @@ class FoundCell:
 
 @dataclass(frozen=True, slots=True)
 class FieldMasks:
-    """All cells of a field, the largest nucleus first.
+    """All cells of a field: as `outline_cells` was given them, else the largest nucleus first.
 
     labels: int32 (h, w) at working scale: 0 background, 2k+1 the cytoplasm and 2k+2 the nucleus of cell k.
     outside: bool (h, w), what is no picture at all (the black wedges of a rotated image), or None. stain,
