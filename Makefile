@@ -1,5 +1,6 @@
 # make demo    watch it work, on a simulated slide
 # make test    checks and tests
+# make faults  faults put into the code, one at a time: does a test notice each?
 # make soak    the tests of endurance in full
 # Everything that is needed is set up on the first call.
 
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRAS := demo,heic,trainer,test,tflite-runtime
 
-.PHONY: demo test soak check format schema bench boot-test arm-test clean
+.PHONY: demo test faults soak check format schema bench boot-test arm-test clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/leukoscope demo $(DEMO)
@@ -18,6 +19,10 @@ demo: $(VENV)/.demo
 test: check
 	$(BIN)/python -m pytest tests --ignore tests/trainer
 	$(BIN)/python -m pytest tests/trainer
+
+# Some minutes. A part of the table: make faults FAULTS="edge/ledger edge/store".
+faults: $(VENV)/.test
+	@$(BIN)/python tests/mutants.py $(FAULTS)
 
 # Kills, outages and fuzzed inputs by the hundred and the thousand; with what was measured. It ends after SOAK_S seconds
 # at the latest, by an interrupt, so that pytest says how far it is; it leaves its files only where a test failed.

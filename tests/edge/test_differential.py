@@ -71,7 +71,7 @@ def test_what_counts_and_what_does_not():
         cell("monocyte", rejected="uncertain", complete=False),
     )
     refused = field(2, cell("monocyte"), refused="too dark")
-    for each in (counted, refused):
+    for each in (counted, refused, field(3)):
         assert count.add(each.field_id, tally(each))
     said = message(count)
     assert [(c.label, c.count) for c in said.classes] == [
@@ -82,7 +82,7 @@ def test_what_counts_and_what_does_not():
     ]
     assert said.classes[0].percent == pytest.approx(66.67)
     assert (said.counted, said.incomplete, said.unclassified) == (3, 2, {"uncertain": 1})
-    assert (said.fields, said.fields_refused) == (2, 1)
+    assert (said.fields, said.fields_refused) == (3, 1)
 
 
 def test_a_class_the_model_does_not_know_is_not_assessed_rather_than_zero():

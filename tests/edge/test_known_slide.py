@@ -30,11 +30,10 @@ def view(x, slide=SLIDE):
     return np.ascontiguousarray(slide[:, x : x + WIDTH])
 
 
-def doubtful(x):
+def doubtful(x, own=0.78, foreign=0.42):
     """A view that is alike to its place, but not enough to be believed from one picture."""
-    mixed = np.clip(
-        0.78 * (view(x).astype(float) - 128) + 0.42 * (view(x, FOREIGN).astype(float) - 128), -128, 127
-    )
+    mixed = own * (view(x).astype(float) - 128) + foreign * (view(x, FOREIGN).astype(float) - 128)
+    mixed = np.clip(mixed, -128, 127)
     return (mixed + 128).astype(np.uint8)
 
 
@@ -58,6 +57,7 @@ def test_uneven_light_does_not_hide_a_place():
 def test_other_places_are_not_alike():
     assert register(thumbnail(view(300)), thumbnail(view(900)), 2) is None
     assert register(thumbnail(view(300)), thumbnail(view(300, FOREIGN)), 2) is None
+    assert register(thumbnail(view(300)), thumbnail(doubtful(300, 0.6, 0.6)), 2) is None
 
 
 def test_frames_are_remembered_where_a_third_of_them_is_new():
@@ -107,13 +107,13 @@ def test_beyond_what_it_remembers_the_oldest_places_are_forgotten(monkeypatch):
 
 def test_a_bridge_joins_two_regions_and_both_keep_their_distance():
     known = SlideMap()
-    assert [known.locate(view(x)).place.region for x in (0, 400)] == [0, 1]
-    bridge = known.locate(view(200))
+    assert [known.locate(view(x)).place.region for x in (300, 740)] == [0, 1]
+    bridge = known.locate(view(520))
     assert bridge.joined is not None
     assert {bridge.joined.region, bridge.joined.into} == {0, 1}
-    left, right = known.locate(view(10)).place, known.locate(view(390)).place
+    left, right = known.locate(view(200)).place, known.locate(view(840)).place  # neither touches the bridge
     assert left.region == right.region == bridge.place.region
-    assert right.x - left.x == pytest.approx(380, abs=2)
+    assert right.x - left.x == pytest.approx(640, abs=3)
 
 
 def test_a_region_that_has_its_number_takes_none_from_the_next():
