@@ -181,7 +181,7 @@ class _Dashboard:
             self._latest = time.monotonic()
             if self._left == 0:
                 self._order("stop")
-                self._order("sign", operator="SOAK", specimen_id=self._specimen)
+                self._order("sign", operator="SOAK", specimen_id=self._specimen, reason="soak")
                 self._begin()
         elif message.topic == _TOPIC + "status":
             if not self._specimens and msgspec.json.decode(message.payload)["state"] == "online":

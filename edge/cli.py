@@ -85,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="the daemon: analyse, store, publish")
     add_config_option(run)
+    run.add_argument(
+        "--resume",
+        action="store_true",
+        help="the pictures belong to a specimen that has ended, or that another source has counted",
+    )
     run.set_defaults(run=_run)
 
     add_analyze_command(commands.add_parser("analyze", help="analyse images and print what is found"))
@@ -117,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     add_specimen_commands(
-        commands.add_parser("specimen", help="start, stop, sign or discard a specimen, and look at them")
+        commands.add_parser("specimen", help="start, stop, sign, rename, discard or look at specimens")
     )
 
     results = commands.add_parser("results", help="look at what the daemon has stored")
@@ -173,7 +178,7 @@ def _run(options: argparse.Namespace) -> int:
 
     from edge.daemon import run_daemon  # noqa: PLC0415
 
-    status = run_daemon(options.config)
+    status = run_daemon(options.config, resume=options.resume)
     logging.shutdown()
     _flush()
     # All is closed. What is left to free goes with the process; to take the interpreter apart first would map
@@ -216,7 +221,12 @@ def _check_config(options: argparse.Namespace) -> int:
     broker = f"{config.mqtt.host}:{config.mqtt.port}"
     if config.endless:
         print(f"{options.config}: note: {config.endless}", file=sys.stderr)  # noqa: T201
-    print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}")  # noqa: T201
+    from edge.bundle import read_bundle  # noqa: PLC0415
+    from edge.model_choice import answering  # noqa: PLC0415
+
+    chosen = answering(config)
+    model = f"model {read_bundle(chosen.path).description.name} ({chosen.why})"
+    print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}, {model}")  # noqa: T201
     return 0
 
 

@@ -52,6 +52,7 @@ EXAMPLES = {
     "specimen start": "leukoscope specimen start S-0017 --target 100",
     "specimen stop": "leukoscope specimen stop",
     "specimen sign": "leukoscope specimen sign S-0017 --operator K7",
+    "specimen rename": "leukoscope specimen rename S-0071 S-0017",
     "specimen discard": 'leukoscope specimen discard S-0017 --reason "clotted"',
     "specimen list": "leukoscope specimen list",
     "specimen show": "leukoscope specimen show S-0017",

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from edge.answers import REMEMBERED_S, Answer, Answers
 from edge.errors import LeukoscopeError, SpecimenError
+from edge.ids import refused
 from edge.messages import Response, encode
 from edge.requests import REQUESTS, CorrelationId, Ping, SpecimenNote
 
@@ -161,8 +162,17 @@ class Commands:
             correlation_id=correlation,
             ok=error is None,
             error=error,
-            specimen=None if specimen is None else SpecimenNote(specimen.specimen_id, specimen.state),
+            specimen=None
+            if specimen is None
+            else SpecimenNote(specimen.specimen_id, specimen.state, specimen.simulated),
         )
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """Give msgspec's message; of an id or a text that may not be, the rule in words."""
+    what, at, where = str(error).partition(" - at `$.")
+    rule = refused(what)
+    return str(error) if rule is None or not at else f"{where.rstrip('`')}: {rule}"
 
 
 def _kept(correlation: str | None, kept: Answers | None) -> _Answered | None:
@@ -191,7 +201,7 @@ def _request(name: str, payload: bytes) -> tuple[Request | None, str | None]:
     try:
         return msgspec.json.decode(payload, type=REQUESTS[name]), None
     except msgspec.ValidationError as error:
-        return None, f"the payload is not what was expected: {error}"
+        return None, f"the payload is not what was expected: {_plain(error)}"
     except UnicodeDecodeError:  # of a key: an unknown one that is skipped above is looked at here
         return None, "the payload is not UTF-8"
     except RecursionError:

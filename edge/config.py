@@ -19,6 +19,7 @@ from edge.config_cameras import (
 from edge.config_file import complaint, line_of, lines_of, read_toml
 from edge.config_mqtt import MqttConfig, TlsConfig
 from edge.identity import machine_device_id
+from edge.ids import ID_CHARACTERS, WHY
 
 if TYPE_CHECKING:
     from edge.config_faults import Fault
@@ -50,21 +51,10 @@ SHIPPED_MODEL = Path(__file__).parent / "models" / "clinic.tflite"
 Positive = Annotated[int, Meta(ge=1)]
 LEAST_MAX_MB = 1.0
 """An empty store and the most crowded field that can be: with less, counting would stop before it begins."""
-# What may stand in an MQTT topic level and in a file name.
-Name = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9_.-]{0,64}\Z",
-        description="letters, digits and - _ . only, at most 64: it stands in the MQTT topics",
-    ),
-]
-# What an operator types: anything on one line.
+# Of the device and of a specimen; empty: it is made.
 Identifier = Annotated[
     str,
-    Meta(
-        pattern=r"^[^\x00-\x1f\x7f]{0,64}\Z",
-        description="what the operator types: one line of at most 64 characters, never a name",
-    ),
+    Meta(pattern=rf"^{ID_CHARACTERS}{{0,64}}\Z", description=f"at most 64 {WHY}"),
 ]
 
 
@@ -101,7 +91,7 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Whose blood it is, as the operator typed it (never a name), and how many cells are wanted."""
 
-    id: Identifier = ""  # empty: made from the source, so that the same images are the same specimen
+    id: Identifier = ""  # empty: made from the source: the same images are the same specimen, others are not
     target: Positive = 200  # counted cells; laboratories count 100, 200 or 400
     interval: Literal["exact", "wilson"] = "exact"  # exact: Clopper-Pearson, as in Rumke's tables
     # Enough are counted, too, when no class's interval is wider than this, in percent points. 0: only the
@@ -139,7 +129,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. Every section but the camera has defaults that work."""
 
     camera: CameraConfig
-    device_id: Name = ""  # empty: made from the machine's own id
+    device_id: Identifier = ""  # empty: made from the machine's own id
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     masking: MaskingConfig = MaskingConfig()
     model: ModelConfig = ModelConfig()

@@ -55,6 +55,7 @@ def _camera(camera: CameraConfig) -> Iterator[Obstacle]:
 
 def _model(config: Config) -> Iterator[Obstacle]:
     from edge.bundle import read_bundle  # noqa: PLC0415 (what a wrong camera does not need)
+    from edge.model_choice import answering  # noqa: PLC0415
     from edge.runtime import installed  # noqa: PLC0415
 
     runtimes, wanted = installed(in_new_process=True), config.model.runtime
@@ -62,7 +63,7 @@ def _model(config: Config) -> Iterator[Obstacle]:
         yield ("model", "runtime"), "no runtime is installed; install one with: pip install ai-edge-litert"
     elif wanted != "auto" and wanted not in runtimes:
         yield ("model", "runtime"), f'model.runtime: {wanted} is not installed here; write runtime = "auto"'
-    bundle = config.model.bundle
+    bundle = answering(config).path
     if not bundle.is_file():
         yield ("model", "path"), f"model.path: {bundle} is not there"
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -17,6 +16,7 @@ from edge.messages import FieldResult
 from edge.model_trial import FirstStart
 from edge.quality_reference import QualityReference
 from edge.reporting import Reporter
+from edge.sources import begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,7 +60,8 @@ class Counting:
     A field is on the disk before the publisher or the count hears of it. Where frames are registered, a cell
     that is seen again counts once, in the same run and after a restart: see `edge.scan`. What its fields look
     like is known again from those that are stored whole. It and its methods raise StoreError.
-    specimen: the one that the configuration says, unless given. reporter: the one voice of the daemon.
+    specimen: the one that the configuration says, unless given. resume: pictures of another source are meant
+    to be added to it. reporter: the one voice of the daemon.
     alive: told what is done, field by field, where that may take longer than a frame.
     """
 
@@ -73,6 +74,7 @@ class Counting:
         progress: Progress,
         specimen: Specimen | None = None,
         *,
+        resume: bool = False,
         reporter: Reporter | None = None,
         alive: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -88,9 +90,13 @@ class Counting:
         self._keeper: Keeper | None = None
         self._next_sequence: int | None = None
         if specimen is None:
-            specimen = store.start_specimen(of_source(config))
+            specimen = begin(config, store, resume=resume)
         self.specimen_id = specimen.specimen_id
         self._copies = Copies(store.sources(self.specimen_id))
+        self._resume = resume
+        self._ended = not (specimen.under_way or specimen.by_command)
+        # Interrupted, its source shows first what it showed first before.
+        self._expects_known = not specimen.by_command and store.ledger.has_begun(specimen)
         self._reference = QualityReference()
         for seen in store.looks(self.specimen_id):
             self._reference.learn(seen.quality, seen.width, seen.height)
@@ -99,14 +105,21 @@ class Counting:
             self._publish()
 
     def take(self, frame: Frame) -> None:
-        """Analyse, store and count a frame, unless it was before, under this name or another."""
+        """Analyse, store and count a frame, unless it was before, under this name or another.
+
+        Raises SpecimenError for a picture that must not be added: to a specimen that has ended, or where the
+        files of a source that goes on were exchanged.
+        """
         source_id = frame.source_id
         if source_id is not None and self._is_known(source_id):
+            self._expects_known = False
             self._recall(frame.pixels, source_id)
             return
         if self._copies.is_one(frame):
+            self._expects_known = False
             self._progress.refused(COPY)
             return
+        self._check_that_it_may_be_added(source_id)
         analyzed = self._model.analyzer.analyze(frame.pixels, self._reference)
         counted = self._counted(frame, analyzed)
         self._model.first_start.passed()
@@ -136,10 +149,27 @@ class Counting:
             self._keeper.settle()
         return self._store.has_source(self.specimen_id, source_id)
 
+    def _check_that_it_may_be_added(self, source_id: str | None) -> None:
+        if self._ended:
+            self._store.ledger.refuse_more(self.specimen_id)
+        if self._expects_known and source_id is not None:
+            self._store.ledger.meet_others(self.specimen_id, resume=self._resume)
+        self._expects_known = False
+
+    def follow(self, store: Store) -> None:
+        """Go by the id that the specimen has now: it may have been renamed."""
+        name = store.ledger.name_now(self.specimen_id)
+        if name != self.specimen_id:
+            if self._reporter.current == self.specimen_id:
+                self._reporter.current = name
+            self.specimen_id = self._count.specimen_id = name
+            self._progress.specimen(name)
+
     def _keep(self, store: Store, fields: Sequence[Counted]) -> None:
         """Store fields, and count those that the store takes."""
         began = time.perf_counter()
         with self._reporter.lock:
+            self.follow(store)
             with store.together():
                 added = [counted for counted in fields if store.add(*counted)]
             stored_ms = 1000 * (time.perf_counter() - began) / len(fields)
@@ -165,8 +195,9 @@ class Counting:
         return self._count.enough()
 
     def finish(self) -> None:
-        """Nothing more comes: the count is final."""
+        """Nothing more comes: the count is complete."""
         with self._reporter.lock:
+            self.follow(self._store)
             self._store.finish_specimen(self.specimen_id)
             self._publish()
 
@@ -233,6 +264,7 @@ class Counting:
             clock_synced=identity.clock_synced(),
             historical=False,
             source=frame.name,
+            simulated=frame.simulated,
             width=analyzed.width,
             height=analyzed.height,
             model=self._model.reference,
@@ -245,19 +277,3 @@ class Counting:
 
     def _publish(self) -> None:
         self._reporter.publish(self._publisher, self._store, self._count)
-
-
-def of_source(config: Config) -> str:
-    """Give the id of the specimen that a source shows. Without a name, the same source again is the same one.
-
-    Else a run that is repeated would analyse its images anew, and two folders would be one patient.
-    """
-    if config.specimen.id:
-        return config.specimen.id
-    source = msgspec.to_builtins(config.camera)
-    # Calibrated anew, or shown faster, it is still the same slide.
-    lit_by = "exposure_us", "gain", "white_balance_k", "calibration"
-    for beside in ("frames_per_second", "own_rate", *lit_by):
-        source.pop(beside, None)
-    digest = hashlib.sha256(msgspec.json.encode(source, order="sorted")).hexdigest()
-    return f"{source['kind']}-{digest[:8]}"

@@ -20,7 +20,7 @@ from edge.allocator import keep_freed_memory, leave_what_only_starting_needed
 from edge.cameras import longest_pause_s, open_camera
 from edge.cameras.live import WAITING
 from edge.config import load_config
-from edge.counting import Counting, of_source
+from edge.counting import Counting
 from edge.database import claim
 from edge.errors import CameraAwayError, CameraError, LeukoscopeError, StoreError, UnreadableFrameError
 from edge.health import Machine, Progress
@@ -33,6 +33,8 @@ from edge.rescue import make_sound
 from edge.run_log import RunLog
 from edge.service import Service
 from edge.session import Orders, Session
+from edge.sources import begin as begin_specimen
+from edge.sources import is_simulated
 from edge.stopping import Stop
 from edge.store import Store
 
@@ -58,23 +60,25 @@ _COMPLAINT_S = 60.0  # between two complaints of a live camera's frames, which m
 _FULL_PAUSE_S = 0.5  # between two looks whether there is room again
 
 
-def run_daemon(path: Path) -> int:
+def run_daemon(path: Path, *, resume: bool = False) -> int:
     """Run the daemon that a file configures as a process of its own; give its exit status.
 
-    Raises LeukoscopeError.
+    resume: as in `Daemon`. Raises LeukoscopeError.
     """
     config = load_config(path)
+    # In every line: none is to be taken for one of blood.
+    level = "%(levelname)s SIMULATED" if is_simulated(config) else "%(levelname)s"
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
+        format=f"%(asctime)s {level} %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
     )
     log.info("configuration: %s", path.absolute())
     logging.getLogger().setLevel(config.log_level.upper())
     keep_freed_memory()
     try:
-        return Daemon(config, reload=lambda: load_config(path)).run()
+        return Daemon(config, reload=lambda: load_config(path), resume=resume).run()
     except (CameraError, StoreError) as error:
         if not config.ends:  # images that cannot be read are the same tomorrow; a disk or a camera may not be
             error.exit_status = TRY_LATER
@@ -85,6 +89,7 @@ class Daemon:
     """One run: until the source ends or `stop` is called.
 
     load, camera: what makes the model, the source. reload: what reads the configuration anew on SIGHUP.
+    resume: pictures are meant to be added to a specimen that has ended or that another source has counted.
     """
 
     def __init__(
@@ -94,8 +99,10 @@ class Daemon:
         load: Callable[[Config], Model] = load_model,
         camera: Callable[[CameraConfig], Camera] = open_camera,
         reload: Callable[[], Config] | None = None,
+        resume: bool = False,
     ) -> None:
         self._config = config
+        self._resume = resume
         self._load = load
         self._open_camera = camera
         self._reload = reload
@@ -132,6 +139,8 @@ class Daemon:
             stack.enter_context(claim(path))
             self._progress.notice("store", make_sound(path))
             store = stack.enter_context(Store.open(path))
+            # Refused before anybody hears of this run.
+            specimen = None if config.by_command else begin_specimen(config, store, resume=self._resume)
             self._progress.notice("specimen", config.endless)
             if config.endless:
                 log.warning("%s", config.endless)
@@ -151,7 +160,15 @@ class Daemon:
             )
             alive = self._service.progress
             begin = partial(
-                Counting, config, model, store, publisher, self._progress, reporter=reporter, alive=alive
+                Counting,
+                config,
+                model,
+                store,
+                publisher,
+                self._progress,
+                resume=self._resume,
+                reporter=reporter,
+                alive=alive,
             )
             self._log.begins(config, model)
             try:
@@ -168,7 +185,7 @@ class Daemon:
                     current = partial(self._endless, store, reporter)
                     self._watch(camera, Session(config, store, current, begin, announcer, self._progress))
                 else:
-                    self._read(camera, begin(), reporter)
+                    self._read(camera, begin(specimen), reporter)
             finally:
                 self._service.stopping()
                 announcer.close()
@@ -210,7 +227,7 @@ class Daemon:
             session.count(self._pictures(camera), self._is_stopping)
 
     def _endless(self, store: Store, reporter: Reporter) -> Specimen:
-        specimen = store.ledger.begin_endless(of_source(self._config))
+        specimen = begin_specimen(self._config, store, resume=self._resume)
         before, reporter.current = reporter.current, specimen.specimen_id
         if before not in {None, reporter.current}:
             log.info("specimen %s was discarded; %s follows it", before, reporter.current)

@@ -102,6 +102,38 @@ CREATE TABLE keyframes (
 """,
     # When a clock that was set first met the specimen stopped: finished_at may be of one that was not.
     "ALTER TABLE specimens ADD COLUMN met_stopped_at TEXT;\n",
+    # 6 to 7: `final` means signed; which source counts a specimen, and from which field on; drawn slides.
+    """
+CREATE TABLE specimens_7 (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL DEFAULT 'open'
+        CHECK (state IN ('open', 'stopped', 'complete', 'final', 'corrected', 'discarded')),
+    started_at TEXT NOT NULL,
+    finished_at TEXT,
+    target INTEGER,
+    total_count REAL,
+    by_command INTEGER NOT NULL DEFAULT 0,
+    said INTEGER NOT NULL DEFAULT 0,
+    met_stopped_at TEXT,
+    source TEXT,
+    source_from INTEGER NOT NULL DEFAULT 0,
+    simulated INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO specimens_7 (id, state, started_at, finished_at, target, total_count, by_command, said,
+        met_stopped_at, simulated)
+    SELECT id,
+        CASE WHEN state IN ('final', 'corrected') AND NOT EXISTS
+                (SELECT 1 FROM specimen_events WHERE specimen_id = specimens.id AND kind = 'signed')
+            THEN 'complete' ELSE state END,
+        started_at, finished_at, target, total_count, by_command, said, met_stopped_at,
+        EXISTS (SELECT 1 FROM fields WHERE specimen_id = specimens.id AND source_id LIKE 'simulated:%')
+    FROM specimens ORDER BY rowid;
+DROP TABLE specimens;
+ALTER TABLE specimens_7 RENAME TO specimens;
+CREATE UNIQUE INDEX open_by_command ON specimens (by_command) WHERE state = 'open' AND by_command = 1;
+UPDATE fields SET payload = CAST(json_set(CAST(payload AS TEXT), '$.simulated', json('true')) AS BLOB)
+    WHERE source_id LIKE 'simulated:%' AND json_valid(CAST(payload AS TEXT));
+""",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""
 

@@ -186,7 +186,7 @@ class SpecimenCount:
                 *(round(value * standing.total_count / 100, 3) for value in (s.percent, s.low, s.high))
             )
             for label, s in shares.items()
-            if standing.total_count is not None
+            if standing.total_count is not None and self.counted
         }
         return Differential(
             specimen_id=self.specimen_id,
@@ -194,8 +194,10 @@ class SpecimenCount:
             state=state or standing.state or ("preliminary" if enough else "running"),
             updated_at=updated_at,
             clock_synced=clock_synced,
+            simulated=standing.simulated,
             started_at=standing.started_at,
             stopped_at=standing.stopped_at,
+            ended=standing.ended,
             target=self._target,
             enough=enough,
             fields=len(self._seen),
@@ -208,9 +210,9 @@ class SpecimenCount:
                 ClassCount(
                     label,
                     self._counts[label],
-                    round(share.percent, 2),
-                    round(share.low, 2),
-                    round(share.high, 2),
+                    self._known(share.percent),
+                    self._known(share.low),
+                    self._known(share.high),
                     corrected=(corrected or {}).get(label),
                     absolute=absolutes.get(label),
                 )
@@ -232,6 +234,10 @@ class SpecimenCount:
         counts = self._counts
         labels = (*self._labels, *sorted(set(counts) - set(self._labels)))
         return {label: self._share(counts[label], counts.total()) for label in labels}
+
+    def _known(self, figure: float) -> float | None:
+        """Give a figure as it is published: of no cells nothing is known."""
+        return round(figure, 2) if self.counted else None
 
     def _share(self, count: int, total: int) -> Share:
         low, high = METHODS[self._reckoning.interval][1](count, total)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-State = Literal["running", "preliminary", "final", "corrected", "discarded"]
+State = Literal["running", "preliminary", "complete", "final", "corrected", "discarded"]
 
 CellsPerLitre = Annotated[float, Meta(gt=0, le=2000, description="10^9/L of blood")]
 OperatorCode = Annotated[
@@ -34,17 +34,28 @@ class Absolute(Struct, frozen=True):
 
 
 class ClassCount(Struct, frozen=True):
-    """One class of the differential: count, percentage of the denominator, and its 95 % interval."""
+    """One class of the differential: count, percentage of the denominator, and its 95 % interval.
+
+    percent, low, high: null while no cell is counted, as nothing is known then.
+    """
 
     label: str
     count: int
-    percent: Percent
-    low: Percent
-    high: Percent
+    percent: Percent | None
+    low: Percent | None
+    high: Percent | None
     corrected: Annotated[
         Share | None, Meta(description="by the model's own confusion matrix; null: see `correction`")
     ] = None
-    absolute: Annotated[Absolute | None, Meta(description="null without a total white count")] = None
+    absolute: Annotated[
+        Absolute | None, Meta(description="null without a total white count, and while no cell is counted")
+    ] = None
+
+    def spoken(self) -> tuple[str, str]:
+        """Give the percentage and its interval as people read them."""
+        if self.percent is None:
+            return "-", "-"
+        return f"{self.percent:.1f}", f"{self.low:.1f} to {self.high:.1f}"
 
 
 class Correction(Struct, frozen=True):
@@ -56,14 +67,22 @@ class Correction(Struct, frozen=True):
 
 
 class Signature(Struct, frozen=True):
-    """Who has confirmed the count, and when."""
+    """Who has confirmed the count, and when.
+
+    reason: why fewer cells than the target were enough. simulated: of a drawn slide, which says nothing of
+    anybody's blood.
+    """
 
     operator: OperatorCode
     at: datetime
+    reason: Annotated[str | None, Meta(description="for signing below the target; null: none was given")] = (
+        None
+    )
+    simulated: bool = False
 
 
 class Change(Struct, frozen=True):
-    """What was changed after the count was final, and why."""
+    """What was changed after the count had ended, or of its id, and why."""
 
     at: datetime
     what: str
@@ -73,12 +92,15 @@ class Change(Struct, frozen=True):
 class Standing(Struct, frozen=True, kw_only=True):
     """What people and the daemon have said of a specimen, beside its cells.
 
-    state: None while the count itself says it. total_count: as it was given with the specimen, 10^9/L.
+    state: None while the count itself says it. ended: why no more is counted. total_count: as it was given
+    with the specimen, 10^9/L.
     """
 
     state: State | None = None
+    simulated: bool = False
     started_at: datetime | None = None
     stopped_at: datetime | None = None
+    ended: str | None = None
     total_count: CellsPerLitre | None = None
     signature: Signature | None = None
     changes: tuple[Change, ...] = ()

@@ -8,123 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge import identity
-from edge.database import errors, transaction
-from edge.differential_parts import Change, Signature
-from edge.errors import SpecimenError, StoreError
-from edge.specimen import Specimen, SpecimenState, read_time
+from edge.errors import SpecimenError
+from edge.ledger_reading import SIMULATED, stamp
+from edge.ledger_sources import SourceLedger
+from edge.specimen import SOURCE_ENDED, STOPPED
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-    from datetime import timedelta
-    from pathlib import Path
+    from edge.specimen import Specimen, SpecimenState
 
-_COLUMNS = "id, state, started_at, finished_at, target, total_count"
-_LONGEST_ID = 64  # characters, as `requests` has it
-_ADDED_LATE = "fields were added"
-_WHY_LATE = "they came after the count was final"
+__all__ = ["Ledger", "stamp"]
 
 
-class Ledger:
+class Ledger(SourceLedger):
     """The specimens of one store's connection, for the thread that has it. All methods raise StoreError."""
-
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._db = connection
-        self._path = path
-
-    # What stands there
-
-    def find(self, specimen_id: str) -> Specimen | None:
-        """Give the specimen of this id."""
-        return next(self._specimens("id = ?", specimen_id), None)
-
-    def all(self) -> list[Specimen]:
-        """Give all specimens, the oldest first."""
-        return list(self._specimens("true"))
-
-    def open_by_command(self) -> Specimen | None:
-        """Give the specimen that cells are counted into, where commands say which; there is at most one."""
-        return next(self._specimens("state = 'open' AND by_command = 1"), None)
-
-    def latest_event(self) -> tuple[int, str]:
-        """Give the number of what was noted last, of whichever specimen, and that one; (0, "") of nothing."""
-        with errors(self._path, "read"):
-            query = "SELECT number, specimen_id FROM specimen_events ORDER BY number DESC LIMIT 1"
-            row = self._db.execute(query).fetchone()
-        return (0, "") if row is None else (int(row[0]), str(row[1]))
-
-    def unsaid(self) -> list[tuple[str, int]]:
-        """Give the specimens of which the broker has not the latest: id and event, the oldest event first."""
-        query = (
-            "SELECT id, max(number) AS latest FROM specimens JOIN specimen_events ON specimen_id = id"
-            " GROUP BY id HAVING latest > said ORDER BY latest"
-        )
-        with errors(self._path, "read"):
-            return [(str(name), int(event)) for name, event in self._db.execute(query).fetchall()]
-
-    def mark_said(self, specimen_id: str, event: int) -> None:
-        """Note that the broker has a differential that knew of this event, and so of all before it."""
-        with self._transaction():
-            self._db.execute("UPDATE specimens SET said = max(said, ?) WHERE id = ?", (event, specimen_id))
-
-    # By the source: a folder or slide is one specimen, from its first frame to its last
-
-    def begin_source(self, specimen_id: str) -> Specimen:
-        """Give the specimen of this id, whatever its state; a new one is opened."""
-        with self._transaction():
-            added = self._db.execute(
-                "INSERT INTO specimens (id, started_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (specimen_id, stamp()),
-            ).rowcount
-            if added:
-                self._note(specimen_id, "started")
-        return self._again(specimen_id)
-
-    def begin_endless(self, specimen_id: str) -> Specimen:
-        """Give the specimen that a source which never ends is counted into; a new one is opened.
-
-        It is the one of this id. As often as one was discarded the next follows it, with a number behind the
-        id that no other specimen has.
-        """
-        taken = (
-            "SELECT 1 FROM specimens WHERE id = ? AND (state = 'discarded'"
-            " OR (? > 1 AND (state != 'open' OR by_command = 1)))"
-        )
-        with self._transaction():
-            name, number = specimen_id, 1
-            while self._db.execute(taken, (name, number)).fetchone() is not None:
-                number += 1
-                mark = f"-{number}"
-                name = specimen_id[: _LONGEST_ID - len(mark)] + mark
-            return self.begin_source(name)
-
-    def end_source(self, specimen_id: str) -> None:
-        """Nothing more is expected of this specimen. Its first end is the one that is kept."""
-        with self._transaction():
-            ended = self._db.execute(
-                "UPDATE specimens SET state = 'final', finished_at = ? WHERE id = ? AND state = 'open'",
-                (stamp(), specimen_id),
-            ).rowcount
-            if ended:
-                self._forget_slide(specimen_id)
-                self._note(specimen_id, "finished")
-
-    def note_addition(self, specimen_id: str) -> None:
-        """A field was added, in the caller's transaction: what was final is corrected, to be signed anew."""
-        state, last = self._db.execute(
-            "SELECT state, (SELECT kind FROM specimen_events WHERE specimen_id = id ORDER BY number DESC)"
-            " FROM specimens WHERE id = ?",
-            (specimen_id,),
-        ).fetchone()
-        if state == "final" or (state == "corrected" and last == "signed"):
-            self._db.execute("UPDATE specimens SET state = 'corrected' WHERE id = ?", (specimen_id,))
-            self._note(specimen_id, "corrected", what=_ADDED_LATE, why=_WHY_LATE)
-        elif state == "stopped":
-            self._note(
-                specimen_id, "added"
-            )  # it was in hand; without a note, a kill here would leave it unsaid
 
     # By command. All raise SpecimenError, with nothing changed, where it cannot be
 
@@ -139,7 +35,7 @@ class Ledger:
             current, known = self.open_by_command(), self.find(specimen_id)
             if current is not None:
                 raise SpecimenError(f"specimen {current.specimen_id} is open: stop it first")
-            if known is not None and not (resume and known.state == "stopped"):
+            if known is not None and not (resume and known.by_command and known.state == "stopped"):
                 raise SpecimenError(_why_not_again(known))
             if known is None and resume:
                 raise SpecimenError(f"there is no specimen {specimen_id} to resume")
@@ -151,7 +47,7 @@ class Ledger:
                 " total_count = coalesce(excluded.total_count, total_count)",
                 (specimen_id, stamp(), target, total_count),
             )
-            self._note(specimen_id, "resumed" if known else "started")
+            self._note(specimen_id, "resumed" if known else "started")  # as ordered: no change to be told
         return self._again(specimen_id)
 
     def stop(self, specimen_id: str | None = None, why: str | None = None) -> Specimen:
@@ -166,23 +62,72 @@ class Ledger:
             self._note(current.specimen_id, "stopped", why=why)
         return self._again(current.specimen_id)
 
-    def sign(self, operator: str, specimen_id: str | None = None) -> Specimen:
-        """A person stands by the count. specimen_id: None is the only one that waits for it."""
+    def sign(
+        self,
+        operator: str,
+        specimen_id: str | None = None,
+        *,
+        reason: str | None = None,
+        target: int | None = None,
+    ) -> Specimen:
+        """A person stands by the count. specimen_id: None is the only one that waits for it.
+
+        reason: why fewer cells than wanted are enough; needed then. target: how many are wanted where the
+        specimen does not say; None asks for none.
+        """
         with self._transaction():
             chosen = self._chosen(specimen_id, "sign")
-            if chosen.state == "open":
-                raise SpecimenError(f"specimen {chosen.specimen_id} is open: stop it first")
             if chosen.discarded is not None:
                 raise SpecimenError(f"specimen {chosen.specimen_id} was discarded")
+            if chosen.under_way:
+                raise SpecimenError(_why_not_yet(chosen))
             if chosen.signature is not None:
                 raise SpecimenError(
                     f"specimen {chosen.specimen_id} is signed by {chosen.signature.operator} already"
                 )
+            if reason is None:
+                self._check_enough(chosen, chosen.target or target)
             # What was corrected stays so, however often it is signed.
-            self._set("corrected" if chosen.changes else "final", chosen.specimen_id)
+            self._set("corrected" if chosen.state == "corrected" else "final", chosen.specimen_id)
             self._forget_slide(chosen.specimen_id)
-            self._note(chosen.specimen_id, "signed", operator=operator)
+            what = SIMULATED if chosen.simulated else None
+            self._note(chosen.specimen_id, "signed", operator=operator, what=what, why=reason)
         return self._again(chosen.specimen_id)
+
+    def _check_enough(self, chosen: Specimen, target: int | None) -> None:
+        _, cells = self.counted(chosen.specimen_id)
+        by_itself = chosen.ended not in {STOPPED, SOURCE_ENDED}  # enough were counted, by their intervals
+        if target is not None and cells < target and not by_itself:
+            raise SpecimenError(
+                f"specimen {chosen.specimen_id} has {cells} of {target} cells: give a reason why they are "
+                "enough (--reason; over MQTT: reason), which is kept with the signature"
+            )
+
+    def rename(self, specimen_id: str, new_id: str) -> Specimen:
+        """Give a specimen another id, with all its fields, until it is signed. The former stays on record."""
+        with self._transaction():
+            known = self.find(specimen_id)
+            if known is None:
+                raise SpecimenError(f"there is no specimen {specimen_id}")
+            if known.state in {"final", "corrected"}:
+                raise SpecimenError(f"specimen {specimen_id} was signed: its id stays as it is")
+            if known.discarded is not None:
+                raise SpecimenError(f"specimen {specimen_id} was discarded: its id stays as it is")
+            if self.find(new_id) is not None:
+                raise SpecimenError(f"there is a specimen {new_id} already: give another id")
+            self._db.execute("PRAGMA defer_foreign_keys = ON")  # until all three tables have the new id
+            self._db.execute("UPDATE specimens SET id = ? WHERE id = ?", (new_id, specimen_id))
+            events = "UPDATE specimen_events SET specimen_id = ? WHERE specimen_id = ?"
+            self._db.execute(events, (new_id, specimen_id))
+            self._db.execute(
+                "UPDATE fields SET specimen_id = ?1, payload ="
+                " CASE WHEN json_valid(CAST(payload AS TEXT))"
+                " THEN CAST(json_set(CAST(payload AS TEXT), '$.specimen_id', ?1) AS BLOB) ELSE payload END"
+                " WHERE specimen_id = ?2",
+                (new_id, specimen_id),
+            )
+            self._note(new_id, "renamed", what=specimen_id)
+        return self._again(new_id)
 
     def discard(self, reason: str, specimen_id: str | None = None) -> Specimen:
         """The specimen is not to be used. It stays, with the reason. specimen_id: None is the open one, else
@@ -204,7 +149,7 @@ class Ledger:
                 raise SpecimenError(f"there is no specimen {specimen_id}")
             return found
         known = self.all()
-        # A folder's or slide's count is final without a signature: it is not asked for, only taken.
+        # A folder's or slide's count is of use without a signature: it is not asked for, only taken.
         waiting = [one for one in known if one.state == "stopped"] or [one for one in known if one.waiting]
         if len(waiting) == 1:
             return waiting[0]
@@ -219,63 +164,11 @@ class Ledger:
             (state, stamp() if finished else None, specimen_id),
         )
 
-    def _forget_slide(self, specimen_id: str) -> None:
-        """Drop what a restart would know the slide by: this specimen is not taken up again."""
-        query = "DELETE FROM keyframes WHERE sequence IN (SELECT sequence FROM fields WHERE specimen_id = ?)"
-        self._db.execute(query, (specimen_id,))
 
-    def _note(
-        self,
-        specimen_id: str,
-        kind: str,
-        *,
-        operator: str | None = None,
-        what: str | None = None,
-        why: str | None = None,
-    ) -> None:
-        self._db.execute(
-            "INSERT INTO specimen_events (specimen_id, kind, at, operator, what, why)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (specimen_id, kind, stamp(), operator, what, why),
-        )
-
-    def _again(self, specimen_id: str) -> Specimen:
-        found = self.find(specimen_id)
-        if found is None:
-            raise StoreError(f"{self._path}: specimen {specimen_id} cannot be read back")
-        return found
-
-    def _specimens(self, where: str, *values: str) -> Iterator[Specimen]:
-        with errors(self._path, "read"):
-            query = f"SELECT {_COLUMNS} FROM specimens WHERE {where} ORDER BY rowid"  # noqa: S608
-            rows = self._db.execute(query, values).fetchall()
-        for row in rows:
-            yield self._with_events(Specimen(*row))
-
-    def _with_events(self, specimen: Specimen) -> Specimen:
-        query = (
-            "SELECT number, kind, at, operator, what, why FROM specimen_events"
-            " WHERE specimen_id = ? ORDER BY number"
-        )
-        with errors(self._path, "read"):
-            rows = self._db.execute(query, (specimen.specimen_id,)).fetchall()
-        changes: list[Change] = []
-        for number, kind, at, operator, what, why in rows:
-            specimen = specimen._replace(event=number)
-            if kind in {"started", "resumed"}:
-                specimen = specimen._replace(opened=number)
-            elif kind == "signed":
-                specimen = specimen._replace(signature=Signature(operator, read_time(at)))
-            elif kind == "corrected":
-                # Whoever signed before has not seen this.
-                changes.append(Change(read_time(at), what, why))
-                specimen = specimen._replace(signature=None)
-            elif kind == "discarded":
-                specimen = specimen._replace(discarded=Change(read_time(at), what, why))
-        return specimen._replace(changes=tuple(changes))
-
-    def _transaction(self) -> AbstractContextManager[None]:
-        return transaction(self._db, self._path)
+def _why_not_yet(chosen: Specimen) -> str:
+    if chosen.by_command:
+        return f"specimen {chosen.specimen_id} is open: stop it first"
+    return f"specimen {chosen.specimen_id} is still counted, and can be signed when its source has ended"
 
 
 def _why_not_again(known: Specimen) -> str:
@@ -283,9 +176,3 @@ def _why_not_again(known: Specimen) -> str:
         return f"specimen {known.specimen_id} was stopped: resume it, or give another id"
     state = "is open" if known.state == "open" else f"is {known.state}"
     return f"specimen {known.specimen_id} is there already and {state}: give another id"
-
-
-def stamp(ago: timedelta | None = None) -> str:
-    """Give the time now, or that long ago, as the store keeps it: UTC, ISO 8601."""
-    moment = identity.now() if ago is None else identity.now() - ago
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from edge.store import Store
 
 
-def show_model(path: Path) -> int:
-    """Print what a bundle says of itself. Raises BundleError."""
+def show_model(path: Path, why: str | None = None) -> int:
+    """Print what a bundle says of itself. why: it is the one that answers here. Raises BundleError."""
     bundle = read_bundle(path)
     about = bundle.description
     table = Table(show_header=False, box=None, title=Text(f"{about.name}  ({path})"), title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    rows = {
+    rows = {} if why is None else {"answers here": why}
+    rows |= {
         "sha256": bundle.sha256,
         "size": f"{path.stat().st_size} bytes",
         "created": about.created,
@@ -125,7 +126,7 @@ def list_results(path: Path, specimen: str | None) -> int:
     Raises StoreError.
     """
     print_rows(
-        ("captured", "specimen", "source", "cells", "calls"),
+        ("captured", "specimen", "source", "cells", "calls", "slide"),
         (
             (
                 field.captured_at.strftime("%Y-%m-%d %H:%M:%S"),
@@ -133,6 +134,7 @@ def list_results(path: Path, specimen: str | None) -> int:
                 field.source,
                 str(len(field.cells)),
                 ", ".join(cell.spoken() for cell in field.cells) or field.quality.reason or "-",
+                "SIMULATED" if field.simulated else "-",
             )
             for field in _fields(path, specimen)
         ),

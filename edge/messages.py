@@ -60,6 +60,7 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     clock_synced: bool
     historical: Annotated[bool, Meta(description="true when it is delivered late")]
     source: str
+    simulated: Annotated[bool, Meta(description="of a drawn slide: no microscope, no blood")] = False
     width: int
     height: int
     model: ModelReference
@@ -85,17 +86,24 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
 
     specimen_id: str
     device_id: str
+    simulated: Annotated[bool, Meta(description="cells of a drawn slide were counted: no blood")] = False
     state: Annotated[
         State,
         Meta(
-            description="running; preliminary: enough are counted, or it was stopped; final: signed, or all "
-            "of a folder or slide; corrected: changed after that; discarded"
+            description="running; preliminary: enough are counted, or it was stopped; complete: its source "
+            "has ended, and nobody has signed; final: signed; corrected: changed after that; discarded"
         ),
     ]
     updated_at: datetime
     clock_synced: bool
     started_at: datetime | None = None
     stopped_at: Annotated[datetime | None, Meta(description="null while cells are counted")] = None
+    ended: Annotated[
+        str | None,
+        Meta(
+            description="why no more is counted: source ended, stopped, enough; null while cells are counted"
+        ),
+    ] = None
     target: int
     enough: Annotated[str | None, Meta(description="why no more cells are needed; null: go on")] = None
     fields: int
@@ -113,9 +121,12 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
     interval: Annotated[str, Meta(description="the method of low and high")]
     correction: Correction = Correction(None)
     total_count: Annotated[CellsPerLitre | None, Meta(description="given with the specimen")] = None
+    total_count_unit: Literal["10^9/L"] = "10^9/L"
     flags: tuple[Flag, ...] = ()
     signature: Annotated[Signature | None, Meta(description="null: nobody has confirmed it")] = None
-    changes: Annotated[tuple[Change, ...], Meta(description="after it was final")] = ()
+    changes: Annotated[
+        tuple[Change, ...], Meta(description="after it had ended, or of its id, the oldest first")
+    ] = ()
     discarded: Change | None = None
     model: ModelReference
 

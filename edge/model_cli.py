@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.config_place import add_config_option
+from edge.config_place import add_config_option, find_config
+from edge.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -16,11 +17,11 @@ def add_model_commands(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
 
     info = actions.add_parser("info", help="what a bundle says of itself")
-    info.add_argument("file", type=Path, nargs="?", help="a bundle (default: the one that ships)")
+    info.add_argument("file", type=Path, nargs="?", help="a bundle (default: the one that answers here)")
     info.set_defaults(run=_info)
 
     verify = actions.add_parser("verify", help="run a bundle's golden inputs on every runtime there is here")
-    verify.add_argument("file", type=Path, nargs="?", help="a bundle (default: the one that ships)")
+    verify.add_argument("file", type=Path, nargs="?", help="a bundle (default: the one that answers here)")
     verify.set_defaults(run=_verify)
 
     install = actions.add_parser("install", help="let a signed bundle answer from the daemon's next start on")
@@ -35,6 +36,9 @@ def add_model_commands(parser: argparse.ArgumentParser) -> None:
 
     for command in (install, listing, rollback):
         add_config_option(command)
+    for command in (info, verify):
+        add_config_option(command)
+        command.set_defaults(finds_config=False)  # without one, the model that ships answers
 
     new_key = actions.add_parser("new-key", help="make a key to sign bundles with")
     new_key.add_argument("file", type=Path, help="the secret key; the public one is FILE.pub")
@@ -47,17 +51,30 @@ def add_model_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from edge.config import SHIPPED_MODEL  # noqa: PLC0415
     from edge.listing import show_model  # noqa: PLC0415
 
-    return show_model(options.file or SHIPPED_MODEL)
+    return show_model(*_chosen(options))
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from edge.config import SHIPPED_MODEL  # noqa: PLC0415
     from edge.listing import verify_model  # noqa: PLC0415
 
-    return verify_model(options.file or SHIPPED_MODEL)
+    return verify_model(_chosen(options)[0])
+
+
+def _chosen(options: argparse.Namespace) -> tuple[Path, str | None]:
+    """Give the bundle that is meant, and why it answers on this device where none was named."""
+    if options.file is not None:
+        return options.file, None
+    from edge.config import SHIPPED_MODEL, load_config  # noqa: PLC0415
+    from edge.model_choice import answering  # noqa: PLC0415
+
+    try:
+        config = options.config or find_config(aloud=False)
+    except ConfigError:
+        return SHIPPED_MODEL, "ships with the software; there is no configuration here"
+    chosen = answering(load_config(config))
+    return chosen.path, f"{chosen.why} ({config})"
 
 
 def _install(options: argparse.Namespace) -> int:

@@ -96,6 +96,13 @@ class ModelStore:
                 f"{path}: is damaged ({error}); install a model again, or remove it for the one that ships"
             ) from None
 
+    def standing(self) -> State:
+        """Give the state as a start would find it: without a current model that is missing or damaged."""
+        state = self.state()
+        if state.current == SHIPPED or self.whole(state.current):
+            return state
+        return msgspec.structs.replace(state, current=self._before(state), former=None, trial=None)
+
     def whole(self, name: str) -> bool:
         """Whether an installed model is on the disk as it was installed."""
         try:
@@ -193,13 +200,15 @@ class ModelStore:
 
     def _fall(self, state: State, reason: str) -> State:
         """Go back to the former model if it is whole, else to the one that ships."""
-        former = state.former or SHIPPED
-        if former != SHIPPED and not self.whole(former):
-            former = SHIPPED
         fallen = Fallen(state.current, reason, identity.now().isoformat(timespec="seconds"))
-        state = State(current=former, fallen=fallen, installed=state.installed)
+        state = State(current=self._before(state), fallen=fallen, installed=state.installed)
         self._write(state)
         return state
+
+    def _before(self, state: State) -> str:
+        """Give the model to go back to."""
+        former = state.former or SHIPPED
+        return former if former == SHIPPED or self.whole(former) else SHIPPED
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

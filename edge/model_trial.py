@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
+from edge.config import SHIPPED_MODEL
 from edge.errors import BundleError, LeukoscopeError, StoreError
+from edge.model_choice import answering
 from edge.model_store import SHIPPED, ModelStore, State
 
 if TYPE_CHECKING:
@@ -70,15 +72,15 @@ def load_chosen(config: Config, load: Callable[[Path], Loaded]) -> tuple[Loaded,
     Raises BundleError, NoRuntimeError where not even the last resort can be loaded.
     """
     if config.model.path:
-        return load(config.model.bundle), FirstStart()
+        return load(answering(config).path), FirstStart()
     store = ModelStore(config.models)
     try:
         state = store.begin()
     except StoreError as error:
-        return load(config.model.bundle), _reported(f"the model that ships is used: {error}")
+        return load(SHIPPED_MODEL), _reported(f"the model that ships is used: {error}")
     while state.current != SHIPPED:
         try:
-            loaded = load(store.path(state.current))
+            loaded = load(answering(config, state).path)
         except Exception as error:
             if isinstance(error, LeukoscopeError) and not isinstance(error, BundleError):
                 _release(store, state)  # no runtime: that is not the model's fault
@@ -86,11 +88,11 @@ def load_chosen(config: Config, load: Callable[[Path], Loaded]) -> tuple[Loaded,
             try:
                 state = store.fail(state.current, " ".join(str(error).split()))
             except StoreError:
-                return load(config.model.bundle), _reported(f"the model that ships is used: {error}")
+                return load(SHIPPED_MODEL), _reported(f"the model that ships is used: {error}")
         else:
             on_trial = store if state.trial is not None else None
             return loaded, FirstStart(on_trial, state.current, _notice(state))
-    return load(config.model.bundle), FirstStart(notice=_notice(state))
+    return load(answering(config, state).path), FirstStart(notice=_notice(state))
 
 
 def _reported(notice: str) -> FirstStart:

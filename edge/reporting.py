@@ -11,10 +11,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from edge import identity
 from edge.differential import Reckoning, SpecimenCount
 from edge.errors import LeukoscopeError
 from edge.run_log import specimen_in_words
+from edge.sources import is_simulated
 from edge.store import Store
 
 if TYPE_CHECKING:
@@ -64,6 +67,7 @@ class Reporter:
         self.current: str | None = None
         self._device_id = config.device
         self._target = config.specimen.target
+        self._simulated = is_simulated(config)
         self._model = model
         self._made_at = float("-inf")
         self._owed: SpecimenCount | None = None
@@ -81,12 +85,15 @@ class Reporter:
         """Give the message. Signed after an update, a count is still that of the model that made it."""
         own = self._model.reference
         others = [model.name for model in count.models if model != own]
+        standing = specimen.standing
+        if self._simulated and specimen.state == "open":  # also before its first field
+            standing = msgspec.structs.replace(standing, simulated=True)
         return count.differential(
             device_id=self._device_id,
             model=own if specimen.state == "open" or not count.models else count.models[-1],
             updated_at=identity.now(),
             clock_synced=identity.clock_synced(),
-            standing=specimen.standing,
+            standing=standing,
             uncorrected=f"cells were called by another model, {', '.join(others)}" if others else None,
         )
 

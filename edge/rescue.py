@@ -86,6 +86,8 @@ def _salvage(damaged: Path, new: sqlite3.Connection) -> tuple[int, int]:
         "INSERT OR IGNORE INTO specimens (id, started_at)"
         " SELECT DISTINCT specimen_id, strftime('%Y-%m-%dT%H:%M:%fZ') FROM fields"
     )
+    # Its first pictures may be among what is lost: none is missed when a source goes on.
+    new.execute("UPDATE specimens SET source_from = 1 + (SELECT coalesce(max(sequence), 0) FROM fields)")
     new.execute("DELETE FROM keyframes WHERE sequence NOT IN (SELECT sequence FROM fields)")
     new.execute("COMMIT")
     saved, waiting = new.execute("SELECT count(*), count(*) - count(delivered_at) FROM fields").fetchone()

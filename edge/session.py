@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edge import identity
 from edge.errors import SpecimenError
 from edge.store import Store
+from edge.total_count import read_total_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from edge.health import Progress
     from edge.ledger import Ledger
     from edge.reporting import Announcer
-    from edge.requests import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+    from edge.requests import DiscardSpecimen, RenameSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
     from edge.specimen import Specimen
 
 log = logging.getLogger(__name__)
@@ -34,9 +35,9 @@ _WAIT_S = 0.5  # between looks for a specimen, when the announcer sees none
 class Orders:
     """Does to a store what commands say, on whichever thread: each order has a connection of its own.
 
-    by_command: whether specimens begin and end by command. Otherwise the source says it, and only signing
-    and discarding are left. target: of a new specimen, unless the order says. done: called after each.
-    All write their note together with what they do, and raise SpecimenError, StoreError.
+    by_command: whether specimens begin and end by command. Otherwise the source says it, and only signing,
+    renaming and discarding are left. target: of a new specimen, unless the order says. done: called after
+    each. All write their note together with what they do, and raise SpecimenError, StoreError.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Orders:
             "specimen/stop": self.stop,
             "specimen/sign": self.sign,
             "specimen/discard": self.discard,
+            "specimen/rename": self.rename,
         }
 
     def start(self, order: StartSpecimen, note: Note | None = None) -> Specimen:
@@ -62,10 +64,13 @@ class Orders:
         # Kept with it: what the configuration says later is not what was meant.
         target = order.target or (None if order.resume else self._target)
 
+        try:
+            total = None if order.total_count is None else read_total_count(order.total_count)
+        except ValueError as error:
+            raise SpecimenError(f"total_count: {error}") from None
+
         def act(ledger: Ledger) -> Specimen:
-            return ledger.start(
-                order.specimen_id, target=target, total_count=order.total_count, resume=order.resume
-            )
+            return ledger.start(order.specimen_id, target=target, total_count=total, resume=order.resume)
 
         return self._do(act, note)
 
@@ -76,7 +81,15 @@ class Orders:
 
     def sign(self, order: SignSpecimen, note: Note | None = None) -> Specimen:
         """Sign a specimen."""
-        return self._do(lambda ledger: ledger.sign(order.operator, order.specimen_id), note)
+
+        def act(ledger: Ledger) -> Specimen:
+            return ledger.sign(order.operator, order.specimen_id, reason=order.reason, target=self._target)
+
+        return self._do(act, note)
+
+    def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
+        """Give a specimen another id."""
+        return self._do(lambda ledger: ledger.rename(order.specimen_id, order.new_id), note)
 
     def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
         """Discard a specimen."""
@@ -180,7 +193,9 @@ class Session:
             specimen = self._current()
             if specimen is None:
                 self._counting = None
-            elif self._counting is None or specimen.opened != self._opened:
+            elif self._counting is not None and specimen.opened == self._opened:
+                self._counting.follow(self._store)
+            else:
                 self._counting = self._begin(specimen)
                 if self._before is not None and self._before.specimen_id == specimen.specimen_id:
                     self._counting.go_on_from(self._before)  # stopped and resumed, the slide lies there still

@@ -17,6 +17,7 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
         "start": "count from here on into this specimen",
         "stop": "count no more into the open specimen; it waits for a signature",
         "sign": "confirm a count; by default the only one that waits for it",
+        "rename": "a mistyped id: give a specimen that is not signed another one",
         "discard": "a specimen is not to be used; by default the open one",
         "list": "every specimen, and how it stands",
         "show": "a differential; by default of the open specimen, or the last",
@@ -24,20 +25,27 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
     parsers = {name: actions.add_parser(name, help=text) for name, text in texts.items()}
     for name, action in parsers.items():
         add_config_option(action)
-        if name != "list":
+        if name not in {"list", "rename"}:
             action.add_argument(
                 "specimen_id",
                 metavar="SPECIMEN",
                 nargs=None if name == "start" else "?",
-                help="its id, never a name",
+                help="its id: letters, digits, - _ . (it goes out over MQTT: never a name)",
             )
+    parsers["rename"].add_argument("specimen_id", metavar="OLD", help="the id that it has")
+    parsers["rename"].add_argument("new_id", metavar="NEW", help="the id that it is to have")
     start = parsers["start"]
     start.add_argument("--target", type=int, help="cells to count (default: the configuration's)")
-    start.add_argument("--total-count", type=float, help="white cells of the same blood, 10^9/L")
+    start.add_argument(
+        "--total-count",
+        metavar="COUNT",
+        help="white cells of the same blood: 7.2 or 7,2 (10^9/L), or 7200/uL",
+    )
     start.add_argument("--resume", action="store_true", help="take up one that was stopped and not signed")
     parsers["sign"].add_argument(
         "--operator", required=True, metavar="CODE", help="who signs: a code, no name"
     )
+    parsers["sign"].add_argument("--reason", help="why fewer cells than the target are enough")
     parsers["discard"].add_argument("--reason", required=True, help="why")
     parsers["show"].add_argument("--json", action="store_true", help="as it is published")
     parser.set_defaults(run=_specimen)

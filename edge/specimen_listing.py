@@ -15,6 +15,7 @@ from edge.config import load_config
 from edge.database import expect_store
 from edge.errors import SpecimenError
 from edge.messages import ModelReference
+from edge.model_choice import answering
 from edge.rejection import OTHER
 from edge.reporting import Reporter
 from edge.store import Store
@@ -32,21 +33,27 @@ def list_specimens(config: Path) -> int:
 
     Raises StoreError, ConfigError.
     """
-    columns = ("specimen", "state", "started", "fields", "cells", "signed")
+    columns = ("specimen", "state", "started", "fields", "cells", "signed", "notes")
     with _store(load_config(config)) as store:
         print_rows(columns, (_row(store, specimen) for specimen in store.specimens()))
     return 0
 
 
 def _row(store: Store, specimen: Specimen) -> tuple[str, ...]:
-    counts = [tally for _, tally in store.tallies(specimen.specimen_id)]
+    fields, cells = store.ledger.counted(specimen.specimen_id)
+    notes = ["SIMULATED"] if specimen.simulated else []
+    notes += [specimen.ended] if specimen.ended and specimen.state in {"stopped", "complete"} else []
+    if specimen.signature and specimen.signature.reason:
+        notes.append(f"signed because: {specimen.signature.reason}")
+    notes += [change.what for change in specimen.changes]
     return (
         specimen.specimen_id,
         specimen.state,
         specimen.started_at[:19].replace("T", " "),
-        str(len(counts)),
-        str(sum(sum(tally.counted.values()) for tally in counts)),
+        str(fields),
+        str(cells),
         specimen.signature.operator if specimen.signature else "-",
+        "; ".join(dict.fromkeys(notes)) or "-",
     )
 
 
@@ -76,16 +83,24 @@ def show_specimen(config: Path, specimen_id: str | None, *, as_json: bool) -> in
 
 def _print(said: Differential) -> None:
     console = Console()
+    if said.simulated:
+        console.print(Text("SIMULATED SLIDE: drawn by a program, no blood", style="bold"))
+    ended = f" ({said.ended})" if said.ended and said.signature is None else ""
     signed = f", signed by {said.signature.operator}" if said.signature else ""
-    console.print(Text(f"{said.specimen_id}: {said.state}{signed}; {said.counted} of {said.target} cells"))
-    table = Table("class", "cells", "%", said.interval, "corrected", "10^9/L", box=None)
+    signed += " (a simulated slide)" * bool(said.signature and said.signature.simulated)
+    if said.signature and said.signature.reason:
+        signed += f" because: {said.signature.reason}"
+    standing = f"{said.specimen_id}: {said.state}{ended}{signed}"
+    console.print(Text(f"{standing}; {said.counted} of {said.target} cells"))
+    if said.total_count is not None:
+        console.print(Text(f"total white count: {said.total_count:g} {said.total_count_unit}"))
+    table = Table("class", "cells", "%", said.interval, "corrected", said.total_count_unit, box=None)
     for row in said.classes:
         corrected, absolute = row.corrected, row.absolute
         table.add_row(
             row.label,
             str(row.count),
-            f"{row.percent:.1f}",
-            f"{row.low:.1f} to {row.high:.1f}",
+            *row.spoken(),
             f"{corrected.percent:.1f} ({corrected.low:.1f} to {corrected.high:.1f})" if corrected else "-",
             f"{absolute.value:.2f} ({absolute.low:.2f} to {absolute.high:.2f})" if absolute else "-",
         )
@@ -109,7 +124,7 @@ class _Described(NamedTuple):
 
 def _described(config: Config) -> _Described:
     """Give what the bundle says of its model, which is all that a count needs. Raises BundleError."""
-    bundle = read_bundle(config.model.bundle)
+    bundle = read_bundle(answering(config).path)
     about = bundle.description
     labels = tuple(label for label in about.labels if label != OTHER)
     return _Described(labels, ModelReference(about.name, bundle.sha256), about.confusion)

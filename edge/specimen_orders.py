@@ -1,4 +1,4 @@
-"""`leukoscope specimen start|stop|sign|discard`: the broker's commands at the device, over the store.
+"""`leukoscope specimen start|stop|sign|rename|discard`: the broker's commands at the device, over the store.
 
 The daemon need not run. Where it does, it looks into the store before each frame, and tells the broker.
 """
@@ -13,8 +13,10 @@ import msgspec
 from edge.config import load_config
 from edge.database import expect_store
 from edge.errors import SpecimenError
-from edge.requests import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+from edge.ids import refused
+from edge.requests import DiscardSpecimen, RenameSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.session import Orders
+from edge.total_count import UNIT
 
 if TYPE_CHECKING:
     from edge.specimen import Specimen
@@ -23,9 +25,9 @@ _Kind = TypeVar("_Kind")
 
 
 def order(action: str, config: Path, given: dict[str, object]) -> int:
-    """Start, stop, sign or discard a specimen, and say how it stands. given: what the request carries.
+    """Start, stop, sign, rename or discard a specimen, and say how it stands.
 
-    Raises SpecimenError, StoreError, ConfigError.
+    given: what the request carries. Raises SpecimenError, StoreError, ConfigError.
     """
     settings = load_config(config)
     path = Path(settings.store.path)
@@ -39,9 +41,12 @@ def order(action: str, config: Path, given: dict[str, object]) -> int:
             specimen = orders.stop(_request(given, StopSpecimen))
         case "sign":
             specimen = orders.sign(_request(given, SignSpecimen))
+        case "rename":
+            specimen = orders.rename(_request(given, RenameSpecimen))
         case _:
             specimen = orders.discard(_request(given, DiscardSpecimen))
-    print(f"specimen {specimen.specimen_id}: {_spoken(specimen)}")  # noqa: T201
+    marked = " (a simulated slide: no blood)" if specimen.simulated else ""
+    print(f"specimen {specimen.specimen_id}: {_spoken(specimen)}{marked}")  # noqa: T201
     return 0
 
 
@@ -51,16 +56,28 @@ def _request(given: dict[str, object], kind: type[_Kind]) -> _Kind:
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
         name = where.rstrip("`").replace("_", "-")
+        what = refused(what) or what
         raise SpecimenError(f"{name}: {what[:1].lower()}{what[1:]}" if name else what) from None
 
 
 def _spoken(specimen: Specimen) -> str:
     match specimen.state:
         case "open":
-            return "open"
+            return _shown_count(specimen, "open")
         case "stopped":
-            return "stopped, waits for a signature"
+            return _shown_count(specimen, "stopped, waits for a signature")
         case "discarded":
             return "discarded"
         case state:
-            return f"{state}, signed by {specimen.signature.operator}" if specimen.signature else state
+            return _signed(specimen, state)
+
+
+def _signed(specimen: Specimen, state: str) -> str:
+    if specimen.signature is None:
+        return f"{state} ({specimen.ended})" if specimen.ended else state
+    reason = f" because: {specimen.signature.reason}" if specimen.signature.reason else ""
+    return f"{state}, signed by {specimen.signature.operator}{reason}"
+
+
+def _shown_count(specimen: Specimen, state: str) -> str:
+    return state if specimen.total_count is None else f"{state}; {specimen.total_count:g} {UNIT} white cells"

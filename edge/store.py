@@ -98,13 +98,11 @@ class Store:
 
     # Specimens
 
-    def open_specimen(self) -> Specimen | None:
-        """Give the specimen that the last run left open, if any: the one started last."""
-        return next((one for one in reversed(self.ledger.all()) if one.state == "open"), None)
-
-    def start_specimen(self, specimen_id: str) -> Specimen:
-        """Give the specimen of this id, whatever its state; a new one is opened."""
-        return self.ledger.begin_source(specimen_id)
+    def start_specimen(
+        self, specimen_id: str, source: str | None = None, *, resume: bool = False, simulated: bool = False
+    ) -> Specimen:
+        """Give the specimen that a source is counted into, as `Ledger.begin_source` does."""
+        return self.ledger.begin_source(specimen_id, source, resume=resume, simulated=simulated)
 
     def finish_specimen(self, specimen_id: str) -> None:
         """Nothing more is expected of this specimen. Its first end is the one that is kept."""
@@ -157,24 +155,28 @@ class Store:
         """Commit a field to the disk; False, and nothing changes, where its source was stored before.
 
         It is kept whole: what does not fit into a message is left out when it is sent. A specimen that was
-        final becomes corrected; one that was discarded takes no more. share: what it changes in the count,
+        final becomes corrected; one that was discarded takes no more; one that was renamed meanwhile takes it
+        under its new id. share: what it changes in the count,
         where that is not all of its cells. keyframe: its small picture, where the slide's map remembers it.
         clock_offset_s: clock minus monotonic clock as it was made, where the clock was not set; else now's.
         """
         if clock_offset_s is None and not field.clock_synced:
             clock_offset_s = identity.clock_offset_s()
-        values = (
-            field.sequence,
-            field.field_id,
-            field.specimen_id,
-            source_id,
-            identity.RUN_ID,
-            time.monotonic(),
-            msgspec.json.encode(tally(field) if share is None else share),
-            msgspec.json.encode(field),
-            clock_offset_s,
-        )
         with self._transaction():
+            name = self.ledger.name_now(field.specimen_id)
+            if name != field.specimen_id:
+                field = msgspec.structs.replace(field, specimen_id=name)
+            values = (
+                field.sequence,
+                field.field_id,
+                field.specimen_id,
+                source_id,
+                identity.RUN_ID,
+                time.monotonic(),
+                msgspec.json.encode(tally(field) if share is None else share),
+                msgspec.json.encode(field),
+                clock_offset_s,
+            )
             added = self._db.execute(
                 "INSERT INTO fields"
                 " (sequence, field_id, specimen_id, source_id, run_id, committed_s, tally, payload,"
@@ -187,7 +189,7 @@ class Store:
             if added:
                 if keyframe is not None:
                     self.keyframes.add(field.sequence, field.specimen_id, keyframe)
-                self.ledger.note_addition(field.specimen_id)
+                self.ledger.note_addition(field.specimen_id, simulated=field.simulated)
         return bool(added)
 
     def fields(self, specimen_id: str) -> Iterator[FieldResult]:

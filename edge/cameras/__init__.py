@@ -41,6 +41,7 @@ class Frame:
     metadata: what the sensor says of it; None where there is no sensor that speaks.
     calibration: the id of the camera calibration by which the pixels were corrected; None: they were not.
     content: of a picture file, what its copies have in common whatever they are called; None for all else.
+    simulated: it was drawn by a program: no microscope, no blood.
     """
 
     pixels: NDArray[np.uint8]
@@ -50,6 +51,7 @@ class Frame:
     metadata: FrameMetadata | None = None
     calibration: str | None = None
     content: str | None = None
+    simulated: bool = False
 
 
 class Camera(Protocol):

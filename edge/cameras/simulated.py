@@ -71,7 +71,7 @@ class SimulatedCamera:
         name = self._name(number)
         place = name.removeprefix("simulated ").replace("x=", "").replace("y=", "").replace(" ", ":")
         source_id = f"simulated:{self._config.seed}:{place}:{self._settings}"
-        return Frame(pixels, name, datetime.now(UTC), source_id)
+        return Frame(pixels, name, datetime.now(UTC), source_id, simulated=True)
 
     def truth(self, name: str) -> tuple[TrueCell, ...]:
         """Give the white cells of the frame of this name, in its pixels; its edge cuts the incomplete.

@@ -218,13 +218,12 @@ class Dashboard:
             table.add_column(name, justify=justify)  # type: ignore[arg-type]
         for row in differential.classes:
             colour = COLOURS.get(row.label, "white")
-            bar = Text("█" * round(row.percent / 4) or "▏", colour)
+            bar = Text("█" * round((row.percent or 0) / 4) or "▏", colour)
             table.add_row(
                 Text(row.label, colour),
                 bar,
                 str(row.count),
-                f"{row.percent:.1f}",
-                f"{row.low:.1f} to {row.high:.1f}",
+                *row.spoken(),
                 *([f"{row.corrected.low:.1f} to {row.corrected.high:.1f}"] if row.corrected else []),
             )
         # One line, whatever is raised: the whole screen fits 24.

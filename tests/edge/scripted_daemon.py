@@ -1,4 +1,7 @@
-"""The daemon as a process of its own, with an analyzer that needs no model: scripted_daemon.py CONFIG"""
+"""The daemon as a process of its own, with an analyzer that needs no model.
+
+scripted_daemon.py [--resume] CONFIG
+"""
 
 from __future__ import annotations
 
@@ -52,8 +55,9 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     sys.exit(
         Daemon(
-            load_config(Path(sys.argv[1])),
+            load_config(Path(sys.argv[-1])),
             load=lambda _: Model(SlowAnalyzer(), LABELS, MODEL, "slow"),
-            reload=lambda: load_config(Path(sys.argv[1])),
+            reload=lambda: load_config(Path(sys.argv[-1])),
+            resume="--resume" in sys.argv,
         ).run()
     )

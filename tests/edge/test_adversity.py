@@ -50,7 +50,7 @@ def test_a_store_overwritten_under_a_running_daemon(tmp_path, config, broker, li
     assert "Traceback" not in log.read_text()
     assert finish(config, path, log) == 0
     wait_for(lambda: len({each.source for each in listener.fields().values()}) == 12, "every picture")
-    wait_for(lambda: listener.state("result/differential") in {"final", "corrected"}, "the count")
+    wait_for(lambda: listener.state("result/differential") == "complete", "the count")
     assert listener.counted() == 12, "each once, though the store had to begin anew"
 
 

@@ -211,7 +211,7 @@ def test_a_slide_that_is_shown_again_calibrated_is_not_counted_twice(
         assert Daemon(config, load=scripted).run() == 3  # no broker: all is kept
         with Store.open(tmp_path / "results.db") as store:
             (specimen,) = store.specimens()
-            assert specimen.state == "final"
+            assert specimen.state == "complete"
             return [field.field_id for field in store.fields(specimen.specimen_id)]
 
     before = shown()

@@ -117,32 +117,20 @@ def test_a_replay_from_start_to_end(config, broker, listen):
     assert len(set(ids)) == 24
     assert fields == stored(config)
     final = listener.of("result/differential")[-1]
-    assert (final.state, final.specimen_id, final.fields, final.counted) == ("final", "S", 12, 12)
+    assert (final.state, final.specimen_id, final.fields, final.counted) == ("complete", "S", 12, 12)
     assert {c.label: c.count for c in final.classes if c.count} == Counter(f.cells[0].label for f in fields)
     assert final.not_assessed == ("basophil",)
     assert {"cmd/ping", "cmd/specimen/start"} <= set(listener.of("info")[0].capabilities)
 
 
-def test_a_second_run_finds_nothing_new_and_says_final_again(config, broker, listen):
+def test_a_second_run_finds_nothing_new_and_says_complete_again(config, broker, listen):
     assert run(config) == 0
     listener = listen(broker)
     assert run(config) == 0
     wait_for(lambda: [s.state for s in listener.of("status")][-2:] == ["online", "offline"], "the end")
     assert not listener.fields()
     assert len(stored(config)) == 12
-    assert {(d.state, d.counted) for d in listener.of("result/differential")} == {("final", 12)}
-
-
-def test_what_comes_after_the_end_makes_a_corrected_count(config, broker, listen, images):
-    assert run(config) == 0
-    draw(images, 1, start=50)
-    listener = listen(broker)
-    assert run(config) == 0
-    wait_for(lambda: listener.counted() == 13, "the new field")
-    assert listener.of("result/differential")[-1].state == "corrected"
-    assert run(config) == 0
-    wait_for(lambda: [s.state for s in listener.of("status")][-2:] == ["online", "offline"], "the end")
-    assert listener.of("result/differential")[-1].state == "corrected"
+    assert {(d.state, d.counted) for d in listener.of("result/differential")} == {("complete", 12)}
 
 
 def test_running_and_preliminary(config, broker, listen):
@@ -180,7 +168,7 @@ def test_the_count_of_fields_that_came_fast_follows_when_no_more_come(config, br
     states: list[str] = []
     assert run(config, camera=lambda c: Patient(c, until)) == 0
     assert states == ["running"]
-    wait_for(lambda: listener.state("result/differential") == "final", "the end")
+    wait_for(lambda: listener.state("result/differential") == "complete", "the end")
 
 
 class Interrupted:
@@ -212,7 +200,7 @@ def test_a_stopped_run_is_taken_up_where_it_was_left(config, broker, listen):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert run(config) == 0
     wait_for(lambda: len(listener.fields()) == 12, "the rest")
-    wait_for(lambda: listener.state("result/differential") == "final", "the end")
+    wait_for(lambda: listener.state("result/differential") == "complete", "the end")
     assert len({f.specimen_id for f in listener.fields().values()}) == 1
     assert listener.of("result/differential")[-1].counted == 12
 
@@ -240,7 +228,7 @@ def test_unreadable_pictures_are_named_and_passed_over(config, broker, listen, i
     (images / "007a.png").write_bytes((images / "007.png").read_bytes()[:60])
     listener = listen(broker)
     assert run(config) == 1
-    wait_for(lambda: listener.state("result/differential") == "final", "the end")
+    wait_for(lambda: listener.state("result/differential") == "complete", "the end")
     assert len(listener.fields()) == 12
     warnings = [r.getMessage() for r in caplog.records if r.name == "edge.daemon"]
     assert [Path(w.split(":")[0]).name for w in warnings] == ["005a.png", "007a.png"]
@@ -273,7 +261,7 @@ def test_without_a_broker_everything_is_kept_and_delivered_by_the_next_run(
     assert run(config) == 0
     wait_for(lambda: len(listener.fields()) == 12, "what was kept")
     assert all(f.historical for f in listener.fields().values())
-    wait_for(lambda: listener.state("result/differential") == "final", "the count")
+    wait_for(lambda: listener.state("result/differential") == "complete", "the count")
 
 
 def test_a_broken_model_touches_nothing(config):
@@ -400,7 +388,7 @@ def test_killed_at_any_moment_each_picture_is_stored_once_and_arrives(
     assert sorted(f.source for f in fields) == [f"images/{n:03}.png" for n in range(60)]
     wait_for(lambda: len(listener.fields()) == 60, "all fields")
     assert set(listener.fields()) == {f.field_id for f in fields}
-    wait_for(lambda: listener.state("result/differential") == "final", "the end")
+    wait_for(lambda: listener.state("result/differential") == "complete", "the end")
     final = listener.of("result/differential")[-1]
     assert (final.fields, final.counted) == (60, 60)
 

@@ -46,7 +46,7 @@ def test_the_simulated_slide_is_watched_to_its_end(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "The slide was simulated" in done.stdout
     assert "Not a medical device" in done.stdout
-    assert "(final)" in done.stdout
+    assert "(complete)" in done.stdout
     arrived = next(line for line in done.stdout.splitlines() if "arrived over MQTT" in line).split()
     assert arrived[0] == arrived[2] != "0"
     drawing = picture.read_text(encoding="utf-8")

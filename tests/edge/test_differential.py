@@ -56,7 +56,8 @@ def test_interval_is_the_published_one(count, total, low, high):
 def test_of_no_cells_nothing_is_known():
     assert wilson(0, 0) == (0.0, 100.0)
     first = message(SpecimenCount("S", LABELS, 200)).classes[0]
-    assert (first.count, first.percent, first.low, first.high) == (0, 0.0, 0.0, 100.0)
+    assert (first.count, first.percent, first.low, first.high) == (0, None, None, None)
+    assert first.spoken() == ("-", "-")
 
 
 def test_what_counts_and_what_does_not():
@@ -128,6 +129,7 @@ def test_states():
     count.add("2", tally(field(2, cell())))
     assert message(count).state == "preliminary"
     assert message(count, "final").state == "final"
+    assert message(count, "complete").state == "complete"
 
 
 @settings(max_examples=60, deadline=None)
@@ -150,8 +152,10 @@ def test_every_cell_is_in_one_place_once_in_whatever_order(drawn, rng):
     cells = sum(len(cells) for cells, refused in drawn if refused is None)
     assert said.counted + sum(said.unclassified.values()) + said.incomplete == cells
     assert sum(c.count for c in said.classes) == said.counted
-    assert all(0 <= c.low <= c.percent <= c.high <= 100 for c in said.classes)
-    if said.counted:
+    if not said.counted:
+        assert {(c.percent, c.low, c.high) for c in said.classes} == {(None, None, None)}
+    else:
+        assert all(0 <= c.low <= c.percent <= c.high <= 100 for c in said.classes)
         assert sum(c.percent for c in said.classes) == pytest.approx(100, abs=0.05)
 
 
@@ -184,6 +188,14 @@ def test_with_a_total_count_each_class_has_its_absolute_count_and_without_one_no
     count = SpecimenCount("S", LABELS, 100)
     count.add("1", counted_of({"neutrophil": 90, "lymphocyte": 10}))
     assert all(c.absolute is None for c in message(count).classes)
+    none = SpecimenCount("S", LABELS, 100).differential(
+        device_id=DEVICE,
+        model=MODEL,
+        updated_at=datetime.now(UTC),
+        clock_synced=False,
+        standing=Standing(total_count=4.0),
+    )
+    assert all(c.absolute is None for c in none.classes), "of no cells, no share of them is known"
     given = count.differential(
         device_id=DEVICE,
         model=MODEL,

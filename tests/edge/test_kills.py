@@ -121,7 +121,7 @@ def test_kills_of_the_daemon_and_of_the_broker(tmp_path, config, idle_broker, li
     fields = stored(config)
     committed = {each.field_id for each in fields}
     assert len({each.source for each in fields}) == len(fields) == pictures
-    wait_for(lambda: listener.state("result/differential") == "final", "the end", PATIENCE_S)
+    wait_for(lambda: listener.state("result/differential") == "complete", "the end", PATIENCE_S)
     final = listener.of("result/differential")[-1]
     assert (final.fields, final.counted) == (pictures, pictures)
     wait_for_silence(listener)

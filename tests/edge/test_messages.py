@@ -36,6 +36,7 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
         "clock_synced": False,
         "historical": False,
         "source": "picture 7",
+        "simulated": False,
         "width": 640,
         "height": 480,
         "model": {"name": "scripted", "sha256": "0" * 64},

@@ -12,16 +12,20 @@ import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import cell, field
 from test_bundle import rewritten
 
 from edge.bundle import MAX_BYTES, read_bundle
 from edge.cli import main
 from edge.config import SHIPPED_MODEL, load_config
+from edge.messages import ModelReference
 from edge.model_store import SHIPPED, ModelStore
 from edge.signing import make_key, sign
+from edge.store import Store
 
 MODEL = SHIPPED_MODEL.read_bytes()
 
@@ -86,6 +90,38 @@ def test_a_signed_model_answers_from_the_next_start_on_and_can_be_undone(bench, 
     for expected in (SHIPPED, sha256, SHIPPED):
         assert bench.model("rollback") == 0
         assert bench.store.state().current == expected
+
+
+def test_every_listing_goes_by_the_model_that_answers(bench, capsys):
+    called = ModelReference(read_bundle(bench.file).description.name, read_bundle(bench.file).sha256)
+    with Store.open(bench.folder / "leukoscope.db") as store:
+        store.start_specimen("S")
+        each = field(store.next_sequence(), cell("neutrophil"), cell("monocyte"))
+        store.add(msgspec.structs.replace(each, model=called))
+        store.finish_specimen("S")
+
+    def said() -> tuple[str, str, str]:
+        shown = []
+        for command in (["model", "info"], ["check-config"], ["specimen", "show"]):
+            option = [] if command == ["check-config"] else ["--config"]
+            assert main([*command, *option, str(bench.config)]) == 0
+            shown.append(" ".join(capsys.readouterr().out.split()))
+        return tuple(shown)
+
+    info, check, specimen = said()
+    assert "answers here ships with the software" in info
+    assert "(ships with the software)" in check
+    assert f"not corrected: cells were called by another model, {called.name}" in specimen
+    assert bench.model("install", bench.file) == 0
+    capsys.readouterr()
+    info, check, specimen = said()
+    assert called.sha256 in info.replace(" ", "")
+    assert "signed by maker" in info
+    assert "signed by maker" in check
+    assert "not corrected" not in specimen
+    # As a start would: a file that is damaged does not answer.
+    bench.store.path(called.sha256).write_bytes(b"")
+    assert all("signed by maker" not in text for text in said())
 
 
 def test_the_same_model_again_changes_nothing(bench, capsys):

@@ -175,7 +175,7 @@ def test_stopped_and_resumed_by_command_over_restarts_a_specimen_knows_its_cells
     assert len(fields) == sum(len(path) for _, path in runs)
     assert [each.place.begins for each in fields] == [True] + [False] * (len(fields) - 1)
     assert kept(Path(config.store.path))
-    orders.sign(SignSpecimen(operator="M1"))
+    orders.sign(SignSpecimen(operator="M1", reason="few"))
     assert not kept(Path(config.store.path))
 
 
@@ -307,14 +307,14 @@ def test_the_pictures_kept_are_bounded_for_each_specimen(tmp_path, monkeypatch):
         assert kept(path) == [6, 7, 8, 9, 10, 11, 12], "the rest goes with one of the next"
 
 
-@pytest.mark.parametrize("ended", ["signed", "discarded", "final by its source"])
+@pytest.mark.parametrize("ended", ["signed", "discarded", "complete with its source"])
 def test_a_specimen_that_is_not_taken_up_again_keeps_no_pictures(tmp_path, ended):
     path = tmp_path / "results.db"
-    orders = Orders(path, by_command=ended != "final by its source", target=200)
+    orders = Orders(path, by_command=ended != "complete with its source", target=200)
     with Store.open(path) as store:
         store.start_specimen("another")
         filled(store, 1, "another")
-        if ended == "final by its source":
+        if ended == "complete with its source":
             store.start_specimen("S")
         else:
             orders.start(StartSpecimen(specimen_id="S"))
@@ -322,7 +322,7 @@ def test_a_specimen_that_is_not_taken_up_again_keeps_no_pictures(tmp_path, ended
         if ended == "signed":
             orders.stop(StopSpecimen())
             assert kept(path) == [1, 2, 3], "it may be resumed"
-            orders.sign(SignSpecimen(operator="M1", specimen_id="S"))
+            orders.sign(SignSpecimen(operator="M1", specimen_id="S", reason="few"))
         elif ended == "discarded":
             orders.discard(DiscardSpecimen(reason="x", specimen_id="S"))
         else:

@@ -87,7 +87,7 @@ def configured(tmp_path, broker, registration: str) -> Config:
 
 
 def counted(listener) -> dict[str, int]:
-    wait_for(lambda: listener.state("result/differential") == "final", "the count")
+    wait_for(lambda: listener.state("result/differential") == "complete", "the count")
     final = listener.of("result/differential")[-1]
     assert final.counted == sum(c.count for c in final.classes)
     return {c.label: c.count for c in final.classes if c.count}

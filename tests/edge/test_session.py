@@ -168,7 +168,7 @@ def test_signed_while_its_last_field_was_in_hand_it_is_corrected_and_to_be_signe
         config,
         ("begun while it was taken", (StartSpecimen(specimen_id="A"),), ()),
         ("a1", (), ()),
-        ("a2", (), (StopSpecimen(), SignSpecimen(operator="M1"))),
+        ("a2", (), (StopSpecimen(), SignSpecimen(operator="M1", reason="few"))),
     )
     assert microscope.daemon.run() == 0
     wait_for(lambda: listener.state("status") == "offline", "the end")
@@ -205,12 +205,13 @@ def test_a_frame_is_given_back_before_the_next_is_read(config):
                 {},
                 optional={
                     "specimen_id": st.sampled_from(
-                        ["A", "B", "", "\x00", "x" * 64, "\U0001f600", "'; DROP TABLE"]
+                        ["A", "B", "Ward 5", "", "\x00", "x" * 64, "\U0001f600", "'; DROP TABLE"]
                     ),
                     "target": st.sampled_from([100, 0, -1, 2**70, 1.5]),
-                    "total_count": st.sampled_from([7.2, 0, 1e300, "7"]),
+                    "total_count": st.sampled_from([7.2, 0, 1e300, "7", "7,2", "7,200/uL", [7]]),
                     "operator": st.sampled_from(["M1", "", "a b", "../../x"]),
                     "reason": st.text(max_size=210),
+                    "new_id": st.sampled_from(["A", "C", "Ward 5"]),
                     "resume": st.booleans() | st.just(1),
                     "correlation_id": st.sampled_from(["1", "2", None, 3]),
                 },
@@ -242,7 +243,7 @@ def test_where_the_source_says_the_specimen_it_cannot_be_begun_or_ended_by_comma
     with Store.open(path) as store:
         store.start_specimen("S")
         store.finish_specimen("S")
-    assert orders.sign(SignSpecimen(operator="M1")).state == "final"
+    assert orders.sign(SignSpecimen(operator="M1", reason="few")).state == "final"
 
 
 def test_signed_after_an_update_it_is_still_the_former_models(tmp_path):
@@ -254,7 +255,7 @@ def test_signed_after_an_update_it_is_still_the_former_models(tmp_path):
         each = field(store.next_sequence(), cell(), specimen_id="A")
         assert store.add(msgspec.structs.replace(each, model=former))
         orders.stop(StopSpecimen())
-        signed = orders.sign(SignSpecimen(operator="M1"))
+        signed = orders.sign(SignSpecimen(operator="M1", reason="few"))
         assert signed.target == 200
         reporter = Reporter(config, Model(ScriptedAnalyzer(), LABELS, MODEL, "x"))
         said = reporter.differential(reporter.recount(store, signed), signed)

@@ -113,22 +113,22 @@ def test_from_start_to_signature(bench, listen, broker):
     bench.run()
     wait_for(lambda: bench.listener.of("health"), "health")
     assert bench.listener.of("health")[-1].specimen_id is None
-    answer = bench.order("specimen/start", specimen_id="A 1", target=30, total_count=7.5)
+    answer = bench.order("specimen/start", specimen_id="A-1", target=30, total_count=7.5)
     assert answer.ok
-    assert (answer.specimen.specimen_id, answer.specimen.state) == ("A 1", "open")
-    wait_for(lambda: bench.counted("A 1") >= 30, "30 cells")
-    said = bench.reached("A 1", "preliminary")
+    assert (answer.specimen.specimen_id, answer.specimen.state) == ("A-1", "open")
+    wait_for(lambda: bench.counted("A-1") >= 30, "30 cells")
+    said = bench.reached("A-1", "preliminary")
     assert (said.target, said.total_count, said.signature, said.stopped_at) == (30, 7.5, None, None)
     assert said.enough == "the target of 30 cells is reached"
     assert bench.order("specimen/stop").specimen.state == "stopped"
     wait_for(lambda: bench.said().stopped_at is not None, "the end to be said")
     assert bench.said().state == "preliminary"
     assert bench.order("specimen/sign", operator="MK-7").specimen.state == "final"
-    final = bench.reached("A 1", "final")
+    final = bench.reached("A-1", "final")
     assert final.signature.operator == "MK-7"
     assert final.signature.at >= final.stopped_at
     assert sum(c.absolute.value for c in final.classes) == pytest.approx(7.5, abs=0.01)
-    fields = bench.fields("A 1")
+    fields = bench.fields("A-1")
     assert final.counted == sum(c.complete and c.rejected is None for f in fields for c in f.cells)
     assert final.fields == len(fields)
     wait_for(lambda: len(bench.listener.fields()) == len(fields), "all fields")
@@ -151,7 +151,7 @@ def test_killed_in_the_middle_it_is_taken_up_and_nothing_is_counted_twice(bench)
     views = {f.source for f in bench.listener.fields().values()}
     wait_for(lambda: len(bench.fields("A")) > len(views), "more fields")
     assert bench.order("specimen/stop").ok
-    assert bench.order("specimen/sign", operator="X").ok
+    assert bench.order("specimen/sign", operator="X", reason="few").ok
     final = bench.reached("A", "final")
     fields = bench.fields("A")
     assert len({f.source for f in fields}) == len(fields) == final.fields
@@ -179,7 +179,7 @@ def test_two_specimens_never_mix(bench):
     assert max(f.captured_at for f in a) < min(f.captured_at for f in b)
     assert not {c.cell_id for f in a for c in f.cells} & {c.cell_id for f in b for c in f.cells}
     # Signing the first one now says so, and leaves the topic as it must be: on what was changed last.
-    assert bench.order("specimen/sign", operator="X", specimen_id="A").ok
+    assert bench.order("specimen/sign", operator="X", specimen_id="A", reason="few").ok
     assert bench.reached("A", "final").counted == bench.counted("A")
     quiet = len(bench.fields("B"))
     time.sleep(0.3)
@@ -203,20 +203,25 @@ def test_an_order_is_done_once_however_often_it_comes(bench):
 
 def test_the_command_line_does_the_same_whether_or_not_the_daemon_runs(bench):
     started = bench.type("start", "A", "--target", "8", "--total-count", "6.1")
-    assert (started.returncode, started.stdout) == (0, "specimen A: open\n")
+    assert (started.returncode, started.stdout) == (0, "specimen A: open; 6.1 10^9/L white cells\n")
     bench.run()
     wait_for(lambda: bench.counted("A") >= 8, "8 cells")
-    assert bench.type("stop").stdout == "specimen A: stopped, waits for a signature\n"
+    assert bench.type("stop").stdout == (
+        "specimen A: stopped, waits for a signature; 6.1 10^9/L white cells (a simulated slide: no blood)\n"
+    )
     bench.reached("A", "preliminary")
     wait_for(lambda: bench.said().stopped_at is not None, "the end to be said")
     assert bench.type("start", "B").returncode == 0
     bench.reached("B", "running")
     discarded = bench.type("discard", "--reason", "smear too thick")
-    assert discarded.stdout == "specimen B: discarded\n"
+    assert discarded.stdout.startswith("specimen B: discarded")
     said = bench.reached("B", "discarded")
     assert said.discarded.why == "smear too thick"
     bench.end()
-    assert bench.type("sign", "--operator", "Q").stdout == "specimen A: final, signed by Q\n"
+    assert (
+        bench.type("sign", "--operator", "Q").stdout
+        == "specimen A: final, signed by Q (a simulated slide: no blood)\n"
+    )
     twice = bench.type("sign", "A", "--operator", "R")
     assert (twice.returncode, twice.stderr) == (1, "leukoscope: specimen A is signed by Q already\n")
     header, *lines = [line.split("\t") for line in bench.type("list").stdout.splitlines()]
@@ -265,7 +270,7 @@ def test_what_happened_in_an_outage_is_said_of_every_specimen_after_a_power_cut_
     wait_for(lambda: bench.said().stopped_at is not None, "the end to be said")
     broker.kill()
     for specimen_id, code in (("A", "M1"), ("B", "M2")):
-        assert bench.type("sign", specimen_id, "--operator", code).returncode == 0
+        assert bench.type("sign", specimen_id, "--operator", code, "--reason", "few").returncode == 0
     bench.kill()
     broker.start()
     bench.run()

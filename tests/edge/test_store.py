@@ -99,16 +99,19 @@ def test_a_refused_field_waits_apart(store):
     assert store.backlog() == 0
 
 
-def test_specimens_open_final_corrected(store):
-    assert store.open_specimen().specimen_id == "S"
+def test_a_source_that_ended_is_complete_until_somebody_signs(store):
     store.start_specimen("T")
-    assert store.open_specimen().specimen_id == "T"
     store.finish_specimen("T")
-    assert store.open_specimen().specimen_id == "S"
-    assert store.start_specimen("T").state == "final"
+    ended = store.start_specimen("T")
+    assert (ended.state, ended.ended, ended.waiting) == ("complete", "source ended", True)
+    assert ended.standing.state == "complete"
+    assert store.ledger.sign("M1", "T").state == "final"
     store.add(field(1, specimen_id="T"), "late")
-    assert store.start_specimen("T").state == "corrected"
+    late = store.start_specimen("T")
+    assert (late.state, late.signature) == ("corrected", None)
+    assert store.ledger.sign("M1", "T").state == "corrected", "it was final once"
     store.finish_specimen("T")
+    assert store.ledger.find("T").stopped_at == ended.stopped_at
     assert [(s.specimen_id, s.state) for s in store.specimens()] == [("S", "open"), ("T", "corrected")]
 
 

@@ -119,7 +119,7 @@ def test_a_film_is_one_specimen_which_ends_with_it_and_each_picture_counts_once(
     )
     assert run(config) == 0
     assert [each.source for each in stored(config)] == [f"slide.avi frame {n}" for n in range(1, COUNT + 1)]
-    wait_for(lambda: listener.state("result/differential") == "final", "the end")
+    wait_for(lambda: listener.state("result/differential") == "complete", "the end")
     assert listener.counted() == COUNT
     assert run(config) == 0
     assert len(stored(config)) == COUNT
