@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import struct
 import threading
@@ -26,7 +27,8 @@ class ScriptedBroker:
     """MQTT 5, QoS 1, one guest at a time.
 
     behave: of the number of the connection, from 1, and of that of the field on it, from 1: "take", "refuse",
-    "hang up", "silent", or seconds until it is acknowledged. offered: the field ids, a list a connection.
+    "hang up", "silent", seconds until it is acknowledged, or "take alone": only if nothing follows it.
+    offered: the field ids, a list a connection.
     properties: what the broker says of itself in CONNACK, encoded.
     """
 
@@ -78,6 +80,8 @@ class ScriptedBroker:
             self.offered[-1].append(json.loads(payload)["field_id"])
             what = self._behave(number, len(self.offered[-1]))
         if what == "hang up":
+            raise EOFError
+        if what == "take alone" and select.select([guest], [], [], 0.3)[0]:
             raise EOFError
         if isinstance(what, float):
             time.sleep(what)
