@@ -59,12 +59,13 @@ class Runtime:
     """An interpreter made ready for one image at a time. Not thread-safe.
 
     model: the flatbuffer. outputs: our name -> the tensor's name in the file. choice: a distribution's name,
-    or "auto". Raises NoRuntimeError where the choice is not installed, BundleError where the file has not
+    or "auto". any_size: the network takes pictures of any height and width, and is made ready again when
+    they change. Raises NoRuntimeError where the choice is not installed, BundleError where the file has not
     the input and outputs that the device needs.
     """
 
     def __init__(
-        self, model: bytes, outputs: Mapping[str, str], *, threads: int = 1, choice: str = "auto"
+        self, model: bytes, outputs: Mapping[str, str], *, threads: int = 1, choice: str = "auto", any_size: bool = False
     ) -> None:
         available = installed()
         if choice != "auto":
@@ -88,11 +89,19 @@ class Runtime:
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{self.name} {self.version} cannot run this network: {error}") from None
+        self._size: tuple[int, ...] | None = None if any_size else (120, 120, 3)
         self._input = self._checked_input()
         self._outputs = self._found_outputs(outputs)
 
     def run(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Classify one crop, uint8 RGB (120, 120, 3); give each output as float32 without the batch axis."""
+        """Classify one crop, uint8 RGB (120, 120, 3); give each output as float32 without the batch axis.
+
+        Where any size is taken: a picture, uint8 RGB (h, w, 3).
+        """
+        if image.shape != self._size:
+            self._interpreter.resize_tensor_input(self._input, (1, *image.shape), strict=False)
+            self._interpreter.allocate_tensors()
+            self._size = image.shape
         self._interpreter.set_tensor(self._input, image[None])
         self._interpreter.invoke()
         result = {}
@@ -106,9 +115,10 @@ class Runtime:
     def _checked_input(self) -> int:
         detail = self._interpreter.get_input_details()[0]
         shape, dtype = tuple(detail["shape"].tolist()), detail["dtype"]
-        if shape != (1, 120, 120, 3) or dtype is not np.uint8:
+        wanted = (1, 120, 120, 3) if self._size else (1, *shape[1:3], 3)
+        if shape != wanted or dtype is not np.uint8:
             raise BundleError(
-                f"the network takes {np.dtype(dtype).name} {shape}; the device gives uint8 (1, 120, 120, 3)"
+                f"the network takes {np.dtype(dtype).name} {shape}; the device gives uint8 {wanted}"
             )
         return int(detail["index"])
 

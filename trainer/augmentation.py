@@ -21,11 +21,16 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
     Colour is changed in optical density (Beer-Lambert), where a dye's amount is a factor: `stain` scales
     all channels together, `hue` each on its own, `cast` multiplies the light, and `mix` adds so much of each
     channel to the others, as another dye or another sensor would. `jpeg` is the share of the pictures that go
-    through a JPEG of quality 40 to 95. `scale`, `shift` are shares of
-    the crop, `blur` a standard deviation in pixels, `sharpen` how much of what a blur takes is added instead,
+    through a JPEG of quality 40 to 95. `vary` makes the widths of stain, hue and mix
+    differ from picture to picture, by up to this share: some keep their colours, some hardly. `fade` is how much
+    of its colour every second picture may lose, up to
+    all of it: then form alone decides. `gamma` is the spread of a camera's curve, `haze` the largest share of
+    white light that lies over the picture, `uneven` how much the light may fall from one side or the middle
+    to the other, in each channel on its own. `scale`, `shift` are shares of the crop, `blur` a standard deviation in pixels, `sharpen` how much of what a blur takes is added instead,
     `noise` a standard deviation in grey levels: widths of what is drawn.
     Turns are by multiples of `turn` degrees, or by any angle where it is 0. `fill` is the grey, 0 to 1, that
-    is brought in from outside: bare slide, or the black of the study's masks.
+    is brought in from outside: bare slide, or the black of the study's masks. `side` is that of what comes
+    out, in pixels; with `moves` False pictures stay as they lie, and come out as large as they were.
     """
 
     def __init__(
@@ -42,7 +47,14 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         sharpen: float = 0.0,
         noise: float = 6.0,
         turn: float = 0.0,
+        vary: float = 0.0,
+        fade: float = 0.0,
+        gamma: float = 0.0,
+        haze: float = 0.0,
+        uneven: float = 0.0,
         fill: float = _BARE,
+        side: int = CROP_SIZE,
+        moves: bool = True,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -51,16 +63,20 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         self.cast, self.mix, self.blur, self.noise, self.jpeg = cast, mix, blur, noise, jpeg
         self.sharpen = sharpen
         self.turn, self.fill = turn, fill
+        self.vary, self.fade, self.gamma, self.haze, self.uneven = vary, fade, gamma, haze, uneven
+        self.side, self.moves = side, moves
         self._seed = seed
 
     def call(self, inputs: Any, key: Any) -> Any:
         """Augment a batch. `key` (int64) names the draw: the same key gives the same pictures."""
-        seeds = tf.random.split(tf.stack([tf.cast(key, tf.int64), tf.constant(self._seed, tf.int64)]), 10)
+        seeds = tf.random.split(tf.stack([tf.cast(key, tf.int64), tf.constant(self._seed, tf.int64)]), 14)
         count = tf.shape(inputs)[0]
         image = tf.cast(inputs, tf.float32) / 255.0
-        image = self._moved(image, count, seeds)
+        if self.moves:
+            image = self._moved(image, count, seeds)
         if self.stain or self.hue or self.cast or self.mix:
             image = self._stained(image, count, seeds)
+        image = self._lit(image, count, seeds[10:])
         image = self._blurred(image, count, seeds[6])
         if self.noise:
             strength = tf.random.stateless_uniform((count, 1, 1, 1), seeds[7], 0, self.noise / 255)
@@ -79,22 +95,45 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         if not count:
             return image
         coded = tf.map_fn(through, (image[:count], quality), fn_output_signature=tf.float32)
-        return tf.concat([tf.reshape(coded, (count, CROP_SIZE, CROP_SIZE, 3)), image[count:]], axis=0)
+        return tf.concat([tf.ensure_shape(coded, (count, *image.shape[1:])), image[count:]], axis=0)
+
+    def _lit(self, image: Any, count: Any, seeds: Any) -> Any:
+        """Change what camera and lamp do: colour lost, curve, haze, light that is not even."""
+        one = (count, 1, 1, 1)
+        if self.fade:
+            lost = tf.random.stateless_uniform(one, seeds[0], -self.fade, self.fade)  # below 0: none
+            grey = tf.reduce_mean(image, axis=3, keepdims=True)
+            image += tf.maximum(lost, 0.0) * (grey - image)
+        if self.gamma:
+            curve = tf.exp(tf.random.stateless_normal(one, seeds[1]) * self.gamma)
+            image = tf.pow(tf.clip_by_value(image, 1e-3, 1.2), curve)
+        if self.uneven:
+            rows = tf.linspace(-1.0, 1.0, image.shape[1])[None, :, None, None]
+            columns = tf.linspace(-1.0, 1.0, image.shape[2])[None, None, :, None]
+            by = tf.random.stateless_uniform((3, count, 1, 1, 3), seeds[2], -self.uneven, self.uneven)
+            # The same of all channels is the rule; a condenser off its axis tints one side besides.
+            by = 0.7 * by[..., :1] + 0.3 * by
+            image *= 1 + by[0] * rows + by[1] * columns - tf.abs(by[2]) * (rows**2 + columns**2) / 2
+        if self.haze:
+            share = tf.maximum(tf.random.stateless_uniform(one, seeds[3], -self.haze, self.haze), 0.0)
+            image += share * (0.9 - image)
+        return image
 
     def _stained(self, image: Any, count: Any, seeds: Any) -> Any:
         density = -tf.math.log(tf.clip_by_value(image / _BARE, 0.02, 1.2))
-        amount = tf.exp(tf.random.stateless_normal((count, 1, 1, 1), seeds[3]) * self.stain)
-        tint = tf.exp(tf.random.stateless_normal((count, 1, 1, 3), seeds[4]) * self.hue)
+        width = 1 + tf.random.stateless_uniform((count, 1, 1, 1), seeds[9], -self.vary, self.vary)
+        amount = tf.exp(tf.random.stateless_normal((count, 1, 1, 1), seeds[3]) * self.stain * width)
+        tint = tf.exp(tf.random.stateless_normal((count, 1, 1, 3), seeds[4]) * self.hue * width)
         light = tf.exp(tf.random.stateless_normal((count, 1, 1, 3), seeds[5]) * self.cast)
         if self.mix:
-            other = tf.random.stateless_normal((count, 3, 3), seeds[8]) * self.mix
+            other = tf.random.stateless_normal((count, 3, 3), seeds[8]) * self.mix * width[..., 0]
             mixing = tf.linalg.set_diag(other, tf.ones((count, 3)))
             shape = tf.shape(density)
             density = tf.reshape(tf.reshape(density, (count, -1, 3)) @ mixing, shape)
         return tf.exp(-density * amount * tint) * _BARE * light
 
     def _moved(self, image: Any, count: Any, seeds: Any) -> Any:
-        side = float(image.shape[1])
+        before = float(image.shape[1])
         angle = tf.random.stateless_uniform((count,), seeds[0], 0, 2 * math.pi)
         if self.turn:
             step = math.radians(self.turn)
@@ -103,19 +142,19 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         zoom = tf.exp(
             tf.random.stateless_normal((count, 2), seeds[1]) * tf.constant([self.scale, self.scale / 3])
         )
-        move = tf.random.stateless_normal((count, 2), seeds[2]) * self.shift * CROP_SIZE
+        move = tf.random.stateless_normal((count, 2), seeds[2]) * self.shift * self.side
         across, along = zoom[:, 0] * zoom[:, 1], zoom[:, 0] / zoom[:, 1]
         cos, sin = tf.cos(angle), tf.sin(angle)
         a, b = cos * across * mirror, -sin * along
         d, e = sin * across * mirror, cos * along
-        half_in, half_out = (side - 1) / 2, (CROP_SIZE - 1) / 2
+        half_in, half_out = (before - 1) / 2, (self.side - 1) / 2
         c = half_in - a * half_out - b * half_out + move[:, 0]
         f = half_in - d * half_out - e * half_out + move[:, 1]
         zero = tf.zeros_like(a)
         return tf.raw_ops.ImageProjectiveTransformV3(
             images=image,
             transforms=tf.stack([a, b, c, d, e, f, zero, zero], axis=1),
-            output_shape=tf.constant([CROP_SIZE, CROP_SIZE]),
+            output_shape=tf.constant([self.side, self.side]),
             interpolation="BILINEAR",
             fill_mode="CONSTANT",
             fill_value=self.fill,
@@ -155,6 +194,13 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
             "sharpen",
             "noise",
             "turn",
+            "vary",
+            "fade",
+            "gamma",
+            "haze",
+            "uneven",
             "fill",
+            "side",
+            "moves",
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in own}, "seed": self._seed}

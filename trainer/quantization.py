@@ -49,6 +49,19 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
     Raises ExportError when the file has no weights in it, or another input than the camera's bytes.
     """
     exported, head = in_parts(for_device(model))
+    return to_int8_file(exported, representative, model.count_params(), head)
+
+
+def to_int8_file(
+    exported: keras.Model,
+    representative: NDArray[np.uint8],
+    parameters: int,
+    head: keras.Model | None = None,
+) -> Quantized:
+    """Convert a network with named outputs, and in float what follows it in `head`; see `quantize`.
+
+    representative: uint8 (n, h, w, 3). parameters: how many weights must be in the file.
+    """
 
     def batches() -> Iterator[list[NDArray[np.float32]]]:
         for image in with_black_and_white(representative):
@@ -65,15 +78,15 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
         content = spliced(
             content, _converted(head, _to_float16_weights), {one.name: one.name for one in head.inputs}
         )
-    return Quantized(content, _checked_outputs(content, model.count_params()), exported, head)
+    return Quantized(content, _checked_outputs(content, parameters), exported, head)
 
 
 def with_black_and_white(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give what the calibration sees: the crops, uint8 (n, 120, 120, 3), behind a black and a white one.
+    """Give what the calibration sees: the crops, uint8 (n, h, w, 3), behind a black and a white one.
 
     These pin the input's range to exactly 0 to 1, so that its scale is 1/255.
     """
-    ends = np.stack([np.full((CROP_SIZE, CROP_SIZE, 3), value, np.uint8) for value in (0, 255)])
+    ends = np.stack([np.full(crops.shape[1:], value, np.uint8) for value in (0, 255)])
     return np.concatenate([ends, crops])
 
 

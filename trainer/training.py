@@ -76,7 +76,7 @@ def centre(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels[:, inner, inner, :]
 
 
-class _AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
+class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
     """A running average of all weights, BatchNorm's statistics included (Polyak and Juditsky 1992).
 
     Keras' own averaging leaves those statistics out, and writes the average back after every call of `fit`.
@@ -117,7 +117,7 @@ def fit(
     steps = steps_per_epoch(settings, len(training.labels))
     model, average, history = _start_or_resume(recipe, steps, out, compute)
     held = centre(validation.pixels)
-    averaging = _AveragedWeights(average, settings.average, len(history) * steps)
+    averaging = AveragedWeights(average, settings.average, len(history) * steps)
     events = tf.summary.create_file_writer(str(out / TENSORBOARD))
     for epoch in range(len(history), settings.epochs):
         started = time.perf_counter()

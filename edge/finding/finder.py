@@ -1,0 +1,67 @@
+"""The finder: a small int8 network over the whole field, at the scale that the ruler sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.errors import BundleError
+from edge.finding.decoding import MAPS, RED_CELL_PIXELS, STRIDE, Detections, decode
+from edge.finding.light import evened, glass, tiles
+from edge.runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+_MULTIPLE = 2 * STRIDE
+_LARGEST = 1600
+"""Longest side of a working picture, pixels: a larger one would be of a scale that no ruler means."""
+
+
+class Finder:
+    """Finds white cells, red cells and platelets in frames. Not thread-safe.
+
+    model: the flatbuffer. outputs: our name -> the tensor's. choice: the runtime, as `Runtime` has it.
+    Raises NoRuntimeError, or BundleError where the network is none that finds cells.
+    """
+
+    def __init__(
+        self, model: bytes, outputs: Mapping[str, str], *, threads: int = 1, choice: str = "auto"
+    ) -> None:
+        if "maps" not in outputs:
+            raise BundleError("the finder has no output for its maps")
+        self._runtime = Runtime(
+            model, {"maps": outputs["maps"]}, threads=threads, choice=choice, any_size=True
+        )
+        self.runtime = f"{self._runtime.name} {self._runtime.version}"
+
+    def find(self, pixels: NDArray[np.uint8], scale: float, least: float = 0.1) -> Detections:
+        """Return what lies in a frame, uint8 RGB (height, width, 3).
+
+        scale: pixels of the working picture to one of the frame; above 1 the frame is enlarged. least: score
+        below which nothing is listed. Raises BundleError where the network's maps are not of its version.
+        """
+        maps, factor = self.maps(pixels, scale)
+        return decode(maps, factor, least)
+
+    def maps(self, pixels: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.float32], float]:
+        """Return the network's maps of a frame, float32 (h, w, 6), and the scale that it was looked at with."""
+        height, width = pixels.shape[:2]
+        scale = min(scale, _LARGEST / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = cv2.resize(pixels, size, interpolation=way)
+        small = evened(np.asarray(small, np.uint8), glass(np.asarray(small, np.uint8), tiles(small.shape[:2], RED_CELL_PIXELS)))
+        right, below = -size[0] % _MULTIPLE, -size[1] % _MULTIPLE
+        small = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+        maps = self._runtime.run(np.asarray(small, np.uint8))["maps"]
+        if maps.shape != (small.shape[0] // STRIDE, small.shape[1] // STRIDE, MAPS):
+            raise BundleError(
+                f"the finder gives maps of {maps.shape} for a picture of {small.shape[:2]}; "
+                f"this version reads {MAPS} maps at every {STRIDE}th pixel"
+            )
+        return maps, scale

@@ -1,0 +1,150 @@
+"""How large a red cell is in pixels: the ruler of a specimen, told by its red cells over all of its fields.
+
+Magnification, camera and adapter of a microscope stay as they are for a whole slide, so one ruler holds for
+all fields. Where nothing is known yet, a field is looked at in several scales, and the one at which its red
+cells come out as large as that scale has them is the right one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge.finding.decoding import RED_CELL_PIXELS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.finding.decoding import Detections
+    from edge.finding.finder import Finder
+
+RED_CELL_UM = 7.5
+"""Diameter of a red cell in a dried smear, micrometres."""
+
+WHITE_CELL = 1.95
+"""Diameter of a white cell in red cells, the middle over the sets of training: the ruler where none lie."""
+
+_ACROSS = (4.0, 7.0, 12.0, 20.0)
+"""Red cells along the longer side of a frame: the scales that are tried, within 1.4 of one of which all lie."""
+
+_SURE = 0.35  # score from which a cell is measured
+_NEAR = 0.35  # natural log: sizes that a scale expects
+_FEWEST = 3  # red cells that can speak for a scale
+_REMEMBERED = 100  # fields
+_LIMITS = (0.01, 2.0)  # micrometres a pixel: no microscope shows cells beyond
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one field says: the diameter of its red cells (pixels of the frame), and how many said so."""
+
+    diameter: float
+    count: int
+
+
+class Ruler:
+    """The size of red cells in a specimen's fields.
+
+    red_cell: diameter in pixels where it is configured or remembered, else None until a field tells.
+    fixed: it is configured, and the fields are not asked.
+    """
+
+    def __init__(self, red_cell: float | None = None, *, fixed: bool = False) -> None:
+        self._start, self._fixed = red_cell, fixed
+        self._readings: list[Reading] = []
+
+    @classmethod
+    def configured(cls, micrometres_per_pixel: float) -> Ruler:
+        """Return the ruler that a configuration states."""
+        return cls(RED_CELL_UM / micrometres_per_pixel, fixed=True)
+
+    @property
+    def red_cell(self) -> float | None:
+        """Return the diameter of a red cell in pixels of the frame, or None where nothing told it yet."""
+        if self._fixed or not self._readings:
+            return self._start
+        logs = np.log([reading.diameter for reading in self._readings])
+        weights = np.array([min(reading.count, 30) for reading in self._readings], np.float64)
+        return math.exp(_weighted_median(logs, weights))
+
+    @property
+    def spread(self) -> float | None:
+        """Return how far fields differ from the ruler, as a share of it (68 % of them by less), or None."""
+        if len(self._readings) < 2 or self._fixed:
+            return None
+        red_cell = self.red_cell
+        assert red_cell is not None  # noqa: S101 (there are readings)
+        away = np.abs(np.log([reading.diameter / red_cell for reading in self._readings]))
+        return float(np.quantile(away, 0.68))
+
+    @property
+    def is_seen(self) -> bool:
+        """Return whether red cells told it; otherwise it is configured, remembered or a white cell's guess."""
+        return not self._fixed and any(reading.count >= _FEWEST for reading in self._readings)
+
+    @property
+    def micrometres_per_pixel(self) -> float | None:
+        """Return the size of a pixel on the slide, or None where nothing told it yet."""
+        red_cell = self.red_cell
+        return None if red_cell is None else RED_CELL_UM / red_cell
+
+    def read(self, found: Detections) -> None:
+        """Take what a field shows into account; a field without enough red cells says nothing."""
+        reading = None if self._fixed else reading_of(found)
+        if reading is not None and _LIMITS[0] <= RED_CELL_UM / reading.diameter <= _LIMITS[1]:
+            self._readings = [*self._readings[1 - _REMEMBERED :], reading]
+
+
+def reading_of(found: Detections) -> Reading | None:
+    """Return what a field's red cells say, or None where there are too few."""
+    red = found.of("red cell", _SURE)
+    if len(red) < _FEWEST:
+        return None
+    return Reading(float(np.median(red.diameters)), len(red))
+
+
+def look_for_scale(finder: Finder, pixels: NDArray[np.uint8]) -> float:
+    """Return the diameter of a red cell in a frame of unknown scale, uint8 RGB (h, w, 3), in its pixels.
+
+    Each scale is judged by the cells that come out as large as it expects; the best one is then refined by
+    these. Without red cells the white ones tell, and without any a field is taken to be 12 red cells across.
+    """
+    longest = max(pixels.shape[:2])
+    best, red_cell = 0.0, longest / _ACROSS[2]
+    for across in _ACROSS:
+        expected = longest / across
+        found = finder.find(pixels, RED_CELL_PIXELS / expected, _SURE)
+        weight, diameter = _told(found, expected)
+        if weight > best:
+            best, red_cell = weight, diameter
+    found = finder.find(pixels, RED_CELL_PIXELS / red_cell, _SURE)
+    weight, diameter = _told(found, red_cell)
+    return diameter if weight else red_cell
+
+
+def _told(found: Detections, expected: float) -> tuple[float, float]:
+    """Return how much a field's cells speak for a scale, and the diameter of a red cell that they say."""
+    total, sizes, weights = 0.0, [], []
+    for kind, size, vote in (("red cell", 1.0, 1.0), ("white cell", WHITE_CELL, 1.5)):
+        cells = found.of(kind)
+        logs = np.log(cells.diameters / size)
+        votes = vote * cells.scores * np.exp(-0.5 * ((logs - math.log(expected)) / _NEAR) ** 2)
+        # By the area that they cover: specks that pass for cells in too small a scale are many, but cover little.
+        total += float((votes * cells.diameters**2).sum())
+        if kind == "red cell" or len(logs):
+            sizes.append(logs)
+            # Red cells are all of a size, white ones are not.
+            weights.append(votes if kind == "red cell" else 0.3 * votes)
+    logs, votes = np.concatenate(sizes), np.concatenate(weights)
+    if not votes.sum():
+        return 0.0, expected
+    return total, math.exp(_weighted_median(logs, votes))
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    order = np.argsort(values)
+    passed = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(passed, passed[-1] / 2)])

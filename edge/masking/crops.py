@@ -1,0 +1,87 @@
+"""The picture of one cell that the network names: cut by the finder's circle, its light set to one white."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.masking.field import CROP_SIZE, Pixels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CROP_DIAMETERS = 1.35
+"""Side of a crop in diameters of its cell: all of it, and a rim of what lies around."""
+
+WHITE_LEVEL = 235
+"""Grey level that bare glass is brought to."""
+
+_AROUND = 3.0  # diameters: side of the window in which the glass is looked for
+_SAMPLES = 48  # pixels along a side of it
+_GLASS = 0.15  # share of its pixels, the brightest, that are taken for glass
+_FEWEST = 60  # samples outside of the cell; where there are fewer, its own rim must do
+_DARKEST = 40.0  # a white point below that would turn noise into colours
+
+
+def local_white(pixels: Pixels, centre: tuple[float, float], diameter: float) -> NDArray[np.float32]:
+    """Return the colour of the glass around a cell, float32 RGB (3,).
+
+    It is that of the brightest things in the window around it, so uneven light is told where it matters.
+    centre: x and y, pixels of the frame, uint8 RGB (height, width, 3).
+    """
+    height, width = pixels.shape[:2]
+    reach = _AROUND * diameter / 2
+    x, y = centre
+    x0, x1 = max(0, int(x - reach)), min(width, int(x + reach) + 1)
+    y0, y1 = max(0, int(y - reach)), min(height, int(y + reach) + 1)
+    step = max(1, int(2 * reach / _SAMPLES))
+    window = pixels[y0:y1:step, x0:x1:step].astype(np.float32)
+    if not window.size:
+        return np.full(3, float(WHITE_LEVEL), np.float32)
+    rows = np.arange(y0, y1, step)[:, None] - y
+    columns = np.arange(x0, x1, step)[None] - x
+    outside = rows * rows + columns * columns > (0.55 * diameter) ** 2
+    colours = window[outside] if np.count_nonzero(outside) >= _FEWEST else window.reshape(-1, 3)
+    brightness = colours.sum(axis=1)
+    count = max(1, int(_GLASS * len(colours)))
+    brightest = np.argpartition(brightness, len(colours) - count)[len(colours) - count :]
+    white = np.median(colours[brightest], axis=0)
+    return np.asarray(np.maximum(white, _DARKEST), np.float32)
+
+
+def crop_box(centre: tuple[float, float], diameter: float, context: float = 1.0) -> tuple[int, int, int, int]:
+    """Return the square that is cut, [x, y, side, side] in pixels of the frame; it may pass the frame's edge."""
+    side = max(4, round(CROP_DIAMETERS * diameter * context))
+    return round(centre[0] - side / 2), round(centre[1] - side / 2), side, side
+
+
+def cut_cell(
+    pixels: Pixels,
+    centre: tuple[float, float],
+    diameter: float,
+    white: NDArray[np.float32],
+    *,
+    context: float = 1.0,
+) -> Pixels:
+    """Return the classifier's input for one cell, uint8 RGB (120, 120, 3).
+
+    white: the glass, as `local_white` tells it. context: above 1, as much more of the surroundings at the
+    same scale (120 * context pixels): what the trainer turns and shifts. Beyond the frame there is glass.
+    """
+    x, y, side, _ = crop_box(centre, diameter, context)
+    height, width = pixels.shape[:2]
+    x0, y0, x1, y1 = max(0, x), max(0, y), min(width, x + side), min(height, y + side)
+    inner = pixels[y0:y1, x0:x1]
+    glass = np.clip(white, 1, 255)
+    margins = (y0 - y, y + side - y1, x0 - x, x + side - x1)
+    if any(margins):
+        beyond = tuple(float(round(level)) for level in glass.tolist())
+        inner = np.asarray(cv2.copyMakeBorder(inner, *margins, cv2.BORDER_CONSTANT, value=beyond), np.uint8)
+    size = round(CROP_SIZE * context)
+    way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    crop = cv2.resize(inner, (size, size), interpolation=way)
+    levels = np.arange(256, dtype=np.float32)[:, None] * (WHITE_LEVEL / glass)
+    table = np.minimum(np.rint(levels), 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(crop, table[None]), np.uint8)
