@@ -24,6 +24,7 @@ from edge.rejection import Reject  # noqa: TC001 (msgspec reads annotations at r
 MAX_BYTES = 64 * 1024 * 1024
 _DESCRIPTION = "leukoscope.json"
 _LABELS = "labels.txt"
+FINDER = "finder.tflite"
 
 
 class Golden(Struct, frozen=True):
@@ -32,6 +33,33 @@ class Golden(Struct, frozen=True):
     image: str
     logits: tuple[float, ...]
     map: tuple[float, ...]
+
+
+class FinderGolden(Struct, frozen=True):
+    """A working picture with the white cells that the exporter's runtime found in it, the surest first.
+
+    cells: middle (x, y), diameter in pixels of the picture, and score of each.
+    """
+
+    image: str
+    cells: tuple[tuple[float, float, float, float], ...]
+
+
+class FinderDescription(Struct, frozen=True, kw_only=True):
+    """What the bundle says of its finder: the network that tells where cells are.
+
+    version: of its maps and of the scale that it wants; a device reads its own only. thresholds: the score
+    from which a white cell counts as found, and a red cell or a platelet is counted. measured: recall and
+    precision by microscope.
+    """
+
+    version: str
+    sha256: str
+    output: str
+    thresholds: dict[str, Annotated[float, Meta(gt=0, lt=1)]]
+    goldens: Annotated[tuple[FinderGolden, ...], Meta(min_length=1)]
+    measured: dict[str, Any] = {}
+    training: dict[str, Any] = {}
 
 
 class Parent(Struct, frozen=True):
@@ -70,6 +98,7 @@ class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent: Parent | None = None
     calibration: dict[str, Any] | None = None
     confusion: Confusion | None = None
+    finder: FinderDescription | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +106,7 @@ class Bundle:
     """A bundle that was read and is whole.
 
     model: the flatbuffer. sha256: of the whole file, by which results name it. golden_images: PNG bytes.
+    finder: the finder's flatbuffer, or None where cells are found without one. finder_images: PNG bytes.
     """
 
     path: Path
@@ -84,6 +114,8 @@ class Bundle:
     model: bytes
     sha256: str
     golden_images: tuple[bytes, ...]
+    finder: bytes | None = None
+    finder_images: tuple[bytes, ...] = ()
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -104,7 +136,10 @@ def read_bundle(path: Path) -> Bundle:
             start = min((entry.header_offset for entry in archive.infolist()), default=0)
             description = msgspec.json.decode(_member(archive, _DESCRIPTION), type=Description)
             labels = _member(archive, _LABELS).decode().split()
-            images = _images(archive, description)
+            images = _images(archive, [golden.image for golden in description.goldens])
+            own = description.finder
+            finder = None if own is None else _member(archive, FINDER)
+            finder_images = () if own is None else _images(archive, [golden.image for golden in own.goldens])
     except (
         zipfile.BadZipFile,
         KeyError,
@@ -121,6 +156,8 @@ def read_bundle(path: Path) -> Bundle:
     model = content[:start]
     if hashlib.sha256(model).hexdigest() != description.model_sha256:
         raise BundleError(f"{path}: is damaged: the network is not the one that its description names")
+    if own is not None:
+        _check_finder(path, own, finder or b"")
     if not {"logits", "maps"} <= description.outputs.keys():
         raise BundleError(f"{path}: its description names no output for logits or for maps")
     if tuple(labels) != description.labels:
@@ -130,20 +167,29 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleError(
             f"{path}: is damaged: {confusion.problem() or 'its confusion matrix is of other labels'}"
         )
-    return Bundle(path, description, model, hashlib.sha256(content).hexdigest(), images)
+    return Bundle(
+        path, description, model, hashlib.sha256(content).hexdigest(), images, finder, finder_images
+    )
 
 
-def write_bundle(path: Path, model: bytes, description: Description, golden_images: dict[str, bytes]) -> None:
-    """Write a bundle; the same contents give the same bytes. `golden_images`: name -> PNG."""
+def _check_finder(path: Path, described: FinderDescription, finder: bytes) -> None:
+    if hashlib.sha256(finder).hexdigest() != described.sha256:
+        raise BundleError(f"{path}: is damaged: its finder is not the one that its description names")
+    if not {"white cell", "red cell", "platelet"} <= described.thresholds.keys():
+        raise BundleError(f"{path}: its description names no threshold for each kind that its finder finds")
+
+
+def write_bundle(path: Path, model: bytes, description: Description, members: dict[str, bytes]) -> None:
+    """Write a bundle; the same contents give the same bytes. members: further files by name."""
     buffer = io.BytesIO()
     buffer.write(model)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
-        members = {
+        entries = {
             _LABELS: "\n".join(description.labels).encode(),
             _DESCRIPTION: msgspec.json.format(msgspec.json.encode(description), indent=1),
-            **golden_images,
+            **members,
         }
-        for name, data in members.items():
+        for name, data in entries.items():
             archive.writestr(_entry(name), data)
     partial = path.with_name(f"partial-{path.name}")
     partial.write_bytes(buffer.getvalue())
@@ -163,8 +209,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(entry)
 
 
-def _images(archive: zipfile.ZipFile, description: Description) -> tuple[bytes, ...]:
-    unpacked = sum(archive.getinfo(golden.image).file_size for golden in description.goldens)
-    if unpacked > MAX_BYTES:
+def _images(archive: zipfile.ZipFile, names: list[str]) -> tuple[bytes, ...]:
+    if sum(archive.getinfo(name).file_size for name in names) > MAX_BYTES:
         raise ValueError(f"its golden inputs unpack to more than {MAX_BYTES >> 20} MiB")
-    return tuple(_member(archive, golden.image) for golden in description.goldens)
+    return tuple(_member(archive, name) for name in names)

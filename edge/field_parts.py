@@ -77,11 +77,16 @@ class Cell(Struct, frozen=True, kw_only=True):
 class Scale(Struct, frozen=True):
     """How large a pixel is, and how that is known.
 
-    "nucleus": a guess from the size of a white cell's nucleus, where the field has no red cells to measure.
+    "red cells": of all fields of the specimen so far, or of this one. "nucleus", "white cells": a guess from
+    their size, where no field has red cells to measure.
     """
 
     micrometres_per_pixel: Annotated[float, Meta(gt=0)]
-    source: Literal["configured", "red cells", "nucleus"]
+    source: Literal["configured", "red cells", "nucleus", "white cells"]
+    spread: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="how far fields differ from it, as a share of it; null: one field or none"),
+    ] = None
 
 
 RefusalReason = Literal[

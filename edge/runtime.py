@@ -65,7 +65,13 @@ class Runtime:
     """
 
     def __init__(
-        self, model: bytes, outputs: Mapping[str, str], *, threads: int = 1, choice: str = "auto", any_size: bool = False
+        self,
+        model: bytes,
+        outputs: Mapping[str, str],
+        *,
+        threads: int = 1,
+        choice: str = "auto",
+        any_size: bool = False,
     ) -> None:
         available = installed()
         if choice != "auto":

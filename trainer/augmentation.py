@@ -20,13 +20,13 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
 
     Colour is changed in optical density (Beer-Lambert), where a dye's amount is a factor: `stain` scales
     all channels together, `hue` each on its own, `cast` multiplies the light, and `mix` adds so much of each
-    channel to the others, as another dye or another sensor would. `jpeg` is the share of the pictures that go
-    through a JPEG of quality 40 to 95. `vary` makes the widths of stain, hue and mix
-    differ from picture to picture, by up to this share: some keep their colours, some hardly. `fade` is how much
-    of its colour every second picture may lose, up to
-    all of it: then form alone decides. `gamma` is the spread of a camera's curve, `haze` the largest share of
-    white light that lies over the picture, `uneven` how much the light may fall from one side or the middle
-    to the other, in each channel on its own. `scale`, `shift` are shares of the crop, `blur` a standard deviation in pixels, `sharpen` how much of what a blur takes is added instead,
+    channel to the others, as another dye or another sensor would. `vary` makes these widths differ from
+    picture to picture, by up to this share: some keep their colours, some hardly. `fade` is how much of its
+    colour every second picture may lose, up to all of it: then form alone decides. `gamma` is the spread of
+    a camera's curve, `haze` the largest share of white light that lies over the picture, `uneven` how much
+    the light may fall from one side or the middle to the other, in each channel on its own. `jpeg` is the
+    share of the pictures that go through a JPEG of quality 40 to 95. `scale`, `shift` are shares of
+    the crop, `blur` a standard deviation in pixels, `sharpen` how much of what a blur takes is added instead,
     `noise` a standard deviation in grey levels: widths of what is drawn.
     Turns are by multiples of `turn` degrees, or by any angle where it is 0. `fill` is the grey, 0 to 1, that
     is brought in from outside: bare slide, or the black of the study's masks. `side` is that of what comes

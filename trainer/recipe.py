@@ -92,7 +92,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     data: Data
     network: dict[str, Any]
     training: Training
-    augmentation: dict[str, float] | None = None
+    augmentation: dict[str, Any] | None = None
 
 
 def load_recipe(name: str) -> Recipe:

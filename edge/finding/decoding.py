@@ -8,10 +8,13 @@ middle of a white cell, a red cell or a platelet lies there, how large it is, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 KINDS = ("white cell", "red cell", "platelet")
 """What the finder finds, in the order of its maps."""
@@ -23,7 +26,7 @@ RED_CELL_PIXELS = 24.0
 """Diameter of a red cell in the working picture, to which the ruler sets the scale."""
 
 MAPS = 6
-"""Maps of the network: one a kind (logits), log of the diameter in red cells, middle to the right and down."""
+"""Maps of the network: one a kind (logits), log of the diameter in red cells, middle to right and down."""
 
 _SAME = 0.5  # of the larger diameter: two middles closer than that are one thing
 _STEEPEST = 3.0  # log of a diameter in red cells is cut off there: a float overflow would be no size
@@ -88,9 +91,7 @@ def decode(maps: NDArray[np.float32], scale: float, least: float = 0.1, most: in
     )
 
 
-def _each_once(
-    centres: NDArray[np.float32], diameters: NDArray[np.float32], kinds: NDArray[np.int64]
-) -> NDArray[np.intp]:
+def _each_once(centres: NDArray[Any], diameters: NDArray[Any], kinds: NDArray[Any]) -> NDArray[np.intp]:
     """Return which to keep of things in the order of their scores: those that no surer one lies upon.
 
     A red cell that touches a platelet is no rival of it: between kinds, only things of like size are.

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+VERSION = "finder/1"
+"""Of the maps, of the scale that the network wants, and of the light made even before."""
+
 _MULTIPLE = 2 * STRIDE
 _LARGEST = 1600
 """Longest side of a working picture, pixels: a larger one would be of a scale that no ruler means."""
@@ -49,19 +52,19 @@ class Finder:
         return decode(maps, factor, least)
 
     def maps(self, pixels: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.float32], float]:
-        """Return the network's maps of a frame, float32 (h, w, 6), and the scale that it was looked at with."""
+        """Return the network's maps of a frame, float32 (h, w, 6), and the scale that was taken."""
         height, width = pixels.shape[:2]
         scale = min(scale, _LARGEST / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        small = cv2.resize(pixels, size, interpolation=way)
-        small = evened(np.asarray(small, np.uint8), glass(np.asarray(small, np.uint8), tiles(small.shape[:2], RED_CELL_PIXELS)))
+        small = np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
+        small = evened(small, glass(small, tiles((size[1], size[0]), RED_CELL_PIXELS)))
         right, below = -size[0] % _MULTIPLE, -size[1] % _MULTIPLE
-        small = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-        maps = self._runtime.run(np.asarray(small, np.uint8))["maps"]
-        if maps.shape != (small.shape[0] // STRIDE, small.shape[1] // STRIDE, MAPS):
+        padded = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+        maps = self._runtime.run(np.asarray(padded, np.uint8))["maps"]
+        if maps.shape != (padded.shape[0] // STRIDE, padded.shape[1] // STRIDE, MAPS):
             raise BundleError(
-                f"the finder gives maps of {maps.shape} for a picture of {small.shape[:2]}; "
+                f"the finder gives maps of {maps.shape} for a picture of {padded.shape[:2]}; "
                 f"this version reads {MAPS} maps at every {STRIDE}th pixel"
             )
         return maps, scale

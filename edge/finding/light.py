@@ -40,7 +40,8 @@ def glass(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> NDArray[np.float3
     brightness = parts.sum(axis=3, dtype=np.int32)
     count = int(_GLASS * _SAMPLES * _SAMPLES)
     brightest = np.argpartition(brightness, -count, axis=2)[:, :, -count:, None]
-    return np.take_along_axis(parts, brightest, axis=2).mean(axis=2, dtype=np.float32)
+    level = np.take_along_axis(parts, brightest, axis=2).mean(axis=2, dtype=np.float32)
+    return np.asarray(level, np.float32)
 
 
 def evened(pixels: NDArray[np.uint8], glass_of_tiles: NDArray[np.float32]) -> NDArray[np.uint8]:

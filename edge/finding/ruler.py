@@ -28,10 +28,14 @@ WHITE_CELL = 1.95
 """Diameter of a white cell in red cells, the middle over the sets of training: the ruler where none lie."""
 
 _ACROSS = (4.0, 7.0, 12.0, 20.0)
-"""Red cells along the longer side of a frame: the scales that are tried, within 1.4 of one of which all lie."""
+"""Red cells along the longer side of a frame: the scales that are tried; all lie within 1.4 of one."""
 
 _SURE = 0.35  # score from which a cell is measured
-_NEAR = 0.35  # natural log: sizes that a scale expects
+_NEAR = 0.45  # natural log: sizes that a scale expects
+_COVERED = (
+    1.3  # power of the diameter: specks that pass for cells in too small a scale are many, but cover little
+)
+_WHITE_VOTE = 0.3  # white cells are of many sizes, and a scale that is far too large makes one of a shadow
 _FEWEST = 3  # red cells that can speak for a scale
 _REMEMBERED = 100  # fields
 _LIMITS = (0.01, 2.0)  # micrometres a pixel: no microscope shows cells beyond
@@ -53,7 +57,7 @@ class Ruler:
     """
 
     def __init__(self, red_cell: float | None = None, *, fixed: bool = False) -> None:
-        self._start, self._fixed = red_cell, fixed
+        self._start, self.is_fixed = red_cell, fixed
         self._readings: list[Reading] = []
 
     @classmethod
@@ -64,7 +68,7 @@ class Ruler:
     @property
     def red_cell(self) -> float | None:
         """Return the diameter of a red cell in pixels of the frame, or None where nothing told it yet."""
-        if self._fixed or not self._readings:
+        if self.is_fixed or not self._readings:
             return self._start
         logs = np.log([reading.diameter for reading in self._readings])
         weights = np.array([min(reading.count, 30) for reading in self._readings], np.float64)
@@ -73,7 +77,7 @@ class Ruler:
     @property
     def spread(self) -> float | None:
         """Return how far fields differ from the ruler, as a share of it (68 % of them by less), or None."""
-        if len(self._readings) < 2 or self._fixed:
+        if len(self._readings) < 2 or self.is_fixed:
             return None
         red_cell = self.red_cell
         assert red_cell is not None  # noqa: S101 (there are readings)
@@ -82,8 +86,8 @@ class Ruler:
 
     @property
     def is_seen(self) -> bool:
-        """Return whether red cells told it; otherwise it is configured, remembered or a white cell's guess."""
-        return not self._fixed and any(reading.count >= _FEWEST for reading in self._readings)
+        """Return whether red cells told it; otherwise it is configured, remembered or a guess."""
+        return not self.is_fixed and any(reading.count >= _FEWEST for reading in self._readings)
 
     @property
     def micrometres_per_pixel(self) -> float | None:
@@ -93,7 +97,7 @@ class Ruler:
 
     def read(self, found: Detections) -> None:
         """Take what a field shows into account; a field without enough red cells says nothing."""
-        reading = None if self._fixed else reading_of(found)
+        reading = None if self.is_fixed else reading_of(found)
         if reading is not None and _LIMITS[0] <= RED_CELL_UM / reading.diameter <= _LIMITS[1]:
             self._readings = [*self._readings[1 - _REMEMBERED :], reading]
 
@@ -128,16 +132,13 @@ def look_for_scale(finder: Finder, pixels: NDArray[np.uint8]) -> float:
 def _told(found: Detections, expected: float) -> tuple[float, float]:
     """Return how much a field's cells speak for a scale, and the diameter of a red cell that they say."""
     total, sizes, weights = 0.0, [], []
-    for kind, size, vote in (("red cell", 1.0, 1.0), ("white cell", WHITE_CELL, 1.5)):
+    for kind, size, vote in (("red cell", 1.0, 1.0), ("white cell", WHITE_CELL, _WHITE_VOTE)):
         cells = found.of(kind)
         logs = np.log(cells.diameters / size)
-        votes = vote * cells.scores * np.exp(-0.5 * ((logs - math.log(expected)) / _NEAR) ** 2)
-        # By the area that they cover: specks that pass for cells in too small a scale are many, but cover little.
-        total += float((votes * cells.diameters**2).sum())
-        if kind == "red cell" or len(logs):
-            sizes.append(logs)
-            # Red cells are all of a size, white ones are not.
-            weights.append(votes if kind == "red cell" else 0.3 * votes)
+        votes = vote * cells.scores**2 * np.exp(-0.5 * ((logs - math.log(expected)) / _NEAR) ** 2)
+        total += float((votes * cells.diameters**_COVERED).sum())
+        sizes.append(logs)
+        weights.append(votes)
     logs, votes = np.concatenate(sizes), np.concatenate(weights)
     if not votes.sum():
         return 0.0, expected

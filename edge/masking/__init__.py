@@ -8,10 +8,12 @@ The trainer makes its crops with this very code, so training and device cannot d
 from __future__ import annotations
 
 from edge.masking import adaptive, study
+from edge.masking.crops import cut_square
 from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell, Pixels, Recipe
 
 __all__ = [
     "CROP_SIZE",
+    "FOUND",
     "PREPROCESSING",
     "FieldMasks",
     "FoundCell",
@@ -23,6 +25,10 @@ __all__ = [
 
 PREPROCESSING: dict[Recipe, str] = {"adaptive": "adaptive/2", "study": "study/2"}
 """Version of each recipe's crops. It stands in the bundle: a model only reads crops of its own recipe."""
+
+
+FOUND = "found/1"
+"""Version of the crops that are cut where a finder, which is part of the bundle, finds cells."""
 
 
 def find_cells(
@@ -45,4 +51,6 @@ def cut_crop(pixels: Pixels, masks: FieldMasks, cell: FoundCell, *, context: flo
     """
     if masks.recipe == "study":
         return study.cut(pixels, cell)
+    if cell.white is not None:
+        return cut_square(pixels, cell.crop, cell.white, context=context)
     return adaptive.cut(pixels, masks, cell, context)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.field import CROP_SIZE, Pixels
+from edge.masking.field import CROP_SIZE, BoxTuple, Pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,26 +51,30 @@ def local_white(pixels: Pixels, centre: tuple[float, float], diameter: float) ->
     return np.asarray(np.maximum(white, _DARKEST), np.float32)
 
 
-def crop_box(centre: tuple[float, float], diameter: float, context: float = 1.0) -> tuple[int, int, int, int]:
-    """Return the square that is cut, [x, y, side, side] in pixels of the frame; it may pass the frame's edge."""
-    side = max(4, round(CROP_DIAMETERS * diameter * context))
+def crop_box(centre: tuple[float, float], diameter: float) -> BoxTuple:
+    """Return the square that is cut, [x, y, side, side] in pixels of the frame; it may pass its edge."""
+    side = max(4, round(CROP_DIAMETERS * diameter))
     return round(centre[0] - side / 2), round(centre[1] - side / 2), side, side
 
 
-def cut_cell(
-    pixels: Pixels,
-    centre: tuple[float, float],
-    diameter: float,
-    white: NDArray[np.float32],
-    *,
-    context: float = 1.0,
+def cut_cell(pixels: Pixels, centre: tuple[float, float], diameter: float, *, context: float = 1.0) -> Pixels:
+    """Return the classifier's input for the cell in a circle, as `cut_square` does, by the glass around."""
+    white = local_white(pixels, centre, diameter)
+    return cut_square(pixels, crop_box(centre, diameter), (white[0], white[1], white[2]), context=context)
+
+
+def cut_square(
+    pixels: Pixels, box: BoxTuple, white: tuple[float, float, float], *, context: float = 1.0
 ) -> Pixels:
     """Return the classifier's input for one cell, uint8 RGB (120, 120, 3).
 
-    white: the glass, as `local_white` tells it. context: above 1, as much more of the surroundings at the
-    same scale (120 * context pixels): what the trainer turns and shifts. Beyond the frame there is glass.
+    box: of `crop_box`. white: RGB of the glass, as `local_white` tells it. context: above 1, as much more of
+    the surroundings at the same scale (120 * context pixels): what the trainer turns and shifts. Beyond the
+    frame there is glass.
     """
-    x, y, side, _ = crop_box(centre, diameter, context)
+    x, y, side, _ = box
+    extra = round(side * (context - 1) / 2)
+    x, y, side = x - extra, y - extra, side + 2 * extra
     height, width = pixels.shape[:2]
     x0, y0, x1, y1 = max(0, x), max(0, y), min(width, x + side), min(height, y + side)
     inner = pixels[y0:y1, x0:x1]

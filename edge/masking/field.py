@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 Recipe = Literal["adaptive", "study"]
+Finding = Literal["adaptive", "study", "found"]
 BoxTuple = tuple[int, int, int, int]
 
 CROP_SIZE = 120
@@ -26,8 +27,8 @@ class FoundCell:
     """One white cell. Boxes are [x, y, width, height] in pixels of the frame.
 
     box: the whole cell. nucleus_box: its nucleus, all lobes. crop: the square that is classified; it may
-    pass the frame's edge. nucleus_area: pixels of the frame; 0, as its box's size, where no nucleus was seen.
-    complete: False when the frame's edge cuts it.
+    pass the frame's edge. nucleus_area: pixels of the frame, 0 where no nucleus could be outlined. complete:
+    False when the frame's edge cuts it. white: RGB of the glass around it, where a network finds cells.
     """
 
     box: BoxTuple
@@ -35,6 +36,7 @@ class FoundCell:
     crop: BoxTuple
     nucleus_area: int
     complete: bool
+    white: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class FieldMasks:
     labels: NDArray[np.int32]
     outside: NDArray[np.bool_] | None
     frame_size: tuple[int, int]
-    recipe: Recipe
+    recipe: Finding
     stain: Stain | None = None
     scale: Scale | None = None
 

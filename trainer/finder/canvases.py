@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -67,7 +67,9 @@ def draw_canvas(
         field = fields[int(rng.choice(len(fields), p=chances))]
         matrix, factor = _placed(field, rng, drawing, second=number > 0)
         size = (SIDE, SIDE)
-        mask = cv2.warpAffine(np.full(field.pixels.shape[:2], 255, np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
+        mask: NDArray[Any] = cv2.warpAffine(
+            np.full(field.pixels.shape[:2], 255, np.uint8), matrix, size, flags=cv2.INTER_NEAREST
+        )
         mask &= ~covered
         source = field.pixels
         if factor < 0.6:  # without, what is drawn small would be speckled

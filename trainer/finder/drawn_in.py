@@ -44,7 +44,9 @@ def _banner(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
     cv2.rectangle(pixels, (0, top), (width, top + thick), _colour(rng), -1)
     size = max(0.25, thick / 45)
     at = (int(rng.uniform(0, 0.5) * width), top + int(0.75 * thick))
-    cv2.putText(pixels, str(rng.choice(_WORDS)), at, cv2.FONT_HERSHEY_SIMPLEX, size, _colour(rng), 1, cv2.LINE_AA)
+    cv2.putText(
+        pixels, str(rng.choice(_WORDS)), at, cv2.FONT_HERSHEY_SIMPLEX, size, _colour(rng), 1, cv2.LINE_AA
+    )
 
 
 def _bar(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
@@ -55,7 +57,14 @@ def _bar(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
     cv2.rectangle(pixels, (x, y), (x + long, y + thick), colour, -1)
     if rng.random() < 0.7:
         cv2.putText(
-            pixels, str(rng.choice(_WORDS)), (x, y - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.35, colour, 1, cv2.LINE_AA
+            pixels,
+            str(rng.choice(_WORDS)),
+            (x, y - 4),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.35,
+            colour,
+            1,
+            cv2.LINE_AA,
         )
 
 
@@ -64,7 +73,9 @@ def _arrow(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
     start = (int(rng.uniform(0, 1) * width), int(rng.uniform(0, 1) * height))
     angle, long = rng.uniform(0, 2 * np.pi), rng.uniform(12, 50)
     end = (int(start[0] + long * np.cos(angle)), int(start[1] + long * np.sin(angle)))
-    cv2.arrowedLine(pixels, start, end, _colour(rng), int(rng.integers(1, 5)), cv2.LINE_AA, 0, rng.uniform(0.2, 0.5))
+    cv2.arrowedLine(
+        pixels, start, end, _colour(rng), int(rng.integers(1, 5)), cv2.LINE_AA, 0, rng.uniform(0.2, 0.5)
+    )
 
 
 def _ink(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
@@ -102,7 +113,7 @@ def _frame(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
     if rng.random() < 0.3:  # the round field of an eyepiece
         mask = np.full((height, width), 255, np.uint8)
         radius = int(rng.uniform(0.45, 0.6) * max(height, width))
-        cv2.circle(mask, (width // 2, height // 2), radius, 0, -1)
+        cv2.circle(mask, (width // 2, height // 2), radius, (0,), -1)
         pixels[mask > 0] = colour
         return
     cv2.rectangle(pixels, (0, 0), (width - 1, height - 1), colour, thick)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import keras
-import numpy as np
 
 from trainer.finder.canvases import SIDE
 from trainer.quantization import Quantized, to_int8_file
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 

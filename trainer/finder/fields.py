@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.cameras.replay import read_image
+from edge.cameras.image_files import read_image
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.errors import UnreadableFrameError
@@ -35,9 +35,10 @@ _DRAWN_RED_CELL = 100.0  # pixels of a drawn slide
 class TrainingField:
     """One field of a set.
 
-    pixels: uint8 RGB (h, w, 3), its light made even. red_cell: diameter of its red cells there, pixels. centres: float32 (n, 2),
-    x and y. diameters: float32 (n,). kinds: int64 (n,), into `KINDS`. annotated: bool (3,), of which kinds
-    all that the field shows are marked. microscope, group: whose it is, and which fields show the same.
+    pixels: uint8 RGB (h, w, 3), its light made even. red_cell: diameter of its red cells there, pixels.
+    centres: float32 (n, 2), x and y. diameters: float32 (n,). kinds: int64 (n,), into `KINDS`. annotated:
+    bool (3,), of which kinds all that the field shows are marked. microscope, group: whose it is, and which
+    fields show the same.
     unsure: float32 (n, 3), middle and diameter of what may be an unmarked white cell: nothing is asked there.
     """
 
@@ -53,7 +54,7 @@ class TrainingField:
 
 
 def drawn_fields(seed: int, cells: int = 60) -> list[TrainingField]:
-    """Return the fields of a drawn slide: its white cells are known, its red cells and platelets not marked."""
+    """Return the fields of drawn slides: white cells are known, red cells and platelets not marked."""
     fields = []
     for number, stain in enumerate((1.0, 0.6, 1.4)):
         camera = SimulatedCamera(SimulatedConfig(seed=seed + number, cells=cells, stain=stain))
@@ -130,4 +131,4 @@ def read_fields(
 
 
 def _evened(pixels: NDArray[np.uint8], red_cell: float) -> NDArray[np.uint8]:
-    return evened(pixels, glass(pixels, tiles(pixels.shape[:2], red_cell)))
+    return evened(pixels, glass(pixels, tiles((pixels.shape[0], pixels.shape[1]), red_cell)))

@@ -61,7 +61,14 @@ def finder(
     for _ in range(head):
         x = _block(x, widths[2])
     bias = keras.initializers.Constant([_RARE] * 3 + [0.0] * (MAPS - 3))
-    maps = layers.Conv2D(MAPS, 1, bias_initializer=bias, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01), dtype="float32", name="maps")
+    maps = layers.Conv2D(
+        MAPS,
+        1,
+        bias_initializer=bias,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        dtype="float32",
+        name="maps",
+    )
     return keras.Model(image, maps(x), name="finder")
 
 
@@ -75,7 +82,7 @@ def _block(x: Any, filters: int, stride: int = 1) -> Any:
     return layers.Add()([x, y]) if stride == 1 and x.shape[-1] == filters else y
 
 
-@keras.saving.register_keras_serializable("leukoscope")
+@keras.saving.register_keras_serializable("leukoscope")  # type: ignore[untyped-decorator]
 def finder_loss(target: Any, maps: Any) -> Any:
     """Return the loss of each picture: focal on the peaks, absolute on size and middle.
 

@@ -16,7 +16,14 @@ from trainer.augmentation import Augmentation
 from trainer.finder.canvases import PLACES, SIDE, TARGETS, Drawing, draw_canvas
 from trainer.finder.network import finder, finder_loss
 from trainer.optimizers import RestartedCosine
-from trainer.training import HISTORY, WEIGHTS, AveragedWeights, TrainingError, last_checkpoint, save_checkpoint
+from trainer.training import (
+    HISTORY,
+    WEIGHTS,
+    AveragedWeights,
+    TrainingError,
+    last_checkpoint,
+    save_checkpoint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +56,7 @@ LIGHT = {
 class FinderTraining(Struct, frozen=True, forbid_unknown_fields=True):
     """How the finder is trained.
 
-    share: natural logs apart, how often microscopes are drawn: 0 as often as they have fields, 1 all alike.
+    balance: how often microscopes are drawn, from 0, as often as they have fields, to 1, all alike.
     """
 
     epochs: Count = 40
@@ -109,13 +116,11 @@ def chances(fields: Sequence[TrainingField], balance: float) -> NDArray[np.float
     in_group = Counter((field.microscope, field.group) for field in fields)
     groups = Counter(microscope for microscope, _ in in_group)
     weight = np.array(
-        [
-            groups[field.microscope] ** -balance / in_group[field.microscope, field.group]
-            for field in fields
-        ],
+        [groups[field.microscope] ** -balance / in_group[field.microscope, field.group] for field in fields],
         np.float64,
     )
-    return weight / weight.sum()
+    share: NDArray[np.float64] = weight / weight.sum()
+    return share
 
 
 def _start_or_resume(

@@ -1,0 +1,129 @@
+"""The cells of a field, found at the scale that the specimen's ruler sets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+
+from edge.errors import BundleError
+from edge.field_parts import Scale
+from edge.finding.decoding import KINDS, RED_CELL_PIXELS
+from edge.finding.finder import VERSION, Finder
+from edge.finding.ruler import RED_CELL_UM, Ruler, look_for_scale, reading_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from edge.bundle import Bundle
+    from edge.finding.decoding import Detections
+
+_OTHER_SCALE = 0.3
+"""Natural log: a field whose red cells differ that much from the ruler is of another magnification."""
+
+_LOWEST = 0.2  # score: what is less sure is not even measured
+_GOLDEN_APART = 2.0  # pixels of the working picture, of a golden cell's middle and diameter
+_GOLDEN_SCORE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCells:
+    """What lies in one field.
+
+    white, red: the white and the red cells, the surest first. platelets: how many. scale: how large a pixel
+    is. overflow: more than can be listed.
+    """
+
+    white: Detections
+    red: Detections
+    platelets: int
+    scale: Scale
+    overflow: bool
+
+
+class CellFinder:
+    """Finds the cells of a specimen's fields. Not thread-safe.
+
+    thresholds: by kind, the score from which a cell counts as found. ruler: what is known of the scale; it
+    learns from each field.
+    """
+
+    def __init__(self, finder: Finder, thresholds: Mapping[str, float], ruler: Ruler | None = None) -> None:
+        self.ruler = ruler or Ruler()
+        self._finder = finder
+        self._thresholds = dict(thresholds)
+
+    @classmethod
+    def of_bundle(
+        cls, bundle: Bundle, *, threads: int = 1, runtime: str = "auto", ruler: Ruler | None = None
+    ) -> CellFinder:
+        """Return the finder of a bundle, after it has answered its golden pictures.
+
+        Raises BundleError where the bundle has none, or one of another version, or it answers wrongly.
+        """
+        description = bundle.description.finder
+        if description is None or bundle.finder is None:
+            raise BundleError(f"{bundle.path}: has no finder; give a bundle of version 0.2 or later")
+        if description.version != VERSION:
+            raise BundleError(
+                f"{bundle.path}: has a finder of version {description.version}; this device reads {VERSION}"
+            )
+        try:
+            finder = Finder(bundle.finder, {"maps": description.output}, threads=threads, choice=runtime)
+            for number, (golden, png) in enumerate(
+                zip(description.goldens, bundle.finder_images, strict=True), start=1
+            ):
+                _check(finder, number, golden.cells, png)
+        except BundleError as error:
+            raise BundleError(f"{bundle.path}: {error}") from None
+        return cls(finder, description.thresholds, ruler)
+
+    def find(self, pixels: NDArray[np.uint8]) -> FoundCells:
+        """Return the cells of a frame, uint8 RGB (height, width, 3); the ruler reads its red cells."""
+        red_cell = self.ruler.red_cell or look_for_scale(self._finder, pixels)
+        found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, _LOWEST)
+        reading = None if self.ruler.is_fixed else reading_of(found)
+        if reading is not None and abs(math.log(reading.diameter / red_cell)) > _OTHER_SCALE:
+            red_cell = look_for_scale(self._finder, pixels)
+            found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, _LOWEST)
+        self.ruler.read(found)
+        white, red, platelets = (found.of(kind, self._thresholds[kind]) for kind in KINDS)
+        return FoundCells(white, red, len(platelets), self._scale(red_cell), found.overflow)
+
+    def forget_scale(self) -> None:
+        """Forget the ruler, unless it is configured: what comes next may be of another microscope."""
+        if not self.ruler.is_fixed:
+            self.ruler = Ruler()
+
+    def _scale(self, red_cell: float) -> Scale:
+        ruler = self.ruler
+        by: Literal["configured", "red cells", "white cells"] = (
+            "configured" if ruler.is_fixed else "red cells" if ruler.is_seen else "white cells"
+        )
+        spread = ruler.spread
+        return Scale(
+            round(RED_CELL_UM / (ruler.red_cell or red_cell), 4),
+            by,
+            None if spread is None else round(spread, 3),
+        )
+
+
+def _check(
+    finder: Finder, number: int, cells: tuple[tuple[float, float, float, float], ...], png: bytes
+) -> None:
+    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise BundleError(f"golden picture {number} of the finder cannot be read")
+    found = finder.find(np.asarray(picture[:, :, ::-1], np.uint8), 1.0, _LOWEST).of("white cell")
+    for x, y, diameter, score in cells:
+        apart = np.hypot(*(found.centres - (x, y)).T) + np.abs(found.diameters - diameter)
+        right = (apart < 2 * _GOLDEN_APART) & (np.abs(found.scores - score) < _GOLDEN_SCORE)
+        if not right.any():
+            raise BundleError(
+                f"the finder answers its golden picture {number} wrongly: no white cell at {x:.0f}, {y:.0f}"
+            )

@@ -1,0 +1,80 @@
+"""The ruler: a specimen's red cells say how large a pixel is, one odd field does not change it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge.finding import KINDS, RED_CELL_PIXELS, Detections
+from edge.finding.ruler import RED_CELL_UM, WHITE_CELL, Ruler, look_for_scale
+
+
+def seen(red=(), white=(), score=0.8):
+    diameters = np.array([*red, *white], np.float32)
+    kinds = np.array(
+        [KINDS.index("red cell")] * len(red) + [KINDS.index("white cell")] * len(white), np.int64
+    )
+    return Detections(
+        kinds, np.full(len(kinds), score, np.float32), np.zeros((len(kinds), 2), np.float32), diameters
+    )
+
+
+class Microscope:
+    """A finder over fields of one truth: it sees cells in scales within a factor of two of the right one."""
+
+    def __init__(self, red=(), white=()):
+        self.red, self.white = np.array(red, float), np.array(white, float)
+        self.looks = 0
+
+    def find(self, _pixels, scale, _least=0.1):
+        self.looks += 1
+        near = [
+            np.abs(np.log(d / size * scale / RED_CELL_PIXELS)) < 0.7
+            for d, size in ((self.red, 1), (self.white, WHITE_CELL))
+        ]
+        return seen(self.red[near[0]], self.white[near[1]])
+
+
+FRAME = np.zeros((480, 640, 3), np.uint8)
+
+
+@pytest.mark.parametrize("red_cell", [28, 40, 60, 90, 130, 180])
+def test_the_scale_is_found_from_red_cells_of_any_magnification(red_cell):
+    rng = np.random.default_rng(red_cell)
+    finder = Microscope(red=red_cell * rng.normal(1, 0.08, 25), white=[2.0 * red_cell])
+    assert look_for_scale(finder, FRAME) == pytest.approx(red_cell, rel=0.06)
+    assert finder.looks <= 5
+
+
+def test_without_red_cells_the_white_ones_tell_roughly():
+    assert look_for_scale(Microscope(white=[150.0, 170.0]), FRAME) == pytest.approx(80, rel=0.15)
+
+
+def test_an_empty_field_has_a_scale_to_be_looked_at_with():
+    assert 640 / 20 < look_for_scale(Microscope(), FRAME) < 640 / 7
+
+
+def test_the_ruler_is_the_specimens_and_has_a_spread():
+    ruler = Ruler()
+    assert ruler.red_cell is None
+    assert ruler.micrometres_per_pixel is None
+    for size in (58, 60, 61, 59, 60, 140):
+        ruler.read(seen(red=[size] * 12))
+    assert ruler.red_cell == pytest.approx(60, rel=0.02)
+    assert ruler.micrometres_per_pixel == pytest.approx(RED_CELL_UM / 60, rel=0.02)
+    assert 0 < ruler.spread < 0.05
+    assert ruler.is_seen
+
+
+def test_a_field_with_two_red_cells_says_nothing():
+    ruler = Ruler(50.0)
+    ruler.read(seen(red=[80, 82]))
+    assert ruler.red_cell == 50
+    assert not ruler.is_seen
+
+
+def test_what_is_configured_is_not_asked_of_the_fields():
+    ruler = Ruler.configured(0.125)
+    ruler.read(seen(red=[200] * 20))
+    assert ruler.red_cell == pytest.approx(60)
+    assert ruler.spread is None

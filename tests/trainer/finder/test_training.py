@@ -1,0 +1,85 @@
+"""The finder's training: it learns, goes on where it was, and its int8 file answers in any size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_canvases import field
+
+from edge.finding import RED_CELL_PIXELS
+from edge.finding.finder import Finder
+from trainer.finder.canvases import Drawing, draw_canvas
+from trainer.finder.export import quantize_finder
+from trainer.finder.training import FinderTraining, chances, fit_finder
+
+SMALL = {"widths": (8, 8, 16, 16), "depth": (1, 1, 1), "head": 1}
+SETTINGS = FinderTraining(epochs=6, canvases_per_epoch=160, batch=8, average=0.9, learning_rate=0.01)
+STILL = {"blur": 0, "noise": 2, "stain": 0.05, "hue": 0.05, "cast": 0.02}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("finder")
+    seen = []
+    model = fit_finder(
+        [field()],
+        out,
+        settings=SETTINGS,
+        network=SMALL,
+        light=STILL,
+        drawing=Drawing(drawn_in=0.1, scale=0.2),
+        report=lambda e, s, logs: seen.append((e, s, logs)),
+    )
+    return model, out, seen
+
+
+def test_it_learns_and_reports(trained):
+    _, _, seen = trained
+    losses = [logs["loss"] for _, step, logs in seen if step == -1]
+    assert len(losses) == SETTINGS.epochs
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_a_run_that_was_ended_goes_on_to_the_same_weights(trained, tmp_path):
+    model, _, _ = trained
+    options = {"network": SMALL, "light": STILL, "drawing": Drawing(drawn_in=0.1, scale=0.2)}
+
+    class Killed(Exception):  # noqa: N818
+        pass
+
+    def kill(epoch, step, _logs):
+        if (epoch, step) == (2, 3):
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit_finder([field()], tmp_path, settings=SETTINGS, report=kill, **options)
+    again = fit_finder([field()], tmp_path, settings=SETTINGS, **options)
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_the_int8_file_finds_the_cell_in_frames_of_any_size_and_shape(trained):
+    model, _, _ = trained
+    rng = np.random.default_rng(0)
+    canvases = np.stack([draw_canvas([field()], np.ones(1), rng, Drawing(drawn_in=0))[0] for _ in range(24)])
+    quantized = quantize_finder(model, canvases)
+    finder = Finder(quantized.model, quantized.outputs)
+    pixels = field().pixels
+    for frame in (pixels, pixels[:, 60:360], np.ascontiguousarray(pixels.transpose(1, 0, 2))):
+        whole = finder.find(frame, RED_CELL_PIXELS / 36).of("white cell")
+        assert len(whole), "the white cell is found"
+        red, green, blue = frame[int(whole.centres[0, 1]), int(whole.centres[0, 0])].tolist()
+        assert (red, green, blue) == (120, 70, 160)
+    small, _ = finder.maps(pixels, RED_CELL_PIXELS / 36)
+    again, _ = finder.maps(pixels, RED_CELL_PIXELS / 36)
+    np.testing.assert_array_equal(small, again)  # also after other sizes
+
+
+def test_microscopes_are_drawn_alike_and_a_groups_copies_weigh_once():
+    from dataclasses import replace
+
+    fields = [field(microscope="one")] * 3 + [replace(field(microscope="two"), group=name) for name in "bcd"]
+    even = chances(fields, balance=1.0)
+    assert even[:3].sum() == pytest.approx(0.5)
+    plain = chances(fields, balance=0.0)
+    assert plain[:3].sum() == pytest.approx(0.25)  # three copies of one group against three groups
