@@ -108,6 +108,7 @@ CELLS: dict[str, Dataset] = {
         },
         sha256="13d1857d273e08a299aaf079b1ecc9c433f186273b224934f00db092222edbe7",
         microscope="pbc",
+        red_cell=75,
         faults="One CellaVision: sharp, clean, one light. Patients are not told, so a split may part one. "
         "Few others have its immature cells and platelets: alone they make `other` its signature.",
     ),
@@ -170,6 +171,7 @@ CELLS: dict[str, Dataset] = {
         },
         sha256="80f375fe33a0ceb30a3f0a1806abb644f4d95aebf6127de56f23d45a1fb78b8d",
         microscope="munich",
+        red_cell=100,
         grouping=Grouping("munich/", cell=r"___([A-Z]+_\d+)_"),
         faults="Ten cells a class, of 137 originals: 13 are there twice, turned and stretched, which its own "
         "table does not tell. Edges are smeared out by that turning. Patients with leukaemia.",

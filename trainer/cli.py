@@ -73,6 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_compute(fit)
     fit.set_defaults(run=_fit)
 
+    _add_fit_finder(
+        commands.add_parser("fit-finder", help="train the network that finds cells; run it again to go on")
+    )
+
     export = commands.add_parser("export", help="quantize a finished run to int8 and write the bundle")
     export.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
     add_data(export)
@@ -155,6 +159,22 @@ def _add_compute(command: argparse.ArgumentParser) -> None:
     command.add_argument("--every-device", action="store_true", help="split each batch over all GPUs")
 
 
+def _add_fit_finder(finder: argparse.ArgumentParser) -> None:
+    finder.add_argument(
+        "--recipe", default="finder", help="a recipe's name, or a TOML file (default: finder)"
+    )
+    add_data(finder)
+    finder.add_argument("--out", type=Path, required=True, help="directory of the run")
+    finder.add_argument(
+        "--left-out",
+        action="append",
+        default=[],
+        metavar="MICROSCOPE",
+        help="use nothing of it; may be repeated",
+    )
+    finder.set_defaults(run=_fit_finder)
+
+
 def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
@@ -177,6 +197,19 @@ def _fit(options: argparse.Namespace) -> int:
         raise ConfigError(f"--fold is for a grouped split; that of {recipe.name} is {recipe.data.split}")
     compute = Compute(options.precision, options.every_device)
     fit_run(recipe, options.data, options.out, options.photographs, compute)
+    return 0
+
+
+def _fit_finder(options: argparse.Namespace) -> int:
+    from trainer.finder.recipe import load_finder_recipe  # noqa: PLC0415
+    from trainer.finder.run import fit_finder_run  # noqa: PLC0415
+
+    record = fit_finder_run(load_finder_recipe(options.recipe), options.data, options.out, options.left_out)
+    precision = record["average_precision"]
+    print(  # noqa: T201
+        f"{options.out}: {record['bytes']} bytes; mean average precision on what it was trained on "
+        f"{100 * precision['float']:.1f} % in float, {100 * precision['int8']:.1f} % in int8"
+    )
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainer.finder.fields import TrainingField
+    from trainer.finder.recipe import Drawing
 
 SIDE = 192
 """Side of a canvas, pixels of the working picture."""
@@ -32,21 +32,6 @@ _LEAST_SPREAD = 0.55  # places
 _ASKED = 0.28  # of a thing's diameter: how far from its middle size and middle are asked for
 _FULL = 0.9  # share of a canvas
 _SEEN = 0.5  # of a thing's middle half that must be left where something is drawn over it
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How canvases are drawn.
-
-    scale: natural log; red cells are drawn up to so much larger or smaller than the ruler makes them. mosaic:
-    share of the canvases that are filled up with further fields, `most` at most. drawn_in: share of those
-    with things drawn in.
-    """
-
-    scale: float = 0.7
-    mosaic: float = 0.85
-    most: int = 5
-    drawn_in: float = 0.2
 
 
 def draw_canvas(

@@ -16,8 +16,9 @@ _WORDS = ("20 um", "40x", "WBC", "2024-05-01", "Sample", "100 um", "Image", "Zoo
 def draw_in(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Draw one to three things into the picture, uint8 (h, w, 3), in place; return where, bool (h, w)."""
     before = pixels.copy()
-    for thing in rng.choice([_banner, _bar, _arrow, _ink, _text, _frame], rng.integers(1, 4)):
-        thing(pixels, rng)
+    things = (_banner, _bar, _arrow, _ink, _text, _frame)
+    for number in rng.integers(0, len(things), rng.integers(1, 4)):
+        things[number](pixels, rng)
     return np.asarray((pixels != before).any(axis=2))
 
 

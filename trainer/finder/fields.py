@@ -38,8 +38,8 @@ class TrainingField:
     pixels: uint8 RGB (h, w, 3), its light made even. red_cell: diameter of its red cells there, pixels.
     centres: float32 (n, 2), x and y. diameters: float32 (n,). kinds: int64 (n,), into `KINDS`. annotated:
     bool (3,), of which kinds all that the field shows are marked. microscope, group: whose it is, and which
-    fields show the same.
-    unsure: float32 (n, 3), middle and diameter of what may be an unmarked white cell: nothing is asked there.
+    fields show the same. incomplete: some white cells are not marked. unsure: float32 (n, 3), middle and
+    diameter of what may be an unmarked white cell: nothing is asked there.
     """
 
     pixels: NDArray[np.uint8]
@@ -50,6 +50,7 @@ class TrainingField:
     annotated: NDArray[np.bool_]
     microscope: str
     group: str
+    incomplete: bool = False
     unsure: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 3), np.float32))
 
 
@@ -94,7 +95,12 @@ def with_unsure(one: TrainingField, found: Detections, least: float = 0.3) -> Tr
 
 
 def read_fields(
-    images: Sequence[AnnotatedImage], *, red_cell: float, annotated: Collection[Kind], microscope: str
+    images: Sequence[AnnotatedImage],
+    *,
+    red_cell: float,
+    annotated: Collection[Kind],
+    microscope: str,
+    incomplete: bool = False,
 ) -> list[TrainingField]:
     """Return the fields of a set, scaled down to what is drawn from.
 
@@ -113,18 +119,18 @@ def read_fields(
             pixels = np.asarray(
                 cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
             )
-        pixels = _evened(pixels, red_cell * scale)
         boxes = np.array([(b.x, b.y, b.width, b.height) for b in image.boxes], np.float32).reshape(-1, 4)
         fields.append(
             TrainingField(
-                pixels,
+                _evened(pixels, red_cell * scale),
                 red_cell * scale,
                 (boxes[:, :2] + boxes[:, 2:] / 2) * scale,
                 np.sqrt(boxes[:, 2] * boxes[:, 3]) * scale,
                 np.array([KINDS.index(box.kind) for box in image.boxes], np.int64),
                 marked,
                 microscope,
-                getattr(image, "group", None) or image.name,
+                image.cell or image.name,
+                incomplete,
             )
         )
     return fields

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
-from msgspec import Meta, Struct
 
+from edge.finding import RED_CELL_PIXELS, Detections, decode
 from trainer.augmentation import Augmentation
-from trainer.finder.canvases import PLACES, SIDE, TARGETS, Drawing, draw_canvas
+from trainer.cache import kept_at
+from trainer.finder.canvases import PLACES, SIDE, TARGETS, draw_canvas
+from trainer.finder.fields import with_unsure
 from trainer.finder.network import finder, finder_loss
 from trainer.optimizers import RestartedCosine
 from trainer.training import (
@@ -32,52 +36,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainer.finder.fields import TrainingField
+    from trainer.finder.recipe import Drawing, FinderRecipe, FinderTraining
 
-Count = Annotated[int, Meta(ge=1)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-
-LIGHT = {
-    "stain": 0.3,
-    "hue": 0.3,
-    "mix": 0.2,
-    "cast": 0.08,
-    "fade": 0.9,
-    "gamma": 0.25,
-    "haze": 0.4,
-    "uneven": 0.15,
-    "blur": 2.2,
-    "sharpen": 0.5,
-    "noise": 10.0,
-    "jpeg": 0.25,
-}
-"""Default widths of `Augmentation`: colour is made unreliable, for form is what another microscope shares."""
-
-
-class FinderTraining(Struct, frozen=True, forbid_unknown_fields=True):
-    """How the finder is trained.
-
-    balance: how often microscopes are drawn, from 0, as often as they have fields, to 1, all alike.
-    """
-
-    epochs: Count = 40
-    canvases_per_epoch: Count = 1600
-    batch: Count = 16
-    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.003
-    warmup_epochs: Annotated[int, Meta(ge=0)] = 1
-    weight_decay: Annotated[float, Meta(ge=0)] = 0.01
-    average: Annotated[float, Meta(ge=0, lt=1)] = 0.997
-    balance: Share = 0.7
-    seed: Annotated[int, Meta(ge=0)] = 1
+UNSURE = "unsure.npz"
 
 
 def fit_finder(
+    recipe: FinderRecipe,
     fields: Sequence[TrainingField],
     out: Path,
-    *,
-    settings: FinderTraining,
-    network: dict[str, Any] | None = None,
-    light: dict[str, Any] | None = None,
-    drawing: Drawing | None = None,
     report: Callable[[int, int, dict[str, float]], None] = lambda _epoch, _step, _logs: None,
 ) -> keras.Model:
     """Return the network with its averaged weights; goes on from the last checkpoint in `out`.
@@ -85,18 +52,22 @@ def fit_finder(
     Each epoch's draw depends on the seed and the epoch alone. report: is called after each batch, and with
     step -1 after each epoch. Raises TrainingError when a checkpoint cannot be written or read.
     """
+    settings = recipe.training
     keras.utils.set_random_seed(settings.seed)
     steps = max(1, settings.canvases_per_epoch // settings.batch)
-    model, average, history = _start_or_resume(out, settings, steps, network or {})
+    model, average, history = _start_or_resume(out, recipe, steps)
     averaging = AveragedWeights(average, settings.average, len(history) * steps)
-    augment = Augmentation(seed=settings.seed, moves=False, **(LIGHT if light is None else light))
+    augment = Augmentation(seed=settings.seed, moves=False, **recipe.light)
+    known = list(fields)
     for epoch in range(len(history), settings.epochs):
         started = time.perf_counter()
+        if epoch >= settings.look_again_after and any(one.incomplete for one in fields):
+            known = _looked_at_again(fields, average, out / UNSURE)
         progress = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda step, logs, epoch=epoch: report(epoch, step, logs or {})
         )
         model.fit(
-            _batches(fields, settings, drawing or Drawing(), augment, epoch, steps),
+            _batches(known, settings, recipe.drawing, augment, epoch, steps),
             initial_epoch=epoch,
             epochs=epoch + 1,
             shuffle=False,
@@ -109,6 +80,40 @@ def fit_finder(
         save_checkpoint(model, average, history, out)
         report(epoch, -1, logs)
     return average
+
+
+def _looked_at_again(
+    fields: Sequence[TrainingField], average: keras.Model, kept: Path
+) -> list[TrainingField]:
+    """Return the fields with what the network finds unmarked in incomplete ones as unsure.
+
+    It is looked for once, and kept: a run that goes on is to see what an unbroken one would have seen.
+    """
+    if not kept.exists():
+        rows = []
+        for number, one in enumerate(fields):
+            if one.incomplete:
+                unsure = with_unsure(one, float_detections(average, one)).unsure
+                rows += [(number, *thing) for thing in unsure.tolist()]
+        with kept_at(kept) as partial:
+            np.savez(partial, rows=np.array(rows, np.float32).reshape(-1, 4))
+    with np.load(kept, allow_pickle=False) as stored:
+        rows = stored["rows"]
+    return [
+        replace(one, unsure=rows[rows[:, 0] == number, 1:]) if one.incomplete else one
+        for number, one in enumerate(fields)
+    ]
+
+
+def float_detections(model: keras.Model, one: TrainingField) -> Detections:
+    """Return what the float network finds in a field, in the field's pixels."""
+    scale = RED_CELL_PIXELS / one.red_cell
+    small = cv2.resize(one.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = small.shape[:2]
+    white = (255, 255, 255)
+    padded = cv2.copyMakeBorder(small, 0, -height % 16, 0, -width % 16, cv2.BORDER_CONSTANT, value=white)
+    maps = np.asarray(model(padded[None].astype(np.float32) / 255, training=False))[0]
+    return decode(maps, scale)
 
 
 def chances(fields: Sequence[TrainingField], balance: float) -> NDArray[np.float64]:
@@ -124,7 +129,7 @@ def chances(fields: Sequence[TrainingField], balance: float) -> NDArray[np.float
 
 
 def _start_or_resume(
-    out: Path, settings: FinderTraining, steps: int, network: dict[str, Any]
+    out: Path, recipe: FinderRecipe, steps: int
 ) -> tuple[keras.Model, keras.Model, list[dict[str, float]]]:
     out.mkdir(parents=True, exist_ok=True)
     last = last_checkpoint(out)
@@ -135,6 +140,10 @@ def _start_or_resume(
             return model, keras.models.load_model(last / WEIGHTS), history
         except (OSError, ValueError) as error:
             raise TrainingError(f"{last}: cannot be resumed from ({error}); remove it to go on") from None
+    settings = recipe.training
+    network: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in recipe.network.items()
+    }
     average, model = finder(**network), finder(**network)
     model.set_weights(average.get_weights())
     rate = RestartedCosine(settings.learning_rate, [settings.warmup_epochs * steps], settings.epochs * steps)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from edge.finding import KINDS, RED_CELL_PIXELS, STRIDE, decode
-from trainer.finder.canvases import PLACES, SIDE, Drawing, draw_canvas, targets
+from trainer.finder.canvases import PLACES, SIDE, draw_canvas, targets
 from trainer.finder.fields import TrainingField, drawn_fields, with_unsure
+from trainer.finder.recipe import Drawing
 
 KNOWN = np.ones((PLACES, PLACES, 3), np.float32)
 

@@ -2,58 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_canvases import field
 
 from edge.finding import RED_CELL_PIXELS
 from edge.finding.finder import Finder
-from trainer.finder.canvases import Drawing, draw_canvas
+from trainer.finder.canvases import draw_canvas
 from trainer.finder.export import quantize_finder
-from trainer.finder.training import FinderTraining, chances, fit_finder
+from trainer.finder.recipe import Drawing, FinderData, FinderRecipe, FinderTraining
+from trainer.finder.training import UNSURE, chances, fit_finder
 
-SMALL = {"widths": (8, 8, 16, 16), "depth": (1, 1, 1), "head": 1}
-SETTINGS = FinderTraining(epochs=6, canvases_per_epoch=160, batch=8, average=0.9, learning_rate=0.01)
-STILL = {"blur": 0, "noise": 2, "stain": 0.05, "hue": 0.05, "cast": 0.02}
+RECIPE = FinderRecipe(
+    "tiny",
+    FinderData(()),
+    network={"widths": [8, 8, 16, 16], "depth": [1, 1, 1], "head": 1},
+    light={"blur": 0, "noise": 2, "stain": 0.05, "hue": 0.05, "cast": 0.02},
+    drawing=Drawing(drawn_in=0.1, scale=0.2),
+    training=FinderTraining(
+        epochs=6, canvases_per_epoch=160, batch=8, average=0.9, learning_rate=0.015, look_again_after=3
+    ),
+)
+
+
+def fields():
+    return [field(), replace(field(microscope="two"), incomplete=True)]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("finder")
     seen = []
-    model = fit_finder(
-        [field()],
-        out,
-        settings=SETTINGS,
-        network=SMALL,
-        light=STILL,
-        drawing=Drawing(drawn_in=0.1, scale=0.2),
-        report=lambda e, s, logs: seen.append((e, s, logs)),
-    )
+    model = fit_finder(RECIPE, fields(), out, lambda e, s, logs: seen.append((e, s, logs)))
     return model, out, seen
 
 
 def test_it_learns_and_reports(trained):
     _, _, seen = trained
     losses = [logs["loss"] for _, step, logs in seen if step == -1]
-    assert len(losses) == SETTINGS.epochs
+    assert len(losses) == RECIPE.training.epochs
     assert losses[-1] < 0.6 * losses[0]
 
 
 def test_a_run_that_was_ended_goes_on_to_the_same_weights(trained, tmp_path):
-    model, _, _ = trained
-    options = {"network": SMALL, "light": STILL, "drawing": Drawing(drawn_in=0.1, scale=0.2)}
+    model, out, _ = trained
 
     class Killed(Exception):  # noqa: N818
         pass
 
     def kill(epoch, step, _logs):
-        if (epoch, step) == (2, 3):
+        if (epoch, step) == (3, 3):  # behind the look for what is not marked
             raise Killed
 
     with pytest.raises(Killed):
-        fit_finder([field()], tmp_path, settings=SETTINGS, report=kill, **options)
-    again = fit_finder([field()], tmp_path, settings=SETTINGS, **options)
+        fit_finder(RECIPE, fields(), tmp_path, kill)
+    assert (tmp_path / UNSURE).is_file()
+    assert (out / UNSURE).is_file()
+    again = fit_finder(RECIPE, fields(), tmp_path)
     for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-3)
 
@@ -76,10 +83,8 @@ def test_the_int8_file_finds_the_cell_in_frames_of_any_size_and_shape(trained):
 
 
 def test_microscopes_are_drawn_alike_and_a_groups_copies_weigh_once():
-    from dataclasses import replace
-
-    fields = [field(microscope="one")] * 3 + [replace(field(microscope="two"), group=name) for name in "bcd"]
-    even = chances(fields, balance=1.0)
+    alike = [field(microscope="one")] * 3 + [replace(field(microscope="two"), group=name) for name in "bcd"]
+    even = chances(alike, balance=1.0)
     assert even[:3].sum() == pytest.approx(0.5)
-    plain = chances(fields, balance=0.0)
+    plain = chances(alike, balance=0.0)
     assert plain[:3].sum() == pytest.approx(0.25)  # three copies of one group against three groups

@@ -1,0 +1,113 @@
+"""The fields that a finder's recipe names, read and ready to be drawn from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from edge.cameras.image_files import read_image
+from edge.errors import ConfigError, UnreadableFrameError
+from edge.masking import PREPROCESSING, find_cells
+from trainer.cache import cache_folder, kept_at
+from trainer.datasets import find_set, fingerprint, list_annotated, list_images
+from trainer.finder.fields import drawn_fields, read_fields
+from trainer.images import AnnotatedImage, Box, DataError, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from trainer.dataset import Dataset
+    from trainer.finder.fields import TrainingField
+    from trainer.finder.recipe import FinderRecipe
+    from trainer.images import LabelledImage
+
+_PLATELET = "platelet"
+
+
+def load_fields(
+    recipe: FinderRecipe, data: Path, left_out: Collection[str] = ()
+) -> tuple[list[TrainingField], dict[str, str]]:
+    """Return the training fields of a recipe, and the hash of each set's images.
+
+    data: the directory of the data sets. left_out: microscopes of which nothing is used.
+    Raises ConfigError for a set that must not be trained on, DataError for one that is not there.
+    """
+    fields: list[TrainingField] = []
+    hashes: dict[str, str] = {}
+    for name in (*recipe.data.fields, *recipe.data.cells):
+        dataset = _trainable(name)
+        if dataset.microscope in left_out:
+            continue
+        if dataset.red_cell is None:
+            raise ConfigError(f"{name}: the size of its red cells is not known, so it has no scale")
+        images: Sequence[AnnotatedImage]
+        annotated: tuple[Kind, ...] = dataset.annotated
+        if name in recipe.data.cells:
+            cells = list_images(data, name)
+            hashes[name] = fingerprint(cells)
+            images, annotated = boxed(cells, hashes[name]), ("white cell",)
+        else:
+            images = list_annotated(data, name)
+            hashes[name] = fingerprint(images)
+        fields += read_fields(
+            [image for image in images if image.path.stem not in recipe.data.unseen],
+            red_cell=dataset.red_cell,
+            annotated=annotated,
+            microscope=dataset.microscope,
+            incomplete=name in recipe.data.incomplete,
+        )
+    if recipe.data.drawn is not None:
+        fields += drawn_fields(recipe.data.drawn)
+    if not fields:
+        raise DataError(f"recipe {recipe.name}: no field is left to train on")
+    return fields, hashes
+
+
+def boxed(cells: Sequence[LabelledImage], sha256: str) -> list[AnnotatedImage]:
+    """Return pictures of one cell with its box, as the thresholds of `edge.masking` tell it, or without.
+
+    A picture in whose middle they find nothing is left out. What was found is kept for the next run.
+    sha256: the images' fingerprint.
+    """
+    key = hashlib.sha256(f"{sha256} {PREPROCESSING['adaptive']}".encode()).hexdigest()[:16]
+    path = cache_folder() / f"boxes-{key}.json"
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        found = {cell.name: box for cell in cells if (box := _middle_box(cell)) is not None}
+        with kept_at(path) as partial:
+            partial.write_text(json.dumps(found), encoding="utf-8")
+    return [
+        AnnotatedImage(
+            cell.path, cell.name, (Box(_kind(cell), *found[cell.name]),), None, cell.group, cell.cell
+        )
+        for cell in cells
+        if cell.name in found
+    ]
+
+
+def _kind(cell: LabelledImage) -> Kind:
+    return "platelet" if _PLATELET in {cell.label, cell.detail} else "white cell"
+
+
+def _middle_box(cell: LabelledImage) -> tuple[int, int, int, int] | None:
+    try:
+        pixels = read_image(cell.path)
+    except UnreadableFrameError as error:
+        raise DataError(str(error)) from None
+    height, width = pixels.shape[:2]
+    over = [
+        one
+        for one in find_cells(pixels).cells
+        if 0 <= width / 2 - one.box[0] < one.box[2] and 0 <= height / 2 - one.box[1] < one.box[3]
+    ]
+    return max(over, key=lambda one: one.nucleus_area).box if over else None
+
+
+def _trainable(name: str) -> Dataset:
+    dataset = find_set(name)
+    if not dataset.training:
+        raise ConfigError(f"{name}: is for measuring only ({dataset.licence}); take it out of the recipe")
+    return dataset
