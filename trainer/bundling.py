@@ -14,6 +14,7 @@ from trainer import export, gates
 from trainer.confusion import confusion_of
 from trainer.datasets import find_set
 from trainer.evaluation_record import read_evaluation, weights_sha256
+from trainer.finder.bundled import finder_part
 from trainer.metrics import measure
 from trainer.networks import has_maps
 from trainer.quantization import ExportError, Quantized, int8_outputs
@@ -40,11 +41,14 @@ _MINIMUM_PROBABILITY = 0.5  # below it the other classes together are likelier t
 _MAIN_FIGURES = ("photograph_accuracy", "photograph_macro_recall", "accuracy", "macro_recall", "macro_auc")
 
 
-def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] = ()) -> None:
+def export_run(
+    folder: Path, data: Path, out: Path, evaluations: Sequence[Path] = (), finder: Path | None = None
+) -> None:
     """Quantize the run's averaged weights, pass the gates on its held-out photographs, and write the bundle.
 
     evaluations: files that `evaluate` wrote, of this run or another, whose int8 figures the bundle is to
-    carry. A network without class activation maps is written as a plain .tflite file, which no device takes.
+    carry. finder: folder of the finder's run, which a recipe of masking "found" needs. A network without
+    class activation maps is written as a plain .tflite file, which no device takes.
     The study's own split, whose held-out part measures nothing, is taken with the study's masking alone, and
     the bundle says so.
     Raises ConfigError when the folder holds no finished run or an evaluation cannot be used, DataError,
@@ -54,9 +58,13 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
         raise ConfigError(f"{out}: is where the model card goes; name the bundle .tflite")
     with progress_bar() as progress:
         elsewhere = evaluated(evaluations, folder)
+        own_finder = None if finder is None else finder_part(finder)
         opened = open_run(folder, data, progress)
         run, recipe = opened.run, opened.run.recipe
         with_maps = has_maps(opened.model)
+        if (recipe.data.masking == "found") != (own_finder is not None):
+            needed = "needs" if own_finder is None else "takes no"
+            raise ConfigError(f"{folder}: a model of masking {recipe.data.masking} {needed} finder: --finder")
         if not len(opened.held_out.labels):
             raise ExportError(f"{folder}: holds nothing out of training, so int8 can pass no gate")
         if recipe.data.split == "study" and with_maps and recipe.data.masking != "study":
@@ -97,6 +105,7 @@ def export_run(folder: Path, data: Path, out: Path, evaluations: Sequence[Path] 
             out,
             quantized,
             recipe,
+            finder=own_finder,
             temperature=temperature,
             reject=reject,
             training={

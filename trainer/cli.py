@@ -94,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="evaluations written by evaluate, of this run or another, whose figures the bundle carries",
     )
+    export.add_argument(
+        "--finder",
+        type=Path,
+        metavar="RUN",
+        help="the run of fit-finder that the bundle is to carry",
+    )
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser("evaluate", help="measure a run on what it was not trained on, in int8")
@@ -263,7 +269,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from trainer.bundling import export_run  # noqa: PLC0415
 
-    export_run(options.folder, options.data, options.out, options.measured)
+    export_run(options.folder, options.data, options.out, options.measured, options.finder)
     return 0
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zipfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,7 +15,18 @@ import numpy as np
 
 from edge.cameras.image_files import read_image
 from edge.errors import UnreadableFrameError
-from edge.masking import CROP_SIZE, PREPROCESSING, FieldMasks, FoundCell, Pixels, Recipe, cut_crop, find_cells
+from edge.masking import (
+    CROP_SIZE,
+    CROPS,
+    FieldMasks,
+    Finding,
+    FoundCell,
+    Pixels,
+    Recipe,
+    cut_crop,
+    find_cells,
+)
+from edge.masking.crops import crop_box, cut_cell, local_white
 from trainer.cache import kept_at
 from trainer.datasets import fingerprint
 from trainer.images import Box, DataError, LabelledImage
@@ -50,13 +62,14 @@ def cut_crops(
     images: Sequence[LabelledImage],
     classes: Sequence[str],
     *,
-    recipe: Recipe = "adaptive",
+    recipe: Finding = "adaptive",
     context: float = 1.0,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Crops:
     """Cut the cell of every image of these classes: the one in the image's box, or else the largest.
 
-    Raises DataError for an image that cannot be read.
+    recipe: "found" cuts where the image's box is, as a finder says it; without a box, one is told by the
+    thresholds of "adaptive". Raises DataError for an image that cannot be read.
     """
     images = of_classes(images, classes)
     side = round(CROP_SIZE * context)
@@ -66,10 +79,11 @@ def cut_crops(
     missed: list[str] = []
     for done, image in enumerate(images):
         frame = _read(image.path)
-        masks = find_cells(frame, recipe)
-        cell = _cell(masks, image.box)
-        if cell is not None:
-            pixels[len(names)] = cut_crop(frame, masks, cell, context=context)
+        crop = (
+            _found_crop(frame, image, context) if recipe == "found" else _crop(frame, image, recipe, context)
+        )
+        if crop is not None:
+            pixels[len(names)] = crop
             labels.append(classes.index(image.label))
             names.append(image.name)
         else:
@@ -78,6 +92,48 @@ def cut_crops(
     return Crops(
         pixels[: len(names)], np.array(labels, np.int64), tuple(names), tuple(classes), tuple(missed)
     )
+
+
+def _crop(frame: Pixels, image: LabelledImage, recipe: Recipe, context: float) -> Pixels | None:
+    masks = find_cells(frame, recipe)
+    cell = _cell(masks, image.box)
+    return None if cell is None else cut_crop(frame, masks, cell, context=context)
+
+
+def _found_crop(frame: Pixels, image: LabelledImage, context: float) -> Pixels | None:
+    box = image.box or middle_box(frame)
+    if box is None:
+        return None
+    centre = (box.x + box.width / 2, box.y + box.height / 2)
+    return cut_cell(frame, centre, math.sqrt(box.width * box.height), context=context)
+
+
+def find_as(frame: Pixels, masking: Finding) -> FieldMasks:
+    """Return the cells of a frame with the crops of this masking; their outlines are those of thresholds.
+
+    For "found" the thresholds stand in for a finder, where cells without a box are to be shown or explained.
+    """
+    if masking != "found":
+        return find_cells(frame, masking)
+    masks = find_cells(frame)
+    cells = []
+    for cell in masks.cells:
+        x, y, width, height = cell.box
+        centre, diameter = (x + width / 2, y + height / 2), math.sqrt(width * height)
+        red, green, blue = local_white(frame, centre, diameter).tolist()
+        cells.append(replace(cell, crop=crop_box(centre, diameter), white=(red, green, blue)))
+    return replace(masks, cells=tuple(cells))
+
+
+def middle_box(frame: Pixels) -> Box | None:
+    """Return the box of the cell in whose picture the middle of a frame lies, by thresholds, or None."""
+    height, width = frame.shape[:2]
+    over = [cell for cell in find_cells(frame).cells if _holds(cell.box, width / 2, height / 2)]
+    return Box("white cell", *max(over, key=lambda cell: cell.nucleus_area).box) if over else None
+
+
+def _holds(box: tuple[int, int, int, int], x: float, y: float) -> bool:
+    return 0 <= x - box[0] < box[2] and 0 <= y - box[1] < box[3]
 
 
 def whole_images(
@@ -106,14 +162,14 @@ def cached_crops(
     images: Sequence[LabelledImage],
     classes: Sequence[str],
     *,
-    recipe: Recipe,
+    recipe: Finding,
     context: float,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> tuple[Crops, str]:
     """Cut the crops, or take them from the folder `cache`; give them with the fingerprint of all images."""
     data_hash = fingerprint(images)
     key = hashlib.sha256(
-        json.dumps([data_hash, list(classes), PREPROCESSING[recipe], context, cv2.__version__]).encode()
+        json.dumps([data_hash, list(classes), CROPS[recipe], context, cv2.__version__]).encode()
     ).hexdigest()[:16]
     path = cache / f"crops-{key}.npz"
     with suppress(OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):  # damaged: cut again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ import numpy as np
 from edge.bundle import Description, Golden, write_bundle
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import SimulatedConfig
-from edge.masking import PREPROCESSING, cut_crop, find_cells
+from edge.masking import CROPS, cut_crop, find_cells
+from edge.masking.crops import cut_cell
 from edge.rejection import OTHER
 from edge.runtime import Runtime
 from edge.versions import versions
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from edge.corrected import Confusion
     from edge.rejection import Reject
+    from trainer.finder.bundled import FinderPart
     from trainer.recipe import Data, Recipe
 
 MAX_BUNDLE_BYTES = 400_000
@@ -113,6 +116,12 @@ def _golden_crops(recipe: Recipe, count: int = 3) -> Iterator[NDArray[np.uint8]]
     """Cut the largest cells of the first drawn fields, without noise, which PNG cannot pack."""
     camera = SimulatedCamera(SimulatedConfig(seed=20, noise=0))
     while count and (frame := camera.read()):
+        if recipe.data.masking == "found":
+            whole = [cell for cell in camera.truth(frame.name) if cell.complete]
+            for cell in whole[:1]:
+                yield cut_cell(frame.pixels, cell.center, math.sqrt(cell.box[2] * cell.box[3]))
+                count -= 1
+            continue
         masks = find_cells(frame.pixels, recipe.data.masking)
         if masks.cells:
             yield cut_crop(frame.pixels, masks, masks.cells[0])
@@ -154,6 +163,7 @@ def write(
     measured: dict[str, Any],
     confusion: Confusion | None = None,
     max_bytes: int = MAX_BUNDLE_BYTES,
+    finder: FinderPart | None = None,
 ) -> None:
     """Write the bundle, with its model card in it and beside it, after it ran on every installed runtime.
 
@@ -164,7 +174,7 @@ def write(
         format="leukoscope.bundle/1",
         name=recipe.name,
         labels=recipe.data.classes,
-        preprocessing=PREPROCESSING[recipe.data.masking],
+        preprocessing=CROPS[recipe.data.masking],
         model_sha256=hashlib.sha256(quantized.model).hexdigest(),
         outputs=quantized.outputs,
         temperature=temperature,
@@ -178,10 +188,12 @@ def write(
         measured=measured,
         tools=versions(TOOLS),
         confusion=confusion,
+        finder=None if finder is None else finder.description,
     )
     trial = path.with_name(f"trial-{path.name}")
     card = model_card(description)
-    write_bundle(trial, quantized.model, description, images | {MODEL_CARD: card.encode()})
+    members = images | {MODEL_CARD: card.encode()} | dict(finder.members if finder else {})
+    write_bundle(trial, quantized.model, description, members)
     try:
         if trial.stat().st_size > max_bytes:
             raise ExportError(

@@ -10,8 +10,11 @@ from trainer.dataset import UNLABELLED, Dataset
 from trainer.grouping import Grouping
 from trainer.readers import MaskedImages, VocFields, YoloFields
 from trainer.table_readers import BoxFields, EmptyFields
+from trainer.thing_reader import Things
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trainer.images import Kind
 
 _KINDS: tuple[Kind, ...] = ("white cell", "red cell", "platelet")
@@ -151,5 +154,35 @@ FIELDS: dict[str, Dataset] = {
         red_cell=56,
         faults="No licence. Many stains and lights; no classes, slides not told; 87 show a cell that another "
         "shows too. Red cells cut by the edge often have no box.",
+    ),
+}
+
+
+def _things(name: str, of: str, sha256: str, counts: Mapping[str, int]) -> dict[str, Dataset]:
+    """Return the set of what the fields of another show besides white cells."""
+    fields = FIELDS[of]
+    reader = Things(fields.reader, fields.red_cell or 0.0)  # type: ignore[arg-type]
+    faults = f"Red cells and platelets of {of}, some of each: examples of what is no white cell."
+    return {name: replace(fields, reader=reader, sha256=sha256, counts=counts, faults=faults)}
+
+
+FIELDS |= {
+    **_things(
+        "bccd/things",
+        "bccd/fields",
+        "39a3bd480034fa1fb90403dfeb0b188759054162d330b1fb9791684b82ecdf98",
+        {"platelet": 121, "red cell": 149},
+    ),
+    **_things(
+        "raabin/things",
+        "raabin/fields",
+        "8c1bc1f639d97bccc1b6044e4f51bf02350d7289c31bba3dac09c2083daaade1",
+        {"platelet": 24, "red cell": 148},
+    ),
+    **_things(
+        "ankara/things",
+        "ankara",
+        "a0780b328fb28a1c3579933670e6d70fca33a7c02d83cc8e6d8cb8e23a124926",
+        {"red cell": 145},
     ),
 }

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 from trainer.images import AnnotatedImage, Box, DataError, Kind, LabelledImage
 from trainer.reading import box_of, images_in, images_or_error, kind_of, pixels_of, size_of, text_of
 from trainer.table_readers import BoxCells, BoxFields, EmptyFields, LabelTable
+from trainer.thing_reader import Things
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +142,7 @@ class MaskedImages:
         ]
 
 
-LabelledReader = ClassFolders | VocCells | BoxCells | LabelTable
+LabelledReader = ClassFolders | VocCells | BoxCells | LabelTable | Things
 AnnotatedReader = VocFields | YoloFields | MaskedImages | BoxFields | EmptyFields
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.errors import ConfigError
-from edge.masking import PREPROCESSING
+from edge.masking import CROPS
 from edge.versions import versions
 from trainer import training
 from trainer.compute import PLAIN, Compute, Precision
@@ -98,7 +98,7 @@ def fit_run(
             versions=versions(TOOLS),
             precision=compute.precision,
             first_weights=_first_weights(recipe, out),
-            preprocessing=PREPROCESSING[recipe.data.masking],
+            preprocessing=CROPS[recipe.data.masking],
         )
         _same_or_new(run, out)
         progress.console.print(f"first weights: {run.first_weights}", soft_wrap=True)
@@ -210,7 +210,7 @@ def _first_weights(recipe: Recipe, out: Path) -> str:
 
 
 def _same_preprocessing(run: Run, folder: Path) -> None:
-    now = PREPROCESSING[run.recipe.data.masking]
+    now = CROPS[run.recipe.data.masking]
     if run.preprocessing != now:
         raise ConfigError(
             f"{folder}: was trained on crops of the masking {run.preprocessing or 'of an unknown version'}; "

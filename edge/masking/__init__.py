@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from edge.masking import adaptive, study
 from edge.masking.crops import cut_square
-from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell, Pixels, Recipe
+from edge.masking.field import CROP_SIZE, FieldMasks, Finding, FoundCell, Pixels, Recipe
 
 __all__ = [
+    "CROPS",
     "CROP_SIZE",
     "FOUND",
     "PREPROCESSING",
     "FieldMasks",
+    "Finding",
     "FoundCell",
     "Pixels",
     "Recipe",
@@ -29,6 +31,17 @@ PREPROCESSING: dict[Recipe, str] = {"adaptive": "adaptive/2", "study": "study/2"
 
 FOUND = "found/1"
 """Version of the crops that are cut where a finder, which is part of the bundle, finds cells."""
+
+CROPS: dict[Finding, str] = {
+    "adaptive": PREPROCESSING["adaptive"],
+    "study": PREPROCESSING["study"],
+    "found": FOUND,
+}
+    "adaptive": PREPROCESSING["adaptive"],
+    "study": PREPROCESSING["study"],
+    "found": FOUND,
+}
+"""Version of all crops, by how cells are found."""
 
 
 def find_cells(

@@ -12,7 +12,7 @@ import numpy as np
 from edge.cameras.image_files import read_image
 from edge.errors import UnreadableFrameError
 from edge.masking import CROP_SIZE, FieldMasks, FoundCell, cut_crop, find_cells
-from trainer.crops import of_classes
+from trainer.crops import find_as, of_classes
 from trainer.datasets import list_annotated, list_images
 from trainer.fields import one_name_a_field
 from trainer.finding import overlap
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.progress import Progress
 
-    from edge.masking import Pixels, Recipe
+    from edge.masking import Finding, Pixels
     from trainer.run import Run
 
     Mask = NDArray[np.bool_]
@@ -84,7 +84,7 @@ def held_out(run: Run, folder: Path, data: Path, progress: Progress) -> Iterator
             yield Subject(image.name, photograph, asked.sets[key[1]], key[0], *parts)
 
 
-def with_true_masks(data: Path, name: str, masking: Recipe, seen: Collection[str]) -> Iterator[Subject]:
+def with_true_masks(data: Path, name: str, masking: Finding, seen: Collection[str]) -> Iterator[Subject]:
     """Give cells of a set of `TRUTH` with the masks that people drew, each photograph once, in mixed order.
 
     seen: names of photographs that are left out, as training showed them. Raises DataError.
@@ -96,7 +96,7 @@ def with_true_masks(data: Path, name: str, masking: Recipe, seen: Collection[str
         if fields[image.name] in seen:
             continue
         frame = _read(image.path)
-        masks = find_cells(frame, masking)
+        masks = find_as(frame, masking)
         cell = _of_truth(masks, image)
         if cell is None:
             continue
@@ -118,7 +118,7 @@ def in_crop(mask: Mask, cell: FoundCell) -> Mask:
 class _Cutter:
     """Cuts an image's cell and its masks, or gives None where no cell is found."""
 
-    def __init__(self, masking: Recipe, source: str) -> None:
+    def __init__(self, masking: Finding, source: str) -> None:
         self._masking, self._source = masking, source
 
     def __call__(
@@ -126,7 +126,7 @@ class _Cutter:
     ) -> tuple[str, LabelledImage, tuple[Pixels, Mask | None, Mask | None]] | None:
         photograph, image = one
         frame = _read(image.path)
-        masks = find_cells(frame, self._masking)
+        masks = find_as(frame, self._masking)
         cell = _chosen(masks, image.box)
         if cell is None:
             return None

@@ -28,7 +28,8 @@ KEPT_RED_CELL = 36.0
 """Diameter in pixels that red cells are brought to at most: finer detail is never drawn."""
 
 _LARGEST_SIDE = 900
-_DRAWN_RED_CELL = 100.0  # pixels of a drawn slide
+DRAWN_RED_CELL = 100.0
+"""Diameter of a red cell of a drawn slide, pixels."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def drawn_fields(seed: int, cells: int = 60) -> list[TrainingField]:
     for number, stain in enumerate((1.0, 0.6, 1.4)):
         camera = SimulatedCamera(SimulatedConfig(seed=seed + number, cells=cells, stain=stain))
         while (frame := camera.read()) is not None:
-            scale = KEPT_RED_CELL / _DRAWN_RED_CELL
+            scale = KEPT_RED_CELL / DRAWN_RED_CELL
             pixels = cv2.resize(frame.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             white = [cell for cell in camera.truth(frame.name) if min(cell.nucleus_box[2:]) > 0]
             boxes = np.array([cell.box for cell in white], np.float32).reshape(-1, 4)

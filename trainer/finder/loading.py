@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from edge.cameras.image_files import read_image
 from edge.errors import ConfigError, UnreadableFrameError
-from edge.masking import PREPROCESSING, find_cells
+from edge.masking import PREPROCESSING
 from trainer.cache import cache_folder, kept_at
+from trainer.crops import middle_box
 from trainer.datasets import find_set, fingerprint, list_annotated, list_images
 from trainer.finder.fields import drawn_fields, read_fields
 from trainer.images import AnnotatedImage, Box, DataError, Kind
@@ -97,13 +98,8 @@ def _middle_box(cell: LabelledImage) -> tuple[int, int, int, int] | None:
         pixels = read_image(cell.path)
     except UnreadableFrameError as error:
         raise DataError(str(error)) from None
-    height, width = pixels.shape[:2]
-    over = [
-        one
-        for one in find_cells(pixels).cells
-        if 0 <= width / 2 - one.box[0] < one.box[2] and 0 <= height / 2 - one.box[1] < one.box[3]
-    ]
-    return max(over, key=lambda one: one.nucleus_area).box if over else None
+    box = middle_box(pixels)
+    return None if box is None else (box.x, box.y, box.width, box.height)
 
 
 def _trainable(name: str) -> Dataset:

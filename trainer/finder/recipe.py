@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
+from edge.finding import KINDS
 from trainer.recipe import RECIPES
 
 Count = Annotated[int, Meta(ge=1)]
@@ -82,10 +83,16 @@ class FinderTraining(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FinderRecipe(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole recipe. network: keyword arguments of `network.finder`; light: of `Augmentation`."""
+    """The whole recipe. network: keyword arguments of `network.finder`; light: of `Augmentation`.
+
+    thresholds: by kind, the score from which the device takes it for found.
+    """
 
     name: str
     data: FinderData
+    thresholds: dict[str, Annotated[float, Meta(gt=0, lt=1)]] = msgspec.field(
+        default_factory=lambda: dict.fromkeys(KINDS, 0.4)
+    )
     network: dict[str, Any] = {}
     light: dict[str, Any] = msgspec.field(default_factory=lambda: dict(LIGHT))
     drawing: Drawing = Drawing()
