@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge.errors import BundleError
 from edge.evidence import shares
-from edge.masking import PREPROCESSING, FieldMasks, Recipe, cut_crop, find_cells
+from edge.finding.cells import CellFinder, FoundCells
+from edge.finding.ruler import Ruler
+from edge.masking import FOUND, PREPROCESSING, FieldMasks, Recipe, cut_crop, find_cells
+from edge.masking.crops import local_whites
+from edge.masking.outlines import outline_cells
 from edge.messages import Cell, Quality, Scale
 from edge.quality import assess
 from edge.rejection import OTHER
@@ -27,6 +31,7 @@ class Field:
 
     calls: what the classifier said of each cell, with the maps of all classes.
     scale: how large a pixel is; None where that was not asked: without a cell, or under the study's recipe.
+    red_cells, platelets: how many a finder saw, an estimate; None where no network finds the cells.
     """
 
     width: int
@@ -37,6 +42,8 @@ class Field:
     masks: FieldMasks | None
     scale: Scale | None = None
     calls: tuple[Call, ...] = ()
+    red_cells: int | None = None
+    platelets: int | None = None
 
 
 class Analyzer:
@@ -54,7 +61,12 @@ class Analyzer:
         micrometres_per_pixel: float | None = None,
     ) -> None:
         trained_on = classifier.bundle.description.preprocessing
-        if trained_on != PREPROCESSING[recipe]:
+        self._finder: CellFinder | None = None
+        if trained_on == FOUND and recipe == "adaptive":
+            ruler = Ruler.configured(micrometres_per_pixel) if micrometres_per_pixel else None
+            runtime = classifier.runtime_name.partition(" ")[0]
+            self._finder = CellFinder.of_bundle(classifier.bundle, runtime=runtime, ruler=ruler)
+        elif trained_on != PREPROCESSING[recipe]:
             raise BundleError(
                 f"{classifier.bundle.path}: was trained on crops of recipe {trained_on}, "
                 f"masking is set to {PREPROCESSING[recipe]}: give a model of that recipe"
@@ -74,9 +86,13 @@ class Analyzer:
         timings = {"quality": assessed - started}
         cells: tuple[Cell, ...] = ()
         calls: tuple[Call, ...] = ()
-        masks = None
+        masks = found = None
         if quality.accepted:
-            masks = find_cells(pixels, self._recipe, self._micrometres_per_pixel)
+            if self._finder is None:
+                masks = find_cells(pixels, self._recipe, self._micrometres_per_pixel)
+            else:
+                found = self._finder.find(pixels)
+                masks = _outlined(pixels, found)
             masked = time.perf_counter()
             calls = self.classifier.classify_all(cut_crop(pixels, masks, c) for c in masks.cells)
             cells = tuple(self._cell(masks, number, call) for number, call in enumerate(calls))
@@ -85,7 +101,13 @@ class Analyzer:
         height, width = pixels.shape[:2]
         milliseconds = {stage: round(1000 * seconds, 3) for stage, seconds in timings.items()}
         scale = None if masks is None else masks.scale
-        return Field(width, height, quality, cells, milliseconds, masks, scale, calls)
+        red_cells, platelets = (None, None) if found is None else (len(found.red), found.platelets)
+        return Field(width, height, quality, cells, milliseconds, masks, scale, calls, red_cells, platelets)
+
+    def forget_scale(self) -> None:
+        """Look for the scale anew with the next frame: it may be of another microscope."""
+        if self._finder is not None:
+            self._finder.forget_scale()
 
     def _cell(self, masks: FieldMasks, number: int, call: Call) -> Cell:
         found = masks.cells[number]
@@ -109,6 +131,13 @@ class Analyzer:
             evidence_in_nucleus=_rounded(evidence.in_nucleus),
             flags=() if call.label == OTHER else evidence.flags(),
         )
+
+
+def _outlined(pixels: NDArray[np.uint8], found: FoundCells) -> FieldMasks:
+    white, red = found.white, found.red
+    whites = local_whites(pixels, white.centres, white.diameters)
+    masks = outline_cells(pixels, white.centres, white.diameters, whites, (red.centres, red.diameters))
+    return replace(masks, scale=found.scale)
 
 
 def _rounded(share: float | None) -> float | None:

@@ -37,10 +37,6 @@ CROPS: dict[Finding, str] = {
     "study": PREPROCESSING["study"],
     "found": FOUND,
 }
-    "adaptive": PREPROCESSING["adaptive"],
-    "study": PREPROCESSING["study"],
-    "found": FOUND,
-}
 """Version of all crops, by how cells are found."""
 
 

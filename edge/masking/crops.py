@@ -25,6 +25,15 @@ _FEWEST = 60  # samples outside of the cell; where there are fewer, its own rim 
 _DARKEST = 40.0  # a white point below that would turn noise into colours
 
 
+def local_whites(
+    pixels: Pixels, centres: NDArray[np.float32], diameters: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the colour of the glass around each cell, float32 RGB (n, 3); see `local_white`."""
+    circles = zip(centres.tolist(), diameters.tolist(), strict=True)
+    whites = [local_white(pixels, (x, y), diameter) for (x, y), diameter in circles]
+    return np.array(whites, np.float32).reshape(-1, 3)
+
+
 def local_white(pixels: Pixels, centre: tuple[float, float], diameter: float) -> NDArray[np.float32]:
     """Return the colour of the glass around a cell, float32 RGB (3,).
 

@@ -7,12 +7,14 @@ light, a pale stain or a neighbour of another kind matters no further than that.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from edge.masking.border import find_cell
+from edge.masking.crops import crop_box
 from edge.masking.field import BoxTuple, FieldMasks, FoundCell, Pixels
 from edge.masking.nucleus import find_nucleus
 from edge.masking.wedges import black_wedges
@@ -20,9 +22,6 @@ from edge.masking.window import REACH, Circle, Field, Window, cut_window, span, 
 
 if TYPE_CHECKING:
     from edge.masking.window import Floats
-
-CROP_DIAMETERS = 1.35
-"""Side of a crop in diameters of its cell."""
 
 _WORKING_DIAMETER = 64  # pixels, times or by the square root of two: a nucleus is then 20 to 60 across
 _OVERLAID = 0.7  # of the radius: a red cell whose middle is so near is the white cell itself, seen twice
@@ -62,8 +61,10 @@ def outline_cells(
         view = labels[window.y : window.y + rows, window.x : window.x + columns]
         np.copyto(view, 2 * rank + 1, where=cell.view(np.bool_))
         np.copyto(view, 2 * rank + 2, where=nucleus.view(np.bool_))
-        cells.append(_found(field, window, cell if is_seen else None, nucleus))
-    return FieldMasks(tuple(cells), labels, outside, (height, width), "adaptive")
+        found = _found(field, window, cell if is_seen else None, nucleus)
+        red, green, blue = whites[rank].tolist()
+        cells.append(replace(found, white=(red, green, blue)))
+    return FieldMasks(tuple(cells), labels, outside, (height, width), "found")
 
 
 def _halvings(diameters: Floats) -> int:
@@ -105,7 +106,7 @@ def _found(field: Field, window: Window, cell: Pixels | None, nucleus: Pixels) -
         )
     area = cv2.countNonZero(nucleus)
     nucleus_box = _place(nucleus, window, step) if area else (round(middle[0]), round(middle[1]), 0, 0)
-    crop = _square(middle, CROP_DIAMETERS * diameter)
+    crop = crop_box(middle, diameter)
     box = x0, y0, max(1, x1 - x0), max(1, y1 - y0)
     return FoundCell(box, nucleus_box, crop, area * step * step, complete)
 
