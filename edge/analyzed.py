@@ -36,6 +36,16 @@ class AnalyzedField(Protocol):
         ...
 
     @property
+    def red_cells(self) -> int | None:
+        """How many red cells a finder saw, an estimate; None without a finder."""
+        ...
+
+    @property
+    def platelets(self) -> int | None:
+        """How many platelets a finder saw, an estimate; None without a finder."""
+        ...
+
+    @property
     def cells(self) -> tuple[Cell, ...]:
         """Every white cell."""
         ...

@@ -270,6 +270,8 @@ class Counting:
             model=self._model.reference,
             quality=analyzed.quality,
             scale=analyzed.scale,
+            red_cells=analyzed.red_cells,
+            platelets=analyzed.platelets,
             calibration=frame.calibration,
             timings_ms=analyzed.timings_ms,
             cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),

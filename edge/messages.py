@@ -46,6 +46,7 @@ MAX_PAYLOAD = 64 * 1024
 """Bytes. A broker drops a client that sends more than it allows, again and again: nothing larger is sent."""
 
 Milliseconds = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
 
 
 class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.field/1"):
@@ -76,6 +77,12 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     ] = None
     timings_ms: dict[str, Milliseconds]
     cells: tuple[Cell, ...]
+    red_cells: Annotated[
+        Count | None, Meta(description="seen in the field, an estimate; null: the model has no finder")
+    ] = None
+    platelets: Annotated[
+        Count | None, Meta(description="seen in the field, an estimate; null: the model has no finder")
+    ] = None
     heatmaps_omitted: Annotated[
         int, Meta(ge=0, description="cells whose heatmap was left out to keep the message below 64 KiB")
     ] = 0

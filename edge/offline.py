@@ -87,6 +87,7 @@ def analyze_paths(
         try:
             data = _contents(job.image)
             first = seen.setdefault(hashlib.sha256(data).digest(), path)
+            analyzer.forget_scale()  # pictures on a command line may be of any microscope
             line, field, pixels = _analyze_file(analyzer, path, data)
         except UnreadableFrameError as error:
             _report_error(str(path), error, as_json=as_json)
@@ -178,6 +179,8 @@ def _analyze_file(analyzer: Analyzer, file: Path, data: bytes) -> tuple[dict[str
         "cells": cells,
         "quality": msgspec.to_builtins(field.quality),
         "scale": msgspec.to_builtins(field.scale),
+        "red_cells": field.red_cells,
+        "platelets": field.platelets,
         "timings_ms": {"decode": round(decoded, 3), **field.timings_ms},
     }
     return line, field, pixels

@@ -79,6 +79,8 @@ class Analyzed:
     cells: tuple[Cell, ...]
     timings_ms: dict[str, float]
     scale: Scale | None = None
+    red_cells: int | None = None
+    platelets: int | None = None
 
 
 class ScriptedAnalyzer:

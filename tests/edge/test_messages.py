@@ -72,6 +72,8 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
                 "flags": [],
             }
         ],
+        "red_cells": None,
+        "platelets": None,
         "heatmaps_omitted": 0,
     }
 
