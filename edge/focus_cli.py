@@ -63,7 +63,7 @@ def show_focus(config: Path, camera: Callable[[CameraConfig], Camera] = open_cam
                 frame = source.read()
             except UnreadableFrameError as error:
                 if isinstance(error, CameraAwayError) and time.monotonic() - seen_at >= PATIENCE_S:
-                    raise CameraError(_nothing_to_focus(error)) from None
+                    raise CameraError(f"no picture for {PATIENCE_S:.0f} s: {error}") from None
                 if str(error) != last and isinstance(error, CameraAwayError):
                     last = str(error)
                     print(f"leukoscope: {last}", file=sys.stderr)  # noqa: T201
@@ -78,13 +78,6 @@ def show_focus(config: Path, camera: Callable[[CameraConfig], Camera] = open_cam
     if sys.stdout.isatty():
         print()  # noqa: T201
     return 0
-
-
-def _nothing_to_focus(error: CameraAwayError) -> str:
-    return (
-        f"{error}; waited {PATIENCE_S:.0f} s for a picture to focus: `leukoscope cameras` lists the cameras"
-        " that are here, and [camera] in the configuration says which one is meant"
-    )
 
 
 def _show(focus: float, best: float) -> None:

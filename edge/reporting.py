@@ -147,6 +147,9 @@ class Announcer:
         """Begin to look, and hand over to this publisher."""
         with Store.open(self._path, durable=False) as store:
             self._since, _ = store.ledger.latest_event()
+            opened = store.ledger.open_by_command()
+            if opened is not None:  # since before this start
+                log.info("%s", specimen_in_words(opened, self._reporter.recount(store, opened).counted))
         self._thread = threading.Thread(target=self._run, args=(publisher,), name="announcer", daemon=True)
         self._thread.start()
 

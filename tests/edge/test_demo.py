@@ -55,8 +55,8 @@ def test_the_simulated_slide_is_watched_to_its_end(tmp_path):
 
 
 def test_ones_own_images_are_shown_and_not_called_simulated(tmp_path):
-    for name in ("one", "zwei 😀"):
-        picture = cv2.cvtColor(draw_nucleus(field(), 320, 240), cv2.COLOR_RGB2BGR)
+    for name, x in (("one", 320), ("zwei 😀", 300)):
+        picture = cv2.cvtColor(draw_nucleus(field(), x, 240), cv2.COLOR_RGB2BGR)
         cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
     done = demo("--images", str(tmp_path))
     assert done.returncode == 0, done.stderr
