@@ -73,7 +73,7 @@ def _model(config: Config) -> Iterator[Obstacle]:
         yield ("model", "path"), f"model.path: {error}"
         return
     recipe = config.masking.recipe
-    if config.model.path and not trained_on.startswith(f"{recipe}/"):
+    if not trained_on.startswith(f"{recipe}/"):
         other = trained_on.partition("/")[0]
         what = f'the model was trained on crops of "{other}"; write recipe = "{other}"'
         yield ("masking", "recipe"), f'masking.recipe is "{recipe}", and {what}'

@@ -69,7 +69,7 @@ class RunLog:
         new = Counter(refused) - self._said
         self._said = Counter(refused)
         if new:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in new.most_common())
+            reasons = ", ".join(f"{reason} ({count})" for reason, count in new.most_common())
             log.info("not counted: %s", reasons)
 
 

@@ -7,7 +7,6 @@ import sqlite3
 import pytest
 
 from edge.cli import main
-from edge.config import SHIPPED_MODEL
 
 SIMULATED = '[camera]\nkind = "simulated"\n'
 
@@ -63,7 +62,7 @@ def folder(tmp_path):
             "line 3: mqtt.password_file is set, but mqtt.username is not",
         ),
         (
-            f'{SIMULATED}[masking]\nrecipe = "study"\n[model]\npath = "{SHIPPED_MODEL}"\n',
+            f'{SIMULATED}[masking]\nrecipe = "study"\n',
             'line 4: masking.recipe is "study", and the model was trained on crops of "adaptive"; write',
         ),
     ],

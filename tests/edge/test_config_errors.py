@@ -289,8 +289,8 @@ WRONG = [
     (
         'device_id = "a/b"\n' + SIMULATED,
         (
-            'line 1: device_id is "a/b"; write letters, digits and - _ . only, at most 64: it'
-            " stands in the MQTT topics"
+            'line 1: device_id is "a/b"; write at most 64 letters, digits and - _ . only: it goes'
+            " out over MQTT, so it is never a name"
         ),
         'device_id = "a-b"\n' + SIMULATED,
     ),

@@ -36,10 +36,10 @@ def test_a_run_says_what_it_counts_and_ends_with_one_line(tmp_path, config, brok
         "specimen S",
         "specimen S: its source has ended, ",
         "y.png",
-        "not counted: 1 unreadable",
+        "not counted: the same picture again (1), unreadable (1)",
     ):
         assert part in told, part
-    assert re.search(r"1[23] fields, 1[23] cells counted, 1[23] delivered$", lines[-1])
+    assert re.search(r"12 fields, 12 cells counted, 12 delivered$", lines[-1])
     assert told.count(" delivered") == 1
 
 
@@ -53,10 +53,13 @@ def test_refusals_are_said_by_reason_once_a_minute_and_none_is_left_out(monkeypa
         now = 1000.0 + second
         progress.refused("too dark" if second % 3 else "blurred")
         log.refusals()
-    assert caplog.messages == ["not counted: 40 too dark, 21 blurred", "not counted: 40 too dark, 20 blurred"]
+    assert caplog.messages == [
+        "not counted: too dark (40), blurred (21)",
+        "not counted: too dark (40), blurred (20)",
+    ]
     log.ends(0, 0, "", None)
     assert caplog.messages[2:] == [
-        "not counted: 20 too dark, 9 blurred",
+        "not counted: too dark (20), blurred (9)",
         "0 fields, 0 cells counted, 0 delivered",
     ]
     log.ends(0, 1, "r.db", "broker b:1: nothing answers there")
