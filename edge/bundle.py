@@ -25,6 +25,7 @@ MAX_BYTES = 64 * 1024 * 1024
 _DESCRIPTION = "leukoscope.json"
 _LABELS = "labels.txt"
 FINDER = "finder.tflite"
+SEEN = "seen.bin"
 
 
 class Golden(Struct, frozen=True):
@@ -107,6 +108,7 @@ class Bundle:
 
     model: the flatbuffer. sha256: of the whole file, by which results name it. golden_images: PNG bytes.
     finder: the finder's flatbuffer, or None where cells are found without one. finder_images: PNG bytes.
+    seen: hashes of the cells it was trained on or fitted to (`edge.seen_cells`); empty: nobody kept them.
     """
 
     path: Path
@@ -116,6 +118,7 @@ class Bundle:
     golden_images: tuple[bytes, ...]
     finder: bytes | None = None
     finder_images: tuple[bytes, ...] = ()
+    seen: bytes = b""
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -140,6 +143,7 @@ def read_bundle(path: Path) -> Bundle:
             own = description.finder
             finder = None if own is None else _member(archive, FINDER)
             finder_images = () if own is None else _images(archive, [golden.image for golden in own.goldens])
+            seen = _member(archive, SEEN) if SEEN in archive.namelist() else b""
     except (
         zipfile.BadZipFile,
         KeyError,
@@ -168,7 +172,7 @@ def read_bundle(path: Path) -> Bundle:
             f"{path}: is damaged: {confusion.problem() or 'its confusion matrix is of other labels'}"
         )
     return Bundle(
-        path, description, model, hashlib.sha256(content).hexdigest(), images, finder, finder_images
+        path, description, model, hashlib.sha256(content).hexdigest(), images, finder, finder_images, seen
     )
 
 

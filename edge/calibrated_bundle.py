@@ -13,7 +13,7 @@ import cv2
 import msgspec
 import numpy as np
 
-from edge.bundle import Golden, write_bundle
+from edge.bundle import FINDER, SEEN, Golden, write_bundle
 from edge.classifier import Classifier
 from edge.errors import BundleError, NoRuntimeError, OutputError
 from edge.last_layer import LastLayer
@@ -87,23 +87,30 @@ def answered(bundle: Bundle, model: bytes) -> tuple[Golden, ...]:
     return tuple(goldens)
 
 
-def write_proved(out: Path, bundle: Bundle, model: bytes, description: Description) -> str:
+def write_proved(out: Path, bundle: Bundle, model: bytes, description: Description, seen: bytes = b"") -> str:
     """Write a bundle with another bundle's golden images, after it has passed them on every runtime.
 
-    What stands at `out` is replaced in one step at the end, or is left as it is. Gives the new file's
-    sha256. Raises BundleError where a runtime answers otherwise, OutputError.
+    seen: hashes of the cells that it was fitted to, and its parent trained on. What stands at `out` is
+    replaced in one step at the end, or is left as it is. Gives the new file's sha256.
+    Raises BundleError where a runtime answers otherwise, OutputError.
     """
     description = msgspec.structs.replace(
         description, model_sha256=hashlib.sha256(model).hexdigest(), goldens=answered(bundle, model)
     )
-    images = {
+    members = {
         golden.image: png
         for golden, png in zip(bundle.description.goldens, bundle.golden_images, strict=True)
     }
+    if seen:
+        members[SEEN] = seen
+    if bundle.finder is not None and description.finder is not None:
+        members[FINDER] = bundle.finder
+        names = [golden.image for golden in description.finder.goldens]
+        members |= dict(zip(names, bundle.finder_images, strict=True))
     try:
         with TemporaryDirectory(prefix=".calibrate-", dir=out.parent) as folder:
             trial = Path(folder, "trial.tflite")
-            write_bundle(trial, model, description, images)
+            write_bundle(trial, model, description, members)
             sha256 = _proved(trial)
             with trial.open("rb") as written:
                 os.fsync(written.fileno())  # else a power cut could leave the new name with nothing behind it

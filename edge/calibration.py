@@ -6,8 +6,8 @@ cells (`edge.refit`), written into the flatbuffer (`edge.last_layer`), and the n
 
 from __future__ import annotations
 
-import sys
 import time
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,12 @@ from edge.bundle import Parent, read_bundle
 from edge.calibrated_bundle import Int8Model, with_last_layer, write_proved
 from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL
+from edge.confusion_matrix import confusion_matrix
 from edge.errors import BundleError, LeukoscopeError, OutputError
-from edge.labelled import LabelledCells, LabelledCellsError, read_labelled
+from edge.labelled import LabelledCells, LabelledCellsError, read_labelled, recipe_of
 from edge.last_layer import LastLayer
-from edge.masking import PREPROCESSING
 from edge.outputs import refuse_overwriting
+from edge.progress_bar import no_report
 from edge.refit import (
     FOLDS,
     Chosen,
@@ -36,13 +37,16 @@ from edge.refit import (
     refit,
     stronger,
 )
+from edge.seen_cells import hash_crops, pack, seen_before, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from edge.bundle import Bundle, Description
+    from edge.corrected import Confusion
     from edge.masking import Pixels
+    from edge.progress_bar import Report
     from edge.refit import Floats
 
 MAX_ROWS = 1000
@@ -53,15 +57,41 @@ _MAX_STEPS_OFF = 1.5
 
 
 class CalibrationError(LeukoscopeError):
-    """The refitted model is refused: it is no better, or is not what was fitted. Nothing was written."""
+    """The refitted model is refused: it is no better, or is not what was fitted. Nothing was written.
+
+    remarks: what is to be known of the labelled cells.
+    """
+
+    remarks: tuple[str, ...] = ()
 
 
-def calibrate(folder: Path, *, out: Path, model: Path | None, as_json: bool, force: bool = False) -> int:
+@dataclass(frozen=True)
+class Calibrated:
+    """A bundle that was refitted and written.
+
+    out: its file, and sha256. record: what it says of its calibration. remarks: what is to be known of the
+    labelled cells. before, after: on cells held back, of the parent and of the refitted model.
+    """
+
+    out: Path
+    sha256: str
+    description: Description
+    parent: Bundle
+    record: dict[str, Any]
+    remarks: tuple[str, ...]
+    before: Figures
+    after: Figures
+    seconds: float
+
+
+def calibrate(
+    folder: Path, *, out: Path, model: Path | None, force: bool = False, report: Report = no_report
+) -> Calibrated:
     """Refit the last layer of a bundle to the cells in `folder`, and write the bundle that comes of it.
 
     model: the parent (default: the bundle that ships). Its file is not touched; `out` is written at the very
     end, in one step, over an earlier refitted bundle or, with `force`, over any file that is not read here.
-    Raises LabelledCellsError, CameraError, BundleError, NoRuntimeError, OutputError, and
+    Raises LabelledCellsError, BundleError, NoRuntimeError, OutputError, and
     CalibrationError where the refitted layer is no better on cells that were held back.
     """
     started = time.perf_counter()
@@ -70,16 +100,20 @@ def calibrate(folder: Path, *, out: Path, model: Path | None, as_json: bool, for
     parent = Classifier.load(parent_path)
     try:
         start = _last_layer(parent.bundle)
-        cells = _read(folder, parent)
-        features, logits = _features(parent, cells)
+        cells = _read(folder, parent, report)
+        features, logits = _features(parent, cells, report)
         _check_layer(parent.bundle, start, features, logits)
         before = Figures.of(logits[:, 0], cells.labels, parent.bundle.description.temperature)
-        after = Figures.of(held_back_logits(features, start), cells.labels)
-        _gate(before, after)
+        report("fitting", 0, 3)
+        held_back = held_back_logits(features, start)
+        after = Figures.of(held_back, cells.labels)
+        _gate(before, after, cells.remarks)
+        report("fitting", 1, 3)
         chosen = choose_penalty(features, start)
         fitted = refit(features, start, stronger(chosen.penalty))[-1]
         int8 = with_last_layer(parent.bundle, fitted, fitted.logits(features.features), cells.crops)
         compared = _compared(int8, fitted.logits(features.features[:, 0]), parent.bundle)
+        report("fitting", 2, 3)
     except BundleError as error:
         raise BundleError(f"{parent_path}: {error}") from None
     record = {
@@ -92,30 +126,27 @@ def calibrate(folder: Path, *, out: Path, model: Path | None, as_json: bool, for
         **compared,
     }
     description = _description(parent, record, chosen, cells)
+    description = msgspec.structs.replace(
+        description, confusion=_confusion(description, held_back, features, cells)
+    )
+    hashes = hash_crops(cells.crops)
+    seen = pack(np.concatenate([hashes, unpack(parent.bundle.seen)]), first=len(hashes))
     try:
-        sha256 = write_proved(out, parent.bundle, int8.model, description)
+        sha256 = write_proved(out, parent.bundle, int8.model, description, seen)
     except BundleError as error:
         raise CalibrationError(f"{error}; nothing is written") from None
-    seconds = round(time.perf_counter() - started, 1)
-    if as_json:
-        line = {
-            "file": str(out),
-            "name": description.name,
-            "sha256": sha256,
-            "parent": description.parent,
-            **record,
-            "temperature": description.temperature,
-            "remarks": cells.remarks,
-            "seconds": seconds,
-        }
-        print(msgspec.json.encode(line).decode())  # noqa: T201
-        return 0
-    named = ", ".join(f"{(cells.labels == c).sum()} {parent.labels[c]}" for c in after.recall)
-    about = f"{parent.bundle.description.name} ({parent.bundle.sha256[:12]})"
-    print(f"labelled cells: {named}")  # noqa: T201
-    print(f"held back, each once in {FOLDS} folds: {_spoken(before)} before, {_spoken(after)} after")  # noqa: T201
-    print(f"{out}: written in {seconds} s; its parent is {about}")  # noqa: T201
-    return 0
+    report("fitting", 3, 3)
+    return Calibrated(
+        out,
+        sha256,
+        description,
+        parent.bundle,
+        record,
+        cells.remarks,
+        before,
+        after,
+        round(time.perf_counter() - started, 1),
+    )
 
 
 def _check_out(out: Path, parent: Path, folder: Path, *, force: bool) -> None:
@@ -142,12 +173,14 @@ def _is_refitted(path: Path) -> bool:
         return False
 
 
-def _gate(before: Figures, after: Figures) -> None:
+def _gate(before: Figures, after: Figures, remarks: Sequence[str]) -> None:
     if not after.better_than(before):
-        raise CalibrationError(
+        error = CalibrationError(
             "on labelled cells that were held back the refitted model is no better: "
-            f"{_spoken(before)} before, {_spoken(after)} after; nothing is written"
+            f"{before.spoken()} before, {after.spoken()} after; nothing is written"
         )
+        error.remarks = tuple(remarks)
+        raise error
 
 
 def _last_layer(bundle: Bundle) -> Dense:
@@ -155,30 +188,40 @@ def _last_layer(bundle: Bundle) -> Dense:
     return Dense(layer.dense.kernel(), layer.dense.offsets())
 
 
-def _read(folder: Path, parent: Classifier) -> LabelledCells:
-    description = parent.bundle.description
-    recipe = next((name for name, made in PREPROCESSING.items() if made == description.preprocessing), None)
-    if recipe is None:
-        raise BundleError(
-            f"was trained on crops of recipe {description.preprocessing}, which is not known here"
-        )
-    cells = read_labelled(folder, description.labels, recipe)
-    for remark in cells.remarks:
-        print(f"leukoscope: {remark}", file=sys.stderr)  # noqa: T201
+def _read(folder: Path, parent: Classifier, report: Report) -> LabelledCells:
+    """The labelled cells of the classes that have enough of them, with a remark for each other class."""
+    cells = read_labelled(folder, parent.labels, recipe_of(parent.bundle), report=report)
     classes, counts = np.unique(cells.labels, return_counts=True)
     named = [f"{count} of {parent.labels[c]}" for c, count in zip(classes, counts, strict=True)]
-    if len(classes) < 2 or counts.min() < FOLDS:
+    enough = classes[counts >= FOLDS]
+    if len(enough) < 2:
         raise LabelledCellsError(
             f"{folder}: too few labelled cells: {', '.join(named) or 'none'}; "
             f"at least {FOLDS} of a class are needed, and two classes"
+            + "".join(f"\n  {remark}" for remark in cells.remarks)
         )
-    return cells
+    remarks = [
+        f"{parent.labels[c]}: is passed over: {count} cells, and at least {FOLDS} are needed"
+        for c, count in zip(classes, counts, strict=True)
+        if count < FOLDS
+    ]
+    cells = cells.of(enough)
+    known = int(seen_before(cells.crops, parent.bundle.seen).sum())
+    if known:
+        remarks.append(
+            f"{known} of the {len(cells.crops)} cells look like ones that the model was trained on or fitted "
+            "to: how right it was before is flattered by them"
+        )
+    return replace(cells, remarks=(*cells.remarks, *remarks))
 
 
-def _features(parent: Classifier, cells: LabelledCells) -> tuple[LabelledFeatures, Floats]:
+def _features(parent: Classifier, cells: LabelledCells, report: Report) -> tuple[LabelledFeatures, Floats]:
     """Give the features and the logits, float64 (cells, copies, classes), of each cell and its copies."""
     copies = max(1, min(8, MAX_ROWS // len(cells.crops)))
-    answers = [[parent.raw_outputs(turned) for turned in _turned(crop)[:copies]] for crop in cells.crops]
+    answers = []
+    for done, crop in enumerate(cells.crops, 1):
+        answers.append([parent.raw_outputs(turned) for turned in _turned(crop)[:copies]])
+        report("asking the model", done, len(cells.crops))
     features, logits = (
         np.array([[answer[name] for answer in row] for row in answers], np.float64)
         for name in ("features", "logits")
@@ -240,6 +283,23 @@ def _description(
     )
 
 
+def _confusion(
+    about: Description, held_back: Floats, features: LabelledFeatures, cells: LabelledCells
+) -> Confusion:
+    """How it errs: each labelled cell called once, by a layer that was fitted without it."""
+    scaled = held_back / about.temperature
+    exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return confusion_matrix(
+        (exponent / exponent.sum(axis=1, keepdims=True)).astype(np.float32),
+        features.features[:, 0].astype(np.float32),
+        cells.labels,
+        np.ones(len(cells.labels)),
+        classes=about.labels,
+        rule=about.reject,
+        on="labelled cells, each held back once",
+    )
+
+
 def _figures(figures: Figures, labels: Sequence[str]) -> dict[str, Any]:
     return {
         "macro_recall": round(figures.macro_recall, 4),
@@ -248,7 +308,3 @@ def _figures(figures: Figures, labels: Sequence[str]) -> dict[str, Any]:
         "log_loss": round(figures.log_loss, 4),
         "recall": {labels[c]: round(share, 4) for c, share in figures.recall.items()},
     }
-
-
-def _spoken(figures: Figures) -> str:
-    return f"{figures.right} of {figures.cells} right, macro recall {100 * figures.macro_recall:.1f} %"

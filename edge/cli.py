@@ -11,7 +11,12 @@ from edge import __version__
 from edge.command_help import Parser, explain, overview, show_help
 from edge.config_place import add_config_option, find_config
 from edge.errors import LeukoscopeError
-from edge.images_cli import add_analyze_command, add_calibrate_command, add_force_option
+from edge.images_cli import (
+    add_analyze_command,
+    add_calibrate_command,
+    add_force_option,
+    add_measure_command,
+)
 from edge.model_cli import add_model_commands
 from edge.specimen_cli import add_specimen_commands
 from edge.terminal import escape_unprintable
@@ -93,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(run=_run)
 
     add_analyze_command(commands.add_parser("analyze", help="analyse images and print what is found"))
+
+    add_measure_command(
+        commands.add_parser("measure", help="say how right the model is on named cells of your own")
+    )
 
     add_calibrate_command(
         commands.add_parser("calibrate", help="fit a model to named cells of your own microscope")

@@ -35,6 +35,7 @@ EXAMPLES = {
     "demo": "leukoscope demo --images slides/",
     "run": "leukoscope run --config leukoscope.toml",
     "analyze": "leukoscope analyze slides/ --overlays drawn/",
+    "measure": "leukoscope measure named-cells/",
     "calibrate": "leukoscope calibrate named-cells/ --out mine.tflite",
     "calibrate-camera": "leukoscope calibrate-camera --out camera.json",
     "focus": "leukoscope focus",

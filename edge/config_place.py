@@ -26,6 +26,11 @@ def add_config_option(parser: argparse._ActionsContainer, what: str = "the devic
     parser.set_defaults(finds_config=True)
 
 
+def config_here(given: Path | None) -> Path | None:
+    """Give the configuration that was named, that of this folder, the system's, or None: none is needed."""
+    return given or next((path for path in (Path(NAME), SYSTEM) if path.is_file()), None)
+
+
 def find_config(*, aloud: bool = True) -> Path:
     """Give the configuration of this folder, else the system's; say which to a person.
 

@@ -1,9 +1,11 @@
-"""The commands over images, `leukoscope analyze` and `calibrate`, with the arguments they take."""
+"""The commands over images, `leukoscope analyze`, `measure` and `calibrate`, with their arguments."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from edge.config_place import NAME, SYSTEM, config_here
 
 if TYPE_CHECKING:
     import argparse
@@ -64,6 +66,7 @@ def add_calibrate_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="a bundle to start from, instead of the one that ships")
     parser.add_argument("--json", action="store_true", help="what came of it as one JSON object")
     add_force_option(parser)
+    _add_config(parser, "the device that is to trust the new model")
     parser.set_defaults(run=_calibrate)
 
 
@@ -73,6 +76,29 @@ def add_force_option(parser: argparse.ArgumentParser) -> None:
         "--force",
         action="store_true",
         help="overwrite also a file that this command has not written (never an input)",
+    )
+
+
+def add_measure_command(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope measure` its arguments."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of images for each class, named as the model does",
+    )
+    parser.add_argument("--model", type=Path, help="a bundle, instead of the one that answers here")
+    parser.add_argument("--json", action="store_true", help="the figures as one JSON object")
+    _add_config(parser, "the device whose model is measured")
+    parser.set_defaults(run=_measure)
+
+
+def _add_config(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"{what} (default: {NAME} here, else {SYSTEM}, else none)",
     )
 
 
@@ -95,12 +121,21 @@ def _analyze(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from edge.calibration import calibrate  # noqa: PLC0415
+    from edge.calibrate_cli import run_calibrate  # noqa: PLC0415
 
-    return calibrate(
+    return run_calibrate(
         options.folder,
         out=options.out,
         model=options.model,
+        config=config_here(options.config),
         as_json=options.json,
         force=options.force,
+    )
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from edge.measure_cli import run_measure  # noqa: PLC0415
+
+    return run_measure(
+        options.folder, model=options.model, config=config_here(options.config), as_json=options.json
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path  # noqa: TC003 (part of the public signature)
 from typing import TYPE_CHECKING
 
@@ -12,17 +13,21 @@ import numpy as np
 from edge.cameras.image_files import read_image
 from edge.cameras.image_folders import SUFFIXES, is_left_out
 from edge.cameras.replay import ReplayCamera
+from edge.class_names import did_you_mean, same_class
 from edge.config import ReplayConfig
-from edge.errors import LeukoscopeError
-from edge.masking import cut_crop, find_cells
+from edge.errors import BundleError, CameraError, LeukoscopeError, UnreadableFrameError
+from edge.masking import PREPROCESSING, cut_crop, find_cells
+from edge.progress_bar import no_report
 from edge.quality import assess
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from edge.bundle import Bundle
     from edge.masking import Pixels, Recipe
+    from edge.progress_bar import Report
 
 MAX_IMAGES_OF_A_CLASS = 200
 """More take longer and teach the last layer hardly more; of more, as many are taken, evenly."""
@@ -36,61 +41,105 @@ class LabelledCellsError(LeukoscopeError):
 class LabelledCells:
     """crops: uint8 RGB (120, 120, 3) each. labels: int64 (cells,), places in the model's list of labels.
 
-    remarks: a sentence for each image or class that was not taken as it was given.
+    remarks: a sentence for each image or class that was not taken as it was given. images: how many were
+    looked at. without_cell: place of the label -> images of it in which no cell was found.
     """
 
     crops: tuple[Pixels, ...]
     labels: NDArray[np.int64]
     remarks: tuple[str, ...]
+    images: int = 0
+    without_cell: Mapping[int, int] = field(default_factory=dict)
+
+    def of(self, places: Collection[int]) -> LabelledCells:
+        """The cells of these labels only."""
+        kept = np.isin(self.labels, list(places))
+        crops = tuple(crop for crop, wanted in zip(self.crops, kept, strict=True) if wanted)
+        return replace(self, crops=crops, labels=self.labels[kept])
 
 
-def read_labelled(folder: Path, labels: Sequence[str], recipe: Recipe) -> LabelledCells:
+def read_labelled(
+    folder: Path,
+    labels: Sequence[str],
+    recipe: Recipe,
+    *,
+    most: int | None = None,
+    report: Report = no_report,
+) -> LabelledCells:
     """Find the largest cell of each image in the folder's folders, which are named as the labels are.
 
-    The case of the names is not minded. An image without a cell, or one that the device would not analyse,
-    is left out with a remark, as is an image that is there twice: held back and learnt, it would flatter.
+    Their case does not matter, nor a plural. An image that cannot be read, has no cell, or would not be
+    analysed on the device is left out with a remark, as is one that is there twice: held back and learnt, it
+    would flatter. So is a folder without images. most: images of a class that are taken; None: as many as
+    teach the last layer something.
 
-    Raises LabelledCellsError, CameraError for a folder without images, UnreadableFrameError for an image
-    that cannot be read.
+    Raises LabelledCellsError.
     """
+    chosen, remarks = _chosen(folder, labels, MAX_IMAGES_OF_A_CLASS if most is None else most)
     crops: list[Pixels] = []
     numbers: list[int] = []
-    remarks: list[str] = []
+    without_cell: Counter[int] = Counter()
     seen: dict[bytes, tuple[Path, int]] = {}
-    for place, class_folder in _class_folders(folder, labels):
-        files = ReplayCamera(ReplayConfig((str(class_folder),))).files
-        if len(files) > MAX_IMAGES_OF_A_CLASS:
-            remarks.append(f"{class_folder}: {MAX_IMAGES_OF_A_CLASS} of its {len(files)} images are taken")
-            files = tuple(
-                files[len(files) * k // MAX_IMAGES_OF_A_CLASS] for k in range(MAX_IMAGES_OF_A_CLASS)
-            )
-        for file in files:
+    for done, (place, file) in enumerate(chosen, 1):
+        report("finding the cells", done, len(chosen))
+        try:
             pixels = read_image(file)
-            first, its_place = seen.setdefault(hashlib.sha256(pixels.tobytes()).digest(), (file, place))
-            if its_place != place:
-                raise LabelledCellsError(
-                    f"{file}: is the same image as {first}, which is named {labels[its_place]}"
-                )
-            if first != file:
-                remarks.append(f"{file}: is left out: it is the same image as {first}")
-                continue
-            crop = _largest(pixels, recipe)
-            if isinstance(crop, str):
-                remarks.append(f"{file}: is left out: {crop}")
-                continue
-            crops.append(crop)
-            numbers.append(place)
+        except UnreadableFrameError as error:
+            remarks.append(f"{error}; it is passed over")
+            continue
+        first, its_place = seen.setdefault(hashlib.sha256(pixels.tobytes()).digest(), (file, place))
+        if its_place != place:
+            raise LabelledCellsError(
+                f"{file}: is the same image as {first}, which is named {labels[its_place]}"
+            )
+        if first != file:
+            remarks.append(f"{file}: is left out: it is the same image as {first}")
+            continue
+        crop = _largest(pixels, recipe)
+        if isinstance(crop, str):
+            without_cell[place] += 1
+            remarks.append(f"{file}: is left out: {crop}")
+            continue
+        crops.append(crop)
+        numbers.append(place)
     missing = [label for place, label in enumerate(labels) if place not in numbers]
     if missing:
         remarks.append(
             f"{folder}: has no {' and no '.join(missing)}: how right it is on them is not measured"
         )
-    return LabelledCells(tuple(crops), np.array(numbers, np.int64), tuple(remarks))
+    return LabelledCells(
+        tuple(crops), np.array(numbers, np.int64), tuple(remarks), len(chosen), dict(without_cell)
+    )
+
+
+def recipe_of(bundle: Bundle) -> Recipe:
+    """The masking recipe on whose crops a bundle was trained. Raises BundleError where it is not known."""
+    asked = bundle.description.preprocessing
+    recipe = next((name for name, made in PREPROCESSING.items() if made == asked), None)
+    if recipe is None:
+        raise BundleError(f"was trained on crops of recipe {asked}, which is not known here")
+    return recipe
+
+
+def _chosen(folder: Path, labels: Sequence[str], most: int) -> tuple[list[tuple[int, Path]], list[str]]:
+    """The place of its label and the path of each image that is taken, and remarks on those that are not."""
+    chosen: list[tuple[int, Path]] = []
+    remarks = []
+    for place, class_folder in _class_folders(folder, labels):
+        try:
+            files = ReplayCamera(ReplayConfig((str(class_folder),))).files
+        except CameraError as error:
+            remarks.append(f"{error}; it is passed over")
+            continue
+        if len(files) > most:
+            remarks.append(f"{class_folder}: {most} of its {len(files)} images are taken")
+            files = tuple(files[len(files) * k // most] for k in range(most))
+        chosen += [(place, file) for file in files]
+    return chosen, remarks
 
 
 def _class_folders(folder: Path, labels: Sequence[str]) -> list[tuple[int, Path]]:
     """Give the place of the label and the folder for each class, in the order of their names."""
-    known = {label.casefold(): place for place, label in enumerate(labels)}
     wanted = f"a folder for each class is wanted: {', '.join(labels)}"
     found = []
     try:
@@ -103,9 +152,11 @@ def _class_folders(folder: Path, labels: Sequence[str]) -> list[tuple[int, Path]
         if is_left_out(entry.name):
             continue
         if entry.is_dir():
-            if entry.name.casefold() not in known:
-                raise LabelledCellsError(f"{entry}: is no class of the model; {wanted}")
-            found.append((known[entry.name.casefold()], entry))
+            label = same_class(entry.name, labels)
+            if label is None:
+                meant = did_you_mean(entry.name, labels)
+                raise LabelledCellsError(f"{entry}: is no class of the model{meant or f'; {wanted}'}")
+            found.append((list(labels).index(label), entry))
         elif entry.suffix.lower() in SUFFIXES:
             raise LabelledCellsError(f"{entry}: lies in no class's folder; {wanted}")
     if not found:

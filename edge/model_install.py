@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edge import identity
+from edge.acting import as_owner
 from edge.bundle import MAX_BYTES, read_bundle
-from edge.errors import BundleError, ConfigError, OutputError, SignatureError
+from edge.device_key import device_key
+from edge.errors import BundleError, ConfigError, SignatureError
 from edge.model_proof import prove
 from edge.model_store import SHIPPED, Installed, ModelStore, State
 from edge.signing import read_limited, read_signature, signature_path, trusted_keys, verify
 from edge.tables import print_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from edge.config import Config
@@ -25,7 +24,7 @@ _SHOWN = 12  # characters of a hash: as many as tell models apart
 
 
 def install(file: Path, config: Config) -> int:
-    """Install a bundle whose signature beside it is by a trusted key; it answers from the next start on.
+    """Install a bundle that was calibrated here, or is signed by a trusted key, from the next start on.
 
     Nothing in the file is looked at before its signature is known to be good. Raises SignatureError,
     BundleError, StoreError, ConfigError, OutputError, and changes nothing then.
@@ -33,16 +32,20 @@ def install(file: Path, config: Config) -> int:
     _check_that_it_would_be_used(config)
     content = read_limited(file, MAX_BYTES, "model")
     signature = read_signature(signature_path(file))
-    keys = trusted_keys(config.model.folder_of_keys)
-    signer = verify(content, signature, keys)
+    store = ModelStore(config.models)
+    with as_owner(store.folder):
+        own = device_key(store.folder)
+    signer = verify(content, signature, own)
     if signer is None:
-        known = ", ".join(key.name for key in keys)
+        keys = trusted_keys(config.model.folder_of_keys)
+        signer = verify(content, signature, keys)
+    if signer is None:
+        known = ", ".join(key.name for key in (*own, *keys))
         raise SignatureError(
             f"{file}: is not signed by a key that is trusted here ({known}), or was changed since"
         )
-    store = ModelStore(config.models)
     sha256 = hashlib.sha256(content).hexdigest()
-    with _as_owner(store.folder), store.incoming(content) as incoming:
+    with as_owner(store.folder), store.incoming(content) as incoming:
         try:
             prove(incoming, config)
             name = read_bundle(incoming).description.name
@@ -61,7 +64,7 @@ def roll_back(config: Config) -> int:
     """Change places with the former model. Raises StoreError, ConfigError, OutputError."""
     _check_that_it_would_be_used(config)
     store = ModelStore(config.models)
-    with _as_owner(store.folder):
+    with as_owner(store.folder):
         state = store.roll_back()
     print(f"{' '.join(_told(state, state.current)[:2]).strip()}: answers from the daemon's next start on")  # noqa: T201
     return 0
@@ -100,30 +103,3 @@ def _told(state: State, name: str) -> tuple[str, str, str, str]:
     about = state.installed.get(name)
     shown = name[:_SHOWN]
     return ("", shown, "", "") if about is None else (about.name, shown, about.signed_by, about.at)
-
-
-@contextmanager
-def _as_owner(folder: Path) -> Iterator[None]:
-    """Act as the owner of the folder, or of the nearest one above it that is there.
-
-    For root: what a daemon that has been broken into may have put there cannot lead this one anywhere else,
-    and what is written here belongs to the daemon.
-    """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    owner = there.stat()
-    if os.geteuid() != 0 or owner.st_uid == 0:
-        yield
-        return
-    groups, group = os.getgroups(), os.getegid()
-    try:
-        os.setgroups([])
-        os.setegid(owner.st_gid)
-        os.seteuid(owner.st_uid)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot act as its owner: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)

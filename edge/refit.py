@@ -82,6 +82,10 @@ class Figures:
             float(np.average(losses, weights=_balanced(labels))),
         )
 
+    def spoken(self) -> str:
+        """The figures for people."""
+        return f"{self.right} of {self.cells} right, macro recall {100 * self.macro_recall:.1f} %"
+
     def better_than(self, other: Figures) -> bool:
         """Tell whether macro recall is higher, or the same and the log loss lower."""
         return (self.macro_recall, -self.log_loss) > (other.macro_recall, -other.log_loss)

@@ -129,22 +129,32 @@ def make_key(path: Path) -> Path:
 
 def sign(bundle: Path, key_path: Path, limit: int) -> Path:
     """Sign a file of at most `limit` bytes; give the signature's path. Raises SignatureError, OutputError."""
-    text = read_limited(key_path, _SMALL, "key")
-    try:
-        key = load_pem_private_key(text, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise SignatureError(
-            f"{key_path}: is no Ed25519 key without passphrase; make one with: leukoscope model new-key FILE"
-        )
-    signature = key.sign(read_limited(bundle, limit, "model"))
+    signature = private_key(key_path).sign(read_limited(bundle, limit, "model"))
+    return write_signature(bundle, signature)
+
+
+def write_signature(bundle: Path, signature: bytes) -> Path:
+    """Write a signature, 64 bytes, beside its bundle; give its path. Raises OutputError."""
     path = signature_path(bundle)
     try:
         path.write_bytes(base64.b64encode(signature) + b"\n")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
     return path
+
+
+def private_key(path: Path) -> Ed25519PrivateKey:
+    """Read the secret half of a key. Raises SignatureError."""
+    text = read_limited(path, _SMALL, "key")
+    try:
+        key = load_pem_private_key(text, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SignatureError(
+            f"{path}: is no Ed25519 key without passphrase; make one with: leukoscope model new-key FILE"
+        )
+    return key
 
 
 def _public_key(path: Path) -> Ed25519PublicKey:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.corrected import Confusion
-from edge.rejection import OTHER, Judge
+from edge.confusion_matrix import confusion_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from edge.corrected import Confusion
     from edge.rejection import Reject
     from trainer.rejection import Outputs
 
@@ -32,11 +32,7 @@ def confusion_of(
     weights: (n,), so that each photograph counts once. on: which photographs, for people.
     """
     probabilities = held_out.probabilities(temperature).astype(np.float32)
-    judged = Judge(rule, classes)(probabilities, held_out.features if held_out.features.size else None)
-    counts = np.zeros((len(classes), len(classes) + 1))
-    for true, weight, row, (_, reason) in zip(held_out.labels, weights, probabilities, judged, strict=True):
-        refused = reason is not None and reason != OTHER
-        counts[true, len(classes) if refused else int(row.argmax())] += weight
-    return Confusion(
-        on, tuple(classes), tuple(tuple(round(float(value), 4) for value in row) for row in counts)
+    features = held_out.features if held_out.features.size else None
+    return confusion_matrix(
+        probabilities, features, held_out.labels, weights, classes=classes, rule=rule, on=on
     )
