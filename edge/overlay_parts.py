@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from edge.masking import Pixels
 
 LINE = 22
+LEGEND = 2
+"""Lines of text that the legend takes."""
+
 INK = (20, 20, 20)
 FAINT = (100, 100, 100)
 WARNING = (190, 60, 0)
@@ -23,6 +26,8 @@ _CELL = (0, 150, 60)
 _NUCLEUS = (230, 30, 30)
 _PAPER = (250, 250, 250)
 _OPACITY, _STEEPNESS = 0.65, 1.6  # full opacity from 1 / 1.6 of the peak on
+_BAR_UM = 5
+_SMALL = 0.46
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -57,7 +62,7 @@ def with_contours(picture: Pixels, strength: NDArray[np.float32]) -> Pixels:
 
 def legend(width: int, style: str) -> Pixels:
     """Give a strip, uint8 RGB (h, width, 3), that says what colours, contours and outlines mean."""
-    made = strip(width, 2)
+    made = strip(width, LEGEND)
     if style == "contours":
         place = 6
         write(made, "evidence, of its peak:", (place, 17), FAINT, 0.42)
@@ -82,9 +87,10 @@ def strip(width: int, lines: int) -> Pixels:
 
 
 def with_line(frame: Pixels, text: str) -> Pixels:
-    """Give the frame with a line of text below it."""
+    """Give the frame with a line of text below it, smaller where it would be too long."""
     line = strip(frame.shape[1], 1)
-    write(line, text, (6, LINE - 6), INK, 0.5)
+    (wide, _), _ = cv2.getTextSize(text, _FONT, _SMALL, 1)
+    write(line, text, (6, LINE - 6), INK, _SMALL * min(1.0, (frame.shape[1] - 10) / wide))
     return np.asarray(np.vstack([frame, line]), np.uint8)
 
 
@@ -94,6 +100,44 @@ def padded(picture: Pixels, height: int) -> Pixels:
     return np.asarray(
         cv2.copyMakeBorder(picture, 0, missing, 0, 0, cv2.BORDER_CONSTANT, value=_PAPER), np.uint8
     )
+
+
+def window(pixels: Pixels, box: tuple[int, int, int, int]) -> Pixels:
+    """Cut a box (x, y, width, height) out of a frame, uint8 RGB; beyond its edge there is paper."""
+    x, y, width, height = box
+    rows, columns = pixels.shape[:2]
+    cut = np.full((height, width, 3), _PAPER, np.uint8)
+    top, left, bottom, right = max(0, y), max(0, x), min(rows, y + height), min(columns, x + width)
+    cut[top - y : bottom - y, left - x : right - x] = pixels[top:bottom, left:right]
+    return cut
+
+
+def scale_bar(picture: Pixels, pixels_per_micrometre: float, *, guessed: bool) -> None:
+    """Draw five micrometres into the lower left corner; a scale that is a guess says so."""
+    foot, left = picture.shape[0] - 10, 10
+    right = left + round(_BAR_UM * pixels_per_micrometre)
+    text = f"about {_BAR_UM} " if guessed else f"{_BAR_UM} "
+    (before, _), _ = cv2.getTextSize(text, _FONT, _SMALL, 1)
+    (whole, _), _ = cv2.getTextSize(f"{text}um", _FONT, _SMALL, 1)
+    cv2.rectangle(
+        picture, (left - 5, foot - 24), (max(right, left + whole) + 5, foot + 6), _PAPER, cv2.FILLED
+    )
+    cv2.rectangle(
+        picture, (left, foot - 1), (right - 1, foot + 1), INK, cv2.FILLED
+    )  # a line has rounded ends
+    write(picture, f"{text}um", (left, foot - 9), INK, _SMALL)
+    # The font has no Greek: a stem makes a mu of the u.
+    cv2.line(picture, (left + before + 1, foot - 13), (left + before + 1, foot - 5), INK, 1, cv2.LINE_AA)
+
+
+def label(picture: Pixels, text: str, place: tuple[int, int]) -> None:
+    """Write a line that reads on glass and on cells, moved to lie within the picture."""
+    size = 0.5 * max(1.0, picture.shape[1] / 900)
+    (wide, high), _ = cv2.getTextSize(text, _FONT, size, 1)
+    x = min(max(2, place[0]), max(2, picture.shape[1] - wide - 2))
+    y = min(max(high + 2, place[1]), picture.shape[0] - 4)
+    cv2.putText(picture, text, (x, y), _FONT, size, _PAPER, 4, cv2.LINE_AA)
+    write(picture, text, (x, y), INK, size)
 
 
 def write(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from edge.config import ReplayConfig, SimulatedConfig, expanded, from_plain
 from edge.demo.broker import LocalBroker
 from edge.demo.dashboard import Dashboard
+from edge.demo.frames import Frames
 from edge.demo.truth import Truth
 from edge.errors import LeukoscopeError
 
@@ -65,7 +66,7 @@ def run_demo(
         folder = Path(name)
         config = folder / "demo.toml"
         config.write_text(_toml(camera, broker, folder / "results.db", cells), encoding="utf-8")
-        dashboard = Dashboard(title, broker.description, fields, truth)
+        dashboard = Dashboard(title, broker.description, fields, truth, Frames(camera))
         dashboard.connect(broker.port, broker.protocol, _DEVICE)
         log = folder / "daemon.log"
         with log.open("wb") as stderr:

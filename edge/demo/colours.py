@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
 from edge.messages import Heatmap  # noqa: TC001
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COLOURS = {
     "neutrophil": "#c77dff",
@@ -41,14 +46,18 @@ def shade(level: int) -> tuple[int, int, int]:
 def heat(heatmap: Heatmap) -> Text:
     """Draw a heatmap: two rows of it in each line of text, as an upper half block over a background."""
     rows, columns = heatmap.shape
+    shades = [shade(level) for level in heatmap.data]
+    return blocks([shades[row * columns : (row + 1) * columns] for row in range(rows)])
+
+
+def blocks(rows: Sequence[Sequence[Sequence[int]]]) -> Text:
+    """Draw a picture, rows of RGB colours from 0 to 255: two rows in each line of text."""
     text = Text(no_wrap=True)
-    for top in range(0, rows, 2):
-        for column in range(columns):
-            upper = Color.from_rgb(*shade(heatmap.data[top * columns + column]))
-            lower = None
-            if top + 1 < rows:
-                lower = Color.from_rgb(*shade(heatmap.data[(top + 1) * columns + column]))
-            text.append("▀", Style(color=upper, bgcolor=lower))
+    for top in range(0, len(rows), 2):
+        below = rows[top + 1] if top + 1 < len(rows) else [None] * len(rows[top])
+        for above, under in zip(rows[top], below, strict=True):
+            lower = None if under is None else Color.from_rgb(*under)
+            text.append("▀", Style(color=Color.from_rgb(*above), bgcolor=lower))
         text.append("\n")
     text.right_crop(1)
     return text

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from rich.align import Align
-from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -20,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from edge.demo.colours import COLOURS, heat
+from edge.demo.colours import COLOURS, blocks, heat
 from edge.errors import BrokerError, LeukoscopeError
 from edge.messages import Differential, FieldResult, Message, Status, decode
 
@@ -30,26 +28,33 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from edge.demo.frames import Frames
     from edge.demo.truth import Truth
     from edge.messages import Cell
 
 _CARDS = 4
-_CARD = 24  # columns: the grid of 15 and a frame around it
+_CARD = 38  # columns: the picture, the grid of 15, and a frame around them; two fit into 80
+_PICTURE = 20  # pixels, and columns: two of its rows are a line
+_WIDEST = 120  # three cards
 _CONNECT_S = 10.0
 
 
 class Dashboard:
     """Subscribes to one device's topics and shows them until its daemon ends.
 
-    title: what is looked at. fields: how many are to come, for the progress bar.
+    title: what is looked at. fields: how many are to come, for the progress bar. frames: what the cells are
+    cut from; without them there are only maps.
     """
 
-    def __init__(self, title: str, broker: str, fields: int, truth: Truth | None) -> None:
+    def __init__(
+        self, title: str, broker: str, fields: int, truth: Truth | None, frames: Frames | None = None
+    ) -> None:
+        self._frames = frames
         self._title, self._broker, self._expected, self._truth = title, broker, fields, truth
         self._messages: queue.Queue[tuple[datetime, Message]] = queue.Queue()
         self._client: mqtt.Client | None = None
         self._console = Console()
-        self._cards: list[tuple[FieldResult, Cell]] = []
+        self._cards: list[Panel] = []
         self._differential: Differential | None = None
         self._state = "waiting"
         self._seen: set[str] = set()
@@ -99,7 +104,7 @@ class Dashboard:
     def picture(self, path: Path) -> None:
         """Write the screen as it stands now as an SVG. Raises LeukoscopeError."""
         console = Console(
-            record=True, width=110, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+            record=True, width=_WIDEST, file=io.StringIO(), force_terminal=True, color_system="truecolor"
         )
         console.print(self.screen(console.width))
         try:
@@ -167,12 +172,37 @@ class Dashboard:
         self._cells += len(field.cells)
         self._analysis_ms.append(field.timings_ms.get("total", 0.0))
         self._arrival_ms.append(1000 * (arrived - field.captured_at).total_seconds())
-        self._cards = [*((field, cell) for cell in field.cells), *self._cards][:_CARDS]
+        self._cards = [*(self._card(field, cell) for cell in field.cells[:_CARDS]), *self._cards][:_CARDS]
         if self._truth is not None:
             self._truth.add(field)
         if not self._console.is_terminal:
             calls = ", ".join(cell.spoken() for cell in field.cells) or "no white cell"
             self._console.print(f"{field.source}: {calls}", soft_wrap=True, highlight=False, markup=False)
+
+    def _card(self, field: FieldResult, cell: Cell) -> Panel:
+        """A cell: its picture, and beside it where the evidence lies and what it was called."""
+        colour = COLOURS.get(cell.label, "white")
+        picture = None
+        if self._frames is not None:
+            picture = self._frames.picture(field.source, cell.crop, _PICTURE)
+        beside: list[RenderableType] = [heat(cell.heatmap) if cell.heatmap else Text("no map")]
+        for label, probability in sorted(cell.probabilities.items(), key=lambda item: -item[1])[:2]:
+            beside.append(Text(f"{label[:10]:<10} {100 * probability:3.0f}%", COLOURS.get(label, "white")))
+        if cell.rejected or not cell.complete:
+            beside.append(Text(cell.rejected or "cut by the edge", "yellow"))
+        else:
+            beside.append(Text("counted", "dim"))
+        inside = Table.grid(padding=(0, 1, 0, 0))
+        shown = Text("no picture", "dim") if picture is None else blocks(picture.tolist())
+        inside.add_row(shown, Group(*beside))
+        return Panel(
+            inside,
+            title=Text(cell.label, f"bold {colour}"),
+            subtitle=Text(field.source.removeprefix("simulated ")[-30:], "dim"),
+            border_style=colour,
+            padding=0,
+            width=_CARD,
+        )
 
     def screen(self, width: int) -> RenderableType:
         """Give the screen as it stands, for a terminal of so many columns; it has at most 24 lines."""
@@ -181,8 +211,9 @@ class Dashboard:
         head = Text.assemble(("Leukoscope", "bold"), " - ", (f" {self._title} ", style))
         foot = Text(f"{self._state} - {self._broker}", "dim")
         # One row of cards, so that the whole screen fits 24 lines.
-        room = max(1, (width - 4) // (_CARD + 1))
-        cards = Columns([_card(field, cell) for field, cell in self._cards[:room]], equal=True)
+        room = max(1, (min(width, _WIDEST) - 4) // _CARD)
+        cards = Table.grid()
+        cards.add_row(*self._cards[:room])
         differential = self._differential_table(self._differential) if self._differential else Text("")
         latency = ""
         if self._analysis_ms:
@@ -196,7 +227,7 @@ class Dashboard:
             Text(f"{latency}{self.fields_seen}/{self._expected} fields, {self._cells} cells", "dim"),
         )
         body = Group(cards, differential, progress)
-        return Panel(body, title=head, subtitle=foot, border_style="blue", width=min(width, 110))
+        return Panel(body, title=head, subtitle=foot, border_style="blue", width=min(width, _WIDEST))
 
     def _differential_table(self, differential: Differential, *, whole: bool = False) -> Group:
         aside = [f"{count} {reason}" for reason, count in differential.unclassified.items()]
@@ -215,10 +246,10 @@ class Dashboard:
             (differential.interval, "left"),
             *([("corrected 95 %", "left")] if differential.correction.method else []),
         ):
-            table.add_column(name, justify=justify)  # type: ignore[arg-type]
+            table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
         for row in differential.classes:
             colour = COLOURS.get(row.label, "white")
-            bar = Text("█" * round((row.percent or 0) / 4) or "▏", colour)
+            bar = Text("█" * round((row.percent or 0) / 10) or "▏", colour)
             table.add_row(
                 Text(row.label, colour),
                 bar,
@@ -231,24 +262,6 @@ class Dashboard:
         flags = "; ".join(f"{flag.certainty} {flag.rule}" for flag in raised) or "no flags"
         heading = Text(title, "italic", no_wrap=not whole, overflow="ellipsis")
         return Group(heading, table, Text(flags, "yellow", no_wrap=True, overflow="ellipsis"))
-
-
-def _card(field: FieldResult, cell: Cell) -> Panel:
-    colour = COLOURS.get(cell.label, "white")
-    lines: list[RenderableType] = [Align.center(heat(cell.heatmap) if cell.heatmap else Text("no map"))]
-    for label, probability in sorted(cell.probabilities.items(), key=lambda item: -item[1])[:2]:
-        lines.append(Text(f"{label:<11}{100 * probability:4.0f} %", COLOURS.get(label, "white")))
-    if cell.rejected or not cell.complete:
-        lines.append(Text(cell.rejected or "cut by the edge", "yellow"))
-    else:
-        lines.append(Text("counted", "dim"))
-    return Panel(
-        Group(*lines),
-        title=Text(cell.label, f"bold {colour}"),
-        subtitle=Text(field.source.removeprefix("simulated ")[-20:], "dim"),
-        border_style=colour,
-        width=_CARD,
-    )
 
 
 def _median(values: list[float]) -> float:

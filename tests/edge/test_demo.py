@@ -12,16 +12,19 @@ import sys
 from datetime import UTC, datetime
 
 import cv2
+import numpy as np
 import pytest
 from rich.console import Console
 from samples import MODEL, cell
 from samples import field as result
 from test_masking import draw_nucleus, field
 
+from edge.config import ReplayConfig
 from edge.corrected import Confusion
 from edge.demo import broker, run_demo
-from edge.demo.colours import heat, shade
+from edge.demo.colours import blocks, heat, shade
 from edge.demo.dashboard import Dashboard
+from edge.demo.frames import Frames
 from edge.differential import Reckoning, SpecimenCount, Tally
 from edge.errors import BrokerError
 from edge.messages import Heatmap
@@ -100,6 +103,30 @@ def test_a_heatmap_is_brighter_where_the_evidence_is():
     assert levels[0] < 30
     assert levels[255] > 600
     assert all(b - a > -25 for a, b in itertools.pairwise(levels))
+
+
+def test_a_picture_is_drawn_with_two_of_its_rows_in_a_line():
+    red, blue = (250, 0, 0), (0, 0, 250)
+    text = blocks([[red, blue], [blue, red], [red, red]])
+    assert text.plain == "▀▀\n▀▀"
+    (style,) = {span.style for span in text.spans if span.start == 0}
+    assert (style.color.triplet, style.bgcolor.triplet) == (red, blue)
+
+
+def test_the_cell_itself_is_shown_beside_its_map(tmp_path):
+    drawn = draw_nucleus(field(), 320, 240)
+    for name in ("a", "b"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    frames = Frames(ReplayConfig((str(tmp_path),)))
+    cut = frames.picture(f"{tmp_path.name}/b.png", (270, 190, 100, 100), 20)
+    assert cut is not None
+    assert cut.shape == (20, 20, 3)
+    wanted = cv2.resize(drawn[190:290, 270:370], (20, 20), interpolation=cv2.INTER_AREA)
+    assert np.array_equal(cut, wanted)
+    beyond = frames.picture(f"{tmp_path.name}/a.png", (-30, 460, 60, 60), 20)
+    assert beyond is not None
+    assert beyond.shape == (20, 20, 3)
+    assert frames.picture("no such frame", (0, 0, 9, 9), 20) is None
 
 
 def test_the_fullest_screen_fits_80_by_24():

@@ -13,8 +13,8 @@ from edge.analyzer import Analyzer
 from edge.classifier import Classifier
 from edge.cli import main
 from edge.config import SHIPPED_MODEL
-from edge.heatmap import draw
-from edge.overlay_parts import CONTOURS, coloured, legend, with_contours
+from edge.heatmap import draw, spoken_evidence
+from edge.overlay_parts import CONTOURS, INK, coloured, legend, scale_bar, window, with_contours
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,9 @@ def picture(tmp_path, pixels):
     path = tmp_path / "slide.png"
     cv2.imwrite(str(path), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     return path
+
+
+TILE = 370  # of two cells, beside frames of 640x480
 
 
 def hill(side=120):
@@ -77,12 +80,64 @@ def test_another_class_has_another_map_and_one_that_nothing_speaks_for_is_not_dr
     labels = list(analyzed.cells[0].probabilities)
     drawn = {label: draw(pixels, analyzed, explain=label) for label in labels}
     called = analyzed.cells[0].label
-    tile = np.s_[66:366, 940:1240]
+    tile = np.s_[66 : 66 + TILE, 648 + 2 * TILE : 648 + 3 * TILE]
     assert np.array_equal(drawn[called][tile], draw(pixels, analyzed)[tile])
     others = [label for label in labels if label != called]
     assert any(not np.array_equal(drawn[called][tile], drawn[label][tile]) for label in others)
     with pytest.raises(ValueError, match="basophile"):
         draw(pixels, analyzed, explain="basophile")
+
+
+def test_beside_what_the_model_sees_stands_what_the_camera_saw(pixels, analyzed):
+    drawn = draw(pixels, analyzed)
+    x, y, width, height = analyzed.cells[0].crop
+    seen = cv2.resize(pixels[y : y + height, x : x + width], (TILE, TILE), interpolation=cv2.INTER_CUBIC)
+    true = drawn[66 : 66 + TILE, 648 : 648 + TILE]
+    assert np.array_equal(true[:-40], seen[:-40]), "but for the scale bar"
+    assert not np.array_equal(true[-40:, :120], seen[-40:, :120])
+    assert not np.array_equal(drawn[66 : 66 + TILE, 648 + TILE : 648 + 2 * TILE], seen)
+
+
+@pytest.mark.parametrize("micrometres_per_pixel", [0.05, 0.1, 0.16])
+def test_the_scale_bar_is_as_long_as_it_says(micrometres_per_pixel):
+    picture = np.full((300, 300, 3), 120, np.uint8)
+    scale_bar(picture, 1 / micrometres_per_pixel, guessed=False)
+    dark = (picture[290] == INK).all(axis=1)
+    assert abs(int(dark.sum()) - 5 / micrometres_per_pixel) <= 1
+
+
+def test_beyond_the_frame_there_is_paper(pixels):
+    cut = window(pixels, (-10, -5, 30, 30))
+    assert (cut[:5] == cut[0, 0]).all()
+    assert np.array_equal(cut[5:, 10:], pixels[:25, :20])
+
+
+@pytest.mark.parametrize("cells", [1, 2, 3, 4])
+def test_no_part_of_an_overlay_is_empty(cells):
+    frame = field()
+    for place in ((320, 240), (500, 120), (120, 120), (500, 380))[:cells]:
+        frame = draw_nucleus(frame, *place)
+    analyzed = Analyzer(Classifier.load(SHIPPED_MODEL)).analyze(frame)
+    assert len(analyzed.cells) == cells
+    drawn = draw(frame, analyzed)
+    empty = (drawn == drawn[0, 641]).all(axis=2)
+    assert empty.mean() < 0.25
+    halves = np.array_split(empty, 2, axis=0)
+    assert max(half[:, 648:].mean() for half in halves) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ((0.95, 0.2), "most of the evidence lies in the cell (95 %), most of it in the cytoplasm"),
+        ((0.8, 0.7), "most of the evidence lies in the cell (80 %), most of it in the nucleus"),
+        ((0.11, 0.05), "most of the evidence lies outside the cell; 11 % in it: look at it yourself"),
+        ((0.8, None), "most of the evidence lies in the cell (80 %), no nucleus was seen"),
+        ((None, None), "nothing in the picture speaks for this call"),
+    ],
+)
+def test_where_the_evidence_lies_is_said_in_words(shares, words):
+    assert spoken_evidence(*shares) == words
 
 
 def test_overlays_are_written_as_asked(picture, tmp_path, capsys):
