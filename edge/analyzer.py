@@ -88,11 +88,7 @@ class Analyzer:
         calls: tuple[Call, ...] = ()
         masks = found = None
         if quality.accepted:
-            if self._finder is None:
-                masks = find_cells(pixels, self._recipe, self._micrometres_per_pixel)
-            else:
-                found = self._finder.find(pixels)
-                masks = _outlined(pixels, found)
+            masks, found = self._find(pixels)
             masked = time.perf_counter()
             calls = self.classifier.classify_all(cut_crop(pixels, masks, c) for c in masks.cells)
             cells = tuple(self._cell(masks, number, call) for number, call in enumerate(calls))
@@ -103,6 +99,16 @@ class Analyzer:
         scale = None if masks is None else masks.scale
         red_cells, platelets = (None, None) if found is None else (len(found.red), found.platelets)
         return Field(width, height, quality, cells, milliseconds, masks, scale, calls, red_cells, platelets)
+
+    def find(self, pixels: NDArray[np.uint8]) -> FieldMasks:
+        """The white cells of a frame, uint8 RGB, whose crops this model reads, whatever the frame's quality."""
+        return self._find(pixels)[0]
+
+    def _find(self, pixels: NDArray[np.uint8]) -> tuple[FieldMasks, FoundCells | None]:
+        if self._finder is None:
+            return find_cells(pixels, self._recipe, self._micrometres_per_pixel), None
+        found = self._finder.find(pixels)
+        return _outlined(pixels, found), found
 
     def forget_scale(self) -> None:
         """Look for the scale anew with the next frame: it may be of another microscope."""

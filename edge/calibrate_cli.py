@@ -11,6 +11,7 @@ import msgspec
 from edge.calibration import CalibrationError, calibrate
 from edge.device_key import sign_for_device
 from edge.errors import LeukoscopeError
+from edge.labelled import LabelledCellsError
 from edge.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def run_calibrate(
     try:
         with progress_bar() as report:
             made = calibrate(folder, out=out, model=model, force=force, report=report)
-    except CalibrationError as error:
+    except (CalibrationError, LabelledCellsError) as error:
         _remark(error.remarks)
         raise
     _remark(made.remarks)

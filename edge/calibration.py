@@ -8,31 +8,27 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from edge import __version__
-from edge.bundle import Parent, read_bundle
+from edge.bundle import read_bundle
 from edge.calibrated_bundle import Int8Model, with_last_layer, write_proved
+from edge.calibration_record import figures_of, held_back_confusion, refitted_description
 from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL
-from edge.confusion_matrix import confusion_matrix
 from edge.errors import BundleError, LeukoscopeError, OutputError
-from edge.labelled import LabelledCells, LabelledCellsError, read_labelled, recipe_of
+from edge.labelled import LabelledCells, LabelledCellsError, finder_of, read_labelled
 from edge.last_layer import LastLayer
 from edge.outputs import refuse_overwriting
 from edge.progress_bar import no_report
 from edge.refit import (
     FOLDS,
-    Chosen,
     Dense,
     Figures,
     LabelledFeatures,
     choose_penalty,
-    fit_temperature,
     held_back_logits,
     refit,
     stronger,
@@ -44,7 +40,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.bundle import Bundle, Description
-    from edge.corrected import Confusion
     from edge.masking import Pixels
     from edge.progress_bar import Report
     from edge.refit import Floats
@@ -115,19 +110,19 @@ def calibrate(
         compared = _compared(int8, fitted.logits(features.features[:, 0]), parent.bundle)
         report("fitting", 2, 3)
     except BundleError as error:
-        raise BundleError(f"{parent_path}: {error}") from None
+        raise BundleError(f"{parent_path}: {str(error).removeprefix(f'{parent_path}: ')}") from None
     record = {
         "cells": {parent.labels[c]: int((cells.labels == c).sum()) for c in np.unique(cells.labels)},
         "held_back": f"each cell once, in {FOLDS} folds; the penalty chosen in each from the other cells",
-        "before": _figures(before, parent.labels),
-        "after": _figures(after, parent.labels),
+        "before": figures_of(before, parent.labels),
+        "after": figures_of(after, parent.labels),
         "penalty": chosen.penalty,
         "copies": features.features.shape[1],
         **compared,
     }
-    description = _description(parent, record, chosen, cells)
+    description = refitted_description(parent, record, chosen, cells)
     description = msgspec.structs.replace(
-        description, confusion=_confusion(description, held_back, features, cells)
+        description, confusion=held_back_confusion(description, held_back, features, cells)
     )
     hashes = hash_crops(cells.crops)
     seen = pack(np.concatenate([hashes, unpack(parent.bundle.seen)]), first=len(hashes))
@@ -190,16 +185,17 @@ def _last_layer(bundle: Bundle) -> Dense:
 
 def _read(folder: Path, parent: Classifier, report: Report) -> LabelledCells:
     """The labelled cells of the classes that have enough of them, with a remark for each other class."""
-    cells = read_labelled(folder, parent.labels, recipe_of(parent.bundle), report=report)
+    cells = read_labelled(folder, parent.labels, finder_of(parent), report=report)
     classes, counts = np.unique(cells.labels, return_counts=True)
     named = [f"{count} of {parent.labels[c]}" for c, count in zip(classes, counts, strict=True)]
     enough = classes[counts >= FOLDS]
     if len(enough) < 2:
-        raise LabelledCellsError(
+        error = LabelledCellsError(
             f"{folder}: too few labelled cells: {', '.join(named) or 'none'}; "
             f"at least {FOLDS} of a class are needed, and two classes"
-            + "".join(f"\n  {remark}" for remark in cells.remarks)
         )
+        error.remarks = cells.remarks
+        raise error
     remarks = [
         f"{parent.labels[c]}: is passed over: {count} cells, and at least {FOLDS} are needed"
         for c, count in zip(classes, counts, strict=True)
@@ -263,48 +259,3 @@ def _compared(int8: Int8Model, expected: Floats, parent: Bundle) -> dict[str, fl
         )
     agreement = float((int8.logits.argmax(axis=1) == expected.argmax(axis=1)).mean())
     return {"int8_agreement": round(agreement, 4), "int8_logits_off": round(off, 4)}
-
-
-def _description(
-    parent: Classifier, record: dict[str, Any], chosen: Chosen, cells: LabelledCells
-) -> Description:
-    about = parent.bundle.description
-    limit = "Its last layer was refitted to labelled cells of one microscope: it is meant for that one."
-    return msgspec.structs.replace(
-        about,
-        name=f"{about.name.removesuffix('-calibrated')}-calibrated",
-        parent=Parent(parent.bundle.sha256, about.name),
-        calibration=record | {"runtime": parent.runtime_name, "leukoscope": __version__},
-        measured={"labelled cells, each held back once": record["after"]},
-        temperature=fit_temperature(chosen.logits, cells.labels),
-        confusion=None,  # the parent's: the new layer errs elsewhere
-        limits=about.limits if limit in about.limits else f"{about.limits} {limit}",
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    )
-
-
-def _confusion(
-    about: Description, held_back: Floats, features: LabelledFeatures, cells: LabelledCells
-) -> Confusion:
-    """How it errs: each labelled cell called once, by a layer that was fitted without it."""
-    scaled = held_back / about.temperature
-    exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return confusion_matrix(
-        (exponent / exponent.sum(axis=1, keepdims=True)).astype(np.float32),
-        features.features[:, 0].astype(np.float32),
-        cells.labels,
-        np.ones(len(cells.labels)),
-        classes=about.labels,
-        rule=about.reject,
-        on="labelled cells, each held back once",
-    )
-
-
-def _figures(figures: Figures, labels: Sequence[str]) -> dict[str, Any]:
-    return {
-        "macro_recall": round(figures.macro_recall, 4),
-        "right": figures.right,
-        "of": figures.cells,
-        "log_loss": round(figures.log_loss, 4),
-        "recall": {labels[c]: round(share, 4) for c, share in figures.recall.items()},
-    }

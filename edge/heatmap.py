@@ -162,11 +162,9 @@ def _cell(drawn: _Drawn, number: int, one: _Explained, *, alone: bool) -> Pixels
         cv2.resize(window(drawn.pixels, cell.crop), (tile, tile), interpolation=smooth), np.uint8
     )
     scale = drawn.field.scale
-    scale_bar(
-        true,
-        tile / (cell.crop[2] * scale.micrometres_per_pixel),
-        guessed=scale.source == "nucleus",
-    )
+    if scale is not None:
+        across = cell.crop[2] * scale.micrometres_per_pixel
+        scale_bar(true, tile / across, guessed=scale.source == "nucleus")
     pictures = [
         with_line(true, "as the camera saw it"),
         with_line(plain, "as the model sees it"),

@@ -6,35 +6,45 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path  # noqa: TC003 (part of the public signature)
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from edge.analyzer import Analyzer
 from edge.cameras.image_files import read_image
 from edge.cameras.image_folders import SUFFIXES, is_left_out
 from edge.cameras.replay import ReplayCamera
 from edge.class_names import did_you_mean, same_class
 from edge.config import ReplayConfig
-from edge.errors import BundleError, CameraError, LeukoscopeError, UnreadableFrameError
-from edge.masking import PREPROCESSING, cut_crop, find_cells
+from edge.errors import CameraError, LeukoscopeError, UnreadableFrameError
+from edge.masking import PREPROCESSING, cut_crop
 from edge.progress_bar import no_report
 from edge.quality import assess
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from edge.bundle import Bundle
-    from edge.masking import Pixels, Recipe
+    from edge.classifier import Classifier
+    from edge.masking import FieldMasks, Pixels
     from edge.progress_bar import Report
 
 MAX_IMAGES_OF_A_CLASS = 200
 """More take longer and teach the last layer hardly more; of more, as many are taken, evenly."""
 
 
+Find: TypeAlias = "Callable[[Pixels], FieldMasks]"
+"""Finds the white cells of a frame, uint8 RGB (height, width, 3), the largest first."""
+
+
 class LabelledCellsError(LeukoscopeError):
-    """The folder of labelled cells cannot be used: a wrong class, too few cells, one cell of two classes."""
+    """The folder of labelled cells cannot be used: a wrong class, too few cells, one cell of two classes.
+
+    remarks: a sentence for each image that was not taken.
+    """
+
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class LabelledCells:
 def read_labelled(
     folder: Path,
     labels: Sequence[str],
-    recipe: Recipe,
+    find: Find,
     *,
     most: int | None = None,
     report: Report = no_report,
@@ -95,7 +105,7 @@ def read_labelled(
         if first != file:
             remarks.append(f"{file}: is left out: it is the same image as {first}")
             continue
-        crop = _largest(pixels, recipe)
+        crop = _largest(pixels, find)
         if isinstance(crop, str):
             without_cell[place] += 1
             remarks.append(f"{file}: is left out: {crop}")
@@ -112,13 +122,10 @@ def read_labelled(
     )
 
 
-def recipe_of(bundle: Bundle) -> Recipe:
-    """The masking recipe on whose crops a bundle was trained. Raises BundleError where it is not known."""
-    asked = bundle.description.preprocessing
-    recipe = next((name for name, made in PREPROCESSING.items() if made == asked), None)
-    if recipe is None:
-        raise BundleError(f"was trained on crops of recipe {asked}, which is not known here")
-    return recipe
+def finder_of(classifier: Classifier) -> Find:
+    """How the cells are found whose crops a model reads. Raises BundleError where it is not known here."""
+    asked = classifier.bundle.description.preprocessing
+    return Analyzer(classifier, "study" if asked == PREPROCESSING["study"] else "adaptive").find
 
 
 def _chosen(folder: Path, labels: Sequence[str], most: int) -> tuple[list[tuple[int, Path]], list[str]]:
@@ -164,10 +171,10 @@ def _class_folders(folder: Path, labels: Sequence[str]) -> list[tuple[int, Path]
     return found
 
 
-def _largest(pixels: Pixels, recipe: Recipe) -> Pixels | str:
+def _largest(pixels: Pixels, find: Find) -> Pixels | str:
     """Give the crop of the largest cell, or why there is none."""
     quality = assess(pixels)
     if not quality.accepted:
         return f"the device would not analyse it: {quality.reason}"
-    masks = find_cells(pixels, recipe)
+    masks = find(pixels)
     return cut_crop(pixels, masks, masks.cells[0]) if masks.cells else "no white cell is found in it"

@@ -40,14 +40,9 @@ def _answering(config: Path | None) -> Path:
     if config is None:
         return SHIPPED_MODEL
     from edge.config import load_config  # noqa: PLC0415
-    from edge.model_store import SHIPPED, ModelStore  # noqa: PLC0415
+    from edge.model_choice import answering  # noqa: PLC0415
 
-    settings = load_config(config)
-    if settings.model.path:
-        return settings.model.bundle
-    store = ModelStore(settings.models)
-    current = store.state().current
-    return SHIPPED_MODEL if current == SHIPPED else store.path(current)
+    return answering(load_config(config)).path
 
 
 def _show(found: Measurement) -> None:
@@ -91,14 +86,14 @@ def _show(found: Measurement) -> None:
     console.print(table)
     console.print(f"macro recall {found.macro_recall:.1f} %: each class the same")
     console.print(
-        f"Intervals: {found.interval}, as if each image were of another cell and slide; of fewer slides\n"
-        "they are wider than shown. Not a medical device."
+        f"Intervals: {found.interval}, as if each cell were of another slide;\n"
+        "of fewer slides they are wider than shown. Not a medical device."
     )
     if found.seen:
         console.print(
             Text(
-                f"{found.seen} of the {found.cells} cells look like cells that the model was trained on or "
-                "fitted to.\nOn these it is flattered: measure on others.",
+                f"{found.seen} of the {found.cells} cells look like ones that the model was trained on or "
+                "fitted to:\non these it is flattered. Measure on others.",
                 "bold yellow",
             )
         )

@@ -9,9 +9,8 @@ import numpy as np
 from msgspec import Struct
 
 from edge.classifier import Classifier
-from edge.errors import BundleError
 from edge.intervals import METHODS, exact
-from edge.labelled import LabelledCellsError, read_labelled, recipe_of
+from edge.labelled import LabelledCellsError, finder_of, read_labelled
 from edge.messages import ModelReference  # noqa: TC001 (msgspec reads annotations at run time)
 from edge.progress_bar import no_report
 from edge.rejection import OTHER
@@ -87,11 +86,7 @@ def measure(folder: Path, model: Path, report: Report = no_report) -> Measuremen
     """
     classifier = Classifier.load(model)
     labels = classifier.labels
-    try:
-        recipe = recipe_of(classifier.bundle)
-    except BundleError as error:
-        raise BundleError(f"{model}: {error}") from None
-    cells = read_labelled(folder, labels, recipe, most=MAX_IMAGES_OF_A_CLASS, report=report)
+    cells = read_labelled(folder, labels, finder_of(classifier), most=MAX_IMAGES_OF_A_CLASS, report=report)
     if not cells.crops:
         raise LabelledCellsError(f"{folder}: no image in it shows a white cell that is found")
     calls = []

@@ -20,6 +20,7 @@ from trainer.networks import has_maps
 from trainer.quantization import ExportError, Quantized, int8_outputs
 from trainer.rejection import Outputs, fit_rejection
 from trainer.run import Opened, calibration_crops, open_run, progress_bar, quantized_run
+from trainer.seen import hashes_of
 from trainer.splits import photograph_weights
 from trainer.training import Samples, centre, predict
 
@@ -126,6 +127,7 @@ def export_run(
             },
             measured=measured | elsewhere,
             confusion=_confusion(outputs, weights, opened, temperature, reject),
+            seen=hashes_of(opened.seen),
             max_bytes=export.allowed_bytes(opened.model, quantized),
         )
         progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")

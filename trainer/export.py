@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from edge.bundle import Description, Golden, write_bundle
+from edge.bundle import SEEN, Description, Golden, write_bundle
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.masking import CROPS, cut_crop, find_cells
@@ -162,12 +162,14 @@ def write(
     training: dict[str, Any],
     measured: dict[str, Any],
     confusion: Confusion | None = None,
+    seen: bytes = b"",
     max_bytes: int = MAX_BUNDLE_BYTES,
     finder: FinderPart | None = None,
 ) -> None:
     """Write the bundle, with its model card in it and beside it, after it ran on every installed runtime.
 
-    A file that fails is removed again. Raises ExportError or BundleError.
+    seen: hashes of the training cells, which `max_bytes` does not count. A file that fails is removed again.
+    Raises ExportError or BundleError.
     """
     goldens, images = goldens_of(quantized, recipe)
     description = Description(
@@ -193,12 +195,13 @@ def write(
     trial = path.with_name(f"trial-{path.name}")
     card = model_card(description)
     members = images | {MODEL_CARD: card.encode()} | dict(finder.members if finder else {})
+    if seen:
+        members[SEEN] = seen
     write_bundle(trial, quantized.model, description, members)
     try:
-        if trial.stat().st_size > max_bytes:
-            raise ExportError(
-                f"gate size: the bundle has {trial.stat().st_size} bytes; {max_bytes} are allowed"
-            )
+        size = trial.stat().st_size - len(seen)
+        if size > max_bytes:
+            raise ExportError(f"gate size: the bundle has {size} bytes; {max_bytes} are allowed")
         _try_on_every_runtime(trial)
         trial.replace(path)
         put_in_place(path.with_suffix(".md"), card.encode())
