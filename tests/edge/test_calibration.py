@@ -183,7 +183,7 @@ def test_a_refit_that_is_worse_is_refused_and_the_old_file_stays(labelled, tmp_p
     monkeypatch.setattr(calibration, "held_back_logits", worse)
     out = tmp_path / "new.tflite"
     out.write_bytes(b"what was there")
-    sentence = refused([labelled], capsys, out)
+    sentence = refused([labelled, "--force"], capsys, out)
     assert "held back the refitted model is no better" in sentence
     assert "nothing is written" in sentence
     assert out.read_bytes() == b"what was there"
@@ -197,7 +197,7 @@ def test_a_file_that_fails_its_proof_is_not_written(labelled, tmp_path, capsys, 
     )
     out = tmp_path / "new.tflite"
     out.write_bytes(b"what was there")
-    assert "golden input 1 wrongly" in refused([labelled], capsys, out)
+    assert "golden input 1 wrongly" in refused([labelled, "--force"], capsys, out)
     assert out.read_bytes() == b"what was there"
 
 

@@ -88,14 +88,17 @@ def test_overlays_show_the_frame_outlined_and_each_cell_beside_its_map(pictures,
     files = [str(pictures / name) for name in ("a.png", "black.png")]
     assert main(["analyze", "--json", "--overlays", str(overlays), *files]) == 0
     drawn, plain = cv2.imread(str(overlays / "a.jpg")).astype(int), cv2.imread(files[0]).astype(int)
-    assert drawn.shape[1] == 640 + 2 * 300
+    side = 403  # of a cell that is alone: its four pictures are as tall as the frame drawn twice
+    assert drawn.shape == (960, 640 + 8 + 2 * side, 3)
     outlined = np.abs(drawn[:480, :640] - plain).sum(axis=2) > 150
     columns = np.nonzero(outlined)[1]
     assert 250 < columns.min() < columns.max() < 390, "the outline is around the cell and nowhere else"
     heatmap = lines(capsys)[0][0]["cells"][0]["heatmap"]
     grid = np.frombuffer(base64.b64decode(heatmap["data"]), np.uint8).reshape(15, 15)
-    changed = np.abs(drawn[66:366, 640:940] - drawn[66:366, 940:1240]).sum(axis=2)
-    middles = changed[10::20, 10::20]
+    below, left = 66 + side + 22, 640 + 8
+    unmapped, mapped = (drawn[below : below + side, start : start + side] for start in (left, left + side))
+    places = ((np.arange(15) + 0.5) * side / 15).astype(int)
+    middles = np.abs(unmapped - mapped).sum(axis=2)[np.ix_(places, places)]
     assert middles[grid > 128].mean() > 2 * middles[grid < 8].mean(), "the map lies where the evidence is"
     assert cv2.imread(str(overlays / "black.jpg")).shape[0] > 200, "a refused frame says so below it"
 
