@@ -207,7 +207,7 @@ def _own_masks(masks: FieldMasks, number: int, tile: int) -> Pixels:
 
 
 def spoken_evidence(in_cell: float | None, in_nucleus: float | None) -> str:
-    """Where the evidence lies, as one would say it at the microscope. in_nucleus: None where none was seen."""
+    """Where the evidence lies, as one says it at the microscope. in_nucleus: None where none was seen."""
     if in_cell is None:
         return "nothing in the picture speaks for this call"
     inside = f"{100 * in_cell:.0f} %"
