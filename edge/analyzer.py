@@ -101,7 +101,7 @@ class Analyzer:
         return Field(width, height, quality, cells, milliseconds, masks, scale, calls, red_cells, platelets)
 
     def find(self, pixels: NDArray[np.uint8]) -> FieldMasks:
-        """The white cells of a frame, uint8 RGB, whose crops this model reads, whatever the frame's quality."""
+        """The white cells of a frame, uint8 RGB, whose crops this model reads, whatever its quality."""
         return self._find(pixels)[0]
 
     def _find(self, pixels: NDArray[np.uint8]) -> tuple[FieldMasks, FoundCells | None]:
