@@ -1,12 +1,13 @@
 #!/bin/sh
 # Make this machine a Leukoscope, or undo that. Run it again to update; what is configured stays.
 #
-#   install.sh [install] [--root DIR] [--wheelhouse DIR] [--camera SENSOR] [--broker local|network|none] [--no-start]
+#   install.sh [install] [--root DIR] [--wheelhouse DIR] [--camera WHICH] [--broker local|network|none] [--no-start]
 #   install.sh uninstall [--root DIR] [--purge]
 #
 #   --root DIR          into the file system of another machine, mounted at DIR
 #   --wheelhouse DIR    take Python packages from this folder, without a network (see README.md)
-#   --camera SENSOR     imx219, imx296, imx477, imx708 or ov5647, for the boot configuration of a Pi
+#   --camera WHICH      imx219, imx296, imx477, imx708 or ov5647, the sensor on a Pi's connector; or usb. It is written
+#                       into the configuration, in place of the camera that is there (which stays as a comment)
 #   --broker WHICH      local: on this device, for this device; network: for many, with TLS; none (the default)
 #   --no-start          start nothing now
 #   --purge             remove results, configuration and keys as well
@@ -52,8 +53,10 @@ if [ -n "$root" ]; then
     [ "$root" != / ] || root=
 fi
 [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "run it as root"
-[ -z "$camera" ] || [ -e "$here/boot/camera-$camera.txt" ] ||
-    fail "--camera $camera: is not known; known: $(cd "$here/boot" && echo camera-*.txt | sed 's/camera-//g; s/\.txt//g')"
+sensor=$camera
+[ "$camera" != usb ] || sensor=
+[ -z "$sensor" ] || [ -e "$here/boot/camera-$sensor.txt" ] ||
+    fail "--camera $camera: is not known; known: $(cd "$here/boot" && echo camera-*.txt | sed 's/camera-//g; s/\.txt//g') usb"
 case $broker in local | network | none) ;; *) fail "--broker $broker: is none of local, network, none" ;; esac
 [ -z "$wheelhouse" ] || wheelhouse=$(cd "$wheelhouse" && pwd) || fail "--wheelhouse: there is no such folder"
 
@@ -108,12 +111,12 @@ without_block() { sed "/^$begin\$/,/^$end\$/d" "$1"; }
 boot_settings() {
     config=$(boot_file)
     if [ -z "$config" ]; then
-        [ -z "$camera" ] || fail "--camera: there is no boot/firmware/config.txt: is this a Pi?"
+        [ -z "$sensor" ] || fail "--camera: there is no boot/firmware/config.txt: is this a Pi?"
         return
     fi
     # Without --camera, the one that was chosen before stays.
     chosen=$(sed -n "/^$begin\$/,/^$end\$/s/^dtoverlay=//p" "$config")
-    chosen=${camera:-$chosen}
+    chosen=${sensor:-$chosen}
     {
         without_block "$config"
         echo "$begin"
@@ -129,7 +132,10 @@ boot_settings() {
 packages() {
     venv=$root$opt/.venv
     system=
-    [ -z "$camera" ] || system=--system-site-packages # picamera2 is Debian's, to match its libcamera
+    [ -z "$sensor" ] || system=--system-site-packages # picamera2 is Debian's, to match its libcamera
+    # One that was made without a camera looks at Debian's packages from now on.
+    [ -z "$sensor" ] || [ ! -e "$venv/pyvenv.cfg" ] ||
+        sed -i 's/^include-system-site-packages = .*/include-system-site-packages = true/' "$venv/pyvenv.cfg"
     [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv $system "$venv" || fail "python3-venv is needed: apt-get install python3-venv"
     set -- --quiet --disable-pip-version-check --no-input --upgrade
     [ -z "$wheelhouse" ] || set -- "$@" --no-index --find-links "$wheelhouse"
@@ -148,6 +154,48 @@ packages() {
     [ -z "$root" ] || sed -i "1s|^#!$root|#!|" "$venv"/bin/leukoscope*
     # The daemon may not write here, and without byte code each start takes about four times as long.
     "$venv/bin/python" -m compileall -q "$venv/lib" >/dev/null || true # some packages carry files for other Pythons
+}
+
+# configured_kind PATTERN: say yes where the configuration has a camera of such a kind.
+configured_kind() {
+    awk -v kind="$1" '
+        /^[[:space:]]*\[/ { inside = ($0 ~ /^[[:space:]]*\[[[:space:]]*camera[[:space:]]*\]/) }
+        inside && $0 ~ "^[[:space:]]*kind[[:space:]]*=[[:space:]]*[\"\047]" kind { found = 1 }
+        END { if (found) print "yes" }' "$root/etc/leukoscope/leukoscope.toml"
+}
+
+# The section [camera] for what was chosen. The global shutter's sensor is smaller than what is asked for by default.
+camera_section() {
+    case $camera in
+        usb) echo 'kind = "usb"' ;;
+        imx296) printf 'kind = "picamera2"  # %s\nwidth = 1456\nheight = 1088\n' "$camera" ;;
+        *) echo "kind = \"picamera2\"  # $camera" ;;
+    esac
+}
+
+# Write the chosen camera into the configuration. What stood there before stays as a comment.
+configure_camera() {
+    [ -n "$camera" ] || return 0
+    file=$root/etc/leukoscope/leukoscope.toml
+    case $camera in usb) kind=usb ;; *) kind=picamera2 ;; esac
+    # Where that kind of camera is configured, its other keys may have been chosen with care.
+    [ -z "$(configured_kind "$kind")" ] || return 0
+    { echo "[camera]" && camera_section; } >"$file.camera"
+    awk -v section="$file.camera" '
+        function write_section(line) {
+            while ((getline line < section) > 0) print line
+            written = 1
+        }
+        /^[[:space:]]*\[/ {
+            inside = ($0 ~ /^[[:space:]]*\[[[:space:]]*camera[[:space:]]*\]/)
+            if (inside) { write_section(); next }
+        }
+        inside && NF && $0 !~ /^[[:space:]]*#/ { print "# " $0; next }
+        { print }
+        END { if (!written) { print ""; write_section() } }' "$file" >"$file.new"
+    # Into the file that is there: it may have another owner, and links to it.
+    cat "$file.new" >"$file"
+    rm -f "$file.new" "$file.camera"
 }
 
 install_broker() {
@@ -181,6 +229,8 @@ install() {
     put 644 "$here/watchdog.conf" /etc/systemd/system.conf.d/leukoscope-watchdog.conf
     put 644 "$here/leukoscope.service" /etc/systemd/system/leukoscope.service
     keep 644 "$here/leukoscope.toml" /etc/leukoscope/leukoscope.toml
+    configure_camera
+    configured=$(configured_kind '.')
     folder /etc/leukoscope/keys
     install_broker
     boot_settings
@@ -194,10 +244,12 @@ install() {
         systemctl daemon-reload
         if [ -n "$start" ]; then
             [ "$broker" != local ] || systemctl restart mosquitto
-            systemctl restart leukoscope
+            if [ -n "$configured" ]; then systemctl restart leukoscope; fi
         fi
     fi
     echo "installed; the configuration is ${root}/etc/leukoscope/leukoscope.toml"
+    [ -n "$configured" ] ||
+        echo "no camera yet: run install.sh again with --camera, or set camera.kind there; then: systemctl restart leukoscope"
 }
 
 uninstall() {

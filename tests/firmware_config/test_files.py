@@ -8,7 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from edge.config import load_config
+from edge.errors import ConfigError
 
 FIRMWARE = Path(__file__).parents[2] / "firmware_config"
 
@@ -19,9 +22,15 @@ def run(*command, **environment):
     )
 
 
-def test_the_configuration_is_taken_by_the_daemon():
-    config = load_config(FIRMWARE / "leukoscope.toml")
+def test_the_configuration_lacks_the_camera_and_nothing_else(tmp_path):
+    text = (FIRMWARE / "leukoscope.toml").read_text(encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"camera\.kind is missing"):  # no drawn slide on a ward
+        load_config(FIRMWARE / "leukoscope.toml")
+    chosen = tmp_path / "leukoscope.toml"
+    chosen.write_text(text.replace('# kind = "usb"', 'kind = "usb"'), encoding="utf-8")
+    config = load_config(chosen)
     assert config.store.path == "/var/lib/leukoscope/results.db"
+    assert config.specimen.id == ""
 
 
 def test_the_unit_starts_the_daemon_with_that_configuration_and_may_write_only_its_state():

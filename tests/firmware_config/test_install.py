@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from edge import __version__
+from edge.config import PicameraConfig, UsbConfig, load_config
+from edge.errors import ConfigError
 
 PROJECT = Path(__file__).parents[2]
 INSTALL = PROJECT / "firmware_config/install.sh"
@@ -74,7 +76,7 @@ def test_installed_twice_and_undone_nothing_is_left(pi, wheelhouse, tmp_path_fac
     done = run(INSTALL, *options, "--broker", "network", "--camera", "imx477")
     assert done.returncode == 0, done.stdout + done.stderr
     config = pi / "etc/leukoscope/leukoscope.toml"
-    assert config.read_bytes() == (PROJECT / "firmware_config/leukoscope.toml").read_bytes()
+    assert load_config(config).camera == PicameraConfig()
     config.write_text("# edited\n", encoding="utf-8")
     first = contents(pi)
     assert run(INSTALL, *options).returncode == 0
@@ -115,10 +117,41 @@ def test_installed_twice_and_undone_nothing_is_left(pi, wheelhouse, tmp_path_fac
     assert contents(other) == before
 
 
+def test_a_camera_may_be_chosen_later_and_is_then_configured_and_its_library_found(pi, wheelhouse):
+    options = ("--root", pi, "--wheelhouse", wheelhouse)
+    done = run(INSTALL, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no camera yet: run install.sh again with --camera" in done.stdout
+    config = pi / "etc/leukoscope/leukoscope.toml"
+    with pytest.raises(ConfigError, match=r"camera\.kind is missing"):
+        load_config(config)
+    own = "# ours\n[camera]\nkind = 'replay'\npaths = ['x']\n[specimen]\ntarget = 100\n"
+    config.write_text(own, encoding="utf-8")
+    for camera, expected in (("imx296", PicameraConfig(width=1456, height=1088)), ("usb", UsbConfig())):
+        done = run(INSTALL, *options, "--camera", camera)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "no camera yet" not in done.stdout
+        assert load_config(config).camera == expected
+        assert load_config(config).specimen.target == 100
+    text = config.read_text(encoding="utf-8")
+    assert text.startswith("# ours\n")
+    assert "# kind = 'replay'\n# paths = ['x']\n" in text
+    # Debian's packages, among them picamera2, are seen: the environment was made without them.
+    where = "import sys; print(*sys.path, sep='\\n')"
+    done = subprocess.run(
+        [pi / "opt/leukoscope/.venv/bin/python", "-c", where], capture_output=True, text=True, check=True
+    )
+    packages = [path for path in done.stdout.splitlines() if path.endswith("-packages")]
+    assert any(not path.startswith(str(pi)) for path in packages), packages
+    first = contents(pi)
+    assert run(INSTALL, *options).returncode == 0
+    assert contents(pi) == first
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--camera", "imx999"), "imx999: is not known; known: imx219 imx296 imx477 imx708 ov5647"),
+        (("--camera", "imx999"), "imx999: is not known; known: imx219 imx296 imx477 imx708 ov5647 usb"),
         (("--broker", "both"), "is none of local, network, none"),
         (("--wheelhouse", "/none"), "there is no such folder"),
         (("--frobnicate",), "install.sh uninstall [--root DIR] [--purge]"),

@@ -44,6 +44,7 @@ echo "127.0.0.1 localhost" >"$root/etc/hosts" # which the Debian installer write
 
 in_root() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"; }
 in_root /srv/leukoscope/firmware_config/install.sh --wheelhouse /srv/wheelhouse --broker local
+sed -i 's/^# kind = "usb".*/kind = "simulated"/' "$root/etc/leukoscope/leukoscope.toml" # no microscope here
 site=$(echo "$root"/opt/leukoscope/.venv/lib/python3.*/site-packages)
 cp "$here/probe.py" "$site/boot_probe.py"
 echo "import boot_probe" >"$site/boot_probe.pth"
