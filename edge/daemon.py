@@ -8,7 +8,6 @@ any moment.
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from contextlib import ExitStack, closing
 from functools import partial
@@ -30,11 +29,10 @@ from edge.publisher import Publisher
 from edge.reloading import on_hangup, take_over
 from edge.reporting import Announcer, Reporter
 from edge.rescue import make_sound
-from edge.run_log import RunLog
+from edge.run_log import RunLog, start_log
 from edge.service import Service
 from edge.session import Orders, Session
 from edge.sources import begin as begin_specimen
-from edge.sources import is_simulated
 from edge.stopping import Stop
 from edge.store import Store
 
@@ -66,16 +64,7 @@ def run_daemon(path: Path, *, resume: bool = False) -> int:
     resume: as in `Daemon`. Raises LeukoscopeError.
     """
     config = load_config(path)
-    # In every line: none is to be taken for one of blood.
-    level = "%(levelname)s SIMULATED" if is_simulated(config) else "%(levelname)s"
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format=f"%(asctime)s {level} %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S",
-    )
-    log.info("configuration: %s", path.absolute())
-    logging.getLogger().setLevel(config.log_level.upper())
+    start_log(config, path)
     keep_freed_memory()
     try:
         return Daemon(config, reload=lambda: load_config(path), resume=resume).run()
@@ -158,18 +147,8 @@ class Daemon:
                 health=lambda backlog: self._progress.health(config.device, machine, backlog),
                 obey=orders.by_name(),
             )
-            alive = self._service.progress
-            begin = partial(
-                Counting,
-                config,
-                model,
-                store,
-                publisher,
-                self._progress,
-                resume=self._resume,
-                reporter=reporter,
-                alive=alive,
-            )
+            begin = partial(Counting, config, model, store, publisher, self._progress, resume=self._resume)
+            begin = partial(begin, reporter=reporter, alive=self._service.progress)
             self._log.begins(config, model)
             try:
                 publisher.start()

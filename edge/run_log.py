@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from edge import __version__
 from edge.config_cameras import camera_in_words
+from edge.sources import is_simulated
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edge.config import Config
     from edge.counting import Model
     from edge.health import Progress
@@ -20,6 +24,22 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 60.0
 """Between two lines of what was refused: a camera may give thirty fields a second."""
+
+
+def start_log(config: Config, path: Path) -> None:
+    """Let the process's log go to standard error, and say where the configuration was read from.
+
+    Of a drawn slide, every line says so: none is to be taken for one of blood.
+    """
+    level = "%(levelname)s SIMULATED" if is_simulated(config) else "%(levelname)s"
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format=f"%(asctime)s {level} %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+    )
+    log.info("configuration: %s", path.absolute())
+    logging.getLogger().setLevel(config.log_level.upper())
 
 
 class RunLog:
