@@ -34,6 +34,7 @@ _FLAGS = (
     | cv2.IMREAD_IGNORE_ORIENTATION
     | cv2.IMREAD_ANYDEPTH
 )
+_DEEP = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_ANYDEPTH
 
 quieten()
 
@@ -112,10 +113,11 @@ def _by_opencv(data: bytes, path: Path) -> NDArray[np.uint8]:
         pixels = None
     if pixels is None or pixels.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
         raise UnreadableFrameError(f"{path}: is not an image that can be read")
+    if pixels.dtype == np.uint16:  # decoded again: OpenCV 4.11 takes no notice of the flag there
+        deep = cv2.imdecode(np.frombuffer(data, np.uint8), _DEEP)
+        return _upper_bits(np.asarray(cv2.cvtColor(deep, cv2.COLOR_BGR2RGB), np.uint16))
     if not _AS_RGB:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    if pixels.dtype == np.uint16:
-        return _upper_bits(np.asarray(pixels, np.uint16))
     return np.asarray(pixels, np.uint8)
 
 

@@ -1,0 +1,136 @@
+"""Pictures of kinds that microscopes save: read rightly, or refused with the reason."""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge.cameras.image_files import read_image
+from edge.cli import main
+from edge.errors import UnreadableFrameError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def smear(nuclei: int = 3) -> NDArray[np.uint8]:
+    """A drawn field, RGB: salmon red cells and purple nuclei on bright glass, with noise."""
+    rng = np.random.default_rng(5)
+    picture = np.full((240, 320, 3), (228, 226, 224), np.uint8)
+    for x, y in rng.integers(15, 225, (60, 2)):
+        cv2.circle(picture, (int(x * 1.35), int(y)), 11, (222, 172, 158), -1, cv2.LINE_AA)
+    for x, y in rng.integers(30, 210, (nuclei, 2)):
+        cv2.circle(picture, (int(x * 1.35), int(y)), 16, (98, 52, 138), -1, cv2.LINE_AA)
+    return np.clip(picture + rng.normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
+
+
+def reason(path: Path) -> str:
+    with pytest.raises(UnreadableFrameError) as caught:
+        read_image(path)
+    name, _, said = str(caught.value).partition(": ")
+    assert name == str(path)
+    return said
+
+
+def tiff(path: Path, *pages: NDArray[Any], **options: Any) -> Path:
+    first, *others = [Image.fromarray(page) for page in pages]
+    first.save(path, save_all=True, append_images=others, **options)
+    return path
+
+
+def test_a_tiff_of_three_pages_is_refused_with_their_number(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "stack.tif", smear(), smear(), smear())
+    assert reason(path) == "holds 3 pages; save each that shows a field as a picture of its own"
+
+
+def test_colours_as_pages_are_refused(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "x.ome.tif", *np.moveaxis(smear(), 2, 0))
+    assert reason(path).startswith("holds 3 pages")
+
+
+def test_one_page_is_read_to_the_pixel(tmp_path: Path) -> None:
+    picture = smear()
+    assert np.array_equal(read_image(tiff(tmp_path / "x.tif", picture)), picture)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_the_bits_that_are_used_of_16_are_read(tmp_path: Path, suffix: str, bits: int) -> None:
+    picture = smear()
+    deep = picture.astype(np.uint16) << (bits - 8)
+    deep |= 3 & ((1 << (bits - 8)) - 1)
+    path = tmp_path / f"x.{suffix}"
+    assert cv2.imwrite(str(path), deep[:, :, ::-1])
+    assert np.array_equal(read_image(path), picture)
+
+
+def test_floating_point_numbers_are_refused(tmp_path: Path) -> None:
+    tiff(tmp_path / "x.tif", np.full((20, 30), 0.5, np.float32))
+    assert reason(tmp_path / "x.tif").startswith("its pixels are floating point numbers; save it with 8")
+
+
+def test_a_big_tiff_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.tif").write_bytes(b"II+\0\x08\0\0\0" + bytes(100))
+    assert reason(tmp_path / "x.tif").startswith("is a BigTIFF, which is not read; save it as")
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_webp_is_read(tmp_path: Path, lossless: bool) -> None:
+    picture = smear()
+    path = tmp_path / "x.webp"
+    Image.fromarray(picture).save(path, lossless=lossless, quality=90)
+    read = read_image(path)
+    assert read.shape == picture.shape
+    assert np.abs(read.astype(int) - picture).mean() < (0.1 if lossless else 6)
+    path.write_bytes(path.read_bytes()[:-200])
+    assert reason(path) == "is not an image that can be read"
+
+
+def test_an_animated_webp_is_refused(tmp_path: Path) -> None:
+    frames = [Image.fromarray(smear(nuclei)) for nuclei in (1, 2)]
+    frames[0].save(tmp_path / "x.webp", save_all=True, append_images=frames[1:])
+    assert reason(tmp_path / "x.webp").startswith("is animated")
+
+
+@pytest.mark.parametrize("suffix", ["jfif", "jpe"])
+def test_jpeg_under_its_other_names(tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / f"x.{suffix}").write_bytes(cv2.imencode(".jpg", smear())[1].tobytes())
+    assert main(["analyze", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'x'}.{suffix}: ")
+
+
+def test_heic_is_read_where_its_library_is(tmp_path: Path) -> None:
+    library = pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    picture = smear()
+    path = tmp_path / "IMG_0001.HEIC"
+    library.from_pillow(Image.fromarray(picture)).save(path, quality=95)
+    read = read_image(path)
+    assert read.shape == picture.shape
+    assert np.abs(read.astype(int) - picture).mean() < 6
+    path.write_bytes(path.read_bytes()[:2000])
+    assert reason(path).startswith("the picture cannot be read")
+
+
+def test_heic_is_named_with_what_to_install_where_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "IMG_0001.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    importing = builtins.__import__
+
+    def without(name: str, *others: Any) -> Any:
+        if name == "pillow_heif":
+            raise ImportError(name)
+        return importing(name, *others)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert main(["analyze", str(tmp_path)]) == 1
+    assert "IMG_0001.HEIC: to read HEIC pictures, install pillow-heif: pip install 'leukoscope[heic]'" in (
+        capsys.readouterr().err
+    )
