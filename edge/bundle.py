@@ -50,7 +50,8 @@ class FinderDescription(Struct, frozen=True, kw_only=True):
     """What the bundle says of its finder: the network that tells where cells are.
 
     version: of its maps and of the scale that it wants; a device reads its own only. thresholds: the score
-    from which a white cell counts as found, and a red cell or a platelet is counted. measured: recall and
+    from which a white cell counts as found, and a red cell or a platelet is counted; without one platelets
+    are not looked for. measured: recall and
     precision by microscope.
     """
 
@@ -179,8 +180,8 @@ def read_bundle(path: Path) -> Bundle:
 def _check_finder(path: Path, described: FinderDescription, finder: bytes) -> None:
     if hashlib.sha256(finder).hexdigest() != described.sha256:
         raise BundleError(f"{path}: is damaged: its finder is not the one that its description names")
-    if not {"white cell", "red cell", "platelet"} <= described.thresholds.keys():
-        raise BundleError(f"{path}: its description names no threshold for each kind that its finder finds")
+    if not {"white cell", "red cell"} <= described.thresholds.keys():
+        raise BundleError(f"{path}: its description names no threshold for white cells or for red cells")
 
 
 def write_bundle(path: Path, model: bytes, description: Description, members: dict[str, bytes]) -> None:

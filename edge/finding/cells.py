@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _OTHER_SCALE = 0.3
 """Natural log: a field whose red cells differ that much from the ruler is of another magnification."""
 
-_LOWEST = 0.2  # score: what is less sure is not even measured
+_LOWEST = {"white cell": 0.2}  # score, of what golden cells are sought in
 _GOLDEN_APART = 2.0  # pixels of the working picture, of a golden cell's middle and diameter
 _GOLDEN_SCORE = 0.15
 
@@ -35,13 +35,13 @@ _GOLDEN_SCORE = 0.15
 class FoundCells:
     """What lies in one field.
 
-    white, red: the white and the red cells, the surest first. platelets: how many. scale: how large a pixel
-    is. overflow: more than can be listed.
+    white, red: the white and the red cells, the surest first. platelets: how many, or None where the finder
+    does not tell. scale: how large a pixel is. overflow: more than can be listed.
     """
 
     white: Detections
     red: Detections
-    platelets: int
+    platelets: int | None
     scale: Scale
     overflow: bool
 
@@ -49,7 +49,8 @@ class FoundCells:
 class CellFinder:
     """Finds the cells of a specimen's fields. Not thread-safe.
 
-    thresholds: by kind, the score from which a cell counts as found. ruler: what is known of the scale; it
+    thresholds: by kind, the score from which a cell counts as found; a kind without one is not looked for.
+    ruler: what is known of the scale; it
     learns from each field.
     """
 
@@ -86,14 +87,15 @@ class CellFinder:
     def find(self, pixels: NDArray[np.uint8]) -> FoundCells:
         """Return the cells of a frame, uint8 RGB (height, width, 3); the ruler reads its red cells."""
         red_cell = self.ruler.red_cell or look_for_scale(self._finder, pixels)
-        found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, _LOWEST)
+        found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, self._thresholds)
         reading = None if self.ruler.is_fixed else reading_of(found)
         if reading is not None and abs(math.log(reading.diameter / red_cell)) > _OTHER_SCALE:
             red_cell = look_for_scale(self._finder, pixels)
-            found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, _LOWEST)
+            found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, self._thresholds)
         self.ruler.read(found)
-        white, red, platelets = (found.of(kind, self._thresholds[kind]) for kind in KINDS)
-        return FoundCells(white, red, len(platelets), self._scale(red_cell), found.overflow)
+        white, red, platelets = (found.of(kind) for kind in KINDS)
+        told = len(platelets) if KINDS[2] in self._thresholds else None
+        return FoundCells(white, red, told, self._scale(red_cell), found.overflow)
 
     def forget_scale(self) -> None:
         """Forget the ruler, unless it is configured: what comes next may be of another microscope."""

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 KINDS = ("white cell", "red cell", "platelet")
@@ -29,6 +31,7 @@ MAPS = 6
 """Maps of the network: one a kind (logits), log of the diameter in red cells, middle to right and down."""
 
 _SAME = 0.5  # of the larger diameter: two middles closer than that are one thing
+_NEVER = 1 - 1e-9
 _STEEPEST = 3.0  # log of a diameter in red cells is cut off there: a float overflow would be no size
 
 
@@ -60,15 +63,21 @@ class Detections:
         return len(self.scores)
 
 
-def decode(maps: NDArray[np.float32], scale: float, least: float = 0.1, most: int = 1000) -> Detections:
+def decode(
+    maps: NDArray[np.float32], scale: float, least: float | Mapping[str, float] = 0.1, most: int = 1000
+) -> Detections:
     """Return the things that the maps show, the surest first, each once.
 
     maps: float32 (h, w, 6), as `MAPS` says. scale: pixels of the working picture to one of the frame.
-    least: score below which nothing is looked at. most: how many are listed.
+    least: score below which nothing is looked at, of all kinds or by kind; a kind that is not named is not
+    looked at. most: how many are listed.
     """
     logits = np.ascontiguousarray(maps[:, :, : len(KINDS)])
     peak = cv2.dilate(logits, np.ones((3, 3), np.uint8))
-    floor = np.float32(np.log(least / (1 - least)))
+    by_kind = dict.fromkeys(KINDS, least) if isinstance(least, float) else least
+    # Before rivals are parted: what is not sure enough to be found must not hide another kind.
+    floors = np.array([by_kind.get(kind, _NEVER) for kind in KINDS])
+    floor = np.log(floors / (1 - floors)).astype(np.float32)
     rows, columns, kinds = np.nonzero((logits >= peak) & (logits >= floor))
     found = logits[rows, columns, kinds]
     order = np.argsort(-found, kind="stable")

@@ -42,11 +42,14 @@ class Finder:
         )
         self.runtime = f"{self._runtime.name} {self._runtime.version}"
 
-    def find(self, pixels: NDArray[np.uint8], scale: float, least: float = 0.1) -> Detections:
+    def find(
+        self, pixels: NDArray[np.uint8], scale: float, least: float | Mapping[str, float] = 0.1
+    ) -> Detections:
         """Return what lies in a frame, uint8 RGB (height, width, 3).
 
         scale: pixels of the working picture to one of the frame; above 1 the frame is enlarged. least: score
-        below which nothing is listed. Raises BundleError where the network's maps are not of its version.
+        below which nothing is listed, of all kinds or by kind. Raises BundleError where the network's maps
+        are not of its version.
         """
         maps, factor = self.maps(pixels, scale)
         return decode(maps, factor, least)

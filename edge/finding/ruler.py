@@ -31,6 +31,7 @@ _ACROSS = (4.0, 7.0, 12.0, 20.0)
 """Red cells along the longer side of a frame: the scales that are tried; all lie within 1.4 of one."""
 
 _SURE = 0.35  # score from which a cell is measured
+_CELLS = {"white cell": _SURE, "red cell": _SURE}
 _NEAR = 0.45  # natural log: sizes that a scale expects
 _COVERED = (
     1.3  # power of the diameter: specks that pass for cells in too small a scale are many, but cover little
@@ -120,11 +121,11 @@ def look_for_scale(finder: Finder, pixels: NDArray[np.uint8]) -> float:
     best, red_cell = 0.0, longest / _ACROSS[2]
     for across in _ACROSS:
         expected = longest / across
-        found = finder.find(pixels, RED_CELL_PIXELS / expected, _SURE)
+        found = finder.find(pixels, RED_CELL_PIXELS / expected, _CELLS)
         weight, diameter = _told(found, expected)
         if weight > best:
             best, red_cell = weight, diameter
-    found = finder.find(pixels, RED_CELL_PIXELS / red_cell, _SURE)
+    found = finder.find(pixels, RED_CELL_PIXELS / red_cell, _CELLS)
     weight, diameter = _told(found, red_cell)
     return diameter if weight else red_cell
 

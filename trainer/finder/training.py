@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from edge.finding import RED_CELL_PIXELS, Detections, decode
+from edge.finding.light import evened, glass, tiles
 from trainer.augmentation import Augmentation
 from trainer.cache import kept_at
 from trainer.finder.canvases import PLACES, SIDE, TARGETS, draw_canvas
@@ -108,8 +109,11 @@ def _looked_at_again(
 def float_detections(model: keras.Model, one: TrainingField) -> Detections:
     """Return what the float network finds in a field, in the field's pixels."""
     scale = RED_CELL_PIXELS / one.red_cell
-    small = cv2.resize(one.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = np.asarray(
+        cv2.resize(one.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+    )
     height, width = small.shape[:2]
+    small = evened(small, glass(small, tiles((height, width), RED_CELL_PIXELS)))  # as the device does
     white = (255, 255, 255)
     padded = cv2.copyMakeBorder(small, 0, -height % 16, 0, -width % 16, cv2.BORDER_CONSTANT, value=white)
     maps = np.asarray(model(padded[None].astype(np.float32) / 255, training=False))[0]

@@ -82,3 +82,12 @@ def test_maps_of_no_sense_give_no_nonsense():
     found = decode(maps, 1.0)
     assert np.isfinite(found.diameters).all()
     assert np.isfinite(found.centres).all()
+
+
+def test_what_is_not_sure_enough_to_be_found_hides_nothing():
+    maps = maps_of((60, 60, 40, "white cell", 0.6), (60, 60, 38, "platelet", 0.7))
+    assert [KINDS[kind] for kind in decode(maps, 1.0).kinds] == ["platelet"]
+    only_cells = decode(maps, 1.0, {"white cell": 0.3, "red cell": 0.3})
+    assert [KINDS[kind] for kind in only_cells.kinds] == ["white cell"]
+    stricter = decode(maps, 1.0, {"white cell": 0.3, "red cell": 0.3, "platelet": 0.9})
+    assert [KINDS[kind] for kind in stricter.kinds] == ["white cell"]
