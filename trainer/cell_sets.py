@@ -76,7 +76,7 @@ CELLS: dict[str, Dataset] = {
         microscope="bccd",
         grouping=BCCD,
         red_cell=102,
-        faults="One camera. The photographs behind blood-cell-images: TEST's are among them. "
+        faults="One camera. The photographs behind blood-cell-images, TEST's among them: leave these out. "
         "35 pairs show one field twice.",
     ),
     "pbc": Dataset(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.errors import ConfigError, LeukoscopeError
 from trainer.measuring_cli import add_audit, add_data, add_explain, add_find, add_measure
+from trainer.microscopes_cli import add_microscopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,15 +144,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_compute(compare)
     compare.set_defaults(run=_compare)
 
-    add_explain(commands.add_parser("explain", help="maps of what the calls rest on, and their proof"))
-    add_measure(
-        commands.add_parser("measure", help="measure a bundle on labelled images, as the device would")
-    )
-    add_find(commands.add_parser("find", help="measure how well cells are found, beside boxes and masks"))
-
-    add_audit(
-        commands.add_parser("audit", help="find the photographs behind copies, and leaks between folders")
-    )
+    for name, what, add in (
+        ("explain", "maps of what the calls rest on, and their proof", add_explain),
+        ("measure", "measure a bundle on labelled images, as the device would", add_measure),
+        ("find", "measure how well cells are found, beside boxes and masks", add_find),
+        ("microscopes", "what there is to learn from; and a microscope never seen", add_microscopes),
+        ("audit", "find the photographs behind copies, and leaks between folders", add_audit),
+    ):
+        add(commands.add_parser(name, help=what))
     return parser
 
 

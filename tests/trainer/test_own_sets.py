@@ -106,7 +106,7 @@ def test_an_unknown_name_is_one_sentence_with_the_folder_that_may_be_meant(tmp_p
     with pytest.raises(DataError) as error:
         list_images(tmp_path, "slidez")
     assert str(error.value).startswith(
-        f"slidez: is no data set and no folder in {tmp_path}; did you mean slides? Known: bccd, "
+        f"slidez: is no data set and no folder in {tmp_path}; did you mean slides? Known: ankara, "
     )
     assert "\n" not in str(error.value)
 
