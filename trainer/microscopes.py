@@ -47,14 +47,16 @@ def set_rows(data: Path, names: Sequence[str] = tuple(DATASETS)) -> list[SetRow]
 def microscope_table(rows: Sequence[SetRow]) -> Table:
     """Return the table, readable at 80 columns."""
     table = Table(show_lines=True, expand=False)
-    table.add_column("set, microscope", width=15)
+    table.add_column("set, microscope", width=18)
     table.add_column("cells (distinct)", width=19)
     table.add_column("train", width=5)
     table.add_column("what is wrong; licence")
     for row in rows:
         known = row.known
         of = "" if known.microscope == row.name else f"\nof {known.microscope}"
-        name = Text.assemble((row.name, "bold"), of, "" if row.missing else f"\n{row.images:,} pictures")
+        name = Text.assemble(
+            (_folded(row.name), "bold"), of, "" if row.missing else f"\n{row.images:,} pictures"
+        )
         cells: Text | str = _told(row) if not row.missing else Text(row.missing, "red")
         may = Text("yes", "green") if known.training else Text("no", "red")
         table.add_row(name, cells, may, Text.assemble(known.faults, "\n", (known.licence, "dim")))
@@ -83,6 +85,11 @@ def _row(name: str, data: Path) -> SetRow:
     return SetRow(
         name, known, len(fields), boxes, boxes, len({field.group or field.name for field in fields})
     )
+
+
+def _folded(name: str) -> str:
+    """Return a long name on two lines, the second its last part."""
+    return name if len(name) <= 18 else name.replace("/", "/\n")
 
 
 def _counts(labels: Iterable[str]) -> tuple[tuple[str, int], ...]:
