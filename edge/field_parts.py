@@ -91,6 +91,8 @@ class Scale(Struct, frozen=True):
 
 RefusalReason = Literal[
     "blank",
+    "no colour",
+    "red and blue swapped",
     "too crowded",
     "too dark",
     "overexposed",

@@ -15,6 +15,7 @@ import cv2
 import msgspec
 import numpy as np
 
+from edge.colour_check import ColourProblem, colour_problem
 from edge.masking.thresholds import histogram, quantile, smallest
 from edge.masking.wedges import black_wedges
 from edge.messages import Quality
@@ -68,6 +69,7 @@ class Measured(NamedTuple):
 
     quality: Quality
     deviation: float
+    colour: ColourProblem | None
 
 
 def measure(pixels: NDArray[np.uint8]) -> Measured:
@@ -99,7 +101,7 @@ def measure(pixels: NDArray[np.uint8]) -> Measured:
         stain=round(stain, 3),
         covered=round(covered, 3),
     )
-    return Measured(quality, deviation)
+    return Measured(quality, deviation, colour_problem(coarse, inside, quality.light or (255.0,) * 3))
 
 
 def _sampled(picture: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
@@ -122,6 +124,8 @@ def _beyond_limits(found: Measured) -> RefusalReason | None:
         reason = "overexposed"
     elif found.deviation < _BLANK or (quality.covered or 0) < _BARE:
         reason = "blank"
+    elif found.colour is not None:
+        reason = found.colour
     elif (quality.covered or 0) > _CROWDED:
         reason = "too crowded"
     elif (quality.motion or 0) > _STREAKED:
