@@ -157,10 +157,10 @@ def test_any_frame_has_figures_that_the_schema_takes(size, seed):
 class Judge:
     """A camera that is out of focus in some frames, and an analyzer that finds one cell in each accepted."""
 
-    def __init__(self, config: Config, frames, at_end=lambda: None) -> None:
+    def __init__(self, config: Config, frames, at_end=lambda: None, *, resume=False) -> None:
         self._frames, self._at_end = list(frames), at_end
         model = Model(self, LABELS, MODEL, "x")
-        self.daemon = Daemon(config, load=lambda _: model, camera=lambda _: self)
+        self.daemon = Daemon(config, load=lambda _: model, camera=lambda _: self, resume=resume)
         self._camera = SimulatedCamera(config.camera)
 
     def read(self):
@@ -199,7 +199,7 @@ def test_a_blurred_stretch_is_refused_and_counted_nowhere_also_after_a_restart(
         )
 
     assert Judge(config, [*drawn[:8], *blurred], health_says_so).daemon.run() == 0
-    assert Judge(config, [*blurred, *drawn[8:10]]).daemon.run() == 0
+    assert Judge(config, [*blurred, *drawn[8:10]], resume=True).daemon.run() == 0
     wait_for(lambda: len(listener.fields()) == 18, "the fields")
     said = Counter(field.quality.reason for field in listener.fields().values())
     assert said == {None: 10, "out of focus": 8}
