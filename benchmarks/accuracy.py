@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from benchmarks.pictures import drawn
 from edge.cameras.image_files import read_image
 from edge.cameras.image_folders import SUFFIXES
+from edge.differential.intervals import exact
 from edge.errors import LeukoscopeError
-from edge.intervals import exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from edge.analyzer import Analyzer
-    from edge.cameras.smear import TrueCell
+    from edge.cameras.simulation.smear import TrueCell
     from edge.messages import Cell
 
 _DATA = "LEUKOSCOPE_DATA"

@@ -23,8 +23,8 @@ import numpy as np
 from benchmarks.daemon import figure
 from edge.analyzer import Analyzer
 from edge.cameras.image_files import read_image
-from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL
+from edge.naming.classifier import Classifier
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

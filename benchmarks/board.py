@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.health import Machine
+from edge.daemon.health import Machine
 
 _FIRMWARE = "sys/devices/platform/soc/soc:firmware/get_throttled"
 _CLOCK = "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"

@@ -10,12 +10,12 @@ import msgspec
 
 from edge import identity
 from edge.config import MqttConfig
-from edge.connection import Connection, ConnectionLostError, Outgoing
-from edge.delivery import status_message
 from edge.demo.broker import LocalBroker
 from edge.errors import BrokerError, LeukoscopeError
 from edge.messages import FieldResult, encode
-from edge.store import Store
+from edge.mqtt.connection import Connection, ConnectionLostError, Outgoing
+from edge.mqtt.delivery import status_message
+from edge.store.fields import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,10 +17,10 @@ from benchmarks.peer_process import PEERS, PeerFacts, PeerProcess, PeersMissingE
 from benchmarks.peers import BARE, BareLoop, float_network, other_runtimes
 from edge.analyzer import Analyzer
 from edge.cameras.image_files import read_image
-from edge.classifier import Classifier
 from edge.masking import cut_crop, find_cells
-from edge.quality import assess
-from edge.runtime import Runtime
+from edge.models.runtime import Runtime
+from edge.naming.classifier import Classifier
+from edge.quality.assessment import assess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,7 +24,7 @@ begun /= os.sysconf("SC_CLK_TCK")
 from pathlib import Path
 from edge.analyzer import Analyzer
 from edge.cameras.image_files import read_image
-from edge.classifier import Classifier
+from edge.naming.classifier import Classifier
 imported = time.clock_gettime(time.CLOCK_BOOTTIME)
 analyzer = Analyzer(Classifier.load(Path(sys.argv[1]), runtime=sys.argv[2]))
 loaded = time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.flatbuffer import Table
+from edge.models.flatbuffer import Table
 
 if TYPE_CHECKING:
     from collections.abc import Collection

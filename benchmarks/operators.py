@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edge.flatbuffer import Table
+from edge.models.flatbuffer import Table
 
 # Field numbers and codes of the TFLite schema.
 _CODES, _SUBGRAPHS = 1, 2

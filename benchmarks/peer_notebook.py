@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.peer_serving import Job, Loaded, serve
 from benchmarks.peers import largest_dark
-from edge.bundle import read_bundle
+from edge.models.bundle import read_bundle
 
 
 def load(job: Job) -> Loaded:

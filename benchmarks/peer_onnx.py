@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peer_serving import Job, Loaded, serve
-from edge.bundle import read_bundle
+from edge.models.bundle import read_bundle
 
 
 def load(job: Job) -> Loaded:

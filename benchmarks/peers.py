@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from edge.classifier import Classifier
-from edge.runtime import RUNTIMES, installed
+from edge.models.runtime import RUNTIMES, installed
+from edge.naming.classifier import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge.cameras.replay import ReplayCamera
-from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import ReplayConfig, SimulatedConfig
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.cameras.smear import TrueCell
+    from edge.cameras.simulation.smear import TrueCell
 
 SIZES = ((320, 240), (640, 480), (1640, 1232), (3280, 2464))
 COUNTS = (1, 2, 5, 10, 20)

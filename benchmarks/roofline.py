@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.matrix import matrix_product
 from benchmarks.operators import Operator, operators
 from benchmarks.timing import timed
-from edge.runtime import RUNTIMES
+from edge.models.runtime import RUNTIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

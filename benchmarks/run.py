@@ -15,8 +15,8 @@ from benchmarks import accuracy, comparison, daemon, latency, memory, pictures, 
 from benchmarks.environment import environment
 from benchmarks.timing import WARM_UP
 from edge.analyzer import Analyzer
-from edge.bundle import read_bundle
-from edge.classifier import Classifier
+from edge.models.bundle import read_bundle
+from edge.naming.classifier import Classifier
 
 if TYPE_CHECKING:
     import argparse

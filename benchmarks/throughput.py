@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edge.analyzer import Analyzer
 from edge.cameras.image_files import read_image
-from edge.classifier import Classifier
+from edge.naming.classifier import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

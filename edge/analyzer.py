@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge.errors import BundleError
-from edge.evidence import shares
 from edge.finding.cells import CellFinder, FoundCells
 from edge.finding.ruler import Ruler
 from edge.masking import FOUND, PREPROCESSING, FieldMasks, Recipe, cut_crop, find_cells
 from edge.masking.crops import local_whites
 from edge.masking.outlines import outline_cells
 from edge.messages import Cell, Quality, Scale
-from edge.quality import assess
-from edge.rejection import OTHER
+from edge.naming.evidence import shares
+from edge.naming.rejection import OTHER
+from edge.quality.assessment import assess
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.classifier import Call, Classifier
-    from edge.quality_reference import QualityReference
+    from edge.naming.classifier import Call, Classifier
+    from edge.quality.reference import QualityReference
 
 
 @dataclass(frozen=True, slots=True)

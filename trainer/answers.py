@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.errors import ConfigError
-from edge.runtime import Runtime
+from edge.models.runtime import Runtime
 from trainer.files import put_in_place
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from edge.bundle import read_bundle
-from edge.classifier import Classifier
 from edge.errors import BundleError, ConfigError, OutputError
-from edge.rejection import OTHER
+from edge.models.bundle import read_bundle
+from edge.naming.classifier import Classifier
+from edge.naming.rejection import OTHER
 from trainer.datasets import DATASETS
 from trainer.files import put_in_place
 from trainer.metrics import Estimate, Figures, measure

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from edge.errors import ConfigError
-from edge.rejection import Reject
+from edge.naming.rejection import Reject
 from trainer import export, gates
 from trainer.confusion import confusion_of
 from trainer.datasets import find_set
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.progress import Progress
 
-    from edge.corrected import Confusion
+    from edge.differential.correction import Confusion
     from trainer.metrics import Figures
 
 HELD_OUT = "held-out photographs"

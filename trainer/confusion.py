@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.confusion_matrix import confusion_matrix
+from edge.naming.confusion_matrix import confusion_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from edge.corrected import Confusion
-    from edge.rejection import Reject
+    from edge.differential.correction import Confusion
+    from edge.naming.rejection import Reject
     from trainer.rejection import Outputs
 
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from edge.errors import ConfigError, NoRuntimeError, OutputError
-from edge.runtime import Runtime, installed
+from edge.models.runtime import Runtime, installed
 from trainer.answers import Answers, median_ms, read_answers, write_answers
 from trainer.bootstrap import DRAWS
 from trainer.datasets import DATASETS

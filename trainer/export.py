@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from edge.bundle import SEEN, Description, Golden, write_bundle
-from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.masking import CROPS, cut_crop, find_cells
 from edge.masking.crops import cut_cell
-from edge.rejection import OTHER
-from edge.runtime import Runtime
+from edge.models.bundle import SEEN, Description, Golden, write_bundle
+from edge.models.runtime import Runtime
+from edge.naming.rejection import OTHER
 from edge.versions import versions
 from trainer.datasets import find_set
 from trainer.files import put_in_place
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from edge.corrected import Confusion
-    from edge.rejection import Reject
+    from edge.differential.correction import Confusion
+    from edge.naming.rejection import Reject
     from trainer.finder.bundled import FinderPart
     from trainer.recipe import Data, Recipe
 

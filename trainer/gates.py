@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edge.flatbuffer import Table
+from edge.models.flatbuffer import Table
 from trainer.calibrated_ranges import calibrated_ranges
 from trainer.quantization import ExportError
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.classifier import Classifier
 from edge.errors import ConfigError
 from edge.masking import CROPS
-from edge.rejection import OTHER
+from edge.naming.classifier import Classifier
+from edge.naming.rejection import OTHER
 from trainer.bundling import export_run
 from trainer.datasets import DATASETS, fingerprint, list_images
 from trainer.left_out import Measured, sets_without

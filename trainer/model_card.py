@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge.listing import estimate, refusals
-from edge.rejection import OTHER
+from edge.cli.listing import estimate, refusals
+from edge.naming.rejection import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from edge.bundle import Description
+    from edge.models.bundle import Description
 
 MODEL_CARD = "MODEL_CARD.md"
 """Its name in the bundle."""

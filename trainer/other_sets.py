@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from edge.class_names import did_you_mean
+from edge.labels import did_you_mean
 from trainer.datasets import DATASETS, list_images
 from trainer.images import DataError
 from trainer.own_sets import set_of_path

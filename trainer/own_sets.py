@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import Struct
 
-from edge.class_names import plain_name
+from edge.labels import plain_name
 from trainer.files import put_in_place
 from trainer.images import DataError, LabelledImage
 from trainer.readers import ClassFolders, VocCells, VocFields

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from edge.errors import LeukoscopeError
-from edge.runtime import Runtime
+from edge.models.runtime import Runtime
 from trainer.networks import for_device
 from trainer.networks_gradient import in_parts
 from trainer.splicing import spliced

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.class_names import did_you_mean
+from edge.labels import did_you_mean
 from trainer.cache import cache_folder, kept_at
 from trainer.crops import cached_crops, of_classes, whole_images
 from trainer.datasets import DATASETS, NONE, differs_from_release, find_set, fingerprint, list_images

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.seen_cells import hash_crops, pack
+from edge.naming.seen_cells import hash_crops, pack
 from trainer.training import centre
 
 if TYPE_CHECKING:

@@ -81,7 +81,7 @@ def open_camera(config: CameraConfig) -> Camera:
     calibration = getattr(config, "calibration", "")
     if not calibration:
         return camera
-    from edge.cameras.calibrated import CalibratedCamera  # noqa: PLC0415
+    from edge.cameras.calibration.camera import CalibratedCamera  # noqa: PLC0415
 
     return CalibratedCamera(camera, Path(calibration))
 
@@ -113,14 +113,14 @@ def _opened(config: CameraConfig) -> Camera:
 
     match config:
         case ReplayConfig():
-            from edge.cameras.ahead import read_ahead  # noqa: PLC0415
+            from edge.cameras.read_ahead import read_ahead  # noqa: PLC0415
             from edge.cameras.replay import ReplayCamera  # noqa: PLC0415
 
             replay = ReplayCamera(config)
             # At a set rate, a picture is read when it is due, and there is time enough for it.
             return replay if config.frames_per_second else read_ahead(replay)
         case SimulatedConfig():
-            from edge.cameras.simulated import SimulatedCamera  # noqa: PLC0415
+            from edge.cameras.simulation.camera import SimulatedCamera  # noqa: PLC0415
 
             return SimulatedCamera(config)
         case UsbConfig():

@@ -21,7 +21,7 @@ from edge.cameras.image_header import image_size
 from edge.cameras.jpeg import DamagedJpegError, decode_jpeg
 from edge.cameras.live import CORRUPT, SHORT, LiveCamera
 from edge.cameras.opencv import quieten
-from edge.cameras.v4l2_controls import Held, Order, Settings, controls_of, merged
+from edge.cameras.v4l2.controls import Held, Order, Settings, controls_of, merged
 from edge.errors import CameraError, UnreadableFrameError
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ def run_demo(
         title = f"{fields} images"
         truth = None
     else:
-        from edge.cameras.simulated import SimulatedCamera  # noqa: PLC0415
+        from edge.cameras.simulation.camera import SimulatedCamera  # noqa: PLC0415
 
         section = {"kind": "simulated", "seed": seed, "cells": cells, "frames_per_second": rate}
         slide = _checked(section)

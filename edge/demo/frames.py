@@ -24,7 +24,7 @@ class Frames:
 
     def __init__(self, camera: ReplayConfig | SimulatedConfig) -> None:
         from edge.cameras.replay import ReplayCamera  # noqa: PLC0415
-        from edge.cameras.simulated import SimulatedCamera  # noqa: PLC0415
+        from edge.cameras.simulation.camera import SimulatedCamera  # noqa: PLC0415
 
         at_once = msgspec.structs.replace(camera, frames_per_second=0.0)
         self._camera = (

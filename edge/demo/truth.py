@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge.cameras.simulated import SimulatedCamera
+    from edge.cameras.simulation.camera import SimulatedCamera
     from edge.messages import FieldResult
 
 

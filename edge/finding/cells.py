@@ -10,18 +10,18 @@ import cv2
 import numpy as np
 
 from edge.errors import BundleError
-from edge.field_parts import Scale
 from edge.finding.decoding import KINDS, RED_CELL_PIXELS
 from edge.finding.finder import VERSION, Finder
 from edge.finding.ruler import RED_CELL_UM, Ruler, look_for_scale, reading_of
+from edge.messages.field import Scale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from edge.bundle import Bundle
     from edge.finding.decoding import Detections
+    from edge.models.bundle import Bundle
 
 _OTHER_SCALE = 0.3
 """Natural log: a field whose red cells differ that much from the ruler is of another magnification."""

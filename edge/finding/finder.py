@@ -10,7 +10,7 @@ import numpy as np
 from edge.errors import BundleError
 from edge.finding.decoding import MAPS, RED_CELL_PIXELS, STRIDE, Detections, decode
 from edge.finding.light import evened, glass, tiles
-from edge.runtime import Runtime
+from edge.models.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

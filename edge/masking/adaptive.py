@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.imaging.black_border import black_wedges
+from edge.imaging.components import pieces_of
+from edge.imaging.histograms import histogram, median_levels, quantile, split_in_three
 from edge.masking.cytoplasm import Surroundings
 from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell, Pixels
 from edge.masking.nuclei import find_nuclei, log_ratio
-from edge.masking.pieces import pieces_of
 from edge.masking.scale import RED_CELL_UM, Rims, find_rims
 from edge.masking.separation import measure, separate
 from edge.masking.stain import measure_stain
-from edge.masking.thresholds import histogram, median_levels, quantile, split_in_three
-from edge.masking.wedges import black_wedges
 from edge.messages import Scale
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from edge.imaging.histograms import quantile
 from edge.masking.nucleus import counts_of
-from edge.masking.thresholds import quantile
 from edge.masking.window import BITS, Circle
 
 if TYPE_CHECKING:

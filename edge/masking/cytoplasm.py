@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from edge.masking.pieces import of_box
+from edge.imaging.components import of_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge.imaging.components import Window
     from edge.masking.field import Pixels
-    from edge.masking.pieces import Window
 
 _REACH = 0.8  # of the nucleus's radius, beyond its hull
 _REACH_ALONE = 1.5  # of the same, for a cell that lies free

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from edge.masking.pieces import SHORTEST_STEP, of_box, widened
+from edge.imaging.components import SHORTEST_STEP, of_box, widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge.imaging.components import Pieces, Window
     from edge.masking.field import BoxTuple, Pixels
-    from edge.masking.pieces import Pieces, Window
 
 _LEAST_PART = 12  # pixels
 _REACH = 0.9  # of the square root of the larger part's area: lobes of one nucleus lie no further apart

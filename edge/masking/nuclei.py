@@ -13,14 +13,23 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import around, each_piece, of_box, parts_of, pieces_of, whole_piece, widened, within
-from edge.masking.thresholds import histogram, median, median_of_many, quantile, split_in_three, split_in_two
+from edge.imaging.components import (
+    around,
+    each_piece,
+    of_box,
+    parts_of,
+    pieces_of,
+    whole_piece,
+    widened,
+    within,
+)
+from edge.imaging.histograms import histogram, median, median_of_many, quantile, split_in_three, split_in_two
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge.imaging.components import Window
     from edge.masking.field import Pixels
-    from edge.masking.pieces import Window
 
 _STEPS = 100  # levels of the log ratio, uint8, to one natural logarithm
 _DARKEST = 1.2  # below 0 in the same, at level 0: green three times as bright as blue

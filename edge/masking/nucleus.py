@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.thresholds import quantile, split_in_three, split_in_two
+from edge.imaging.histograms import quantile, split_in_three, split_in_two
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.imaging.black_border import black_wedges
 from edge.masking.border import find_cell
 from edge.masking.crops import crop_box
 from edge.masking.field import BoxTuple, FieldMasks, FoundCell, Pixels
 from edge.masking.nucleus import find_nucleus
-from edge.masking.wedges import black_wedges
 from edge.masking.window import REACH, Circle, Field, Window, cut_window, span, without_red_cells
 
 if TYPE_CHECKING:

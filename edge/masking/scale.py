@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import within
+from edge.imaging.components import within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from edge.masking.pieces import Pieces
+    from edge.imaging.components import Pieces
 
 RED_CELL_UM = 7.5
 """Diameter of a red cell in a dried smear, micrometres."""

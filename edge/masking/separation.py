@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from edge.imaging.components import of_box, widened
+from edge.imaging.histograms import median
 from edge.masking.cytoplasm import Nucleus, grow_cell
 from edge.masking.field import BoxTuple, FoundCell, Pixels
 from edge.masking.lobes import find_groups
-from edge.masking.pieces import of_box, widened
-from edge.masking.thresholds import median
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge.imaging.components import Pieces, Window
     from edge.masking.cytoplasm import Surroundings
     from edge.masking.lobes import Groups
-    from edge.masking.pieces import Pieces, Window
 
 _LEAST_CONTRAST = 0.2  # log of B/G above the glass: nuclei have 0.32 and more on every set, red cells 0.05
 _SHARE_OF_CONTRAST = 0.5  # of the strongest nucleus's

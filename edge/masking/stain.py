@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.pieces import of_box
-from edge.masking.thresholds import median_levels
+from edge.imaging.components import of_box
+from edge.imaging.histograms import median_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

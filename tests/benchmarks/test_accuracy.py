@@ -10,9 +10,9 @@ from real_data import real_images
 from benchmarks import accuracy, pictures
 from edge.analyzer import Analyzer
 from edge.cameras.image_files import read_image
-from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL
 from edge.errors import LeukoscopeError
+from edge.naming.classifier import Classifier
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from mqtt_partners import MOSQUITTO
 from benchmarks import daemon, network, pictures, report_boards, timing
 from benchmarks.cli import main
 from benchmarks.delivering import PUBLISH, STORE
-from edge.bundle import read_bundle
 from edge.cameras.image_files import read_image
 from edge.config import SHIPPED_MODEL
 from edge.masking import find_cells
-from edge.runtime import Runtime
+from edge.models.bundle import read_bundle
+from edge.models.runtime import Runtime
 
 
 @pytest.fixture(scope="module")

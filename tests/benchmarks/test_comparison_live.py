@@ -18,9 +18,9 @@ from benchmarks import pictures, timing
 from benchmarks.cli import CHANGED, main
 from benchmarks.comparison import SCHEMA
 from edge.cameras.image_files import read_image
-from edge.classifier import Classifier
 from edge.config import SHIPPED_MODEL
 from edge.masking import cut_crop, find_cells
+from edge.naming.classifier import Classifier
 
 _FULL = bool(os.environ.get("LEUKOSCOPE_SOAK"))
 _SLOWER = 0.2 if _FULL else 0.5

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.network import keeping
-from edge.bundle import read_bundle
 from edge.config import SHIPPED_MODEL
-from edge.runtime import Runtime
+from edge.models.bundle import read_bundle
+from edge.models.runtime import Runtime
 
 
 def test_what_is_kept_answers_as_before():

@@ -13,7 +13,7 @@ from benchmarks.peer_process import PEERS, Peer, PeerProcess, PeersMissingError,
 from edge.cameras.image_files import read_image
 from edge.config import SHIPPED_MODEL
 from edge.masking import cut_crop, find_cells
-from edge.runtime import installed
+from edge.models.runtime import installed
 
 _NOTEBOOK, _FLOAT, _INT8, _MEDIAPIPE = PEERS
 
@@ -76,7 +76,7 @@ def test_a_model_that_a_peer_cannot_take_is_its_reason(job, tmp_path):
 
 def _ours(job):
     from benchmarks.peers import BareLoop
-    from edge.bundle import read_bundle
+    from edge.models.bundle import read_bundle
 
     loop = BareLoop(read_bundle(Path(job.model)).model, threads=1, runtime=next(iter(installed())))
     return [loop.invoke(crop) for crop in job.read_crops()]

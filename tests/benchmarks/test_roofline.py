@@ -10,9 +10,9 @@ import pytest
 from benchmarks import roofline
 from benchmarks.matrix import matrix_product
 from benchmarks.operators import operators
-from edge.bundle import read_bundle
 from edge.config import SHIPPED_MODEL
-from edge.runtime import RUNTIMES, installed
+from edge.models.bundle import read_bundle
+from edge.models.runtime import RUNTIMES, installed
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from mqtt_partners import PATIENCE_S
 from samples import DEVICE, LABELS, MODEL, cell, field, info
 
 from edge.config import MqttConfig
-from edge.differential import SpecimenCount, tally
-from edge.health import Machine, Progress
-from edge.publisher import Publisher
-from edge.store import Store
+from edge.daemon.health import Machine, Progress
+from edge.differential.count import SpecimenCount, tally
+from edge.mqtt.publisher import Publisher
+from edge.store.fields import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,11 +7,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig
-from edge.daemon import UNDELIVERED, Daemon
-from edge.rejection import OTHER
-from edge.sightings import DistinctCells
-from edge.slide_map import Joined, Place
-from edge.store import Store
+from edge.daemon.process import UNDELIVERED, Daemon
+from edge.naming.rejection import OTHER
+from edge.slide.sightings import DistinctCells
+from edge.slide.slide_map import Joined, Place
+from edge.store.fields import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

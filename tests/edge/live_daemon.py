@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig, load_config
-from edge.daemon import Daemon
-from edge.store import Store
+from edge.daemon.process import Daemon
+from edge.store.fields import Store
 
 if TYPE_CHECKING:
     from edge.cameras import Frame

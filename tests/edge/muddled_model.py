@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.bundle import read_bundle
-from edge.calibrated_bundle import with_last_layer, write_proved
+from edge.adaptation.adapted_bundle import with_last_layer, write_proved
+from edge.adaptation.last_layer import LastLayer
+from edge.adaptation.refit import Dense
 from edge.config import SHIPPED_MODEL
-from edge.last_layer import LastLayer
-from edge.refit import Dense
-from edge.runtime import Runtime
+from edge.models.bundle import read_bundle
+from edge.models.runtime import Runtime
 
 if TYPE_CHECKING:
     from pathlib import Path

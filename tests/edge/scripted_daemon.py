@@ -17,8 +17,8 @@ from samples import LABELS, MODEL, ScriptedAnalyzer
 from edge import identity
 from edge.cameras import replay
 from edge.config import load_config
-from edge.counting import Model
-from edge.daemon import Daemon
+from edge.daemon.pipeline import Model
+from edge.daemon.process import Daemon
 
 
 def step_clock(years: float) -> None:

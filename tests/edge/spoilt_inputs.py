@@ -14,11 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.bundle import read_bundle
 from edge.cameras.image_files import read_image
-from edge.commands import Commands
 from edge.config import SHIPPED_MODEL, load_config
 from edge.errors import BundleError, ConfigError, UnreadableFrameError
+from edge.models.bundle import read_bundle
+from edge.mqtt.commands import Commands
 
 CONFIG = b'device_id = "a"\n[camera]\nkind = "replay"\npaths = ["x"]\n[mqtt]\nport = 1883\n[mqtt.tls]\n'
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SCRIPT = """
 import resource
 import numpy as np
-from edge.allocator import keep_freed_memory
+from edge.daemon.memory import keep_freed_memory
 
 def page_faults(fields):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -36,7 +36,7 @@ import re
 from pathlib import Path
 import cv2
 import numpy as np
-from edge.allocator import leave_what_only_starting_needed
+from edge.daemon.memory import leave_what_only_starting_needed
 
 def mapped():
     return int(re.search(r"RssFile:\\s+(\\d+)", Path("/proc/self/status").read_text()).group(1))
@@ -53,7 +53,7 @@ _WRITTEN = """
 import ctypes
 import os
 import sys
-from edge.allocator import leave_what_only_starting_needed
+from edge.daemon.memory import leave_what_only_starting_needed
 
 size, private = ctypes.c_size_t(4096), 2
 may_write, may_run = 1 | 2, 1 | 4

@@ -16,12 +16,12 @@ import pytest
 from mqtt_partners import PATIENCE_S, wait_for
 from test_daemon import SCRIPTED, changed, config, images, spawn, toml  # noqa: F401 (fixtures)
 
-from edge import answers as answers_module
 from edge import identity
-from edge.answers import MOST, REMEMBERED_S, Answer
-from edge.commands import Commands
-from edge.session import Orders
-from edge.store import Store
+from edge.daemon.session import Orders
+from edge.mqtt.commands import Commands
+from edge.store import command_log as answers_module
+from edge.store.command_log import MOST, REMEMBERED_S, Answer
+from edge.store.fields import Store
 
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
 ROUNDS = 60 if SOAK else 5

@@ -13,8 +13,8 @@ from test_daemon import REPOSITORY, SCRIPTED, changed, config, images, spawn, to
 
 from edge.config import MqttConfig
 from edge.errors import ConfigError
-from edge.secrets import password
-from edge.store import Store
+from edge.mqtt.credentials import password
+from edge.store.fields import Store
 
 
 def leukoscope(*words: str) -> subprocess.CompletedProcess[str]:

@@ -12,8 +12,8 @@ import pytest
 from mqtt_partners import PATIENCE_S, wait_for
 from samples import DEVICE
 
-from edge.broker_words import unreachable
 from edge.config import MqttConfig, TlsConfig
+from edge.mqtt.broker_words import unreachable
 
 ACL = "acl_file {folder}/acl"
 MINE = f"leukoscope/{DEVICE}"

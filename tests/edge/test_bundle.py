@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.bundle import Parent, read_bundle, write_bundle
-from edge.classifier import Classifier, map_off
+from edge.cli.listing import show_model
 from edge.config import SHIPPED_MODEL
 from edge.errors import BundleError, LeukoscopeError, NoRuntimeError
-from edge.listing import show_model
-from edge.rejection import OTHER, Familiarity, Reject
-from edge.runtime import RUNTIMES, installed
+from edge.models.bundle import Parent, read_bundle, write_bundle
+from edge.models.runtime import RUNTIMES, installed
+from edge.naming.classifier import Classifier, map_off
+from edge.naming.rejection import OTHER, Familiarity, Reject
 
 MODEL = SHIPPED_MODEL.read_bytes()
 

@@ -19,18 +19,18 @@ from muddled_model import write_muddled
 from real_data import real_images
 from test_bundle import rewritten
 
-from edge import calibration
-from edge.bundle import read_bundle
+from edge.adaptation import adapting
+from edge.adaptation.labelled_cells import LabelledCellsError, read_labelled
+from edge.adaptation.last_layer import LastLayer
 from edge.cameras.image_files import read_image
-from edge.cameras.simulated import SimulatedCamera
-from edge.classifier import Classifier
+from edge.cameras.simulation.camera import SimulatedCamera
 from edge.cli import main
 from edge.config import SHIPPED_MODEL, SimulatedConfig, load_config
-from edge.labelled import LabelledCellsError, read_labelled
-from edge.last_layer import LastLayer
 from edge.masking import cut_crop, find_cells
-from edge.model_store import ModelStore
-from edge.signing import make_key
+from edge.models.bundle import read_bundle
+from edge.naming.classifier import Classifier
+from edge.updates.model_store import ModelStore
+from edge.updates.signing import make_key
 
 STAIN = np.array([0.4, 1.5, 0.4])  # optical density of another stain, R, G, B: neutrophils look eosinophil
 WANTED = {"eosinophil": 7, "lymphocyte": 12, "neutrophil": 20}
@@ -180,7 +180,7 @@ def test_a_refit_that_is_worse_is_refused_and_the_old_file_stays(labelled, tmp_p
     def worse(features, start):
         return -start.logits(features.features[:, 0])
 
-    monkeypatch.setattr(calibration, "held_back_logits", worse)
+    monkeypatch.setattr(adapting, "held_back_logits", worse)
     out = tmp_path / "new.tflite"
     out.write_bytes(b"what was there")
     sentence = refused([labelled, "--force"], capsys, out)
@@ -190,11 +190,9 @@ def test_a_refit_that_is_worse_is_refused_and_the_old_file_stays(labelled, tmp_p
 
 
 def test_a_file_that_fails_its_proof_is_not_written(labelled, tmp_path, capsys, monkeypatch):
-    from edge import calibrated_bundle
+    from edge.adaptation import adapted_bundle
 
-    monkeypatch.setattr(
-        calibrated_bundle, "answered", lambda bundle, _model: bundle.description.goldens[::-1]
-    )
+    monkeypatch.setattr(adapted_bundle, "answered", lambda bundle, _model: bundle.description.goldens[::-1])
     out = tmp_path / "new.tflite"
     out.write_bytes(b"what was there")
     assert "golden input 1 wrongly" in refused([labelled, "--force"], capsys, out)
@@ -334,7 +332,7 @@ def test_images_that_are_left_out_are_named(labelled):
 
 
 def test_of_very_many_images_some_are_taken(labelled, monkeypatch):
-    monkeypatch.setattr("edge.labelled.MAX_IMAGES_OF_A_CLASS", 10)
+    monkeypatch.setattr("edge.adaptation.labelled_cells.MAX_IMAGES_OF_A_CLASS", 10)
     cells = read_labelled(labelled, read_bundle(SHIPPED_MODEL).description.labels, find_cells)
     assert sorted(Counter(cells.labels.tolist()).values()) == [7, 10, 10]
     assert any("10 of its 20 images are taken" in remark for remark in cells.remarks)

@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 from samples import scripted
 
-from edge.camera_calibration import Correction, read_calibration
-from edge.camera_calibration_cli import TARGET, adjusted
 from edge.cameras import Frame, FrameMetadata, open_camera
-from edge.cameras.calibrated import UNCALIBRATED, CalibratedCamera
+from edge.cameras.calibration.camera import UNCALIBRATED, CalibratedCamera
+from edge.cameras.calibration.correction import Correction, read_calibration
+from edge.cameras.calibration.empty_field import EmptyFieldError, levels, measure
 from edge.cameras.controls import Controls
 from edge.cli import main
+from edge.cli.camera_calibrate import TARGET, adjusted
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig, load_config
-from edge.daemon import Daemon
-from edge.empty_field import EmptyFieldError, levels, measure
+from edge.daemon.process import Daemon
 from edge.errors import CameraError, UnreadableFrameError
 from edge.masking import find_cells
-from edge.store import Store
+from edge.store.fields import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

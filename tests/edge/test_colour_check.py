@@ -10,7 +10,7 @@ import pytest
 
 from edge.cameras.image_files import read_image
 from edge.cli import main
-from edge.quality import assess
+from edge.quality.assessment import assess
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from mqtt_partners import PATIENCE_S
 
-from edge import config_place
-from edge.cli import main
-from edge.command_help import EXAMPLES
+from edge.cli import config_option, main
+from edge.cli.help import EXAMPLES
 
 REPOSITORY = Path(__file__).parents[2]
 CAMERA = '[camera]\nkind = "simulated"\n'
@@ -85,7 +84,7 @@ def test_the_configuration_is_the_one_here_else_the_systems(tmp_path, monkeypatc
     here, system = tmp_path / "here", tmp_path / "system.toml"
     here.mkdir()
     monkeypatch.chdir(here)
-    monkeypatch.setattr(config_place, "SYSTEM", system)
+    monkeypatch.setattr(config_option, "SYSTEM", system)
     for command in (
         ["check-config"],
         ["specimen", "list"],
@@ -123,7 +122,7 @@ def test_on_a_terminal_it_is_said_which_configuration_was_read(tmp_path):
 def test_the_runtimes_own_chatter_is_not_shown_and_all_else_is():
     script = (
         "import os\n"
-        "from edge.quiet import without_chatter\n"
+        "from edge.models.quiet import without_chatter\n"
         "with without_chatter():\n"
         "    os.write(2, b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\nERROR: of weight\\n')\n"
         "os.write(2, b'INFO: our own\\n')\n"

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge import messages
-from edge.commands import BURST, REFILL_S, REMEMBERED_S, Commands
 from edge.errors import SpecimenError, StoreError
 from edge.messages import decode, encode, json_schema
-from edge.requests import REQUESTS
-from edge.specimen import Specimen
+from edge.messages.commands import REQUESTS
+from edge.mqtt.commands import BURST, REFILL_S, REMEMBERED_S, Commands
+from edge.store.specimen import Specimen
 
 DEEP = b"[" * 3000
 

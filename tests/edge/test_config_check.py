@@ -68,7 +68,7 @@ def folder(tmp_path):
     ],
 )
 def test_what_a_start_would_fail_at_is_said_before(folder, capsys, monkeypatch, text, sentence):
-    monkeypatch.setattr("edge.config_check.find_spec", lambda _: None)
+    monkeypatch.setattr("edge.cli.config_check.find_spec", lambda _: None)
     path = folder / "device.toml"
     path.write_text(text)
     assert main(["check-config", str(path)]) == 2

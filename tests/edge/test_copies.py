@@ -14,10 +14,10 @@ from samples import info, scripted
 from edge.cameras.replay import ReplayCamera
 from edge.cli import main
 from edge.config import Config, MqttConfig, ReplayConfig, SpecimenConfig, StoreConfig
-from edge.counting import Counting
-from edge.health import Progress
-from edge.publisher import Publisher
-from edge.store import Store
+from edge.daemon.health import Progress
+from edge.daemon.pipeline import Counting
+from edge.mqtt.publisher import Publisher
+from edge.store.fields import Store
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from samples import DEVICE, MODEL, cell, field
 from test_differential import counted_of, message
 
-from edge.corrected import Confusion, Corrector
-from edge.differential import Reckoning, SpecimenCount, tally
+from edge.differential.correction import Confusion, Corrector
+from edge.differential.count import Reckoning, SpecimenCount, tally
 
 LABELS = ("neutrophil", "lymphocyte", "monocyte", "other")
 SURE = Confusion("x", LABELS, tuple(tuple(1000.0 * (r == c) for c in range(5)) for r in range(4)))

@@ -13,10 +13,10 @@ import pytest
 from real_data import real_images
 from samples import cell
 
-from edge.cameras.smear import Smear
-from edge.registration import register, thumbnail
-from edge.sightings import DistinctCells
-from edge.slide_map import Joined, Place, SlideMap
+from edge.cameras.simulation.smear import Smear
+from edge.slide.registration import register, thumbnail
+from edge.slide.sightings import DistinctCells
+from edge.slide.slide_map import Joined, Place, SlideMap
 
 WIDTH, HEIGHT = 640, 480
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"

@@ -19,13 +19,13 @@ from mqtt_partners import PATIENCE_S, wait_for
 from samples import scripted
 
 from edge import identity
-from edge import store as store_module
 from edge.cameras import open_camera
 from edge.config import SHIPPED_MODEL, Config, MqttConfig, ReplayConfig, SpecimenConfig, StoreConfig
-from edge.daemon import Daemon
+from edge.daemon.housekeeping import Housekeeping
+from edge.daemon.process import Daemon
 from edge.errors import BundleError, CameraError, StoreError
-from edge.housekeeping import Housekeeping
-from edge.store import Store
+from edge.store import fields as store_module
+from edge.store.fields import Store
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_daemon.py"))]
@@ -230,7 +230,7 @@ def test_unreadable_pictures_are_named_and_passed_over(config, broker, listen, i
     assert run(config) == 1
     wait_for(lambda: listener.state("result/differential") == "complete", "the end")
     assert len(listener.fields()) == 12
-    warnings = [r.getMessage() for r in caplog.records if r.name == "edge.daemon"]
+    warnings = [r.getMessage() for r in caplog.records if r.name == "edge.daemon.process"]
     assert [Path(w.split(":")[0]).name for w in warnings] == ["005a.png", "007a.png"]
 
 

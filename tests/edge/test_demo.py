@@ -20,12 +20,12 @@ from samples import field as result
 from test_masking import draw_nucleus, field
 
 from edge.config import ReplayConfig
-from edge.corrected import Confusion
 from edge.demo import broker, run_demo
 from edge.demo.colours import blocks, heat, shade
 from edge.demo.dashboard import Dashboard
 from edge.demo.frames import Frames
-from edge.differential import Reckoning, SpecimenCount, Tally
+from edge.differential.correction import Confusion
+from edge.differential.count import Reckoning, SpecimenCount, Tally
 from edge.errors import BrokerError
 from edge.messages import Heatmap
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import DEVICE, LABELS, MODEL, cell, field
 
-from edge.differential import Reckoning, SpecimenCount, Tally, tally
-from edge.differential_parts import Standing
-from edge.intervals import wilson
+from edge.differential.count import Reckoning, SpecimenCount, Tally, tally
+from edge.differential.intervals import wilson
 from edge.messages import ModelReference
+from edge.messages.differential import Standing
 
 CELLS = st.builds(
     lambda label, rejected, complete: cell(label, rejected=rejected, complete=complete, map_side=1),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.evidence import OUTSIDE, masks_in_crop, over_field, shares
 from edge.masking import FieldMasks, FoundCell
+from edge.naming.evidence import OUTSIDE, masks_in_crop, over_field, shares
 
 SIDE = 60
 

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 
 from mqtt_partners import PATIENCE_S, wait_for
 
-from edge import focus_cli
 from edge.cameras import Frame, open_camera
-from edge.cli import main
+from edge.cli import camera_focus, main
+from edge.cli.camera_focus import show_focus
 from edge.config import SimulatedConfig
-from edge.focus_cli import show_focus
-from edge.quality import measure
+from edge.quality.assessment import measure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +109,7 @@ def test_images_are_no_camera_to_focus(tmp_path: Path, capsys: pytest.CaptureFix
 def test_without_a_camera_it_ends_by_itself_and_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(focus_cli, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(camera_focus, "PATIENCE_S", 1.0)
     path = tmp_path / "device.toml"
     path.write_text('[camera]\nkind = "usb"\ndevice = "/dev/no-such-camera"\n')
     began = time.monotonic()

@@ -14,9 +14,9 @@ from hand_scans import Counted, Known, count_by_daemon
 from real_data import real_images
 
 from edge.cameras import Frame
-from edge.cameras.hand import HandPath
-from edge.cameras.optics import Optics
-from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.simulation.camera import SimulatedCamera
+from edge.cameras.simulation.hand import HandPath
+from edge.cameras.simulation.optics import Optics
 from edge.config import SimulatedConfig
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.health import Machine, Progress
+from edge.daemon.health import Machine, Progress
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 from test_masking import draw_nucleus, field
 
 from edge.analyzer import Analyzer
-from edge.classifier import Classifier
 from edge.cli import main
 from edge.config import SHIPPED_MODEL
-from edge.heatmap import draw, spoken_evidence
-from edge.overlay_parts import CONTOURS, INK, coloured, legend, scale_bar, window, with_contours
+from edge.drawing.heatmap import draw, spoken_evidence
+from edge.drawing.overlay import CONTOURS, INK, coloured, legend, scale_bar, window, with_contours
+from edge.naming.classifier import Classifier
 
 
 @pytest.fixture(scope="module")

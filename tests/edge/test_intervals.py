@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.intervals import beta_quantile, exact, incomplete_beta, wilson
+from edge.differential.intervals import beta_quantile, exact, incomplete_beta, wilson
 
 COUNTS = st.integers(1, 5000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 

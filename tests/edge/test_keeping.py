@@ -12,10 +12,10 @@ import pytest
 from mqtt_partners import wait_for
 from samples import field
 
-from edge.differential import tally
+from edge.daemon.field_writer import Counted, Keeper
+from edge.differential.count import tally
 from edge.errors import StoreError
-from edge.keeping import Counted, Keeper
-from edge.store import Store
+from edge.store.fields import Store
 
 
 class Disk:

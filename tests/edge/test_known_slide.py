@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from samples import cell
 
-from edge import slide_map
-from edge.registration import register, thumbnail
-from edge.sightings import DistinctCells
-from edge.slide_map import Joined, Place, SlideMap
+from edge.slide import slide_map
+from edge.slide.registration import register, thumbnail
+from edge.slide.sightings import DistinctCells
+from edge.slide.slide_map import Joined, Place, SlideMap
 
 WIDTH, HEIGHT = 320, 240
 

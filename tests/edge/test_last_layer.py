@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edge.bundle import read_bundle
+from edge.adaptation.last_layer import LastLayer, output_quantization, quantized
 from edge.config import SHIPPED_MODEL
 from edge.errors import BundleError
-from edge.flatbuffer import Table
-from edge.last_layer import LastLayer, output_quantization, quantized
-from edge.runtime import RUNTIMES, Runtime, installed
+from edge.models.bundle import read_bundle
+from edge.models.flatbuffer import Table
+from edge.models.runtime import RUNTIMES, Runtime, installed
 
 BUNDLE = read_bundle(SHIPPED_MODEL)
 OUTPUTS = BUNDLE.description.outputs

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from samples import cell, field
 
-from edge import database, identity
+from edge import identity
 from edge.errors import SpecimenError, StoreError
-from edge.store import Store
+from edge.store import database
+from edge.store.fields import Store
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 from real_data import real_images
 
 from edge.cameras.image_files import read_image
-from edge.cameras.simulated import SimulatedCamera
-from edge.classifier import Classifier
+from edge.cameras.simulation.camera import SimulatedCamera
 from edge.cli import main
 from edge.config import SHIPPED_MODEL, SimulatedConfig
-from edge.intervals import exact
+from edge.differential.intervals import exact
 from edge.masking import cut_crop, find_cells
-from edge.seen_cells import MAX_HASHES, hash_crops, pack, seen_before, unpack
+from edge.naming.classifier import Classifier
+from edge.naming.seen_cells import MAX_HASHES, hash_crops, pack, seen_before, unpack
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from samples import cell, field
 from test_bundle import rewritten
 
-from edge.bundle import MAX_BYTES, read_bundle
 from edge.cli import main
 from edge.config import SHIPPED_MODEL, load_config
 from edge.messages import ModelReference
-from edge.model_store import SHIPPED, ModelStore
-from edge.signing import make_key, sign
-from edge.store import Store
+from edge.models.bundle import MAX_BYTES, read_bundle
+from edge.store.fields import Store
+from edge.updates.model_store import SHIPPED, ModelStore
+from edge.updates.signing import make_key, sign
 
 MODEL = SHIPPED_MODEL.read_bytes()
 
@@ -333,7 +333,7 @@ def test_openssl_makes_keys_and_checks_signatures_as_well(bench, tmp_path):
 
 def test_only_who_signs_or_installs_loads_the_cryptography():
     code = (
-        "import sys, edge.daemon, edge.cli; edge.cli.main(['model', 'info']); "
+        "import sys, edge.daemon.process, edge.cli; edge.cli.main(['model', 'info']); "
         "sys.exit(any(name.startswith('cryptography') for name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)

@@ -9,12 +9,12 @@ import sys
 import pytest
 from test_bundle import rewritten
 
-from edge.bundle import read_bundle
 from edge.config import SHIPPED_MODEL, from_plain
-from edge.daemon import load_model
+from edge.daemon.process import load_model
 from edge.errors import BundleError, CameraError, NoRuntimeError, StoreError
-from edge.model_store import SHIPPED, Installed, ModelStore, Trial
-from edge.model_trial import load_chosen
+from edge.models.bundle import read_bundle
+from edge.updates.model_store import SHIPPED, Installed, ModelStore, Trial
+from edge.updates.probation import load_chosen
 
 ABOUT = Installed("new", "maker", "2026-01-01T00:00:00+00:00")
 
@@ -85,7 +85,7 @@ def test_a_process_that_dies_on_a_new_model_comes_back_with_the_former_one(insta
     new = installation.add(3.0)
     code = (
         "import os, sys, json; from pathlib import Path; from edge.config import from_plain; "
-        "from edge.model_trial import load_chosen; "
+        "from edge.updates.probation import load_chosen; "
         "config = from_plain(json.loads(sys.argv[1]), origin='', folder=Path(sys.argv[2])); "
         "load_chosen(config, lambda _: os.abort())"
     )

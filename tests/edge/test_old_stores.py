@@ -15,14 +15,14 @@ from samples import DEVICE, LABELS, MODEL, cell, field, info
 
 from edge.cli import main
 from edge.config import MqttConfig
-from edge.database import MIGRATIONS
-from edge.differential import SpecimenCount
+from edge.daemon.health import Machine, Progress
+from edge.differential.count import SpecimenCount
 from edge.errors import SpecimenError
-from edge.health import Machine, Progress
-from edge.publisher import Publisher
-from edge.registration import unpacked
-from edge.rescue import make_sound
-from edge.store import Store
+from edge.mqtt.publisher import Publisher
+from edge.slide.registration import unpacked
+from edge.store.database import MIGRATIONS
+from edge.store.fields import Store
+from edge.store.recovery import make_sound
 
 VERSIONS = {int(path.stem[1:]): path for path in (Path(__file__).parent / "stores").glob("v*.db")}
 BED = "Ward 5/bed ü"

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_data import real_images
 
-from edge.evidence import masks_in_crop, shares
 from edge.masking.crops import CROP_DIAMETERS
 from edge.masking.outlines import outline_cells
+from edge.naming.evidence import masks_in_crop, shares
 
 GLASS = (225, 220, 215)
 PLASMA = (200, 170, 210)

@@ -18,11 +18,11 @@ from test_daemon import SCRIPTED, Interrupted, changed, config, draw, images, ru
 
 from edge.cli import main
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
+from edge.daemon.session import Orders
 from edge.errors import SpecimenError
-from edge.requests import RenameSpecimen, SignSpecimen, StartSpecimen
-from edge.session import Orders
-from edge.store import Store
-from edge.total_count import read_total_count
+from edge.messages.commands import RenameSpecimen, SignSpecimen, StartSpecimen
+from edge.messages.total_count import read_total_count
+from edge.store.fields import Store
 
 _LONG_S = 120.0  # for a process, on a machine that has much else to do
 FIXTURES = (config, images)

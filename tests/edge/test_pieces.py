@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.imaging.components import around, each_piece, parts_of, pieces_of, whole_piece, within
 from edge.masking.lobes import _depth
-from edge.masking.pieces import around, each_piece, parts_of, pieces_of, whole_piece, within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

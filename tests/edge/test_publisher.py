@@ -9,7 +9,8 @@ import pytest
 from mqtt_partners import wait_for
 from samples import DEVICE, cell
 
-from edge import delivery, identity
+from edge import identity
+from edge.mqtt import delivery
 
 ROOT = f"leukoscope/{DEVICE}"
 

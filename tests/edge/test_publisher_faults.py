@@ -8,7 +8,7 @@ import pytest
 from mqtt_partners import free_port, wait_for
 from scripted_broker import ScriptedBroker
 
-from edge import connection, delivery
+from edge.mqtt import connection, delivery
 
 BACKOFF_S = (0.02, 0.05)
 

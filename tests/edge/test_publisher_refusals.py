@@ -13,8 +13,8 @@ import pytest
 from mqtt_partners import PATIENCE_S, wait_for
 from samples import DEVICE, cell
 
-from edge import delivery
 from edge.errors import ConfigError
+from edge.mqtt import delivery
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])

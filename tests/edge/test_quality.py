@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from mqtt_partners import PATIENCE_S, wait_for
 from samples import LABELS, MODEL, Analyzed, cell
 
-from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
-from edge.counting import Model
-from edge.daemon import Daemon
+from edge.daemon.pipeline import Model
+from edge.daemon.process import Daemon
 from edge.messages import Quality, json_schema
-from edge.quality import assess
-from edge.quality_reference import QualityReference
-from edge.store import Store
+from edge.quality.assessment import assess
+from edge.quality.reference import QualityReference
+from edge.store.fields import Store
 
 
 def slide(**settings):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edge.messages import Quality
-from edge.quality import assess
-from edge.quality_reference import QualityReference
+from edge.quality.assessment import assess
+from edge.quality.reference import QualityReference
 
 GLASS, CELL = 230, (150, 100, 160)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from degraded import ALL, DEGRADATIONS, HELD_OUT, SETS, degraded, images
 
-from edge.quality import assess
-from edge.quality_reference import QualityReference
+from edge.quality.assessment import assess
+from edge.quality.reference import QualityReference
 
 pytestmark = pytest.mark.timeout(3000 if ALL else 300)
 

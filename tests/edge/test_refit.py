@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.refit import (
+from edge.adaptation.refit import (
     PENALTIES,
     Dense,
     Figures,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edge.bundle import Description, read_bundle
 from edge.config import SHIPPED_MODEL
-from edge.rejection import Familiarity, Judge, Reject
+from edge.models.bundle import Description, read_bundle
+from edge.naming.rejection import Familiarity, Judge, Reject
 
 LABELS = ("lymphocyte", "monocyte", "other")
 CENTRES = ((0.0, 0.0), (4.0, 0.0), (0.0, 4.0))

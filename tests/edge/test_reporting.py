@@ -7,11 +7,11 @@ from mqtt_partners import wait_for
 from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
 
 from edge.config import Config, SimulatedConfig
-from edge.counting import Model
+from edge.daemon.pipeline import Model
 from edge.errors import StoreError
-from edge.ledger import Ledger
-from edge.reporting import Announcer, Reporter
-from edge.store import Store
+from edge.specimens.reporting import Announcer, Reporter
+from edge.store.fields import Store
+from edge.store.specimens import Ledger
 
 
 class Heard:
@@ -51,7 +51,7 @@ def unreadable_once(monkeypatch):
 def test_a_count_that_is_owed_stays_so_until_it_could_be_made(
     tmp_path, reporter, unreadable_once, monkeypatch
 ):
-    monkeypatch.setattr("edge.reporting._RUNNING_S", 60.0)  # however slow the disk is
+    monkeypatch.setattr("edge.specimens.reporting._RUNNING_S", 60.0)  # however slow the disk is
     heard = Heard()
     with Store.open(tmp_path / "results.db") as store:
         specimen = store.start_specimen("S")

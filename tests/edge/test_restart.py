@@ -28,20 +28,21 @@ from test_daemon import spawn, toml
 from test_kills import count, integrity
 from test_scan import FIELDS, SMEAR, Stage, configured, truth
 
-from edge import identity, keyframes
-from edge.cameras.simulated import SimulatedCamera
-from edge.cameras.smear import Smear
+from edge import identity
+from edge.cameras.simulation.camera import SimulatedCamera
+from edge.cameras.simulation.smear import Smear
 from edge.config import LEAST_MAX_MB, Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
-from edge.counting import TAKING_UP
-from edge.daemon import UNDELIVERED
-from edge.housekeeping import Housekeeping
-from edge.place import FieldPlace
-from edge.registration import packed, thumbnail, unpacked
-from edge.requests import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
-from edge.rescue import make_sound
-from edge.scan import Scan, told
-from edge.session import Orders
-from edge.store import Store
+from edge.daemon.housekeeping import Housekeeping
+from edge.daemon.pipeline import TAKING_UP
+from edge.daemon.process import UNDELIVERED
+from edge.daemon.session import Orders
+from edge.messages.commands import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+from edge.messages.position import FieldPlace
+from edge.slide.registration import packed, thumbnail, unpacked
+from edge.slide.scan import Scan, told
+from edge.store import keyframes
+from edge.store.fields import Store
+from edge.store.recovery import make_sound
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -350,7 +351,7 @@ def test_pictures_go_with_their_fields_cells_and_days_after_their_specimen_was_s
         monkeypatch.setattr("edge.identity.clock_synced", lambda: True)
         Housekeeping(config, store).tidy()
         assert kept(path) == [2, 3]
-        monkeypatch.setattr("edge.housekeeping._KEYFRAMES_DAYS", 0)
+        monkeypatch.setattr("edge.daemon.housekeeping._KEYFRAMES_DAYS", 0)
         Housekeeping(config, store).tidy()
         assert kept(path) == []
         assert len(list(store.fields("S"))) == 2
@@ -414,7 +415,7 @@ def test_a_full_store_lets_pictures_go_before_it_stops_the_count_and_says_so_onc
         orders.stop(StopSpecimen())
         orders.start(StartSpecimen(specimen_id="S"))
         filled(store, 60)
-        monkeypatch.setattr("edge.housekeeping._LOOK_S", 0)
+        monkeypatch.setattr("edge.daemon.housekeeping._LOOK_S", 0)
         keeping = Housekeeping(StoreConfig(str(path), max_mb=LEAST_MAX_MB), store)
         assert keeping.tidy() is None
         assert kept(path) == list(range(61, 121)), "first those of what is stopped"

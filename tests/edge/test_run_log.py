@@ -8,11 +8,11 @@ import shutil
 from mqtt_partners import PATIENCE_S
 from test_daemon import SCRIPTED, changed, config, images, spawn, toml  # noqa: F401 (fixtures)
 
-from edge import run_log
-from edge.differential_parts import Change, Signature
-from edge.health import Progress
-from edge.run_log import RunLog, specimen_in_words
-from edge.specimen import Specimen, read_time
+from edge.daemon import run_log
+from edge.daemon.health import Progress
+from edge.daemon.run_log import RunLog, specimen_in_words
+from edge.messages.differential import Change, Signature
+from edge.store.specimen import Specimen, read_time
 
 NOW = read_time("2026-05-01T08:00:00Z")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.masking.pieces import pieces_of
+from edge.imaging.components import pieces_of
 from edge.masking.scale import find_rims
 
 HEIGHT, WIDTH = 240, 320

@@ -16,7 +16,7 @@ from mqtt_partners import wait_for
 from samples import LABELS, MODEL, Analyzed, cell, field, quality
 
 from edge.cameras import Frame
-from edge.cameras.smear import Smear
+from edge.cameras.simulation.smear import Smear
 from edge.config import (
     Config,
     MqttConfig,
@@ -26,13 +26,13 @@ from edge.config import (
     StoreConfig,
     from_plain,
 )
-from edge.counting import Model
-from edge.daemon import Daemon
+from edge.daemon.pipeline import Model
+from edge.daemon.process import Daemon
+from edge.daemon.session import Orders
 from edge.messages import decode, encode, json_schema
-from edge.place import FieldPlace, JoinedRegion
-from edge.requests import StartSpecimen, StopSpecimen
-from edge.session import Orders
-from edge.store import Store
+from edge.messages.commands import StartSpecimen, StopSpecimen
+from edge.messages.position import FieldPlace, JoinedRegion
+from edge.store.fields import Store
 
 WIDTH, HEIGHT = 640, 480
 SMEAR = Smear.draw(4, 10)

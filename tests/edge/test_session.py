@@ -16,16 +16,16 @@ from mqtt_partners import wait_for
 from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
 
 from edge.cameras import Frame
-from edge.commands import Commands
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig, UsbConfig
-from edge.counting import Model
-from edge.daemon import Daemon
+from edge.daemon.pipeline import Model
+from edge.daemon.process import Daemon
+from edge.daemon.session import Orders
 from edge.errors import SpecimenError
 from edge.messages import ModelReference, encode
-from edge.reporting import Reporter
-from edge.requests import REQUESTS, DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
-from edge.session import Orders
-from edge.store import Store
+from edge.messages.commands import REQUESTS, DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+from edge.mqtt.commands import Commands
+from edge.specimens.reporting import Reporter
+from edge.store.fields import Store
 
 
 class Microscope:

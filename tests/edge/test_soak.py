@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from mqtt_partners import wait_for
 from spoilt_inputs import CONFIG
 
-from edge.bundle import read_bundle
 from edge.cameras.image_files import read_image
-from edge.commands import Commands
 from edge.config import SHIPPED_MODEL, load_config
+from edge.daemon.health import Machine
 from edge.errors import BundleError, ConfigError, UnreadableFrameError
-from edge.health import Machine
+from edge.models.bundle import read_bundle
+from edge.mqtt.commands import Commands
 
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
 RESULTS = 10_000 if SOAK else 600

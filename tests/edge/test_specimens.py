@@ -15,7 +15,7 @@ from mqtt_partners import PATIENCE_S, wait_for
 from test_daemon import COMMAND, REPOSITORY, spawn, toml
 
 from edge.config import SHIPPED_MODEL, Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
-from edge.store import Store
+from edge.store.fields import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

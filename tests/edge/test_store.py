@@ -11,11 +11,11 @@ import pytest
 from samples import cell, field
 
 from edge import identity
-from edge.database import claim, connect
-from edge.differential import tally
+from edge.differential.count import tally
 from edge.errors import StoreError
 from edge.messages import MAX_PAYLOAD, FieldResult
-from edge.store import Store
+from edge.store.database import claim, connect
+from edge.store.fields import Store
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_a_full_disk_is_an_error_and_what_was_stored_stays(path):
 
 def test_only_one_daemon_may_claim_a_store_and_a_dead_one_lets_go(path):
     program = (
-        "import sys, pathlib; from edge.database import claim\n"
+        "import sys, pathlib; from edge.store.database import claim\n"
         f"with claim(pathlib.Path({str(path)!r})):\n print('mine', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

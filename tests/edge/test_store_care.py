@@ -13,12 +13,13 @@ import pytest
 from mqtt_partners import wait_for
 from samples import cell, field
 
-from edge import database, identity, upkeep
+from edge import identity
 from edge.config import LEAST_MAX_MB, StoreConfig
+from edge.daemon.housekeeping import Housekeeping
 from edge.errors import StoreError
-from edge.housekeeping import Housekeeping
-from edge.rescue import make_sound
-from edge.store import Store
+from edge.store import database, retention
+from edge.store.fields import Store
+from edge.store.recovery import make_sound
 
 PRUNED = "SELECT count(*) FROM fields WHERE payload IS NULL"
 
@@ -221,7 +222,7 @@ def test_what_was_delivered_before_the_clock_was_set_ages_from_then_on(path, mon
 
 def test_others_can_write_while_much_is_dropped(path, monkeypatch):
     ids = filled(path, 100)
-    real = upkeep.transaction
+    real = retention.transaction
 
     @contextlib.contextmanager
     def transaction(*store):
@@ -229,8 +230,8 @@ def test_others_can_write_while_much_is_dropped(path, monkeypatch):
             yield
             time.sleep(0.1)  # a slow disk
 
-    monkeypatch.setattr(upkeep, "_PAGE", 4)
-    monkeypatch.setattr(upkeep, "transaction", transaction)
+    monkeypatch.setattr(retention, "_PAGE", 4)
+    monkeypatch.setattr(retention, "transaction", transaction)
     with Store.open(path) as store:
         store.mark_delivered(ids)
 

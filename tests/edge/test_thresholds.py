@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.masking.thresholds import (
+from edge.imaging.histograms import (
     histogram,
     median_levels,
     median_of_many,

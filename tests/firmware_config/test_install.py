@@ -90,7 +90,7 @@ def test_installed_twice_and_undone_nothing_is_left(pi, wheelhouse, tmp_path_fac
         [venv / "bin/python", script, "--version"], capture_output=True, text=True, check=False
     )
     assert done.stdout == f"leukoscope {__version__}\n", done.stderr
-    assert list(venv.glob("lib/python3*/site-packages/edge/__pycache__/daemon.*.pyc"))
+    assert list(venv.glob("lib/python3*/site-packages/edge/daemon/__pycache__/process.*.pyc"))
     unit = pi / "etc/systemd/system/multi-user.target.wants/leukoscope.service"
     assert str(unit.readlink()) == "/etc/systemd/system/leukoscope.service"
     boot = (pi / "boot/firmware/config.txt").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from trainer.datasets import DATASETS
 from trainer.recipe import load_recipe

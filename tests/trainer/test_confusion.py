@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_fit_rejection import CLASSES, cells
 
-from edge.corrected import Corrector
-from edge.rejection import Reject
+from edge.differential.correction import Corrector
+from edge.naming.rejection import Reject
 from trainer.confusion import confusion_of
 from trainer.rejection import Outputs, fit_rejection
 

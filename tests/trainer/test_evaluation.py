@@ -14,10 +14,10 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 import keras
 from tiny_runs import fit_with_a_stop, history
 
-from edge.bundle import read_bundle
 from edge.cli import main as device
 from edge.errors import ConfigError, NoRuntimeError
-from edge.runtime import Runtime, installed
+from edge.models.bundle import read_bundle
+from edge.models.runtime import Runtime, installed
 from trainer import evaluation as evaluations
 from trainer import run as runs
 from trainer.cli import main

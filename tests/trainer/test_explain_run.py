@@ -21,7 +21,7 @@ from edge.cameras.image_files import read_image
 from edge.config import SHIPPED_MODEL
 from edge.errors import ConfigError
 from edge.masking import FoundCell, find_cells
-from edge.runtime import installed
+from edge.models.runtime import installed
 from trainer.cli import main
 from trainer.explanations import run as explaining
 from trainer.explanations.baselines import BASELINES

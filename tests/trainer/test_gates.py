@@ -11,8 +11,8 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 import keras
 
-from edge.bundle import read_bundle
 from edge.config import SHIPPED_MODEL
+from edge.models.bundle import read_bundle
 from trainer import gates, quantization
 from trainer.calibrated_ranges import calibrated_ranges
 from trainer.quantization import ExportError, quantize

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
-from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from trainer.cli import main
 from trainer.datasets import DATASETS

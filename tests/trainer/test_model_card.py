@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
-from edge.bundle import Description, Golden, read_bundle
 from edge.config import SHIPPED_MODEL
-from edge.rejection import Familiarity, Reject
+from edge.models.bundle import Description, Golden, read_bundle
+from edge.naming.rejection import Familiarity, Reject
 from trainer.export import limits
 from trainer.model_card import model_card
 from trainer.recipe import Data, load_recipe

@@ -15,10 +15,10 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from tiny_runs import fit_with_a_stop, history
 
-from edge.bundle import read_bundle
-from edge.classifier import Classifier
 from edge.errors import ConfigError
 from edge.masking import PREPROCESSING
+from edge.models.bundle import read_bundle
+from edge.naming.classifier import Classifier
 from trainer import bundling, training
 from trainer import run as runs
 from trainer.cli import main

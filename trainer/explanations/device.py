@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.errors import NoRuntimeError
-from edge.runtime import RUNTIMES, Runtime, installed
+from edge.models.runtime import RUNTIMES, Runtime, installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

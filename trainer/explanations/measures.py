@@ -54,7 +54,7 @@ def spearman(one: Map, other: Map) -> float:
 def over_crop(grid: Map) -> Map:
     """Give the map at the crop's size, float32 (120, 120), interpolated between the middles of its squares.
 
-    This is how `edge.heatmap` draws it.
+    This is how `edge.drawing.heatmap` draws it.
     """
     return np.asarray(
         cv2.resize(grid.astype(np.float32), (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.bundle import read_bundle
 from edge.errors import ConfigError, OutputError
+from edge.models.bundle import read_bundle
 from trainer.bootstrap import DRAWS
 from trainer.evaluation_record import part_of
 from trainer.explanations import measures, proof

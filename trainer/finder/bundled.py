@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from edge.bundle import FINDER as MEMBER
-from edge.bundle import FinderDescription, FinderGolden
-from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.finding import RED_CELL_PIXELS
 from edge.finding.finder import Finder
+from edge.models.bundle import FINDER as MEMBER
+from edge.models.bundle import FinderDescription, FinderGolden
 from trainer.finder.fields import DRAWN_RED_CELL
 from trainer.finder.run import FINDER, read_record
 from trainer.quantization import ExportError

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from edge.cameras.image_files import read_image
-from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.errors import UnreadableFrameError
 from edge.finding import KINDS

@@ -19,7 +19,7 @@ from edge.cameras import FrameMetadata
 from edge.cameras.controls import Controls
 from edge.cameras.live import CORRUPT, SHORT, LiveCamera, Patience
 from edge.cameras.usb import UsbGrabber
-from edge.cameras.v4l2_controls import Held, Limits, Order, Settings
+from edge.cameras.v4l2.controls import Held, Limits, Order, Settings
 from edge.config import UsbConfig
 from edge.errors import CameraError, UnreadableFrameError
 

@@ -10,7 +10,7 @@ import pytest
 from mqtt_partners import wait_for
 
 from edge.cameras import Frame
-from edge.cameras.ahead import ReadAhead
+from edge.cameras.read_ahead import ReadAhead
 from edge.errors import CameraError, UnreadableFrameError
 
 SMALL, LARGE = (48, 64, 3), (1200, 1600, 3)

@@ -10,8 +10,14 @@ from devices import StreamDevice
 from stream_server import HEIGHT, WIDTH
 from test_contract import complaint, following
 
-from edge.camera_calibration import COLUMNS, ROWS, CameraCalibration, read_calibration, write_calibration
-from edge.cameras.calibrated import CalibratedCamera
+from edge.cameras.calibration.camera import CalibratedCamera
+from edge.cameras.calibration.correction import (
+    COLUMNS,
+    ROWS,
+    CameraCalibration,
+    read_calibration,
+    write_calibration,
+)
 from edge.cameras.live import AWAY
 from edge.config import UsbConfig
 from edge.errors import CameraError

@@ -20,8 +20,8 @@ from test_video import COUNT, film
 
 from edge.cli import main
 from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig, VideoConfig
-from edge.daemon import TRY_LATER
-from edge.database import claim
+from edge.daemon.process import TRY_LATER
+from edge.store.database import claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

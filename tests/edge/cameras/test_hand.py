@@ -9,13 +9,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edge.cameras.hand import Exposure, HandPath
-from edge.cameras.optics import Optics
-from edge.cameras.simulated import SimulatedCamera
-from edge.cameras.smear import WHITE, Smear
+from edge.cameras.simulation.camera import SimulatedCamera
+from edge.cameras.simulation.hand import Exposure, HandPath
+from edge.cameras.simulation.optics import Optics
+from edge.cameras.simulation.smear import WHITE, Smear
 from edge.config import SimulatedConfig
-from edge.registration import thumbnail
-from edge.steadiness import Steadiness
+from edge.slide.motion_blur import Steadiness
+from edge.slide.registration import thumbnail
 
 WIDTH, HEIGHT = 640, 480
 SLIDE = 6 * WIDTH, 7 * HEIGHT

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.camera_cli import list_cameras
-from edge.cameras.v4l2 import devices
+from edge.cameras.v4l2.devices import devices
 from edge.cli import main
+from edge.cli.camera_list import list_cameras
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,7 +199,7 @@ def test_the_pis_own_cameras_where_picamera2_is(tmp_path, monkeypatch, capsys, t
 def test_the_command_answers_on_this_machine_without_loading_opencv(capsys):
     assert main(["cameras", "--json"]) in {0, 1}
     assert set(json.loads(capsys.readouterr().out)) == {"cameras", "notes"}
-    check = "import sys, edge.camera_cli; sys.exit('cv2' in sys.modules)"
+    check = "import sys, edge.cli.camera_list; sys.exit('cv2' in sys.modules)"
     repository = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", check], check=False, cwd=repository, timeout=60)
     assert done.returncode == 0

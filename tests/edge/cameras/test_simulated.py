@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.cameras.simulated import SimulatedCamera
-from edge.cameras.smear import WHITE
+from edge.cameras.simulation.camera import SimulatedCamera
+from edge.cameras.simulation.smear import WHITE
 from edge.config import SimulatedConfig
 
 if TYPE_CHECKING:

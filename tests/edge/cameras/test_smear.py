@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge.cameras.simulated import SimulatedCamera
-from edge.cameras.smear import WHITE, Smear, TrueCell
+from edge.cameras.simulation.camera import SimulatedCamera
+from edge.cameras.simulation.smear import WHITE, Smear, TrueCell
 from edge.config import SimulatedConfig
 from edge.masking import find_cells
 

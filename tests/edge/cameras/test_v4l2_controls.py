@@ -12,10 +12,11 @@ import pytest
 from devices import ScriptedControls, ScriptedDevice
 from test_contract import complaint, following
 
-from edge.cameras import usb, v4l2_controls
+from edge.cameras import usb
 from edge.cameras.controls import NOT_HELD, Controls
 from edge.cameras.live import AWAY
-from edge.cameras.v4l2_controls import Held, Limits, Order, Settings, controls_of, merged
+from edge.cameras.v4l2 import controls
+from edge.cameras.v4l2.controls import Held, Limits, Order, Settings, controls_of, merged
 from edge.config import UsbConfig
 from edge.errors import CameraError, UnreadableFrameError
 
@@ -104,7 +105,7 @@ def test_what_is_tried_out_is_what_the_device_makes_of_it_at_its_least_gain() ->
 
 
 def test_what_another_program_changes_is_noticed_and_set_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(v4l2_controls, "_LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(controls, "_LOOK_EVERY_S", 0.0)
     panel = ScriptedControls()
     made, _ = held(panel, Order(WANTED))
     assert made.holds()

@@ -18,7 +18,7 @@ from mqtt_partners import PATIENCE_S, wait_for
 from test_daemon import REPOSITORY, toml
 from test_service import Manager, spawn
 
-from edge.camera_calibration import CameraCalibration, read_calibration
+from edge.cameras.calibration.correction import CameraCalibration, read_calibration
 from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig, UsbConfig
 
 if TYPE_CHECKING:

@@ -85,12 +85,12 @@ def notify(text: bytes) -> None:
 
 
 def wrap() -> None:
-    from edge.counting import Counting
+    from edge.daemon.pipeline import Counting
 
     take = Counting.take
     stand_in = not any(
         b"NOTIFY_SOCKET" in path.read_bytes()
-        for path in Path(sys.modules["edge"].__file__).parent.glob("*.py")
+        for path in Path(sys.modules["edge"].__file__).parent.rglob("*.py")
     )
 
     def probed(self, frame):
@@ -110,7 +110,9 @@ def wrap() -> None:
 
 
 def wait_and_wrap() -> None:
-    while "edge.counting" not in sys.modules or not hasattr(sys.modules["edge.counting"], "Counting"):
+    while "edge.daemon.pipeline" not in sys.modules or not hasattr(
+        sys.modules["edge.daemon.pipeline"], "Counting"
+    ):
         time.sleep(0.005)
     wrap()
 

@@ -1,0 +1,133 @@
+"""From a refitted last layer to the bundle: int8 again, goldens answered anew, written in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import cv2
+import msgspec
+import numpy as np
+
+from edge.adaptation.last_layer import LastLayer
+from edge.errors import BundleError, NoRuntimeError, OutputError
+from edge.models.bundle import FINDER, SEEN, Golden, write_bundle
+from edge.models.runtime import Runtime, installed
+from edge.naming.classifier import Classifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.adaptation.refit import Dense, Floats
+    from edge.masking import Pixels
+    from edge.models.bundle import Bundle, Description
+
+_MARGIN = 1.25
+"""By how much an output's range is wider than what the labelled cells gave: other cells go further."""
+
+_WIDENINGS = 8
+
+
+@dataclass(frozen=True)
+class Int8Model:
+    """A flatbuffer with a new last layer, and its logits of the labelled cells, float64 (cells, classes)."""
+
+    model: bytes
+    logits: Floats
+
+
+def with_last_layer(bundle: Bundle, layer: Dense, logits: Floats, crops: Sequence[Pixels]) -> Int8Model:
+    """Write a layer into a copy of the bundle's flatbuffer and run the labelled cells through it.
+
+    logits: what the layer gives for all copies of the labelled cells, any shape. crops: the cells, uint8
+    RGB (120, 120, 3). The outputs' ranges are the parent's, widened where these cells go beyond. How far the
+    maps go only the interpreter knows, for the activation is no output: it is asked, until nothing is cut
+    off. Raises BundleError.
+    """
+    outputs = bundle.description.outputs
+    model = bytearray(bundle.model)
+    last = LastLayer(model, outputs)
+    low, high = last.dense.output_range()
+    logit_range = min(low, _MARGIN * float(logits.min())), max(high, _MARGIN * float(logits.max()))
+    map_range = last.maps.output_range()
+    for _ in range(_WIDENINGS):
+        last.write(layer.weights, layer.bias, logit_range, map_range)
+        low, high = last.maps.output_range()
+        runtime = Runtime(bytes(model), outputs)
+        answers = [runtime.run(crop) for crop in crops]
+        lowest = min(float(answer["maps"].min()) for answer in answers)
+        highest = max(float(answer["maps"].max()) for answer in answers)
+        step = (high - low) / 255
+        cut_off = lowest < low + step / 2, highest > high - step / 2
+        if not any(cut_off):
+            break
+        map_range = (2 * low if cut_off[0] else low), (2 * high if cut_off[1] else high)
+    return Int8Model(bytes(model), np.array([answer["logits"] for answer in answers], np.float64))
+
+
+def answered(bundle: Bundle, model: bytes) -> tuple[Golden, ...]:
+    """Give the bundle's golden inputs with the answers of another network of the same outputs."""
+    runtime = Runtime(model, bundle.description.outputs)
+    goldens = []
+    for golden, png in zip(bundle.description.goldens, bundle.golden_images, strict=True):
+        pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+        outputs = runtime.run(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8))
+        shown = outputs["maps"][:, :, int(np.argmax(outputs["logits"]))].ravel()
+        goldens.append(
+            Golden(
+                golden.image,
+                tuple(round(float(value), 5) for value in outputs["logits"]),
+                tuple(round(float(value), 4) for value in shown),
+            )
+        )
+    return tuple(goldens)
+
+
+def write_proved(out: Path, bundle: Bundle, model: bytes, description: Description, seen: bytes = b"") -> str:
+    """Write a bundle with another bundle's golden images, after it has passed them on every runtime.
+
+    seen: hashes of the cells that it was fitted to, and its parent trained on. What stands at `out` is
+    replaced in one step at the end, or is left as it is. Gives the new file's sha256.
+    Raises BundleError where a runtime answers otherwise, OutputError.
+    """
+    description = msgspec.structs.replace(
+        description, model_sha256=hashlib.sha256(model).hexdigest(), goldens=answered(bundle, model)
+    )
+    members = {
+        golden.image: png
+        for golden, png in zip(bundle.description.goldens, bundle.golden_images, strict=True)
+    }
+    if seen:
+        members[SEEN] = seen
+    if bundle.finder is not None and description.finder is not None:
+        members[FINDER] = bundle.finder
+        names = [golden.image for golden in description.finder.goldens]
+        members |= dict(zip(names, bundle.finder_images, strict=True))
+    try:
+        with TemporaryDirectory(prefix=".calibrate-", dir=out.parent) as folder:
+            trial = Path(folder, "trial.tflite")
+            write_bundle(trial, model, description, members)
+            sha256 = _proved(trial)
+            with trial.open("rb") as written:
+                os.fsync(written.fileno())  # else a power cut could leave the new name with nothing behind it
+            trial.replace(out)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror}") from None
+    return sha256
+
+
+def _proved(path: Path) -> str:
+    """Run the goldens on every runtime that works here; give the file's sha256. Raises BundleError."""
+    sha256 = ""
+    for runtime in installed():
+        try:
+            sha256 = Classifier.load(path, runtime=runtime).bundle.sha256
+        except NoRuntimeError:  # installed and broken: the one that works has answered all along
+            continue
+        except BundleError as error:
+            raise BundleError(str(error).removeprefix(f"{path}: ")) from None
+    return sha256

@@ -1,0 +1,1 @@
+"""A drawn slide under a simulated microscope: `camera.SimulatedCamera`."""

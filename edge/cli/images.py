@@ -1,0 +1,141 @@
+"""The commands over images, `leukoscope analyze`, `measure` and `calibrate`, with their arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.cli.config_option import NAME, SYSTEM, config_here
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_analyze_command(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope analyze` its arguments."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="folders, image files or globs")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line and image")
+    parser.add_argument("--masks", type=Path, metavar="DIR", help="write each image's masks there as PNG")
+    parser.add_argument(
+        "--overlays", type=Path, metavar="DIR", help="draw each image with its cells and maps"
+    )
+    parser.add_argument(
+        "--contours", action="store_true", help="overlays: draw the maps as contours, which hide nothing"
+    )
+    parser.add_argument(
+        "--explain", metavar="CLASS", help="overlays: show what speaks for this class, not for the one called"
+    )
+    parser.add_argument(
+        "--overlay-format",
+        choices=("jpg", "png"),
+        default="jpg",
+        help="overlays: kind of file (default: jpg)",
+    )
+    add_force_option(parser)
+    parser.add_argument(
+        "--recipe",
+        choices=("adaptive", "study"),
+        default="adaptive",
+        help="how cells are found (study: with a --model trained for it)",
+    )
+    parser.add_argument("--model", type=Path, help="a bundle, instead of the one that ships")
+    parser.add_argument(
+        "--runtime",
+        choices=("auto", "ai-edge-litert", "tflite-runtime"),
+        default="auto",
+        help="which TFLite runtime",
+    )
+    parser.set_defaults(run=_analyze)
+
+
+def add_calibrate_command(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope calibrate` its arguments."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of images for each class, named as the model does",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="write the new bundle there; not if it is worse",
+    )
+    parser.add_argument("--model", type=Path, help="a bundle to start from, instead of the one that ships")
+    parser.add_argument("--json", action="store_true", help="what came of it as one JSON object")
+    add_force_option(parser)
+    _add_config(parser, "the device that is to trust the new model")
+    parser.set_defaults(run=_calibrate)
+
+
+def add_force_option(parser: argparse.ArgumentParser) -> None:
+    """Give a command that writes files the option `--force`."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="overwrite also a file that this command has not written (never an input)",
+    )
+
+
+def add_measure_command(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope measure` its arguments."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of images for each class, named as the model does",
+    )
+    parser.add_argument("--model", type=Path, help="a bundle, instead of the one that answers here")
+    parser.add_argument("--json", action="store_true", help="the figures as one JSON object")
+    _add_config(parser, "the device whose model is measured")
+    parser.set_defaults(run=_measure)
+
+
+def _add_config(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"{what} (default: {NAME} here, else {SYSTEM}, else none)",
+    )
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from edge.cli.analyze import Drawing, analyze_paths  # noqa: PLC0415
+
+    return analyze_paths(
+        options.paths,
+        as_json=options.json,
+        masks=options.masks,
+        overlays=options.overlays,
+        drawing=Drawing(
+            "contours" if options.contours else "colours", options.explain, options.overlay_format
+        ),
+        recipe=options.recipe,
+        model=options.model,
+        runtime=options.runtime,
+        force=options.force,
+    )
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from edge.cli.calibrate import run_calibrate  # noqa: PLC0415
+
+    return run_calibrate(
+        options.folder,
+        out=options.out,
+        model=options.model,
+        config=config_here(options.config),
+        as_json=options.json,
+        force=options.force,
+    )
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from edge.cli.measure import run_measure  # noqa: PLC0415
+
+    return run_measure(
+        options.folder, model=options.model, config=config_here(options.config), as_json=options.json
+    )

@@ -1,0 +1,114 @@
+"""`leukoscope measure`: how right the model is on one's own microscope, as a page of figures or as JSON."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edge.adaptation.measurement import measure, to_json
+from edge.cli.progress_bar import progress_bar
+from edge.config import SHIPPED_MODEL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge.adaptation.measurement import ClassMeasurement, Measurement, Share
+
+
+def run_measure(folder: Path, *, model: Path | None, config: Path | None, as_json: bool) -> int:
+    """Measure, and print what came of it. Raises as `measure` does, and ConfigError.
+
+    model: the bundle; None: the one that answers on the device of `config`, else the one that ships.
+    """
+    path = model or _answering(config)
+    with progress_bar() as report:
+        found = measure(folder, path, report)
+    for remark in found.remarks:
+        print(f"leukoscope: {remark}", file=sys.stderr)  # noqa: T201
+    if as_json:
+        print(to_json(found))  # noqa: T201
+        return 0
+    _show(found)
+    return 0
+
+
+def _answering(config: Path | None) -> Path:
+    if config is None:
+        return SHIPPED_MODEL
+    from edge.config import load_config  # noqa: PLC0415
+    from edge.updates.choice import answering  # noqa: PLC0415
+
+    return answering(load_config(config)).path
+
+
+def _show(found: Measurement) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"{found.model.name} ({found.model.sha256[:12]}) on {found.folder}: "
+        f"{found.images} images, {found.cells} cells",
+        markup=False,
+    )
+    figures = Table.grid(padding=(0, 2))
+    for _ in range(4):
+        figures.add_column(justify="right")
+    figures.add_column()
+    for name, share, meaning in (
+        ("right", found.right, "before any refusal"),
+        ("called", found.called, "the rest it refuses"),
+        ("wrong", found.wrong_calls, "of all that it calls"),
+    ):
+        figures.add_row(name, f"{share.count} of {share.of}", _percent(share), _interval(share), meaning)
+    console.print(figures)
+    console.print()
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column, justify in (
+        ("class", "left"),
+        ("right", "right"),
+        ("recall %", "right"),
+        ("95 %", "right"),
+        ("refused", "right"),
+        ("called instead", "left"),
+    ):
+        table.add_column(column, justify=justify, no_wrap=column != "called instead")  # type: ignore[arg-type]
+    for one in found.classes:
+        table.add_row(
+            one.label,
+            f"{one.recall.count} of {one.recall.of}",
+            _percent(one.recall, unit=""),
+            _interval(one.recall),
+            str(one.refused),
+            Text(_instead(one)),
+        )
+    console.print(table)
+    console.print(f"macro recall {found.macro_recall:.1f} %: each class the same")
+    console.print(
+        f"Intervals: {found.interval}, as if each cell were of another slide;\n"
+        "of fewer slides they are wider than shown. Not a medical device."
+    )
+    if found.seen:
+        console.print(
+            Text(
+                f"{found.seen} of the {found.cells} cells look like ones that the model was trained on or "
+                "fitted to:\non these it is flattered. Measure on others.",
+                "bold yellow",
+            )
+        )
+
+
+def _percent(share: Share, unit: str = " %") -> str:
+    return "-" if share.percent is None else f"{share.percent:.1f}{unit}"
+
+
+def _interval(share: Share) -> str:
+    return f"{share.low:.1f} to {share.high:.1f}"
+
+
+def _instead(one: ClassMeasurement) -> str:
+    others = [f"{count} {label}" for label, count in one.called.items() if label != one.label]
+    if one.without_cell:
+        others.append(f"{one.without_cell} without a cell")
+    return ", ".join(others)

@@ -1,0 +1,256 @@
+"""leukoscope: the command line. Each command imports what it needs and no more, so that --help is at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge import __version__
+from edge.cli.config_option import add_config_option, find_config
+from edge.cli.help import Parser, explain, overview, show_help
+from edge.cli.images import (
+    add_analyze_command,
+    add_calibrate_command,
+    add_force_option,
+    add_measure_command,
+)
+from edge.cli.model import add_model_commands
+from edge.cli.specimen import add_specimen_commands
+from edge.cli.terminal import escape_unprintable
+from edge.errors import LeukoscopeError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit status. An error of the user's is one sentence, never a traceback."""
+    escape_unprintable()
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None or getattr(options, "action", "") is None:
+        return show_help(parser, [options.command] if options.command else [])
+    try:
+        if getattr(options, "finds_config", False) and not (
+            options.config or getattr(options, "store", None)
+        ):
+            options.config = find_config(aloud=options.command != "run")
+        status: int = options.run(options)
+        _flush()
+    except LeukoscopeError as error:
+        print(f"leukoscope: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_status
+    except BrokenPipeError:
+        # Whoever read our output has gone (head, a closed pager): nothing is left to say, here or at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        # Of what a command opens it speaks itself; this is the output that cannot be written.
+        print(f"leukoscope: {error.filename or 'the output'}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # it may have been closed before the start
+        sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="leukoscope",
+        description="Counts white blood cells and explains every call. Not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=f"leukoscope {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    help_ = commands.add_parser("help", help="what a command does and takes, with an example")
+    help_.add_argument("topic", nargs="*", metavar="COMMAND")
+    help_.set_defaults(run=lambda options: show_help(parser, options.topic))
+
+    demo = commands.add_parser("demo", help="watch it work, on a simulated slide or on your own images")
+    demo.add_argument(
+        "--images", nargs="+", metavar="PATH", help="folders, files or globs, instead of the slide"
+    )
+    demo.add_argument(
+        "--cells", type=int, default=40, help="white cells on the simulated slide (default: 40)"
+    )
+    demo.add_argument("--seed", type=int, default=1, help="which slide is drawn (default: 1)")
+    demo.add_argument(
+        "--rate", type=float, default=2.0, help="fields a second; 0: as fast as it goes (default: 2)"
+    )
+    demo.add_argument("--picture", type=Path, metavar="FILE", help="write the last screen there as an SVG")
+    demo.set_defaults(run=_demo)
+
+    run = commands.add_parser("run", help="the daemon: analyse, store, publish")
+    add_config_option(run)
+    run.add_argument(
+        "--resume",
+        action="store_true",
+        help="the pictures belong to a specimen that has ended, or that another source has counted",
+    )
+    run.set_defaults(run=_run)
+
+    add_analyze_command(commands.add_parser("analyze", help="analyse images and print what is found"))
+
+    add_measure_command(
+        commands.add_parser("measure", help="say how right the model is on named cells of your own")
+    )
+
+    add_calibrate_command(
+        commands.add_parser("calibrate", help="fit a model to named cells of your own microscope")
+    )
+
+    _add_calibrate_camera(
+        commands.add_parser("calibrate-camera", help="measure a camera's light in an empty field")
+    )
+
+    focus = commands.add_parser("focus", help="show a number that rises as the picture gets sharper")
+    add_config_option(focus, "the configuration with the camera")
+    focus.set_defaults(run=_focus)
+
+    check = commands.add_parser("check-config", help="say whether a configuration is right, and if not, why")
+    check.add_argument(
+        "config", type=Path, nargs="?", help="the file (default: leukoscope.toml here, else the system's)"
+    )
+    check.add_argument("--schema", action="store_true", help="print the JSON Schema of a configuration")
+    check.set_defaults(run=_check_config)
+
+    cameras = commands.add_parser("cameras", help="list the cameras that are here, and what they can do")
+    cameras.add_argument("--json", action="store_true", help="as one JSON object")
+    cameras.set_defaults(run=_cameras)
+
+    add_model_commands(
+        commands.add_parser("model", help="look at a model bundle, prove it, sign it, install it")
+    )
+
+    add_specimen_commands(
+        commands.add_parser("specimen", help="start, stop, sign, rename, discard or look at specimens")
+    )
+
+    results = commands.add_parser("results", help="look at what the daemon has stored")
+    results.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "export", "republish"),
+        help="a table; every field as a line of JSON; or let what was delivered be sent again",
+    )
+    where = results.add_mutually_exclusive_group()
+    where.add_argument("--store", type=Path, metavar="FILE", help="the store itself")
+    add_config_option(where, "the daemon's configuration, which names the store")
+    results.set_defaults(finds_config=True)
+    results.add_argument("--specimen", help="only this one")
+    results.add_argument(
+        "--since",
+        metavar="TIME",
+        help="republish: what was captured since then, such as 2026-05-01 or 2026-05-01T08:00Z",
+    )
+    results.set_defaults(run=_results)
+    explain(parser)
+    parser.format_help = lambda: overview(parser)  # type: ignore[method-assign]
+    return parser
+
+
+def _add_calibrate_camera(camera: argparse.ArgumentParser) -> None:
+    add_config_option(camera, "the configuration with the camera")
+    camera.add_argument("--out", type=Path, required=True, metavar="FILE", help="write the calibration there")
+    camera.add_argument(
+        "--frames", type=int, default=16, metavar="N", help="how many to measure (default: 16)"
+    )
+    add_force_option(camera)
+    camera.set_defaults(run=_calibrate_camera)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from edge.demo import run_demo  # noqa: PLC0415
+
+    return run_demo(
+        images=options.images,
+        cells=options.cells,
+        seed=options.seed,
+        rate=options.rate,
+        picture=options.picture,
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from edge.config import load_config  # noqa: PLC0415
+
+    load_config(options.config)  # what is wrong with it is said before all that takes its time is loaded
+    import logging  # noqa: PLC0415
+
+    from edge.daemon.process import run_daemon  # noqa: PLC0415
+
+    status = run_daemon(options.config, resume=options.resume)
+    logging.shutdown()
+    _flush()
+    # All is closed. What is left to free goes with the process; to take the interpreter apart first would map
+    # megabytes of code for it, the most memory of the whole run.
+    os._exit(status)
+
+
+def _calibrate_camera(options: argparse.Namespace) -> int:
+    from edge.cli.camera_calibrate import calibrate_camera  # noqa: PLC0415
+
+    return calibrate_camera(options.config, out=options.out, frames=options.frames, force=options.force)
+
+
+def _focus(options: argparse.Namespace) -> int:
+    from edge.cli.camera_focus import show_focus  # noqa: PLC0415
+
+    return show_focus(options.config)
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    from edge.config import config_schema, load_config  # noqa: PLC0415
+
+    if options.schema:
+        import json  # noqa: PLC0415
+
+        print(json.dumps(config_schema(), indent=2))  # noqa: T201
+        return 0
+    if options.config is None:
+        options.config = find_config(aloud=False)
+    config = load_config(options.config)
+    from edge.cli.config_check import check_that_it_can_start  # noqa: PLC0415
+    from edge.config.cameras import camera_in_words  # noqa: PLC0415
+
+    check_that_it_can_start(config, options.config)
+    if calibration := getattr(config.camera, "calibration", ""):
+        from edge.cameras.calibration.correction import read_calibration  # noqa: PLC0415
+
+        read_calibration(Path(calibration))
+    source = camera_in_words(config.camera)
+    broker = f"{config.mqtt.host}:{config.mqtt.port}"
+    if config.endless:
+        print(f"{options.config}: note: {config.endless}", file=sys.stderr)  # noqa: T201
+    from edge.models.bundle import read_bundle  # noqa: PLC0415
+    from edge.updates.choice import answering  # noqa: PLC0415
+
+    chosen = answering(config)
+    model = f"model {read_bundle(chosen.path).description.name} ({chosen.why})"
+    print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}, {model}")  # noqa: T201
+    return 0
+
+
+def _cameras(options: argparse.Namespace) -> int:
+    from edge.cli.camera_list import list_cameras  # noqa: PLC0415
+
+    return list_cameras(as_json=options.json)
+
+
+def _results(options: argparse.Namespace) -> int:
+    from edge.cli.listing import export_results, list_results, republish_results  # noqa: PLC0415
+    from edge.config import load_config  # noqa: PLC0415
+
+    path = options.store or Path(load_config(options.config).store.path)
+    if options.action == "republish":
+        return republish_results(path, options.since, options.specimen)
+    show = list_results if options.action == "list" else export_results
+    return show(path, options.specimen)

@@ -1,0 +1,65 @@
+"""The commands of `leukoscope specimen`, each with the arguments it takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.cli.config_option import add_config_option
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope specimen` its commands."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    texts = {
+        "start": "count from here on into this specimen",
+        "stop": "count no more into the open specimen; it waits for a signature",
+        "sign": "confirm a count; by default the only one that waits for it",
+        "rename": "a mistyped id: give a specimen that is not signed another one",
+        "discard": "a specimen is not to be used; by default the open one",
+        "list": "every specimen, and how it stands",
+        "show": "a differential; by default of the open specimen, or the last",
+    }
+    parsers = {name: actions.add_parser(name, help=text) for name, text in texts.items()}
+    for name, action in parsers.items():
+        add_config_option(action)
+        if name not in {"list", "rename"}:
+            action.add_argument(
+                "specimen_id",
+                metavar="SPECIMEN",
+                nargs=None if name == "start" else "?",
+                help="its id: letters, digits, - _ . (it goes out over MQTT: never a name)",
+            )
+    parsers["rename"].add_argument("specimen_id", metavar="OLD", help="the id that it has")
+    parsers["rename"].add_argument("new_id", metavar="NEW", help="the id that it is to have")
+    start = parsers["start"]
+    start.add_argument("--target", type=int, help="cells to count (default: the configuration's)")
+    start.add_argument(
+        "--total-count",
+        metavar="COUNT",
+        help="white cells of the same blood: 7.2 or 7,2 (10^9/L), or 7200/uL",
+    )
+    start.add_argument("--resume", action="store_true", help="take up one that was stopped and not signed")
+    parsers["sign"].add_argument(
+        "--operator", required=True, metavar="CODE", help="who signs: a code, no name"
+    )
+    parsers["sign"].add_argument("--reason", help="why fewer cells than the target are enough")
+    parsers["discard"].add_argument("--reason", required=True, help="why")
+    parsers["show"].add_argument("--json", action="store_true", help="as it is published")
+    parser.set_defaults(run=_specimen)
+
+
+def _specimen(options: argparse.Namespace) -> int:
+    if options.action in {"list", "show"}:
+        from edge.cli.specimen_listing import list_specimens, show_specimen  # noqa: PLC0415
+
+        if options.action == "list":
+            return list_specimens(options.config)
+        return show_specimen(options.config, options.specimen_id, as_json=options.json)
+    from edge.cli.specimen_orders import order  # noqa: PLC0415
+
+    beside = {"run", "command", "action", "config", "finds_config"}
+    given = {key: value for key, value in vars(options).items() if key not in beside}
+    return order(options.action, options.config, given)

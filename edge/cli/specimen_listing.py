@@ -1,0 +1,136 @@
+"""`leukoscope specimen list|show`: every specimen, and one's differential, from the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edge.cli.tables import print_rows
+from edge.config import load_config
+from edge.errors import SpecimenError
+from edge.messages import ModelReference
+from edge.models.bundle import read_bundle
+from edge.naming.rejection import OTHER
+from edge.specimens.reporting import Reporter
+from edge.store.database import expect_store
+from edge.store.fields import Store
+from edge.updates.choice import answering
+
+if TYPE_CHECKING:
+    from edge.config import Config
+    from edge.differential.correction import Confusion
+    from edge.messages import Differential
+    from edge.store.specimen import Specimen
+
+
+def list_specimens(config: Path) -> int:
+    """Print every specimen, as a table or, where no person reads it, as tab-separated lines.
+
+    Raises StoreError, ConfigError.
+    """
+    columns = ("specimen", "state", "started", "fields", "cells", "signed", "notes")
+    with _store(load_config(config)) as store:
+        print_rows(columns, (_row(store, specimen) for specimen in store.specimens()))
+    return 0
+
+
+def _row(store: Store, specimen: Specimen) -> tuple[str, ...]:
+    fields, cells = store.ledger.counted(specimen.specimen_id)
+    notes = ["SIMULATED"] if specimen.simulated else []
+    notes += [specimen.ended] if specimen.ended and specimen.state in {"stopped", "complete"} else []
+    if specimen.signature and specimen.signature.reason:
+        notes.append(f"signed because: {specimen.signature.reason}")
+    notes += [change.what for change in specimen.changes]
+    return (
+        specimen.specimen_id,
+        specimen.state,
+        specimen.started_at[:19].replace("T", " "),
+        str(fields),
+        str(cells),
+        specimen.signature.operator if specimen.signature else "-",
+        "; ".join(dict.fromkeys(notes)) or "-",
+    )
+
+
+def show_specimen(config: Path, specimen_id: str | None, *, as_json: bool) -> int:
+    """Print a specimen's differential, by default that of the open or the last one.
+
+    Raises SpecimenError, StoreError, BundleError, ConfigError.
+    """
+    settings = load_config(config)
+    with _store(settings) as store:
+        if specimen_id is None:
+            chosen = store.ledger.open_by_command() or next(reversed(store.specimens()), None)
+        else:
+            chosen = store.ledger.find(specimen_id)
+        if chosen is None:
+            raise SpecimenError(
+                "there is no specimen yet" if specimen_id is None else f"there is no specimen {specimen_id}"
+            )
+        reporter = Reporter(settings, _described(settings))
+        said = reporter.differential(reporter.recount(store, chosen), chosen)
+    if as_json:
+        print(msgspec.json.encode(said).decode())  # noqa: T201
+    else:
+        _print(said)
+    return 0
+
+
+def _print(said: Differential) -> None:
+    console = Console()
+    if said.simulated:
+        console.print(Text("SIMULATED SLIDE: drawn by a program, no blood", style="bold"))
+    ended = f" ({said.ended})" if said.ended and said.signature is None else ""
+    signed = f", signed by {said.signature.operator}" if said.signature else ""
+    signed += " (a simulated slide)" * bool(said.signature and said.signature.simulated)
+    if said.signature and said.signature.reason:
+        signed += f" because: {said.signature.reason}"
+    standing = f"{said.specimen_id}: {said.state}{ended}{signed}"
+    console.print(Text(f"{standing}; {said.counted} of {said.target} cells"))
+    if said.total_count is not None:
+        console.print(Text(f"total white count: {said.total_count:g} {said.total_count_unit}"))
+    table = Table("class", "cells", "%", said.interval, "corrected", said.total_count_unit, box=None)
+    for row in said.classes:
+        corrected, absolute = row.corrected, row.absolute
+        table.add_row(
+            row.label,
+            str(row.count),
+            *row.spoken(),
+            f"{corrected.percent:.1f} ({corrected.low:.1f} to {corrected.high:.1f})" if corrected else "-",
+            f"{absolute.value:.2f} ({absolute.low:.2f} to {absolute.high:.2f})" if absolute else "-",
+        )
+    console.print(table)
+    aside = [f"{count} {reason}" for reason, count in said.unclassified.items()]
+    notes = [f"not counted: {', '.join([*aside, f'{said.incomplete} cut by the edge'])}"]
+    notes += [f"not assessed: {', '.join(said.not_assessed)}"] * bool(said.not_assessed)
+    notes += [f"not corrected: {said.correction.reason}"] * bool(said.correction.reason)
+    notes += [f"{flag.sentence} [{flag.rule}/{flag.version}]" for flag in said.flags]
+    notes += [f"{change.at:%Y-%m-%d %H:%M}: {change.what}: {change.why}" for change in said.changes]
+    notes += [f"discarded: {said.discarded.why}"] if said.discarded else []
+    for note in notes:
+        console.print(Text(note))
+
+
+class _Described(NamedTuple):
+    labels: tuple[str, ...]
+    reference: ModelReference
+    confusion: Confusion | None
+
+
+def _described(config: Config) -> _Described:
+    """Give what the bundle says of its model, which is all that a count needs. Raises BundleError."""
+    bundle = read_bundle(answering(config).path)
+    about = bundle.description
+    labels = tuple(label for label in about.labels if label != OTHER)
+    return _Described(labels, ModelReference(about.name, bundle.sha256), about.confusion)
+
+
+def _store(config: Config) -> Store:
+    path = Path(config.store.path)
+    expect_store(path)
+    return Store.open(path)

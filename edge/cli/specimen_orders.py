@@ -1,0 +1,83 @@
+"""`leukoscope specimen start|stop|sign|rename|discard`: the broker's commands at the device, over the store.
+
+The daemon need not run. Where it does, it looks into the store before each frame, and tells the broker.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from edge.config import load_config
+from edge.daemon.session import Orders
+from edge.errors import SpecimenError
+from edge.messages.commands import DiscardSpecimen, RenameSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+from edge.messages.ids import refused
+from edge.messages.total_count import UNIT
+from edge.store.database import expect_store
+
+if TYPE_CHECKING:
+    from edge.store.specimen import Specimen
+
+_Kind = TypeVar("_Kind")
+
+
+def order(action: str, config: Path, given: dict[str, object]) -> int:
+    """Start, stop, sign, rename or discard a specimen, and say how it stands.
+
+    given: what the request carries. Raises SpecimenError, StoreError, ConfigError.
+    """
+    settings = load_config(config)
+    path = Path(settings.store.path)
+    if action != "start":
+        expect_store(path)
+    orders = Orders(path, by_command=settings.by_command, target=settings.specimen.target)
+    match action:
+        case "start":
+            specimen = orders.start(_request(given, StartSpecimen))
+        case "stop":
+            specimen = orders.stop(_request(given, StopSpecimen))
+        case "sign":
+            specimen = orders.sign(_request(given, SignSpecimen))
+        case "rename":
+            specimen = orders.rename(_request(given, RenameSpecimen))
+        case _:
+            specimen = orders.discard(_request(given, DiscardSpecimen))
+    marked = " (a simulated slide: no blood)" if specimen.simulated else ""
+    print(f"specimen {specimen.specimen_id}: {_spoken(specimen)}{marked}")  # noqa: T201
+    return 0
+
+
+def _request(given: dict[str, object], kind: type[_Kind]) -> _Kind:
+    try:
+        return msgspec.convert({key: value for key, value in given.items() if value is not None}, kind)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        name = where.rstrip("`").replace("_", "-")
+        what = refused(what) or what
+        raise SpecimenError(f"{name}: {what[:1].lower()}{what[1:]}" if name else what) from None
+
+
+def _spoken(specimen: Specimen) -> str:
+    match specimen.state:
+        case "open":
+            return _shown_count(specimen, "open")
+        case "stopped":
+            return _shown_count(specimen, "stopped, waits for a signature")
+        case "discarded":
+            return "discarded"
+        case state:
+            return _signed(specimen, state)
+
+
+def _signed(specimen: Specimen, state: str) -> str:
+    if specimen.signature is None:
+        return f"{state} ({specimen.ended})" if specimen.ended else state
+    reason = f" because: {specimen.signature.reason}" if specimen.signature.reason else ""
+    return f"{state}, signed by {specimen.signature.operator}{reason}"
+
+
+def _shown_count(specimen: Specimen, state: str) -> str:
+    return state if specimen.total_count is None else f"{state}; {specimen.total_count:g} {UNIT} white cells"

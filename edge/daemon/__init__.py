@@ -1,0 +1,1 @@
+"""The process that counts day and night: `process.run_daemon`."""

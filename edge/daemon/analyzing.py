@@ -1,0 +1,64 @@
+"""What is expected of whoever analyses frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.messages import Cell, Quality, Scale
+    from edge.quality.reference import QualityReference
+
+
+class AnalyzedField(Protocol):
+    """What an analyzer says of one frame. The cells have no ids yet."""
+
+    @property
+    def width(self) -> int:
+        """Of the frame, pixels."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Of the frame, pixels."""
+        ...
+
+    @property
+    def quality(self) -> Quality:
+        """Whether it was worth analysing."""
+        ...
+
+    @property
+    def scale(self) -> Scale | None:
+        """How large a pixel is, where that is known."""
+        ...
+
+    @property
+    def red_cells(self) -> int | None:
+        """How many red cells a finder saw, an estimate; None without a finder."""
+        ...
+
+    @property
+    def platelets(self) -> int | None:
+        """How many platelets a finder saw, an estimate; None without a finder."""
+        ...
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every white cell."""
+        ...
+
+    @property
+    def timings_ms(self) -> dict[str, float]:
+        """How long each stage took."""
+        ...
+
+
+class FieldAnalyzer(Protocol):
+    """Frame in, field out."""
+
+    def analyze(self, pixels: NDArray[np.uint8], reference: QualityReference) -> AnalyzedField:
+        """Analyse a frame, uint8 RGB (height, width, 3). reference: what the specimen's fields are like."""
+        ...

@@ -1,0 +1,108 @@
+"""What the daemon does for its store between frames: age, size, times from before the clock was set."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from edge import identity
+from edge.store.database import give_way
+
+if TYPE_CHECKING:
+    from edge.config import StoreConfig
+    from edge.store.fields import Store
+
+log = logging.getLogger(__name__)
+
+_PRUNE_S = 3600.0
+_LOOK_S = 5.0  # the size and the clock are asked no more often
+_BATCH = 200
+_KEYFRAMES_DAYS = 3.0  # after a specimen is stopped: it may be taken up again behind a weekend
+_KEYFRAMES_BATCH = 20  # as large as a batch of results
+
+
+class Housekeeping:
+    """Keeps a store within its limits. For the thread that the store belongs to."""
+
+    def __init__(self, config: StoreConfig, store: Store) -> None:
+        self.config = config
+        self._store = store
+        self._prune_at = self._look_at = 0.0
+        self._synced = False
+        self._full: str | None = None
+        self._told_forgotten = False
+
+    def tidy(self) -> str | None:
+        """Do what is due. Give a sentence where nothing more may be stored, else None. Raises StoreError.
+
+        Only what the broker has is ever dropped, the oldest first. Where all that is left still waits,
+        counting has to wait, too: a field that is not analysed is still on the slide, one dropped is gone.
+        """
+        now = time.monotonic()
+        if now < self._look_at:
+            return self._full
+        self._look_at = now + _LOOK_S
+        self._set_times_right()
+        if now >= self._prune_at:
+            self._prune_at = now + _PRUNE_S
+            self._told_forgotten = False
+            self._prune()
+        self._full = self._make_room()
+        return self._full
+
+    def _prune(self) -> None:
+        # With a clock that stands in 1970 or 2076, an age means nothing.
+        if not identity.clock_synced():
+            return
+        dropped = self._store.upkeep.prune(self.config.retention_days)
+        if dropped:
+            log.info("%d results older than %g days are dropped", dropped, self.config.retention_days)
+        self._store.keyframes.drop_long_closed(min(_KEYFRAMES_DAYS, self.config.retention_days))
+
+    def _make_room(self) -> str | None:
+        limit = self.config.max_mb * 1e6
+        if not limit:
+            return None
+        upkeep, keyframes = self._store.upkeep, self._store.keyframes
+        dropped = forgotten = 0
+        reason, since = None, time.monotonic()
+        if upkeep.used_bytes() > limit:
+            forgotten = keyframes.drop_closed()
+        while reason is None and upkeep.used_bytes() > limit:
+            batch = upkeep.drop_oldest_delivered(_BATCH)
+            # A slide that a restart does not know again is worse than a result gone that the broker has, and
+            # better than to stop counting.
+            pictures = 0 if batch else keyframes.drop_oldest(_KEYFRAMES_BATCH)
+            dropped += batch
+            forgotten += pictures
+            since = give_way(since)
+            if not batch and not pictures:
+                reason = self._reached()
+        self._tell(dropped, forgotten)
+        return reason
+
+    def _reached(self) -> str:
+        reached = f"the store is full: store.max_mb = {self.config.max_mb:g} is reached"
+        if self._store.backlog():
+            way_out = "counting goes on when the broker has taken some"
+            return f"{reached} and nothing of it is delivered; {way_out}"
+        return f"{reached} by what earlier results counted, which stays; raise it to count on"
+
+    def _tell(self, dropped: int, forgotten: int) -> None:
+        if dropped:
+            log.warning("the store was full: the cells of %d delivered results are dropped", dropped)
+        if forgotten and not self._told_forgotten:
+            self._told_forgotten = True  # a store that stays full drops some with every few fields
+            log.warning(
+                "the store is full: pictures by which a slide is known again are dropped, the oldest first;"
+                " after a restart, what they show may count twice"
+            )
+
+    def _set_times_right(self) -> None:
+        if self._synced or not identity.clock_synced():
+            return
+        self._synced = True
+        corrected = self._store.upkeep.correct_times(identity.clock_offset_s())
+        if corrected:
+            log.info("the clock is set: the times of %d results are corrected", corrected)

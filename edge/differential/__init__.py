@@ -1,0 +1,1 @@
+"""The count: `count.SpecimenCount`, its intervals, its correction, and flags for review."""

@@ -1,0 +1,258 @@
+"""The differential: counts, percentages with their intervals, and when there are enough. Pure.
+
+Each field counts once, however often it is added, and each cell with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+from edge.differential.correction import METHOD, Corrector
+from edge.differential.flags import LEAST_CELLS, UNCLASSIFIED, Figure, raised
+from edge.differential.intervals import METHODS, Method
+from edge.messages import Differential, FieldResult, ModelReference
+from edge.messages.differential import Absolute, ClassCount, Correction, Share, Standing, State
+from edge.naming.rejection import OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from edge.differential.correction import Confusion
+    from edge.differential.flags import Flag
+
+NORMAL_CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
+"""The differential of normal blood. One that the model has no name for is said to be not assessed."""
+
+DENOMINATOR = "whole white cells that the model named and did not refuse"
+NO_MATRIX = "the model's bundle carries no confusion matrix"
+
+
+class Reckoning(NamedTuple):
+    """How counts become figures.
+
+    interval: its method. max_width: of every class's interval, in percent points, at which enough are
+    counted; 0: the target alone says. corrector: None where nothing can be corrected, and `why_not` says why.
+    """
+
+    interval: Method = "exact"
+    max_width: float = 0.0
+    corrector: Corrector | None = None
+    correction: Correction = Correction(None, reason=NO_MATRIX)
+
+    def by(self, confusion: Confusion | None) -> Reckoning:
+        """Give the same with a model's confusion matrix, if it carries one that can be used."""
+        if confusion is None:
+            return self._replace(corrector=None, correction=Correction(None, reason=NO_MATRIX))
+        reason = confusion.problem() or confusion.uncorrectable()
+        if reason is not None:
+            return self._replace(corrector=None, correction=Correction(None, confusion.on, reason))
+        return self._replace(
+            corrector=Corrector(confusion), correction=Correction(METHOD, confusion.on, None)
+        )
+
+
+class Tally(Struct, frozen=True):
+    """What one field adds to the count. Small, so that a specimen's count is rebuilt without its cells.
+
+    Numbers below 0 take back what an earlier field added: a cell that is seen again, and better, is called by
+    its better sighting alone.
+    """
+
+    accepted: bool
+    counted: dict[str, int]
+    unclassified: dict[str, int]
+    incomplete: int
+    model: ModelReference | None = None
+
+
+def tally(field: FieldResult) -> Tally:
+    """Sort a field's cells. Of a field that is not worth analysing, none counts.
+
+    A cell cut by the frame's edge is incomplete whatever else it is: its other half is in another field.
+    """
+    if not field.quality.accepted:
+        return Tally(accepted=False, counted={}, unclassified={}, incomplete=0, model=field.model)
+    whole = [cell for cell in field.cells if cell.complete]
+    return Tally(
+        accepted=True,
+        counted=dict(Counter(cell.label for cell in whole if cell.rejected is None)),
+        unclassified=dict(Counter(cell.rejected for cell in whole if cell.rejected is not None)),
+        incomplete=len(field.cells) - len(whole),
+        model=field.model,
+    )
+
+
+class SpecimenCount:
+    """The running count of one specimen.
+
+    labels: the classes of the model, in its order; a class that only earlier fields know comes behind them.
+    target: how many counted cells are wanted.
+    """
+
+    def __init__(
+        self,
+        specimen_id: str,
+        labels: Iterable[str],
+        target: int,
+        reckoning: Reckoning = Reckoning(),  # noqa: B008 (it is immutable)
+    ) -> None:
+        self.specimen_id = specimen_id
+        self._labels = tuple(labels)
+        self._target = target
+        self._reckoning = reckoning
+        self._seen: set[str] = set()
+        self._refused = 0
+        self._incomplete = 0
+        self._counts_added: Counter[str] = Counter()
+        self._models: dict[ModelReference, None] = {}
+        self._unclassified_added: Counter[str] = Counter()
+
+    @property
+    def _counts(self) -> Counter[str]:
+        # Without what came to nothing, or to less: where a damaged store has lost what is taken back.
+        return +self._counts_added
+
+    @property
+    def _unclassified(self) -> Counter[str]:
+        return +self._unclassified_added
+
+    @property
+    def counted(self) -> int:
+        """Cells that the percentages rest on."""
+        return self._counts.total()
+
+    def add(self, field_id: str, tally: Tally) -> bool:
+        """Count a field; False, and nothing changes, where it was counted before."""
+        if field_id in self._seen:
+            return False
+        self._seen.add(field_id)
+        self._refused += not tally.accepted
+        self._incomplete += tally.incomplete
+        self._counts_added.update(tally.counted)
+        self._unclassified_added.update(tally.unclassified)
+        if tally.model is not None:
+            self._models.pop(tally.model, None)
+            self._models[tally.model] = None
+        return True
+
+    @property
+    def models(self) -> tuple[ModelReference, ...]:
+        """The models that called its cells, the latest last, as far as that was noted."""
+        return tuple(self._models)
+
+    def enough(self) -> str | None:
+        """Say why no more cells are needed, or None."""
+        if self.counted >= self._target:
+            return f"the target of {self._target} cells is reached"
+        widest = self._reckoning.max_width
+        if widest and all(share.high - share.low <= widest for share in self._shares().values()):
+            return f"every interval is at most {widest:g} percent points wide"
+        return None
+
+    def state(self) -> State:
+        """Give the state of a count that is still going on."""
+        return "preliminary" if self.enough() else "running"
+
+    def differential(
+        self,
+        *,
+        device_id: str,
+        model: ModelReference,
+        updated_at: datetime,
+        clock_synced: bool,
+        state: State | None = None,
+        standing: Standing = Standing(),  # noqa: B008 (it is immutable)
+        uncorrected: str | None = None,
+    ) -> Differential:
+        """Give the message. `state`, or else `standing`'s: what is known beyond the count.
+
+        uncorrected: why the model's confusion matrix does not hold for these cells, or None.
+        """
+        known = {label.casefold() for label in self._labels}
+        shares, enough = self._shares(), self.enough()
+        corrector, correction = self._reckoning.corrector, self._reckoning.correction
+        if uncorrected is not None:
+            corrector, correction = None, Correction(None, reason=uncorrected)
+        corrected = corrector and corrector.shares(self._counts, self._unclassified[OTHER])
+        if corrector is not None and not corrected:
+            why = "a class of an earlier model was counted" if self.counted else "no cell is counted yet"
+            correction = Correction(None, correction.on, why)
+        absolutes = {
+            label: Absolute(
+                *(round(value * standing.total_count / 100, 3) for value in (s.percent, s.low, s.high))
+            )
+            for label, s in shares.items()
+            if standing.total_count is not None and self.counted
+        }
+        return Differential(
+            specimen_id=self.specimen_id,
+            device_id=device_id,
+            state=state or standing.state or ("preliminary" if enough else "running"),
+            updated_at=updated_at,
+            clock_synced=clock_synced,
+            simulated=standing.simulated,
+            started_at=standing.started_at,
+            stopped_at=standing.stopped_at,
+            ended=standing.ended,
+            target=self._target,
+            enough=enough,
+            fields=len(self._seen),
+            fields_refused=self._refused,
+            counted=self.counted,
+            denominator=DENOMINATOR,
+            unclassified=dict(sorted(self._unclassified.items())),
+            incomplete=max(0, self._incomplete),
+            classes=tuple(
+                ClassCount(
+                    label,
+                    self._counts[label],
+                    self._known(share.percent),
+                    self._known(share.low),
+                    self._known(share.high),
+                    corrected=(corrected or {}).get(label),
+                    absolute=absolutes.get(label),
+                )
+                for label, share in shares.items()
+            ),
+            not_assessed=tuple(name for name in NORMAL_CLASSES if name not in known),
+            interval=METHODS[self._reckoning.interval][0],
+            correction=correction,
+            total_count=standing.total_count,
+            flags=self._flags(shares, absolutes),
+            signature=standing.signature,
+            changes=standing.changes,
+            discarded=standing.discarded,
+            model=model,
+        )
+
+    def _shares(self) -> dict[str, Share]:
+        """Give each class's percentage of the counted cells with its interval, not rounded."""
+        counts = self._counts
+        labels = (*self._labels, *sorted(set(counts) - set(self._labels)))
+        return {label: self._share(counts[label], counts.total()) for label in labels}
+
+    def _known(self, figure: float) -> float | None:
+        """Give a figure as it is published: of no cells nothing is known."""
+        return round(figure, 2) if self.counted else None
+
+    def _share(self, count: int, total: int) -> Share:
+        low, high = METHODS[self._reckoning.interval][1](count, total)
+        return Share(100 * count / total if total else 0.0, low, high)
+
+    def _flags(self, shares: dict[str, Share], absolutes: dict[str, Absolute]) -> tuple[Flag, ...]:
+        aside = self._unclassified.total()
+        percentages = {}
+        if self.counted >= LEAST_CELLS:
+            percentages = {label.casefold(): _figure(share) for label, share in shares.items()}
+        if self.counted + aside >= LEAST_CELLS:
+            percentages[UNCLASSIFIED] = _figure(self._share(aside, self.counted + aside))
+        of_blood = {label.casefold(): Figure(a.value, a.low, a.high) for label, a in absolutes.items()}
+        return raised(percentages, of_blood if absolutes and self.counted >= LEAST_CELLS else None)
+
+
+def _figure(share: Share) -> Figure:
+    return Figure(share.percent, share.low, share.high)

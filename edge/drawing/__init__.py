@@ -1,0 +1,1 @@
+"""Heat maps and outlines drawn over pictures: `heatmap.draw`."""

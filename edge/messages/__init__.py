@@ -1,0 +1,271 @@
+"""Every MQTT payload as a typed struct. `python -m edge.messages` prints the JSON Schema made from them."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 (msgspec reads annotations at run time)
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge.differential.flags import Flag  # noqa: TC001
+from edge.messages.commands import REQUESTS, SpecimenNote
+from edge.messages.differential import (
+    CellsPerLitre,
+    Change,
+    ClassCount,
+    Correction,
+    Signature,
+    State,
+)
+from edge.messages.field import Cell, Heatmap, ModelReference, Quality, RefusalReason, Scale
+from edge.messages.position import FieldPlace  # noqa: TC001
+
+__all__ = [
+    "MAX_PAYLOAD",
+    "Cell",
+    "Differential",
+    "FieldResult",
+    "Health",
+    "Heatmap",
+    "Info",
+    "Message",
+    "ModelReference",
+    "Quality",
+    "RefusalReason",
+    "Response",
+    "Scale",
+    "Status",
+    "decode",
+    "decode_field",
+    "encode",
+    "json_schema",
+]
+
+MAX_PAYLOAD = 64 * 1024
+"""Bytes. A broker drops a client that sends more than it allows, again and again: nothing larger is sent."""
+
+Milliseconds = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.field/1"):
+    """One analysed field with its cells."""
+
+    field_id: str
+    specimen_id: str
+    device_id: str
+    boot_id: str
+    sequence: Annotated[int, Meta(ge=0)]
+    captured_at: datetime
+    clock_synced: bool
+    historical: Annotated[bool, Meta(description="true when it is delivered late")]
+    source: str
+    simulated: Annotated[bool, Meta(description="of a drawn slide: no microscope, no blood")] = False
+    width: int
+    height: int
+    model: ModelReference
+    quality: Quality
+    scale: Annotated[Scale | None, Meta(description="null where there is no white cell")] = None
+    place: Annotated[
+        FieldPlace | None,
+        Meta(description="null: not looked for, as of images, or refused, or smeared by movement"),
+    ] = None
+    calibration: Annotated[
+        Annotated[str, Meta(pattern="^[0-9a-f]{16}$")] | None,
+        Meta(description="id of the camera calibration by which the frame was corrected; null: it was not"),
+    ] = None
+    timings_ms: dict[str, Milliseconds]
+    cells: tuple[Cell, ...]
+    red_cells: Annotated[
+        Count | None, Meta(description="seen in the field, an estimate; null: the model has no finder")
+    ] = None
+    platelets: Annotated[
+        Count | None, Meta(description="seen in the field, an estimate; null: the model has no finder")
+    ] = None
+    heatmaps_omitted: Annotated[
+        int, Meta(ge=0, description="cells whose heatmap was left out to keep the message below 64 KiB")
+    ] = 0
+
+
+class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.differential/1"):
+    """The current specimen's count, or the last one's. `counted` is the denominator of the percentages."""
+
+    specimen_id: str
+    device_id: str
+    simulated: Annotated[bool, Meta(description="cells of a drawn slide were counted: no blood")] = False
+    state: Annotated[
+        State,
+        Meta(
+            description="running; preliminary: enough are counted, or it was stopped; complete: its source "
+            "has ended, and nobody has signed; final: signed; corrected: changed after that; discarded"
+        ),
+    ]
+    updated_at: datetime
+    clock_synced: bool
+    started_at: datetime | None = None
+    stopped_at: Annotated[datetime | None, Meta(description="null while cells are counted")] = None
+    ended: Annotated[
+        str | None,
+        Meta(
+            description="why no more is counted: source ended, stopped, enough; null while cells are counted"
+        ),
+    ] = None
+    target: int
+    enough: Annotated[str | None, Meta(description="why no more cells are needed; null: go on")] = None
+    fields: int
+    fields_refused: int
+    counted: int
+    denominator: str = ""
+    unclassified: Annotated[
+        dict[str, int], Meta(description="whole cells that are not counted, by the reason")
+    ]
+    incomplete: Annotated[int, Meta(description="cells cut by the frame's edge, not counted")]
+    classes: tuple[ClassCount, ...]
+    not_assessed: Annotated[
+        tuple[str, ...], Meta(description="classes that the model has no name for: unknown, not 0")
+    ]
+    interval: Annotated[str, Meta(description="the method of low and high")]
+    correction: Correction = Correction(None)
+    total_count: Annotated[CellsPerLitre | None, Meta(description="given with the specimen")] = None
+    total_count_unit: Literal["10^9/L"] = "10^9/L"
+    flags: tuple[Flag, ...] = ()
+    signature: Annotated[Signature | None, Meta(description="null: nobody has confirmed it")] = None
+    changes: Annotated[
+        tuple[Change, ...], Meta(description="after it had ended, or of its id, the oldest first")
+    ] = ()
+    discarded: Change | None = None
+    model: ModelReference
+
+
+class Status(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.status/1"):
+    """Is the device there. `offline` is also what the broker says in its name when it vanishes."""
+
+    device_id: str
+    state: Literal["online", "offline"]
+    boot_id: str
+
+
+class Info(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.info/1"):
+    """What the device is: versions, model, configuration without secrets."""
+
+    device_id: str
+    boot_id: str
+    versions: dict[str, str]
+    model: ModelReference
+    model_notice: Annotated[
+        str | None, Meta(description="why another model answers than the one installed last; null: none does")
+    ] = None
+    labels: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    config: dict[str, Any]
+
+
+class Health(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.health/1"):
+    """How the device is. A figure that this machine does not give is null."""
+
+    device_id: str
+    boot_id: str
+    at: datetime
+    uptime_s: float
+    cpu_load: float | None
+    memory_rss_mb: float | None
+    memory_available_mb: float | None
+    temperature_c: float | None
+    throttled: bool | None
+    disk_free_mb: float | None
+    backlog: int
+    fields: int
+    fields_refused: dict[str, int]
+    frames_per_second: float
+    stages_ms: dict[str, float]
+    specimen_id: Annotated[
+        str | None, Meta(description="that is being counted; null: frames are looked at and not counted")
+    ] = None
+    notices: Annotated[
+        dict[str, str],
+        Meta(description="what an operator must know: paused, camera, a store that was damaged"),
+    ] = {}
+    results_refused: Annotated[
+        int, Meta(ge=0, description="of the backlog: the broker does not take them")
+    ] = 0
+    refusal: Annotated[str | None, Meta(description="why it did not take the last of them")] = None
+
+
+class Response(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.response/1"):
+    """The answer to a command."""
+
+    device_id: str
+    command: str
+    correlation_id: str | None
+    ok: bool
+    error: str | None = None
+    specimen: SpecimenNote | None = None
+
+
+Message = FieldResult | Differential | Status | Info | Health | Response
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """Give the payload, at most MAX_PAYLOAD bytes.
+
+    A field too crowded for that leaves out the heatmaps of its last cells and says how many.
+    Raises ValueError when even that is not enough.
+    """
+    payload = _encoder.encode(message)
+    if len(payload) <= MAX_PAYLOAD or not isinstance(message, FieldResult):
+        return _checked(payload)
+    cells = list(message.cells)
+    omitted = 0
+    excess = len(payload) - MAX_PAYLOAD + 16  # 16: room for the count itself to grow
+    for i in reversed(range(len(cells))):
+        if excess <= 0:
+            break
+        if cells[i].heatmap is not None:
+            bare = msgspec.structs.replace(cells[i], heatmap=None)
+            excess -= len(_encoder.encode(cells[i])) - len(_encoder.encode(bare))
+            cells[i] = bare
+            omitted += 1
+    return _checked(
+        _encoder.encode(msgspec.structs.replace(message, cells=tuple(cells), heatmaps_omitted=omitted))
+    )
+
+
+def _checked(payload: bytes) -> bytes:
+    if len(payload) > MAX_PAYLOAD:
+        raise ValueError(f"a message of {len(payload)} bytes is over the limit of {MAX_PAYLOAD}")
+    return payload
+
+
+def decode(payload: bytes) -> Message:
+    """Read any payload. Raises msgspec.ValidationError or msgspec.DecodeError."""
+    return _decoder.decode(payload)
+
+
+def decode_field(payload: bytes) -> FieldResult:
+    """Read a field's payload. Raises as `decode`."""
+    return msgspec.json.decode(payload, type=FieldResult)
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema (2020-12) that every payload satisfies; `commands`: those of what is sent here."""
+    requests = {f"cmd/{name}": request for name, request in REQUESTS.items()}
+    (payloads, *commands), definitions = msgspec.json.schema_components(
+        (Message, *requests.values()), ref_template="#/$defs/{name}"
+    )
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **payloads,
+        "commands": dict(zip(requests, commands, strict=True)),
+        "$defs": definitions,
+    }
+    # As JSON has it: a default of () is a list there.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema))
+    return plain
+
+
+if __name__ == "__main__":
+    print(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode())  # noqa: T201

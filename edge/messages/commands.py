@@ -1,0 +1,98 @@
+"""What commands carry: a struct each, which validates the payload and of which the JSON Schema is made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from edge.messages.differential import CellsPerLitre, OperatorCode  # noqa: TC001 (msgspec reads annotations)
+from edge.messages.ids import KnownSpecimenId, SpecimenId  # noqa: TC001
+
+CorrelationId = Annotated[
+    str,
+    Meta(max_length=128, description="comes back in the answer; the same request again is not done twice"),
+]
+Target = Annotated[int, Meta(ge=1, le=10_000, description="cells to count: 100, 200, 400")]
+TotalCountText = Annotated[
+    str, Meta(max_length=64, description='with comma or point, and its unit: "7,2", "7.2 10^9/L", "7200/uL"')
+]
+Reason = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,200}\Z")]
+
+
+class Ping(Struct, frozen=True, forbid_unknown_fields=True):
+    """Is anybody there."""
+
+    correlation_id: CorrelationId | None = None
+
+
+class StartSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Count from here on into this specimen.
+
+    target: null is the configuration's. resume: take up one that was stopped and not signed.
+    """
+
+    specimen_id: SpecimenId
+    target: Target | None = None
+    total_count: Annotated[
+        CellsPerLitre | TotalCountText | None,
+        Meta(description="white cells of the same blood, if they were counted: a number is 10^9/L"),
+    ] = None
+    resume: bool = False
+    correlation_id: CorrelationId | None = None
+
+
+class StopSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Count no more into the open specimen; it waits for a signature. specimen_id: only if it is that one."""
+
+    specimen_id: KnownSpecimenId | None = None
+    correlation_id: CorrelationId | None = None
+
+
+class SignSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A person confirms the count. specimen_id: null is the only one that waits for it.
+
+    reason: why fewer cells than the target are enough; needed then, and kept with the signature.
+    """
+
+    operator: OperatorCode
+    specimen_id: KnownSpecimenId | None = None
+    reason: Reason | None = None
+    correlation_id: CorrelationId | None = None
+
+
+class DiscardSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The specimen is not to be used. specimen_id: null is the open one, else the only one that waits."""
+
+    reason: Reason
+    specimen_id: KnownSpecimenId | None = None
+    correlation_id: CorrelationId | None = None
+
+
+class RenameSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The id was mistyped: give a specimen that is not signed another one. The former id stays on record."""
+
+    specimen_id: KnownSpecimenId
+    new_id: SpecimenId
+    correlation_id: CorrelationId | None = None
+
+
+Request = Ping | StartSpecimen | StopSpecimen | SignSpecimen | DiscardSpecimen | RenameSpecimen
+
+REQUESTS: dict[str, type[Request]] = {
+    "ping": Ping,
+    "specimen/start": StartSpecimen,
+    "specimen/stop": StopSpecimen,
+    "specimen/sign": SignSpecimen,
+    "specimen/discard": DiscardSpecimen,
+    "specimen/rename": RenameSpecimen,
+}
+"""Every command there is, by its name in the topic."""
+
+
+class SpecimenNote(Struct, frozen=True):
+    """The specimen that a command was about, as it stands after it."""
+
+    specimen_id: str
+    state: Literal["open", "stopped", "complete", "final", "corrected", "discarded"]
+    simulated: Annotated[bool, Meta(description="cells of a drawn slide were counted: no blood")] = False

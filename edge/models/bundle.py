@@ -1,0 +1,221 @@
+"""A model bundle: one `.tflite` file with everything the device must know of it behind the flatbuffer.
+
+What stands behind is a plain zip, as TFLite metadata has it, so any TFLite tool opens the model and any zip
+tool the rest: `labels.txt`, `leukoscope.json` (`Description`), and the golden inputs as PNG.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (part of the public signature)
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge.differential.correction import Confusion  # noqa: TC001 (msgspec reads annotations at run time)
+from edge.errors import BundleError
+from edge.naming.rejection import Reject  # noqa: TC001 (msgspec reads annotations at run time)
+
+MAX_BYTES = 64 * 1024 * 1024
+_DESCRIPTION = "leukoscope.json"
+_LABELS = "labels.txt"
+FINDER = "finder.tflite"
+SEEN = "seen.bin"
+
+
+class Golden(Struct, frozen=True):
+    """An input with the answer that the exporter saw: all logits, and the map of the highest."""
+
+    image: str
+    logits: tuple[float, ...]
+    map: tuple[float, ...]
+
+
+class FinderGolden(Struct, frozen=True):
+    """A working picture with the white cells that the exporter's runtime found in it, the surest first.
+
+    cells: middle (x, y), diameter in pixels of the picture, and score of each.
+    """
+
+    image: str
+    cells: tuple[tuple[float, float, float, float], ...]
+
+
+class FinderDescription(Struct, frozen=True, kw_only=True):
+    """What the bundle says of its finder: the network that tells where cells are.
+
+    version: of its maps and of the scale that it wants; a device reads its own only. thresholds: the score
+    from which a white cell counts as found, and a red cell or a platelet is counted; without one platelets
+    are not looked for. measured: recall and
+    precision by microscope.
+    """
+
+    version: str
+    sha256: str
+    output: str
+    thresholds: dict[str, Annotated[float, Meta(gt=0, lt=1)]]
+    goldens: Annotated[tuple[FinderGolden, ...], Meta(min_length=1)]
+    measured: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+
+
+class Parent(Struct, frozen=True):
+    """The bundle that a calibrated one was made from: its sha256, by which results named it, and its name."""
+
+    sha256: str
+    name: str
+
+
+class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the bundle says of its model. Unknown keys are ignored, so that newer bundles can add some.
+
+    parent, calibration: of a bundle that `leukoscope calibrate` made, from which, with how many cells, and
+    how right it was before and after. confusion: how it answers to what it was not trained on; without it no
+    differential can be corrected for its errors.
+    """
+
+    format: Literal["leukoscope.bundle/1"]
+    name: str
+    labels: Annotated[tuple[str, ...], Meta(min_length=2)]
+    preprocessing: str
+    model_sha256: str
+    outputs: dict[str, str]  # logits, maps, features -> the tensor's name
+    temperature: Annotated[float, Meta(gt=0)]
+    reject: Reject
+    goldens: Annotated[tuple[Golden, ...], Meta(min_length=1)]
+    tolerance: Annotated[
+        float, Meta(gt=0, description="of a golden's logits, in logits; of its map, relative to its peak")
+    ]
+    created: str
+    intended_use: str
+    limits: str
+    training: dict[str, Any]
+    measured: dict[str, Any]
+    tools: dict[str, str]
+    parent: Parent | None = None
+    calibration: dict[str, Any] | None = None
+    confusion: Confusion | None = None
+    finder: FinderDescription | None = None
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was read and is whole.
+
+    model: the flatbuffer. sha256: of the whole file, by which results name it. golden_images: PNG bytes.
+    finder: the finder's flatbuffer, or None where cells are found without one. finder_images: PNG bytes.
+    seen: hashes of the cells it was trained on or fitted to (`edge.naming.seen_cells`); empty: nobody kept
+    them.
+    """
+
+    path: Path
+    description: Description
+    model: bytes
+    sha256: str
+    golden_images: tuple[bytes, ...]
+    finder: bytes | None = None
+    finder_images: tuple[bytes, ...] = ()
+    seen: bytes = b""
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read and check a bundle: its zip, its description, and that the flatbuffer is the one described.
+
+    Raises BundleError with one sentence. Nothing of the file is executed here.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BundleError(f"{path}: is larger than {MAX_BYTES >> 20} MiB, which no bundle is")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise BundleError(f"{path}: there is no such model file") from None
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            start = min((entry.header_offset for entry in archive.infolist()), default=0)
+            description = msgspec.json.decode(_member(archive, _DESCRIPTION), type=Description)
+            labels = _member(archive, _LABELS).decode().split()
+            images = _images(archive, [golden.image for golden in description.goldens])
+            own = description.finder
+            finder = None if own is None else _member(archive, FINDER)
+            finder_images = () if own is None else _images(archive, [golden.image for golden in own.goldens])
+            seen = _member(archive, SEEN) if SEEN in archive.namelist() else b""
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        EOFError,
+        NotImplementedError,
+        OSError,
+        RuntimeError,
+        ValueError,
+        zlib.error,
+    ) as error:
+        # ValueError covers msgspec's errors, text that is no UTF-8, and zipfile's own on a broken directory;
+        # RuntimeError an entry marked as encrypted, and JSON that is nested without end.
+        raise BundleError(f"{path}: is damaged or is no Leukoscope model bundle ({error})") from None
+    model = content[:start]
+    if hashlib.sha256(model).hexdigest() != description.model_sha256:
+        raise BundleError(f"{path}: is damaged: the network is not the one that its description names")
+    if own is not None:
+        _check_finder(path, own, finder or b"")
+    if not {"logits", "maps"} <= description.outputs.keys():
+        raise BundleError(f"{path}: its description names no output for logits or for maps")
+    if tuple(labels) != description.labels:
+        raise BundleError(f"{path}: is damaged: its two lists of labels differ")
+    confusion = description.confusion
+    if confusion is not None and (confusion.labels != description.labels or confusion.problem()):
+        raise BundleError(
+            f"{path}: is damaged: {confusion.problem() or 'its confusion matrix is of other labels'}"
+        )
+    return Bundle(
+        path, description, model, hashlib.sha256(content).hexdigest(), images, finder, finder_images, seen
+    )
+
+
+def _check_finder(path: Path, described: FinderDescription, finder: bytes) -> None:
+    if hashlib.sha256(finder).hexdigest() != described.sha256:
+        raise BundleError(f"{path}: is damaged: its finder is not the one that its description names")
+    if not {"white cell", "red cell"} <= described.thresholds.keys():
+        raise BundleError(f"{path}: its description names no threshold for white cells or for red cells")
+
+
+def write_bundle(path: Path, model: bytes, description: Description, members: dict[str, bytes]) -> None:
+    """Write a bundle; the same contents give the same bytes. members: further files by name."""
+    buffer = io.BytesIO()
+    buffer.write(model)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        entries = {
+            _LABELS: "\n".join(description.labels).encode(),
+            _DESCRIPTION: msgspec.json.format(msgspec.json.encode(description), indent=1),
+            **members,
+        }
+        for name, data in entries.items():
+            archive.writestr(_entry(name), data)
+    partial = path.with_name(f"partial-{path.name}")
+    partial.write_bytes(buffer.getvalue())
+    partial.replace(path)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # a fixed time: bundles can be compared by hash
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    entry = archive.getinfo(name)
+    if entry.file_size > MAX_BYTES:
+        raise ValueError(f"{name} unpacks to more than {MAX_BYTES >> 20} MiB")
+    return archive.read(entry)
+
+
+def _images(archive: zipfile.ZipFile, names: list[str]) -> tuple[bytes, ...]:
+    if sum(archive.getinfo(name).file_size for name in names) > MAX_BYTES:
+        raise ValueError(f"its golden inputs unpack to more than {MAX_BYTES >> 20} MiB")
+    return tuple(_member(archive, name) for name in names)

@@ -1,0 +1,209 @@
+"""Commands from the broker: a name and a payload in, the answer out. Never raising, silent only in a flood.
+
+What there is, stands in `edge.messages.commands`. None of it can run code, read a file, or change where
+results go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from edge.errors import LeukoscopeError, SpecimenError
+from edge.messages import Response, encode
+from edge.messages.commands import REQUESTS, CorrelationId, Ping, SpecimenNote
+from edge.messages.ids import refused
+from edge.store.command_log import REMEMBERED_S, Answer, Answers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from edge.messages.commands import Request
+    from edge.store.specimen import Specimen
+
+    Note = Callable[[Answers, Specimen], None]
+
+
+class Obey(Protocol):
+    """Does what a request says. note: writes the answer, and is called in the transaction that does it."""
+
+    def __call__(self, request: Any, /, note: Note | None = None) -> Specimen:
+        """Give the specimen it was about. Raises LeukoscopeError with one sentence."""
+        ...
+
+
+BURST = 20
+"""Commands that may come at once; after them, one every REFILL_S."""
+
+REFILL_S = 0.5
+MAX_NAME = 64
+_MAX_PAYLOAD = 4096
+_MOST_REMEMBERED = 256  # answers: a few hundred bytes each
+
+
+class _Correlated(Struct, frozen=True):
+    correlation_id: CorrelationId | None = None
+
+
+class _Answered(NamedTuple):
+    at: float
+    asked: bytes
+    response: Response
+
+
+class Commands:
+    """Obeys commands for one device, for as long as its process lives, over however many connections.
+
+    obey: what does each command but `ping`, by its name. clock: seconds. Not thread-safe: one thread asks.
+    """
+
+    def __init__(
+        self,
+        device_id: str,
+        obey: Mapping[str, Obey] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._device_id = device_id
+        self._obey = obey or {}
+        self._clock = clock
+        self._tokens, self._filled = float(BURST), clock()
+        self._complained = False
+        self._answered: OrderedDict[str, _Answered] = OrderedDict()
+
+    def answer(
+        self, name: str, payload: bytes, *, retained: bool = False, kept: Answers | None = None
+    ) -> Response | None:
+        """Obey a command and say how it went. What is wrong with it stands in the answer, in one sentence.
+
+        The same request under the same correlation id is not done twice: it has its first answer again.
+        retained: the broker kept it from before, for whoever comes. kept: what was answered by processes
+        before this one. None: commands come too fast, which the answer before said.
+        """
+        correlation, error = _correlation(payload)
+        if not self._may():
+            if self._complained:
+                return None
+            self._complained = True
+            return self._response(name, correlation, "too many commands: send them more slowly")
+        self._complained = False
+        if retained:
+            error = "a retained command is not obeyed: it would be again on every connect; send it unretained"
+        elif name not in REQUESTS:
+            error = f"there is no such command; known: {', '.join(REQUESTS)}"
+        if error is not None:
+            return self._response(name, correlation, error)
+        asked = hashlib.sha256(name.encode() + b"\0" + payload).digest()
+        try:
+            before = self._before(correlation) or _kept(correlation, kept)
+        except LeukoscopeError as problem:
+            return self._response(name, correlation, str(problem))
+        if before is not None and before.asked != asked:
+            error = "its correlation id is that of another command not long ago: give each its own"
+            return self._response(name, correlation, error)
+        return before.response if before is not None else self._done(name, payload, correlation, asked)
+
+    def _done(self, name: str, payload: bytes, correlation: str | None, asked: bytes) -> Response:
+        request, error = _request(name, payload)
+        specimen = None
+        lasting = request is not None
+        if request is not None and not isinstance(request, Ping):
+            try:
+                specimen = self._obeyed(name, request, correlation, asked)
+            except SpecimenError as problem:
+                error = str(problem)
+            except LeukoscopeError as problem:
+                error, lasting = str(problem), False  # a full disk, a locked store: it may be asked again
+        response = self._response(name, correlation, error, specimen)
+        if correlation is not None and lasting:
+            self._answered[correlation] = _Answered(self._clock(), asked, response)
+        return response
+
+    def _obeyed(self, name: str, request: Request, correlation: str | None, asked: bytes) -> Specimen:
+        obey = self._obey.get(name)
+        if obey is None:
+            raise SpecimenError("this device does not do that")
+
+        def note(answers: Answers, specimen: Specimen) -> None:
+            if correlation is not None:
+                response = encode(self._response(name, correlation, None, specimen))
+                answers.keep(Answer(correlation, name, asked, response))
+
+        return obey(request, note)
+
+    def _before(self, correlation: str | None) -> _Answered | None:
+        oldest = self._clock() - REMEMBERED_S
+        while self._answered and (
+            len(self._answered) > _MOST_REMEMBERED or next(iter(self._answered.values())).at < oldest
+        ):
+            self._answered.popitem(last=False)
+        return None if correlation is None else self._answered.get(correlation)
+
+    def _may(self) -> bool:
+        """Take a token from the bucket, if there is one."""
+        now = self._clock()
+        self._tokens = min(float(BURST), self._tokens + (now - self._filled) / REFILL_S)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def _response(
+        self, name: str, correlation: str | None, error: str | None, specimen: Specimen | None = None
+    ) -> Response:
+        return Response(
+            device_id=self._device_id,
+            command=name[:MAX_NAME],
+            correlation_id=correlation,
+            ok=error is None,
+            error=error,
+            specimen=None
+            if specimen is None
+            else SpecimenNote(specimen.specimen_id, specimen.state, specimen.simulated),
+        )
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """Give msgspec's message; of an id or a text that may not be, the rule in words."""
+    what, at, where = str(error).partition(" - at `$.")
+    rule = refused(what)
+    return str(error) if rule is None or not at else f"{where.rstrip('`')}: {rule}"
+
+
+def _kept(correlation: str | None, kept: Answers | None) -> _Answered | None:
+    """Give what a process before this one has answered. Raises StoreError."""
+    answer = None if correlation is None or kept is None else kept.find(correlation)
+    if answer is None:
+        return None
+    try:
+        return _Answered(0.0, answer.asked, msgspec.json.decode(answer.payload, type=Response))
+    except msgspec.MsgspecError:
+        return None  # of another version: the request is looked at anew
+
+
+def _correlation(payload: bytes) -> tuple[str | None, str | None]:
+    if len(payload) > _MAX_PAYLOAD:
+        return None, f"the payload is longer than {_MAX_PAYLOAD} bytes"
+    try:
+        return msgspec.json.decode(payload, type=_Correlated).correlation_id, None
+    except msgspec.ValidationError as error:
+        return None, f"the payload is not what was expected: {error}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None, 'the payload is not a JSON object, such as {"correlation_id": "1"}'
+
+
+def _request(name: str, payload: bytes) -> tuple[Request | None, str | None]:
+    try:
+        return msgspec.json.decode(payload, type=REQUESTS[name]), None
+    except msgspec.ValidationError as error:
+        return None, f"the payload is not what was expected: {_plain(error)}"
+    except UnicodeDecodeError:  # of a key: an unknown one that is skipped above is looked at here
+        return None, "the payload is not UTF-8"
+    except RecursionError:
+        return None, "the payload is nested too deeply"

@@ -1,0 +1,281 @@
+"""What is said on one connection, and in which order: birth, the current count, the backlog oldest first."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from edge import identity
+from edge.messages import MAX_PAYLOAD, FieldResult, Health, Info, Status, decode_field, encode
+from edge.mqtt.broker_words import refused_topic, unheard
+from edge.mqtt.connection import Outgoing, RefusedError
+from edge.mqtt.mailbox import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.mqtt.commands import Commands
+    from edge.mqtt.connection import Connection
+    from edge.mqtt.mailbox import Mailbox
+    from edge.store.fields import Store, Waiting
+
+log = logging.getLogger(__name__)
+
+LATE_S = 10.0
+"""A field that is offered longer after its commit is historical: it must not move a live value."""
+
+_TOPICS = {
+    "status": "status",
+    "info": "info",
+    "differential": "result/differential",
+    "field": "result/field",
+}
+_ECHO_S = 4.0  # a broker passes a message on in milliseconds
+_REFUSED_AGAIN_S = 300.0  # an access list or a quota may have changed; asking more often would be nagging
+_MAX_RESPONSES = 100
+
+
+class Delivery:
+    """One connection's worth of delivering. Nothing of it outlives the connection.
+
+    window: how many fields may be in flight at once. health: called with the backlog every health_s.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        store: Store,
+        mailbox: Mailbox,
+        info: Info,
+        commands: Commands,
+        *,
+        window: int,
+        health: Callable[[int], Health],
+        health_s: float,
+    ) -> None:
+        self.delivered = 0
+        self._connection = connection
+        self._store = store
+        self._mailbox = mailbox
+        self._info = info
+        self._commands = commands
+        self._device_id = info.device_id
+        self._window = window
+        self._health = health
+        self.health_s = health_s
+        self._health_due = 0.0
+        self._born = False
+        self._unproven = connection.hears_itself
+        self._heard_by: float | None = None
+        self._outbox: deque[Outgoing] = deque()
+        self._cursor = -1
+        self._more = True
+        self._with_refused = False
+        self._offered = Version(0, None, 0)
+        self._said: dict[str, int] = {}
+        self._complaints: dict[str, str] = {}
+
+    def step(self) -> None:
+        """Do what is due: note what the broker said, answer it, and fill the window.
+
+        Raises ConnectionLostError, StoreError.
+        """
+        self.settle()
+        if not self._connection.ready or not self._connection.listening:
+            return
+        if not self._born:
+            self._born = True
+            self._say_hello()
+        if self._unproven:
+            self._prove()
+            return
+        self._obey()
+        if self._mailbox.news:
+            self._mailbox.news = False  # before looking into the store: what comes meanwhile is news again
+            self._more = True
+        if time.monotonic() >= self._mailbox.ask_again_at:
+            self._mailbox.ask_again_at = time.monotonic() + _REFUSED_AGAIN_S
+            self._cursor, self._more, self._with_refused = -1, True, True
+        while self._outbox and self._connection.room:
+            self._connection.send(self._outbox.popleft())
+        self._offer_differential()
+        self._offer_fields()
+        self._report_health()
+
+    @property
+    def fields_in_flight(self) -> list[str]:
+        """Fields that were sent and not answered, the oldest first."""
+        return [name for kind, name in self._connection.in_flight.values() if kind == "field"]
+
+    @property
+    def drained(self) -> bool:
+        """Whether all there is to say was said and answered."""
+        return (
+            self._born
+            and not (self._more or self._mailbox.news or self._outbox)
+            and not (self._connection.in_flight or self._connection.outcomes)
+            and self._mailbox.settled
+            and self.accepted
+        )
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the broker has let this device in and, where that can be known, passes on what it says."""
+        return self._born and not self._unproven
+
+    @property
+    def complaint(self) -> str | None:
+        """What of this device's messages the broker refuses, in a sentence; None while it takes them."""
+        return next(iter(self._complaints.values()), None)
+
+    def topic(self, name: str) -> str:
+        """Give the full topic."""
+        return f"leukoscope/{self._device_id}/{name}"
+
+    def status(self, state: Literal["online", "offline"]) -> Outgoing:
+        """Make the birth or the farewell."""
+        return status_message(self._device_id, state)
+
+    def _say_hello(self) -> None:
+        self._outbox.append(self.status("online"))
+        self._outbox.append(Outgoing(("info", ""), self.topic("info"), _fitting(self._info), retain=True))
+        # What was done before a power cut, or before the last connection was lost.
+        for answer in self._store.answers.unsent():
+            self._answer(answer.correlation_id, answer.command, answer.payload)
+
+    def _prove(self) -> None:
+        """Say hello, and wait to hear it: MQTT 3.1.1 has no other way to tell that a broker drops messages.
+
+        Raises RefusedError where it is not heard.
+        """
+        while self._outbox and self._connection.room:
+            self._connection.send(self._outbox.popleft())
+        hello = self.status("online").payload
+        if hello in self._connection.echoes:
+            self._unproven = False
+        elif not self._outbox and not self._connection.in_flight:
+            now = time.monotonic()
+            self._heard_by = self._heard_by or now + _ECHO_S
+            if now > self._heard_by:
+                raise RefusedError(unheard(self._device_id))
+
+    def settle(self) -> None:
+        """Note what the broker said. Raises StoreError."""
+        delivered = []
+        outcomes = self._connection.outcomes
+        while outcomes:
+            (kind, name), refusal = outcomes.popleft()
+            if refusal is not None and kind not in self._complaints:
+                # A wrong access list is one line, not one a field.
+                topic = self.topic(_TOPICS.get(kind, "response/#"))
+                self._complaints[kind] = refused_topic(topic, refusal, self._device_id)
+                log.warning("broker: %s", self._complaints[kind])
+            elif refusal is None:
+                self._complaints.pop(kind, None)
+            if kind == "differential":
+                if refusal is None:
+                    self._mailbox.acknowledged = int(name)
+                    self._note_said(self._offered)
+                else:
+                    self._mailbox.refused = int(name)
+            elif kind == "response to" and refusal is None:
+                self._store.answers.mark_sent(name)
+            elif kind == "field" and refusal is None:
+                delivered.append(name)
+            elif kind == "field":
+                self._store.mark_refused(name, refusal or "")
+        if delivered:
+            self._store.mark_delivered(delivered)
+            self.delivered += len(delivered)
+
+    def _obey(self) -> None:
+        while self._connection.commands:
+            topic, payload, retained = self._connection.commands.popleft()
+            if len(self._outbox) >= _MAX_RESPONSES:
+                log.warning("commands come faster than their answers can be sent: one is left unanswered")
+                continue
+            name = topic.removeprefix(self.topic("cmd")).removeprefix("/")
+            response = self._commands.answer(name, payload, retained=retained, kept=self._store.answers)
+            if response is not None:
+                self._answer(response.correlation_id, response.command, encode(response))
+
+    def _answer(self, correlation: str | None, command: str, payload: bytes) -> None:
+        # Only ever to the device's own topic: an MQTT 5 response topic could send it anywhere.
+        key = ("response", command) if correlation is None else ("response to", correlation)
+        self._outbox.append(Outgoing(key, self.topic(f"response/{command}"), payload))
+
+    def _offer_differential(self) -> None:
+        busy = any(kind == "differential" for kind, _ in self._connection.in_flight.values())
+        if busy or not self._connection.room:
+            return
+        version = self._mailbox.next()
+        differential = version.differential
+        if differential is None or version.number == self._offered.number:
+            return
+        self._offered = version
+        key = ("differential", str(version.number))
+        topic = self.topic("result/differential")
+        self._connection.send(Outgoing(key, topic, encode(differential), retain=True))
+
+    def _note_said(self, version: Version) -> None:
+        said = version.differential
+        # Once an event, not once a field: this is a write to the card.
+        if said is not None and version.event > self._said.get(said.specimen_id, 0):
+            self._store.ledger.mark_said(said.specimen_id, version.event)
+            self._said[said.specimen_id] = version.event
+
+    def _offer_fields(self) -> None:
+        in_flight = set(self.fields_in_flight)
+        room = min(self._window - len(in_flight), self._connection.room)
+        if not self._more or room <= 0:
+            return
+        rows = self._store.undelivered(room, self._cursor, refused=self._with_refused)
+        self._more = len(rows) == room
+        for row in rows:
+            self._cursor = row.sequence
+            if row.field_id in in_flight:
+                continue
+            try:
+                payload = _field_payload(row)
+            except (ValueError, msgspec.MsgspecError) as error:
+                log.warning("field %s cannot be sent: %s", row.field_id, error)
+                self._store.mark_refused(row.field_id, str(error))
+                continue
+            topic = self.topic("result/field")
+            self._connection.send(Outgoing(("field", row.field_id), topic, payload))
+
+    def _report_health(self) -> None:
+        now = time.monotonic()
+        if now < self._health_due or self._connection.congested:
+            return
+        self._health_due = now + self.health_s
+        refused, reason = self._store.refused()
+        health = msgspec.structs.replace(
+            self._health(self._store.backlog()), results_refused=refused, refusal=reason
+        )
+        self._connection.send_and_forget(self.topic("health"), encode(health))
+
+
+def status_message(device_id: str, state: Literal["online", "offline"]) -> Outgoing:
+    """Make the birth, the farewell, or the will."""
+    status = Status(device_id=device_id, state=state, boot_id=identity.boot_id())
+    return Outgoing(("status", state), f"leukoscope/{device_id}/status", encode(status), retain=True)
+
+
+def _field_payload(row: Waiting) -> bytes:
+    late = row.run_id != identity.RUN_ID or time.monotonic() - row.committed_s > LATE_S
+    if not late and len(row.payload) <= MAX_PAYLOAD:
+        return row.payload
+    field: FieldResult = decode_field(row.payload)
+    return encode(msgspec.structs.replace(field, historical=late))
+
+
+def _fitting(info: Info) -> bytes:
+    try:
+        return encode(info)
+    except ValueError:  # a configuration may name thousands of files
+        return encode(msgspec.structs.replace(info, config={}))

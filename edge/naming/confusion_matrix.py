@@ -1,0 +1,42 @@
+"""A model's confusion matrix from cells it was not fitted to, as the device answers: with its refusals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge.differential.correction import Confusion
+from edge.naming.rejection import OTHER, Judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from edge.naming.rejection import Reject
+
+
+def confusion_matrix(
+    probabilities: NDArray[np.float32],
+    features: NDArray[np.float32] | None,
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    *,
+    classes: Sequence[str],
+    rule: Reject,
+    on: str,
+) -> Confusion:
+    """Count calls and refusals: a row a true class, a column a called one, and one of refusals.
+
+    probabilities: (n, classes), calibrated. features: (n, f), or None. labels, weights: (n,); cells of one
+    photograph share a weight of 1. on: which cells, for people.
+    """
+    judged = Judge(rule, classes)(probabilities, features)
+    counts = np.zeros((len(classes), len(classes) + 1))
+    for true, weight, row, (_, reason) in zip(labels, weights, probabilities, judged, strict=True):
+        refused = reason is not None and reason != OTHER
+        counts[true, len(classes) if refused else int(row.argmax())] += weight
+    return Confusion(
+        on, tuple(classes), tuple(tuple(round(float(value), 4) for value in row) for row in counts)
+    )

@@ -1,0 +1,1 @@
+"""Which cells of a slide were seen before: `scan.Scan`, over `registration`, `slide_map` and `sightings`."""

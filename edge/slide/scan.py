@@ -1,0 +1,111 @@
+"""One specimen's slide as it is seen: where each field lies, and what that changes in the count of cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.differential.count import Tally
+from edge.messages.position import FieldPlace, JoinedRegion
+from edge.slide.motion_blur import Steadiness
+from edge.slide.registration import thumbnail
+from edge.slide.sightings import DistinctCells
+from edge.slide.slide_map import Joined, Located, Place, SlideMap
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.messages import FieldResult
+    from edge.slide.registration import Thumbnail
+
+
+class Scan:
+    """The slide of one specimen, from its first frame to its last.
+
+    What it came to is in the store, as each field's share of the count, and so is what a run that goes on
+    needs: the fields, and the thumbnails that the map remembers. `take_up` takes those of a live camera. A
+    source that begins anew, as a video does, shows again what it showed, and `recall` takes that.
+    first_region: a number that no region had before.
+    """
+
+    def __init__(self, first_region: int) -> None:
+        self._map = SlideMap(first_region)
+        self._cells = DistinctCells()
+        self._steadiness = Steadiness()
+
+    def locate(self, pixels: NDArray[np.uint8]) -> Located | None:
+        """Find the place of an accepted frame, uint8 RGB (height, width, 3); None where it is smeared."""
+        picture = thumbnail(pixels)
+        return None if self._steadiness.is_smeared(picture) else self._map.locate(pixels, picture)
+
+    def recall(self, pixels: NDArray[np.uint8], field: FieldResult) -> None:
+        """Take an accepted field that an earlier run has counted, and its frame, as that run took them."""
+        picture = thumbnail(pixels)
+        if not self._steadiness.is_smeared(picture):
+            begun = field.place.region if field.place is not None and field.place.begins else None
+            self._take(field, told(self._map.locate(pixels, picture, begun)))
+
+    def take_up(self, field: FieldResult, picture: Thumbnail | None) -> None:
+        """Take a field that an earlier run has counted, each in its order; its thumbnail where one is kept.
+
+        The cells are then what they were, but for those that are no longer in the store. How fine the frames
+        usually are is told by the thumbnails that are kept.
+        """
+        place = field.place
+        if place is None:
+            return
+        if picture is not None:
+            self._steadiness.is_smeared(picture)
+        self._map.take_up(_located(place, picture), (field.height, field.width, 3))
+        self._take(field, place)
+
+    def share(self, field: FieldResult) -> Tally:
+        """Give what an accepted field changes in the count: below 0 where it corrects an earlier sighting.
+
+        Its cells lie where the field says, so that the same fields read from the store make the same count.
+        """
+        if field.place is None:
+            return Tally(accepted=True, counted={}, unclassified={}, incomplete=0, model=field.model)
+        before = self._cells.tally()
+        self._take(field, field.place)
+        after = self._cells.tally()
+        return Tally(
+            accepted=True,
+            counted=_change(before.counted, after.counted),
+            unclassified=_change(before.unclassified, after.unclassified),
+            incomplete=after.incomplete - before.incomplete,
+            model=field.model,
+        )
+
+    def _take(self, field: FieldResult, place: FieldPlace) -> None:
+        located = _located(place)
+        if located.joined is not None:
+            self._cells.join(located.joined)
+        size = field.width, field.height
+        self._cells.add(located.place, field.cells, field.quality.focus, size)
+
+
+def told(located: Located) -> FieldPlace:
+    """Give a place as the field's message says it."""
+    place, joined = located.place, located.joined
+    return FieldPlace(
+        *place,
+        begins=located.is_new,
+        joined=None if joined is None else JoinedRegion(joined.region, joined.x, joined.y),
+    )
+
+
+def _located(place: FieldPlace, remembered: Thumbnail | None = None) -> Located:
+    """Give a place as the map says it."""
+    region, joined = place.region, place.joined
+    return Located(
+        Place(region, place.x, place.y),
+        place.begins,
+        None if joined is None else Joined(joined.region, region, joined.x, joined.y),
+        remembered,
+    )
+
+
+def _change(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    change = {key: after.get(key, 0) - before.get(key, 0) for key in (after | before)}
+    return {key: count for key, count in change.items() if count}

@@ -1,0 +1,202 @@
+"""The distinct cells of a specimen: each counted once, by its best sighting. Pure.
+
+A white cell is found in every field that shows it. A platelet or a smudge that passes for one in some light
+is found in some of them only, and over hundreds of fields every one of them has its chance: what is found in
+less than half of the fields that show its place is no white cell. Two cells that touch are taken for one in
+some light, and one cell with far lobes for two: what was found more often stands.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge.differential.count import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edge.messages import Cell
+    from edge.slide.slide_map import Joined, Place
+
+    Box = tuple[float, float, float, float]
+
+UNSTEADY = "unsteady"
+"""Why a thing is not counted: found in less than half of the fields that show it, or oftener as another."""
+
+_MARGIN = 0.025  # of a frame's height: nearer to its edge, a whole cell may pass for a cut one
+_SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so
+_LARGE = 1.25  # of the usual cell's longer side: less does not hold two cells
+
+
+class Sighting(NamedTuple):
+    """One cell in one frame, in pixels of its region. focus: of the frame, rises when sharper.
+
+    found: in how many frames, of the `shown` that have its place well inside them.
+    """
+
+    cell: Cell
+    region: int
+    box: Box
+    focus: float
+    found: int = 1
+    shown: int = 1
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Whole before cut, then sharp before blurred."""
+        return self.cell.complete, self.focus
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Where the middle of its box is."""
+        x, y, width, height = self.box
+        return x + width / 2, y + height / 2
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether it is found in at least half of the frames that show it."""
+        return 2 * self.found >= self.shown
+
+
+class DistinctCells:
+    """What was seen of a specimen so far, without repetition."""
+
+    def __init__(self) -> None:
+        self._cells: list[Sighting] = []
+        self._frames: dict[int, list[Box]] = {}  # by region, without their margins
+        self._tally: Tally | None = None  # asked for before and after each field, and long to make
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    @property
+    def best(self) -> tuple[Sighting, ...]:
+        """Each cell's best sighting."""
+        return tuple(self._cells)
+
+    @property
+    def white_cells(self) -> tuple[Sighting, ...]:
+        """Give the best sightings of what counts: whole, steady, and not rather something else."""
+        whole = [sighting for sighting in self._cells if sighting.cell.complete and sighting.is_steady]
+        if not whole:
+            return ()
+        large = _LARGE * statistics.median(max(sighting.box[2:]) for sighting in whole)
+        outvoted: set[int] = set()
+        for number, one in enumerate(whole):
+            if max(one.box[2:]) < large:
+                continue
+            parts = [k for k, part in enumerate(whole) if k != number and _lies_in(part, one)]
+            if len(parts) > 1:
+                joined = one.found > statistics.fmean(whole[k].found for k in parts)
+                outvoted.update(parts if joined else [number])
+        return tuple(sighting for number, sighting in enumerate(whole) if number not in outvoted)
+
+    def add(self, place: Place, cells: Iterable[Cell], focus: float, size: tuple[int, int]) -> None:
+        """Take the cells of an accepted frame that lies at `place`. size: its width and height, pixels."""
+        self._tally = None
+        width, height = size
+        margin = _MARGIN * height
+        frame = place.x + margin, place.y + margin, width - 2 * margin, height - 2 * margin
+        seen = []
+        for cell in cells:
+            x, y, across, down = cell.box
+            box = (place.x + x, place.y + y, across, down)
+            seen.append(Sighting(cell, place.region, box, focus))
+        for number, old in enumerate(self._cells):
+            if old.region == place.region and old.cell.complete and _is_inside(old.box, frame):
+                self._cells[number] = _looked_for(old, seen)
+        for sighting in seen:
+            self._take(sighting)
+        self._frames.setdefault(place.region, []).append(frame)
+
+    def join(self, joined: Joined) -> None:
+        """Move a region's cells into the region that it turned out to be part of."""
+        self._tally = None
+        moving = [s for s in self._cells if s.region == joined.region]
+        self._cells = [s for s in self._cells if s.region != joined.region]
+        frames = self._frames.setdefault(joined.into, [])
+        for x, y, width, height in self._frames.pop(joined.region, []):
+            frames.append((x + joined.x, y + joined.y, width, height))
+        for sighting in moving:
+            x, y, width, height = sighting.box
+            box = (x + joined.x, y + joined.y, width, height)
+            self._take(sighting._replace(region=joined.into, box=box), found_apart=True)
+        for number, cell in enumerate(self._cells):
+            if cell.region == joined.into:
+                shown = max(cell.found, self._times_shown(cell.region, cell.box))
+                self._cells[number] = cell._replace(shown=shown)
+
+    def tally(self) -> Tally:
+        """Give what the distinct cells add up to, in the form of one field's share of the count."""
+        if self._tally is None:
+            self._tally = self._added_up()
+        return self._tally
+
+    def _added_up(self) -> Tally:
+        counted = [sighting.cell for sighting in self.white_cells]
+        unclassified = Counter(cell.rejected for cell in counted if cell.rejected is not None)
+        unsteady = sum(s.cell.complete for s in self._cells) - len(counted)
+        if unsteady:
+            unclassified[UNSTEADY] = unsteady
+        return Tally(
+            accepted=True,
+            counted=dict(Counter(cell.label for cell in counted if cell.rejected is None)),
+            unclassified=dict(unclassified),
+            incomplete=sum(not s.cell.complete for s in self._cells),
+        )
+
+    def _take(self, new: Sighting, *, found_apart: bool = False) -> None:
+        """Add a sighting to the cell that it is of. found_apart: in other frames than the cell was so far."""
+        same = [old for old in self._cells if old.region == new.region and _are_same(old, new)]
+        if not new.cell.complete and any(old.cell.complete for old in same):
+            return  # it tells nothing new, and a cut piece that lies over two cells does not make them one
+        if same:
+            # A cell may have been taken for two where the edge cut it into two pieces.
+            self._cells = [old for old in self._cells if not any(old is one for one in same)]
+        whole = [old for old in same if old.cell.complete]
+        found = shown = new.found
+        if whole:
+            found = max(old.found for old in whole) + (new.found if found_apart else 0)
+            shown = max(found, *(old.shown for old in whole))
+        elif not same:  # else the frames before had it, with the edge or another cell in the way
+            shown += self._times_shown(new.region, new.box)
+        best = max((new, *same), key=lambda sighting: sighting.rank)
+        self._cells.append(best._replace(found=found, shown=shown))
+
+    def _times_shown(self, region: int, box: Box) -> int:
+        return sum(_is_inside(box, frame) for frame in self._frames.get(region, ()))
+
+
+def _looked_for(old: Sighting, seen: list[Sighting]) -> Sighting:
+    """Say of a whole cell whether a frame that shows its place has it; a cut piece there says nothing."""
+    same = [new for new in seen if _are_same(old, new)]
+    if any(new.cell.complete for new in same):
+        return old._replace(found=old.found + 1, shown=old.shown + 1)
+    return old if same else old._replace(shown=old.shown + 1)
+
+
+def _lies_in(part: Sighting, one: Sighting) -> bool:
+    (x, y), (left, top, width, height) = part.middle, one.box
+    return part.region == one.region and left < x < left + width and top < y < top + height
+
+
+def _is_inside(box: Box, frame: Box) -> bool:
+    (x, y, width, height), (left, top, across, down) = box, frame
+    return left <= x and top <= y and x + width <= left + across and y + height <= top + down
+
+
+def _are_same(one: Sighting, other: Sighting) -> bool:
+    """Tell whether two boxes are one cell's: near middles, or a cut piece that lies in the other box."""
+    (ax, ay, aw, ah), (bx, by, bw, bh) = one.box, other.box
+    if max(abs(ax - bx), abs(ay - by)) > max(aw, ah, bw, bh):
+        return False  # nothing in common, and nearly all pairs are so
+    apart = math.dist(one.middle, other.middle)
+    if apart < _SAME * min(max(aw, ah), max(bw, bh)):
+        return True
+    if one.cell.complete and other.cell.complete:
+        return False
+    common = max(0.0, min(ax + aw, bx + bw) - max(ax, bx)) * max(0.0, min(ay + ah, by + bh) - max(ay, by))
+    return common > 0.5 * min(aw * ah, bw * bh)

@@ -1,0 +1,212 @@
+"""From the store to the differential that is published: one voice, whoever changed the specimen.
+
+A field counted by the daemon's thread, a signature from the command line, a specimen discarded over the
+broker: each is in the store first, and what is said of it is read from there.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from edge import identity
+from edge.daemon.run_log import specimen_in_words
+from edge.differential.count import Reckoning, SpecimenCount
+from edge.errors import LeukoscopeError
+from edge.specimens.sources import is_simulated
+from edge.store.fields import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge.config import Config
+    from edge.differential.correction import Confusion
+    from edge.messages import Differential, ModelReference
+    from edge.mqtt.publisher import Publisher
+    from edge.store.specimen import Specimen
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 0.5  # how soon the daemon notices what the command line did
+_RUNNING_S = 0.2  # between two counts of fields that keep coming: nobody reads faster, and each takes 2 ms
+
+
+class Described(Protocol):
+    """What is known of a model, beyond its calls."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that it counts."""
+        ...
+
+    @property
+    def reference(self) -> ModelReference:
+        """Its name, and its bundle's hash."""
+        ...
+
+    @property
+    def confusion(self) -> Confusion | None:
+        """How it errs, if its bundle says so."""
+        ...
+
+
+class Reporter:
+    """Makes differentials.
+
+    While fields keep coming their count is made five times a second, and what is then left by `catch_up`.
+    lock: held from reading the store to handing over, so that what is said last is what was last.
+    current: the specimen that the source shows, where commands do not say which; the live topic ends on it.
+    """
+
+    def __init__(self, config: Config, model: Described) -> None:
+        self.lock = threading.Lock()
+        self.current: str | None = None
+        self._device_id = config.device
+        self._target = config.specimen.target
+        self._simulated = is_simulated(config)
+        self._model = model
+        self._made_at = float("-inf")
+        self._owed: SpecimenCount | None = None
+        self._reckoning = Reckoning(config.specimen.interval, config.specimen.max_width).by(model.confusion)
+
+    def recount(self, store: Store, specimen: Specimen) -> SpecimenCount:
+        """Give a specimen's count from the fields that are stored. Raises StoreError."""
+        target = specimen.target or self._target
+        count = SpecimenCount(specimen.specimen_id, self._model.labels, target, self._reckoning)
+        for field_id, counts in store.tallies(specimen.specimen_id):
+            count.add(field_id, counts)
+        return count
+
+    def differential(self, count: SpecimenCount, specimen: Specimen) -> Differential:
+        """Give the message. Signed after an update, a count is still that of the model that made it."""
+        own = self._model.reference
+        others = [model.name for model in count.models if model != own]
+        standing = specimen.standing
+        if self._simulated and specimen.state == "open":  # also before its first field
+            standing = msgspec.structs.replace(standing, simulated=True)
+        return count.differential(
+            device_id=self._device_id,
+            model=own if specimen.state == "open" or not count.models else count.models[-1],
+            updated_at=identity.now(),
+            clock_synced=identity.clock_synced(),
+            standing=standing,
+            uncorrected=f"cells were called by another model, {', '.join(others)}" if others else None,
+        )
+
+    def publish(
+        self, publisher: Publisher, store: Store, count: SpecimenCount, *, news: bool = False
+    ) -> None:
+        """Publish a count with what the store knows of its specimen. The caller holds the lock.
+
+        news: a field was stored, and nothing else changed: the count may be owed for now. Raises StoreError.
+        """
+        now = time.monotonic()
+        if news and now - self._made_at < _RUNNING_S:
+            self._owed = count
+            publisher.notify()
+            return
+        specimen = store.ledger.find(count.specimen_id)
+        self._made_at = now
+        if self._owed is not None and self._owed.specimen_id == count.specimen_id:
+            self._owed = None
+        if specimen is not None:
+            publisher.publish_differential(self.differential(count, specimen), specimen.event, news=news)
+        elif news:
+            publisher.notify()
+
+    def catch_up(self, publisher: Publisher, store: Store) -> None:
+        """Publish the count that is owed, if one is. Raises StoreError."""
+        with self.lock:
+            if self._owed is not None:
+                self.publish(publisher, store, self._owed)
+
+
+class Announcer:
+    """A thread that publishes the differential of each specimen of which something new is in the store.
+
+    Until the broker has acknowledged it; also what was noted while no daemon ran, and the count that is owed
+    when fields come no longer. changed: set at each news.
+    """
+
+    def __init__(self, path: Path, reporter: Reporter) -> None:
+        self.changed = threading.Event()
+        self._path = path
+        self._reporter = reporter
+        self._handed: dict[str, int] = {}
+        self._since = 0
+        self._latest = 0
+        self._wake = threading.Event()
+        self._ended = False
+        self._thread: threading.Thread | None = None
+
+    def start(self, publisher: Publisher) -> None:
+        """Begin to look, and hand over to this publisher."""
+        with Store.open(self._path, durable=False) as store:
+            self._since, _ = store.ledger.latest_event()
+            opened = store.ledger.open_by_command()
+            if opened is not None:  # since before this start
+                log.info("%s", specimen_in_words(opened, self._reporter.recount(store, opened).counted))
+        self._thread = threading.Thread(target=self._run, args=(publisher,), name="announcer", daemon=True)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Look now: something has changed. From any thread."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """End, when all that is in the store by now was handed over."""
+        self._ended = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, publisher: Publisher) -> None:
+        with Store.open(self._path, durable=False) as store:
+            ended = False
+            while not ended:
+                ended = self._ended  # read before the last look: what came before it is then seen, too
+                try:
+                    self._announce(publisher, store)
+                    self._reporter.catch_up(publisher, store)
+                except LeukoscopeError as error:
+                    log.warning("%s", error)
+                if not ended:
+                    self._wake.wait(_LOOK_S)
+                    self._wake.clear()
+
+    def _announce(self, publisher: Publisher, store: Store) -> None:
+        latest, _ = store.ledger.latest_event()
+        if latest == self._latest:
+            return  # what is asked twice a second must not read every specimen there ever was
+        news = [(name, event) for name, event in store.ledger.unsaid() if self._handed.get(name) != event]
+        last = ""
+        for last, event in news:
+            with self._reporter.lock:
+                self._publish(publisher, store, last, aloud=event > self._since)
+            self._handed[last] = event
+        self._latest = latest  # not sooner: an error on the way is tried again
+        if not news:
+            return
+        with self._reporter.lock:  # what becomes the current one from here on is published after this
+            opened = store.ledger.open_by_command()
+            current = self._reporter.current if opened is None else opened.specimen_id
+            if current not in {None, last}:
+                self._publish(publisher, store, current)
+        self.changed.set()
+
+    def _publish(
+        self, publisher: Publisher, store: Store, specimen_id: str | None, *, aloud: bool = False
+    ) -> None:
+        """Publish how a specimen stands. aloud: it was changed just now, and the log says so, too."""
+        specimen = None if specimen_id is None else store.ledger.find(specimen_id)
+        if specimen is None:
+            return
+        count = self._reporter.recount(store, specimen)
+        self._reporter.publish(publisher, store, count)
+        # That a source shows one, the daemon says itself.
+        if aloud and not (specimen.state == "open" and self._reporter.current == specimen_id):
+            log.info("%s", specimen_in_words(specimen, count.counted))

@@ -1,0 +1,301 @@
+"""The result store: SQLite, and which results the broker has acknowledged.
+
+A field is on the disk before anyone hears of it, it is stored once however often its picture comes, and it
+stays until the broker has it. A `Store` is one connection: it belongs to the thread that opened it.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import UTC
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+
+import msgspec
+
+from edge import identity
+from edge.differential.count import Tally, tally
+from edge.errors import StoreError
+from edge.messages import FieldResult, Quality, decode_field
+from edge.store.command_log import Answers
+from edge.store.database import connect, errors, transaction
+from edge.store.keyframes import Keyframes
+from edge.store.retention import Upkeep
+from edge.store.specimens import Ledger, stamp
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from edge.store.specimen import Specimen
+
+_PAGE = 100
+
+
+class Waiting(NamedTuple):
+    """A field that the broker has not acknowledged.
+
+    run_id, committed_s: the process that committed it, and when on that process's monotonic clock.
+    """
+
+    sequence: int
+    field_id: str
+    payload: bytes
+    run_id: str
+    committed_s: float
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What a stored field says of its frame: its size in pixels, and how good it was."""
+
+    width: int
+    height: int
+    quality: Quality
+
+
+class Store:
+    """One connection to the store, for the thread that opens it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+        self.ledger = Ledger(connection, path)
+        self.answers = Answers(connection, path)
+        self.keyframes = Keyframes(connection, path)
+        self.upkeep = Upkeep(connection, path)
+
+    @classmethod
+    def open(cls, path: Path, *, durable: bool = True) -> Self:
+        """Open the store; what is missing of it is made, its folder included.
+
+        durable: False saves the wait for the disk where losing the last writes in a power cut does no harm.
+        Raises StoreError.
+        """
+        return cls(connect(path, durable=durable), path)
+
+    def close(self) -> None:
+        """Close the connection. Safe to call twice."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def together(self) -> AbstractContextManager[None]:
+        """All that is done to the store in the block is done, or nothing of it. Raises StoreError."""
+        return self._transaction()
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return errors(self.path, "read")
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._db, self.path)
+
+    # Specimens
+
+    def start_specimen(
+        self, specimen_id: str, source: str | None = None, *, resume: bool = False, simulated: bool = False
+    ) -> Specimen:
+        """Give the specimen that a source is counted into, as `Ledger.begin_source` does."""
+        return self.ledger.begin_source(specimen_id, source, resume=resume, simulated=simulated)
+
+    def finish_specimen(self, specimen_id: str) -> None:
+        """Nothing more is expected of this specimen. Its first end is the one that is kept."""
+        self.ledger.end_source(specimen_id)
+
+    def specimens(self) -> list[Specimen]:
+        """Give all specimens, the oldest first."""
+        return self.ledger.all()
+
+    # Fields
+
+    def next_sequence(self) -> int:
+        """Give the number of the next field; it goes on where the last process ended."""
+        with self._reading():
+            row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'fields'").fetchone()
+        return 1 if row is None else int(row[0]) + 1
+
+    def has_source(self, specimen_id: str, source_id: str) -> bool:
+        """Whether this picture was stored for this specimen before."""
+        with self._reading():
+            query = "SELECT 1 FROM fields WHERE specimen_id = ? AND source_id = ?"
+            return self._db.execute(query, (specimen_id, source_id)).fetchone() is not None
+
+    def sources(self, specimen_id: str) -> list[str]:
+        """The source ids of the pictures that are stored for a specimen."""
+        with self._reading():
+            query = "SELECT source_id FROM fields WHERE specimen_id = ? AND source_id IS NOT NULL"
+            return [str(source) for (source,) in self._db.execute(query, (specimen_id,))]
+
+    def field_of(self, specimen_id: str, source_id: str) -> FieldResult | None:
+        """Give what was stored of this picture for this specimen; None where nothing was, or it was pruned.
+
+        One that cannot be read back is None, too.
+        """
+        with self._reading():
+            query = "SELECT payload FROM fields WHERE specimen_id = ? AND source_id = ?"
+            row = self._db.execute(query, (specimen_id, source_id)).fetchone()
+        with suppress(msgspec.MsgspecError):
+            return None if row is None or row[0] is None else decode_field(row[0])
+        return None
+
+    def add(
+        self,
+        field: FieldResult,
+        source_id: str | None = None,
+        share: Tally | None = None,
+        keyframe: bytes | None = None,
+        clock_offset_s: float | None = None,
+    ) -> bool:
+        """Commit a field to the disk; False, and nothing changes, where its source was stored before.
+
+        It is kept whole: what does not fit into a message is left out when it is sent. A specimen that was
+        final becomes corrected; one that was discarded takes no more; one that was renamed meanwhile takes it
+        under its new id. share: what it changes in the count,
+        where that is not all of its cells. keyframe: its small picture, where the slide's map remembers it.
+        clock_offset_s: clock minus monotonic clock as it was made, where the clock was not set; else now's.
+        """
+        if clock_offset_s is None and not field.clock_synced:
+            clock_offset_s = identity.clock_offset_s()
+        with self._transaction():
+            name = self.ledger.name_now(field.specimen_id)
+            if name != field.specimen_id:
+                field = msgspec.structs.replace(field, specimen_id=name)
+            values = (
+                field.sequence,
+                field.field_id,
+                field.specimen_id,
+                source_id,
+                identity.RUN_ID,
+                time.monotonic(),
+                msgspec.json.encode(tally(field) if share is None else share),
+                msgspec.json.encode(field),
+                clock_offset_s,
+            )
+            added = self._db.execute(
+                "INSERT INTO fields"
+                " (sequence, field_id, specimen_id, source_id, run_id, committed_s, tally, payload,"
+                " clock_offset_s)"
+                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE NOT EXISTS"
+                " (SELECT 1 FROM specimens WHERE id = ?3 AND state = 'discarded')"
+                " ON CONFLICT (specimen_id, source_id) DO NOTHING",
+                values,
+            ).rowcount
+            if added:
+                if keyframe is not None:
+                    self.keyframes.add(field.sequence, field.specimen_id, keyframe)
+                self.ledger.note_addition(field.specimen_id, simulated=field.simulated)
+        return bool(added)
+
+    def fields(self, specimen_id: str) -> Iterator[FieldResult]:
+        """Give a specimen's fields in their order, those that were pruned left out. Raises StoreError."""
+        for field_id, payload in self._pages("payload", specimen_id):
+            try:
+                field = decode_field(payload)
+            except msgspec.MsgspecError as error:
+                raise StoreError(f"{self.path}: field {field_id} cannot be read back: {error}") from None
+            yield field
+
+    def looks(self, specimen_id: str) -> Iterator[Look]:
+        """Give how good each of a specimen's fields was, in their order, those that were pruned left out.
+
+        One that cannot be read is left out, too.
+        """
+        decoder = msgspec.json.Decoder(Look)
+        for _, payload in self._pages("payload", specimen_id):
+            with suppress(msgspec.MsgspecError):
+                yield decoder.decode(payload)
+
+    def tallies(self, specimen_id: str) -> Iterator[tuple[str, Tally]]:
+        """Give what each field of a specimen adds to its differential, with the field's id."""
+        for field_id, plain in self._pages("tally", specimen_id):
+            yield field_id, msgspec.json.decode(plain, type=Tally)
+
+    def _pages(self, column: Literal["payload", "tally"], specimen_id: str) -> Iterator[tuple[str, bytes]]:
+        # Page by page: a read that stays open would keep the write-ahead log from being folded back.
+        query = (
+            f"SELECT sequence, field_id, {column} FROM fields"  # noqa: S608
+            f" WHERE specimen_id = ? AND sequence > ? AND {column} IS NOT NULL"
+            f" ORDER BY sequence LIMIT {_PAGE}"
+        )
+        after, full = -1, True
+        while full:
+            with self._reading():
+                rows = self._db.execute(query, (specimen_id, after)).fetchall()
+            yield from ((field_id, content) for _, field_id, content in rows)
+            full = len(rows) == _PAGE
+            after = rows[-1][0] if rows else after
+
+    # Delivery
+
+    def undelivered(self, limit: int, after: int = -1, *, refused: bool = True) -> list[Waiting]:
+        """Give at most `limit` fields that wait behind sequence `after`, the oldest first.
+
+        refused: with those that the broker has refused before.
+        """
+        query = (
+            "SELECT sequence, field_id, payload, run_id, committed_s FROM fields"
+            " WHERE delivered_at IS NULL AND sequence > ? AND (? OR error IS NULL) ORDER BY sequence LIMIT ?"
+        )
+        with self._reading():
+            return [Waiting(*row) for row in self._db.execute(query, (after, refused, limit)).fetchall()]
+
+    def mark_delivered(self, field_ids: Iterable[str]) -> None:
+        """Note that the broker has acknowledged these."""
+        now = stamp()
+        offset_s = None if identity.clock_synced() else identity.clock_offset_s()
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE fields SET delivered_at = ?, error = NULL,"
+                " clock_offset_s = coalesce(clock_offset_s, ?)"
+                " WHERE field_id = ? AND delivered_at IS NULL",
+                [(now, offset_s, field_id) for field_id in field_ids],
+            )
+
+    def mark_refused(self, field_id: str, error: str) -> None:
+        """Note why the broker did not take this one. It goes on waiting."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE fields SET error = ? WHERE field_id = ? AND delivered_at IS NULL", (error, field_id)
+            )
+
+    def backlog(self) -> int:
+        """Count the fields that wait, the refused ones among them."""
+        with self._reading():
+            return int(
+                self._db.execute("SELECT count(*) FROM fields WHERE delivered_at IS NULL").fetchone()[0]
+            )
+
+    def republish(self, *, since: datetime | None = None, specimen_id: str | None = None) -> int:
+        """Let what was delivered wait again, and give the number: it goes out once more, as historical.
+
+        since: what was captured then or later. What was pruned is gone from here.
+        """
+        conditions, values = ["delivered_at IS NOT NULL", "payload IS NOT NULL"], []
+        if since is not None:
+            conditions.append(
+                "julianday(json_extract(CAST(payload AS TEXT), '$.captured_at')) >= julianday(?)"
+            )
+            values.append(since.astimezone(UTC).isoformat())
+        if specimen_id is not None:
+            conditions.append("specimen_id = ?")
+            values.append(specimen_id)
+        where = " AND ".join(conditions)
+        with self._transaction():
+            # Of no process that runs: that makes it historical, however soon it is sent.
+            query = f"UPDATE fields SET delivered_at = NULL, error = NULL, run_id = '' WHERE {where}"  # noqa: S608
+            return self._db.execute(query, values).rowcount
+
+    def refused(self) -> tuple[int, str | None]:
+        """Count the fields that the broker does not take, and give the reason of the last one."""
+        with self._reading():
+            count, _, reason = self._db.execute(
+                "SELECT count(*), max(sequence), error FROM fields"  # the error is the one of the maximum
+                " WHERE delivered_at IS NULL AND error IS NOT NULL"
+            ).fetchone()
+        return int(count), reason

@@ -1,0 +1,120 @@
+"""A damaged store: recognised at the start, moved aside, and what can be read of it taken over."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from edge import identity
+from edge.errors import StoreError
+from edge.store.database import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_PARTS = ("", "-wal", "-shm")
+
+
+def make_sound(path: Path) -> str | None:
+    """Prove the store at `path`; a damaged one is moved aside and a new one filled with what it still gives.
+
+    Give a sentence for the operator where that was so. After a clean end the check is a quick one; a
+    write-ahead log that was left there tells of another end, and then every index is compared with its table
+    as well. Call it with the store claimed and not open. Raises StoreError where it cannot be moved.
+    """
+    if not path.exists():
+        return None
+    problem = _problem(path)
+    if problem is None:
+        return None
+    aside = path.with_name(f"{path.name}.damaged-{identity.now():%Y%m%dT%H%M%S%f}")
+    try:
+        for part in _PARTS:
+            old = path.with_name(path.name + part)
+            if old.exists():
+                old.rename(aside.with_name(aside.name + part))
+    except OSError as error:
+        raise StoreError(f"{path}: is damaged ({problem}) and cannot be moved: {error.strerror}") from None
+    with closing(connect(path, durable=True)) as new:
+        saved, waiting = _salvage(aside, new)
+    notice = (
+        f"the result store was damaged ({problem}): it is kept as {aside.name};"
+        f" {saved} results could be taken over, {waiting} of them still to be delivered"
+    )
+    log.error("%s: %s", path, notice)
+    return notice
+
+
+def _problem(path: Path) -> str | None:
+    wal = path.with_name(path.name + "-wal")
+    unclean = wal.exists() and wal.stat().st_size > 0
+    try:
+        with closing(sqlite3.connect(path, timeout=10.0, isolation_level=None)) as db:
+            check = "integrity_check" if unclean else "quick_check"
+            first = str(db.execute(f"PRAGMA {check}(1)").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        # Not damage: no permission, a full disk, a folder. Opening it will say so.
+        log.debug("%s: not checked: %s", path, error)
+        return None
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None if first == "ok" else " ".join(first.split())
+
+
+def _salvage(damaged: Path, new: sqlite3.Connection) -> tuple[int, int]:
+    """Copy every row that can be read; give the number of fields, and of those that wait."""
+    tables = [
+        name
+        for (name,) in new.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
+        )
+    ]
+    new.execute("PRAGMA foreign_keys = OFF")  # a field whose specimen is lost is worth more than the rule
+    new.execute("BEGIN IMMEDIATE")
+    try:
+        # Opened as it is: the write-ahead log beside it may hold the newest results.
+        with closing(sqlite3.connect(damaged, isolation_level=None)) as old:
+            for table in tables:
+                _copy(old, new, table)
+    except sqlite3.DatabaseError as error:
+        log.warning("%s: nothing more can be read: %s", damaged, error)
+    new.execute(
+        "INSERT OR IGNORE INTO specimens (id, started_at)"
+        " SELECT DISTINCT specimen_id, strftime('%Y-%m-%dT%H:%M:%fZ') FROM fields"
+    )
+    # Its first pictures may be among what is lost: none is missed when a source goes on.
+    new.execute("UPDATE specimens SET source_from = 1 + (SELECT coalesce(max(sequence), 0) FROM fields)")
+    new.execute("DELETE FROM keyframes WHERE sequence NOT IN (SELECT sequence FROM fields)")
+    new.execute("COMMIT")
+    saved, waiting = new.execute("SELECT count(*), count(*) - count(delivered_at) FROM fields").fetchone()
+    return int(saved), int(waiting)
+
+
+def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
+    """Copy a table from both its ends up to the damage: what lies in the middle of it is lost."""
+    columns = [name for name in _columns(new, table) if name in set(_columns(old, table))]
+    if not columns:
+        return
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    for order in ("ASC", "DESC"):
+        try:
+            for row in old.execute(f"SELECT {names} FROM {table} ORDER BY rowid {order}"):  # noqa: S608
+                try:
+                    new.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", row)  # noqa: S608
+                except sqlite3.IntegrityError:
+                    continue  # the damage made of it what no row can be
+        except sqlite3.DatabaseError as error:
+            log.warning("%s: not all of it can be read: %s", table, error)
+        else:
+            return
+
+
+def _columns(db: sqlite3.Connection, table: str) -> list[str]:
+    try:
+        return [str(row[1]) for row in db.execute(f"PRAGMA table_info({table})")]
+    except sqlite3.DatabaseError:
+        return []

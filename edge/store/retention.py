@@ -1,0 +1,112 @@
+"""Room and time in the store: what goes when it is old or full, and times from before the clock was right."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge import identity
+from edge.messages import decode_field
+from edge.store.database import errors, give_way, transaction
+from edge.store.specimens import stamp
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+_PAGE = 100
+
+
+class Upkeep:
+    """The care of one store's connection, for the thread that has it. All methods raise StoreError."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self._path = path
+
+    def prune(self, retention_days: float) -> int:
+        """Drop the cells of fields that were delivered longer ago, and give their number.
+
+        What still waits is kept however old it is. Of what goes, a few bytes stay: that the picture was seen
+        and what it counted, so that it is never counted again.
+        """
+        limit = stamp(timedelta(days=retention_days))
+        dropped, since = 0, time.monotonic()
+        while batch := self._drop(_PAGE, limit):
+            dropped += batch
+            since = give_way(since)
+        return dropped
+
+    def drop_oldest_delivered(self, limit: int) -> int:
+        """Drop the cells of at most `limit` fields that the broker has, the oldest first; give their number.
+
+        As with `prune`, what they counted stays.
+        """
+        return self._drop(limit, "")
+
+    def _drop(self, limit: int, before: str) -> int:
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "CREATE TEMP TABLE dropped AS SELECT * FROM fields WHERE delivered_at IS NOT NULL"
+                " AND payload IS NOT NULL AND (?1 = '' OR delivered_at < ?1) ORDER BY sequence LIMIT ?2",
+                (before, limit),
+            )
+            self._db.execute("DELETE FROM keyframes WHERE sequence IN (SELECT sequence FROM dropped)")
+            # Out and in again: a row that only shrinks leaves its page as it is, and the room to nobody.
+            count = self._db.execute("DELETE FROM fields WHERE sequence IN (SELECT sequence FROM dropped)")
+            self._db.execute("UPDATE dropped SET payload = NULL")
+            self._db.execute("INSERT INTO fields SELECT * FROM dropped")
+            self._db.execute("DROP TABLE dropped")
+        return count.rowcount
+
+    def used_bytes(self) -> int:
+        """Give what the results take of the file, which does not shrink when some are dropped."""
+        with errors(self._path, "read"):
+            pages, free, size = (
+                int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return (pages - free) * size
+
+    def correct_times(self, offset_s: float) -> int:
+        """Set right what was captured on this boot before the clock was, and give the number.
+
+        offset_s: clock minus monotonic clock, now that the clock is right. What was delivered or is of an
+        earlier boot keeps its time, which says of itself that it is not to be trusted. When it was delivered
+        nobody knows: now, at the latest, and from now on it ages.
+        """
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "UPDATE fields SET delivered_at = ?, clock_offset_s = NULL"
+                " WHERE delivered_at IS NOT NULL AND clock_offset_s IS NOT NULL",
+                (stamp(),),
+            )
+        corrected, after, since = 0, -1, time.monotonic()
+        while True:
+            since = give_way(since)
+            with transaction(self._db, self._path):
+                rows = self._db.execute(
+                    "SELECT sequence, payload, clock_offset_s FROM fields WHERE clock_offset_s IS NOT NULL"
+                    " AND delivered_at IS NULL AND sequence > ? ORDER BY sequence LIMIT ?",
+                    (after, _PAGE),
+                ).fetchall()
+                for sequence, payload, before_s in rows:
+                    after = sequence
+                    try:
+                        field = decode_field(payload)
+                        if field.clock_synced or field.boot_id != identity.boot_id():
+                            continue
+                        captured_at = field.captured_at + timedelta(seconds=offset_s - before_s)
+                    except (msgspec.MsgspecError, OverflowError):
+                        continue  # delivering names what cannot be read
+                    right = msgspec.structs.replace(field, captured_at=captured_at, clock_synced=True)
+                    self._db.execute(
+                        "UPDATE fields SET payload = ?, clock_offset_s = NULL WHERE sequence = ?",
+                        (msgspec.json.encode(right), sequence),
+                    )
+                    corrected += 1
+            if len(rows) < _PAGE:
+                return corrected

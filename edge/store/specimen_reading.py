@@ -1,0 +1,159 @@
+"""What stands in the ledger of a store: its specimens, each with what was noted of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge import identity
+from edge.errors import StoreError
+from edge.messages.differential import Change, Signature
+from edge.store.database import errors, transaction
+from edge.store.specimen import SOURCE_ENDED, STOPPED, Specimen, read_time
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from datetime import timedelta
+    from pathlib import Path
+
+_COLUMNS = (
+    "id, state, started_at, finished_at, target, total_count, by_command, source, source_from, simulated"
+)
+SIMULATED = "simulated slide"
+"""What a signature of a drawn slide is noted with."""
+
+_MISTYPED = "the id was mistyped"
+
+
+class LedgerReading:
+    """The specimens of one store's connection, for the thread that has it. All methods raise StoreError."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self._path = path
+
+    def find(self, specimen_id: str) -> Specimen | None:
+        """Give the specimen of this id."""
+        return next(self._specimens("id = ?", specimen_id), None)
+
+    def all(self) -> list[Specimen]:
+        """Give all specimens, the oldest first."""
+        return list(self._specimens("true"))
+
+    def open_by_command(self) -> Specimen | None:
+        """Give the specimen that cells are counted into, where commands say which; there is at most one."""
+        return next(self._specimens("state = 'open' AND by_command = 1"), None)
+
+    def latest_event(self) -> tuple[int, str]:
+        """Give the number of what was noted last, of whichever specimen, and that one; (0, "") of nothing."""
+        with errors(self._path, "read"):
+            query = "SELECT number, specimen_id FROM specimen_events ORDER BY number DESC LIMIT 1"
+            row = self._db.execute(query).fetchone()
+        return (0, "") if row is None else (int(row[0]), str(row[1]))
+
+    def unsaid(self) -> list[tuple[str, int]]:
+        """Give the specimens of which the broker has not the latest: id and event, the oldest event first."""
+        query = (
+            "SELECT id, max(number) AS latest FROM specimens JOIN specimen_events ON specimen_id = id"
+            " GROUP BY id HAVING latest > said ORDER BY latest"
+        )
+        with errors(self._path, "read"):
+            return [(str(name), int(event)) for name, event in self._db.execute(query).fetchall()]
+
+    def name_now(self, specimen_id: str) -> str:
+        """Give the id that a specimen has now: it may have been renamed since it had this one."""
+        query = (
+            "SELECT id FROM specimens WHERE id = ?1 UNION ALL SELECT * FROM (SELECT specimen_id"
+            " FROM specimen_events WHERE kind = 'renamed' AND what = ?1 ORDER BY number DESC) LIMIT 1"
+        )
+        with errors(self._path, "read"):
+            row = self._db.execute(query, (specimen_id,)).fetchone()
+        return specimen_id if row is None else str(row[0])
+
+    def counted(self, specimen_id: str) -> tuple[int, int]:
+        """Give how many fields a specimen has, and how many cells they counted."""
+        cells = (
+            "SELECT total(max(0, cells)) FROM (SELECT sum(value) AS cells FROM fields,"
+            " json_each(CAST(tally AS TEXT), '$.counted') WHERE specimen_id = ? GROUP BY key)"
+        )
+        with errors(self._path, "read"):
+            fields = self._db.execute("SELECT count(*) FROM fields WHERE specimen_id = ?", (specimen_id,))
+            return int(fields.fetchone()[0]), int(self._db.execute(cells, (specimen_id,)).fetchone()[0])
+
+    def mark_said(self, specimen_id: str, event: int) -> None:
+        """Note that the broker has a differential that knew of this event, and so of all before it."""
+        with self._transaction():
+            self._db.execute("UPDATE specimens SET said = max(said, ?) WHERE id = ?", (event, specimen_id))
+
+    def _note(
+        self,
+        specimen_id: str,
+        kind: str,
+        *,
+        operator: str | None = None,
+        what: str | None = None,
+        why: str | None = None,
+    ) -> None:
+        self._db.execute(
+            "INSERT INTO specimen_events (specimen_id, kind, at, operator, what, why)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (specimen_id, kind, stamp(), operator, what, why),
+        )
+
+    def _again(self, specimen_id: str) -> Specimen:
+        found = self.find(specimen_id)
+        if found is None:
+            raise StoreError(f"{self._path}: specimen {specimen_id} cannot be read back")
+        return found
+
+    def _specimens(self, where: str, *values: str) -> Iterator[Specimen]:
+        with errors(self._path, "read"):
+            query = f"SELECT {_COLUMNS} FROM specimens WHERE {where} ORDER BY rowid"  # noqa: S608
+            rows = self._db.execute(query, values).fetchall()
+        for row in rows:
+            specimen = Specimen(*row)
+            yield self._with_events(
+                specimen._replace(by_command=bool(specimen.by_command), simulated=bool(specimen.simulated))
+            )
+
+    def _with_events(self, specimen: Specimen) -> Specimen:
+        query = (
+            "SELECT number, kind, at, operator, what, why FROM specimen_events"
+            " WHERE specimen_id = ? ORDER BY number"
+        )
+        with errors(self._path, "read"):
+            rows = self._db.execute(query, (specimen.specimen_id,)).fetchall()
+        changes: list[Change] = []
+        if specimen.state not in {"open", "stopped"} and not any(kind == "started" for _, kind, *_ in rows):
+            specimen = specimen._replace(ended=SOURCE_ENDED)  # of release 0.1, which noted no more of it
+        for number, kind, at, operator, what, why in rows:
+            specimen = specimen._replace(event=number)
+            if kind in {"started", "resumed"}:
+                specimen = specimen._replace(opened=number, ended=None)
+            elif kind in {"finished", "stopped"}:
+                ended = SOURCE_ENDED if kind == "finished" else STOPPED
+                specimen = specimen._replace(ended=why or ended)
+            elif kind == "signed":
+                signature = Signature(operator, read_time(at), why, simulated=what == SIMULATED)
+                specimen = specimen._replace(signature=signature)
+            elif kind == "corrected":
+                # Whoever signed before has not seen this.
+                specimen = specimen._replace(signature=None)
+            elif kind == "discarded":
+                specimen = specimen._replace(discarded=Change(read_time(at), what, why))
+                specimen = specimen._replace(ended=specimen.ended or kind)
+            if kind == "renamed":
+                changes.append(Change(read_time(at), f"it was renamed from {what}", _MISTYPED))
+            elif kind == "corrected" or (kind == "resumed" and what is not None):
+                changes.append(Change(read_time(at), what, why))
+        return specimen._replace(changes=tuple(changes))
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._db, self._path)
+
+
+def stamp(ago: timedelta | None = None) -> str:
+    """Give the time now, or that long ago, as the store keeps it: UTC, ISO 8601."""
+    moment = identity.now() if ago is None else identity.now() - ago
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

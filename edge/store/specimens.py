@@ -1,0 +1,178 @@
+"""The specimens of a store: begun, stopped, signed, discarded, and by whom. Every change is one transaction.
+
+The command line and the broker's commands write here, each over a connection of its own; the daemon looks
+here before each frame. So an order is on the disk before it is answered, and none needs the daemon to run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.errors import SpecimenError
+from edge.store.specimen import SOURCE_ENDED, STOPPED
+from edge.store.specimen_reading import SIMULATED, stamp
+from edge.store.specimen_sources import SourceLedger
+
+if TYPE_CHECKING:
+    from edge.store.specimen import Specimen, SpecimenState
+
+__all__ = ["Ledger", "stamp"]
+
+
+class Ledger(SourceLedger):
+    """The specimens of one store's connection, for the thread that has it. All methods raise StoreError."""
+
+    # By command. All raise SpecimenError, with nothing changed, where it cannot be
+
+    def start(
+        self, specimen_id: str, *, target: int | None, total_count: float | None, resume: bool
+    ) -> Specimen:
+        """Open a specimen; with `resume`, one that was stopped and not signed. One at a time is open.
+
+        target, total_count: None leaves what a resumed one has.
+        """
+        with self._transaction():
+            current, known = self.open_by_command(), self.find(specimen_id)
+            if current is not None:
+                raise SpecimenError(f"specimen {current.specimen_id} is open: stop it first")
+            if known is not None and not (resume and known.by_command and known.state == "stopped"):
+                raise SpecimenError(_why_not_again(known))
+            if known is None and resume:
+                raise SpecimenError(f"there is no specimen {specimen_id} to resume")
+            self._db.execute(
+                "INSERT INTO specimens (id, started_at, target, total_count, by_command)"
+                " VALUES (?, ?, ?, ?, 1)"
+                " ON CONFLICT (id) DO UPDATE SET state = 'open', finished_at = NULL, met_stopped_at = NULL,"
+                " target = coalesce(excluded.target, target),"
+                " total_count = coalesce(excluded.total_count, total_count)",
+                (specimen_id, stamp(), target, total_count),
+            )
+            self._note(specimen_id, "resumed" if known else "started")  # as ordered: no change to be told
+        return self._again(specimen_id)
+
+    def stop(self, specimen_id: str | None = None, why: str | None = None) -> Specimen:
+        """Close the specimen that is open: from here on it waits for a signature."""
+        with self._transaction():
+            current = self.open_by_command()
+            if current is None:
+                raise SpecimenError("no specimen is open")
+            if specimen_id not in {None, current.specimen_id}:
+                raise SpecimenError(f"specimen {specimen_id} is not open; {current.specimen_id} is")
+            self._set("stopped", current.specimen_id, finished=True)
+            self._note(current.specimen_id, "stopped", why=why)
+        return self._again(current.specimen_id)
+
+    def sign(
+        self,
+        operator: str,
+        specimen_id: str | None = None,
+        *,
+        reason: str | None = None,
+        target: int | None = None,
+    ) -> Specimen:
+        """A person stands by the count. specimen_id: None is the only one that waits for it.
+
+        reason: why fewer cells than wanted are enough; needed then. target: how many are wanted where the
+        specimen does not say; None asks for none.
+        """
+        with self._transaction():
+            chosen = self._chosen(specimen_id, "sign")
+            if chosen.discarded is not None:
+                raise SpecimenError(f"specimen {chosen.specimen_id} was discarded")
+            if chosen.under_way:
+                raise SpecimenError(_why_not_yet(chosen))
+            if chosen.signature is not None:
+                raise SpecimenError(
+                    f"specimen {chosen.specimen_id} is signed by {chosen.signature.operator} already"
+                )
+            if reason is None:
+                self._check_enough(chosen, chosen.target or target)
+            # What was corrected stays so, however often it is signed.
+            self._set("corrected" if chosen.state == "corrected" else "final", chosen.specimen_id)
+            self._forget_slide(chosen.specimen_id)
+            what = SIMULATED if chosen.simulated else None
+            self._note(chosen.specimen_id, "signed", operator=operator, what=what, why=reason)
+        return self._again(chosen.specimen_id)
+
+    def _check_enough(self, chosen: Specimen, target: int | None) -> None:
+        _, cells = self.counted(chosen.specimen_id)
+        by_itself = chosen.ended not in {STOPPED, SOURCE_ENDED}  # enough were counted, by their intervals
+        if target is not None and cells < target and not by_itself:
+            raise SpecimenError(
+                f"specimen {chosen.specimen_id} has {cells} of {target} cells: give a reason why they are "
+                "enough (--reason; over MQTT: reason), which is kept with the signature"
+            )
+
+    def rename(self, specimen_id: str, new_id: str) -> Specimen:
+        """Give a specimen another id, with all its fields, until it is signed. The former stays on record."""
+        with self._transaction():
+            known = self.find(specimen_id)
+            if known is None:
+                raise SpecimenError(f"there is no specimen {specimen_id}")
+            if known.state in {"final", "corrected"}:
+                raise SpecimenError(f"specimen {specimen_id} was signed: its id stays as it is")
+            if known.discarded is not None:
+                raise SpecimenError(f"specimen {specimen_id} was discarded: its id stays as it is")
+            if self.find(new_id) is not None:
+                raise SpecimenError(f"there is a specimen {new_id} already: give another id")
+            self._db.execute("PRAGMA defer_foreign_keys = ON")  # until all three tables have the new id
+            self._db.execute("UPDATE specimens SET id = ? WHERE id = ?", (new_id, specimen_id))
+            events = "UPDATE specimen_events SET specimen_id = ? WHERE specimen_id = ?"
+            self._db.execute(events, (new_id, specimen_id))
+            self._db.execute(
+                "UPDATE fields SET specimen_id = ?1, payload ="
+                " CASE WHEN json_valid(CAST(payload AS TEXT))"
+                " THEN CAST(json_set(CAST(payload AS TEXT), '$.specimen_id', ?1) AS BLOB) ELSE payload END"
+                " WHERE specimen_id = ?2",
+                (new_id, specimen_id),
+            )
+            self._note(new_id, "renamed", what=specimen_id)
+        return self._again(new_id)
+
+    def discard(self, reason: str, specimen_id: str | None = None) -> Specimen:
+        """The specimen is not to be used. It stays, with the reason. specimen_id: None is the open one, else
+        the only one that waits for a signature.
+        """
+        with self._transaction():
+            chosen = (None if specimen_id else self.open_by_command()) or self._chosen(specimen_id, "discard")
+            if chosen.discarded is not None:
+                raise SpecimenError(f"specimen {chosen.specimen_id} was discarded before")
+            self._set("discarded", chosen.specimen_id, finished=True)
+            self._forget_slide(chosen.specimen_id)
+            self._note(chosen.specimen_id, "discarded", what="it was discarded", why=reason)
+        return self._again(chosen.specimen_id)
+
+    def _chosen(self, specimen_id: str | None, what: str) -> Specimen:
+        if specimen_id is not None:
+            found = self.find(specimen_id)
+            if found is None:
+                raise SpecimenError(f"there is no specimen {specimen_id}")
+            return found
+        known = self.all()
+        # A folder's or slide's count is of use without a signature: it is not asked for, only taken.
+        waiting = [one for one in known if one.state == "stopped"] or [one for one in known if one.waiting]
+        if len(waiting) == 1:
+            return waiting[0]
+        if not waiting:
+            raise SpecimenError(f"there is no specimen to {what}: none waits for a signature")
+        names = ", ".join(specimen.specimen_id for specimen in waiting[-5:])
+        raise SpecimenError(f"{len(waiting)} specimens wait for a signature ({names}): say which to {what}")
+
+    def _set(self, state: SpecimenState, specimen_id: str, *, finished: bool = False) -> None:
+        self._db.execute(
+            "UPDATE specimens SET state = ?, finished_at = coalesce(finished_at, ?) WHERE id = ?",
+            (state, stamp() if finished else None, specimen_id),
+        )
+
+
+def _why_not_yet(chosen: Specimen) -> str:
+    if chosen.by_command:
+        return f"specimen {chosen.specimen_id} is open: stop it first"
+    return f"specimen {chosen.specimen_id} is still counted, and can be signed when its source has ended"
+
+
+def _why_not_again(known: Specimen) -> str:
+    if known.state == "stopped":
+        return f"specimen {known.specimen_id} was stopped: resume it, or give another id"
+    state = "is open" if known.state == "open" else f"is {known.state}"
+    return f"specimen {known.specimen_id} is there already and {state}: give another id"

@@ -1,0 +1,1 @@
+"""Models installed, signed, on probation and rolled back: `install`, `probation`."""

@@ -1,0 +1,53 @@
+"""The device's own key: what was calibrated on a device is trusted on it, and nowhere else.
+
+It lies beside the installed models, for the daemon's user alone, and is made on first use. Whoever can read
+it can write the installed models as well, so it opens nothing that was not open.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.errors import OutputError
+from edge.models.bundle import MAX_BYTES
+from edge.updates.acting import as_owner
+from edge.updates.signing import TrustedKey, make_key, private_key, read_limited, write_signature
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge.config import Config
+
+NAME = "device.key"
+SIGNER = "this device"
+
+
+def sign_for_device(bundle: Path, config: Config) -> Path:
+    """Sign a bundle with the key of the device that `config` is of; return the signature's path.
+
+    Makes the key on first use. Raises OutputError, SignatureError.
+    """
+    key = config.models / NAME
+    content = read_limited(bundle, MAX_BYTES, "model")
+    with as_owner(config.models):
+        try:
+            if not key.exists():
+                config.models.mkdir(parents=True, exist_ok=True)
+                make_key(key)
+        except OSError as error:
+            raise OutputError(f"{config.models}: cannot be written: {error.strerror}") from None
+        signature = private_key(key).sign(content)
+    return write_signature(bundle, signature)
+
+
+def device_key(models: Path) -> tuple[TrustedKey, ...]:
+    """The public half of the key in the folder of models, or nothing where none was made.
+
+    Raises SignatureError where it is there and cannot be read.
+    """
+    key = models / NAME
+    try:
+        there = key.exists()
+    except OSError:  # a folder that is not for this user
+        return ()
+    return (TrustedKey(SIGNER, private_key(key).public_key()),) if there else ()
