@@ -27,7 +27,7 @@ def load(job: Job) -> Loaded:
     tf.config.threading.set_inter_op_parallelism_threads(job.threads)
     import keras  # noqa: PLC0415
 
-    from trainer.networks import build  # noqa: PLC0415
+    from trainer.networks.registry import build  # noqa: PLC0415
 
     cv2.setNumThreads(job.threads)
     network = dict(description.training["recipe"]["network"])

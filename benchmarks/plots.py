@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import LeukoscopeError
-from trainer.plot_style import BLUE, GREY, ORANGE, SETTINGS
+from trainer.reports.plot_style import BLUE, GREY, ORANGE, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
-from trainer.own_sets import OwnSet
+from trainer.data.own_sets import OwnSet
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -85,7 +85,8 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     """One whole recipe. `network` names the builder and holds its keyword arguments.
 
-    augmentation: the keyword arguments of `trainer.augmentation.Augmentation`, or None for no augmentation.
+    augmentation: the keyword arguments of `trainer.training.augmentation.Augmentation`, or None for no
+    augmentation.
     """
 
     name: str

@@ -1,8 +1,9 @@
 """The last layer of an int8 network: found in its flatbuffer, read, and written again where it stands.
 
-What is looked for is what `trainer.networks.with_maps` exports: features -> fully connected -> logits, and
-beside it the same weights as a 1x1 convolution without bias over the activation -> maps. Field numbers and
-codes are those of TensorFlow Lite's schema (tensorflow/lite/schema/schema.fbs), quantization is as its
+What is looked for is what `trainer.networks.registry.with_maps` exports: features -> fully connected ->
+logits, and beside it the same weights as a 1x1 convolution without bias over the activation -> maps. Field
+numbers and codes are those of TensorFlow Lite's schema (tensorflow/lite/schema/schema.fbs), quantization is
+as its
 specification has it: value = scale * (number - zero point), weights symmetric, a channel or a tensor at a
 time, bias int32 at input scale * weight scale. Interpreters work out their multipliers from these scales when
 they open the file, so new scales are all that new weights need.

@@ -11,13 +11,13 @@ import numpy as np
 
 from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
-from trainer.datasets import DATASETS
+from trainer.data.datasets import DATASETS
 from trainer.recipe import load_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainer.readers import ClassFolders
+    from trainer.data.readers import ClassFolders
 
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 

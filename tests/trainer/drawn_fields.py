@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from trainer.images import Box
+from trainer.data.images import Box
 
 LEFT, RIGHT = (90, 80, 120, 120), (380, 260, 140, 140)
 """White-cell boxes, [x, y, width, height], on a field of 640x480."""

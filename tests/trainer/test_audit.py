@@ -9,10 +9,10 @@ import cv2
 import pytest
 from drawn_data import draw_data
 
-from trainer.audit import GROUPS, REPORT, audit
 from trainer.cli import main
-from trainer.images import DataError
-from trainer.photographs import read_groups
+from trainer.data.audit import GROUPS, REPORT, audit
+from trainer.data.images import DataError
+from trainer.data.photographs import read_groups
 
 
 @pytest.fixture(scope="module")

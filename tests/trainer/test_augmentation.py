@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.augmentation import Augmentation
+from trainer.training.augmentation import Augmentation
 
 STILL = {"scale": 0, "shift": 0, "stain": 0, "hue": 0, "cast": 0, "blur": 0, "noise": 0, "turn": 360}
 

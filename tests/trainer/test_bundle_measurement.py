@@ -12,9 +12,9 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from edge.config import SHIPPED_MODEL
 from edge.errors import ConfigError
-from trainer.bundle_measurement import among, measure_bundle
-from trainer.datasets import list_images
-from trainer.training import Samples
+from trainer.data.datasets import list_images
+from trainer.evaluation.bundle_measurement import among, measure_bundle
+from trainer.training.fitting import Samples
 
 SIMPLE = "blood-cell-images/TEST_SIMPLE"
 

@@ -11,11 +11,11 @@ from drawn_data import CLASSES, draw_data
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
-from trainer import crops, samples
-from trainer.cache import cache_folder
-from trainer.images import DataError
+from trainer.data import crops, samples
+from trainer.data.cache import cache_folder
+from trainer.data.images import DataError
 from trainer.recipe import Data, Recipe, Training
-from trainer.run import fit_run, open_run, progress_bar
+from trainer.training.run import fit_run, open_run, progress_bar
 
 RECIPE = Recipe(
     name="tiny",

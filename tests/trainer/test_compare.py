@@ -12,10 +12,10 @@ from drawn_data import CLASSES, draw_data
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from edge.errors import ConfigError
-from trainer import compare as comparing
-from trainer.answers import read_answers
 from trainer.cli import main
-from trainer.compare import Comparison, write_into
+from trainer.evaluation import compare as comparing
+from trainer.evaluation.answers import read_answers
+from trainer.evaluation.compare import Comparison, write_into
 
 RECIPE = """
 [data]

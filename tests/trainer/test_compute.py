@@ -14,10 +14,10 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 import keras
 import tensorflow as tf
 
-from trainer import training
-from trainer.compute import Compute
 from trainer.recipe import Data, Recipe, Training
-from trainer.training import Samples, fit, last_checkpoint, predict
+from trainer.training import fitting
+from trainer.training.compute import Compute
+from trainer.training.fitting import Samples, fit, last_checkpoint, predict
 
 RECIPE = Recipe(
     name="tiny",
@@ -50,11 +50,11 @@ def test_half_precision_computes_in_it_and_keeps_whole_weights(tmp_path):
 
 def test_what_an_epoch_gave_is_in_the_history_and_for_tensorboard(tmp_path):
     fit(RECIPE, drawn(), drawn(), tmp_path)
-    history = json.loads((last_checkpoint(tmp_path) / training.HISTORY).read_text(encoding="utf-8"))
+    history = json.loads((last_checkpoint(tmp_path) / fitting.HISTORY).read_text(encoding="utf-8"))
     assert all(epoch["seconds"] > 0 for epoch in history)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(tmp_path / training.TENSORBOARD), size_guidance={"tensors": 0})
+    events = EventAccumulator(str(tmp_path / fitting.TENSORBOARD), size_guidance={"tensors": 0})
     events.Reload()
     losses = [float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("loss")]
     assert losses == pytest.approx([epoch["loss"] for epoch in history])
@@ -68,8 +68,8 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 sys.path.insert(0, sys.argv[1])
 from test_compute import RECIPE, drawn
-from trainer.compute import Compute
-from trainer.training import fit, predict
+from trainer.training.compute import Compute
+from trainer.training.fitting import fit, predict
 import msgspec
 with Compute(every_device=True).scope():
     print("replicas", tf.distribute.get_strategy().num_replicas_in_sync)

@@ -8,8 +8,8 @@ from test_fit_rejection import CLASSES, cells
 
 from edge.differential.correction import Corrector
 from edge.naming.rejection import Reject
-from trainer.confusion import confusion_of
-from trainer.rejection import Outputs, fit_rejection
+from trainer.evaluation.confusion import confusion_of
+from trainer.evaluation.rejection import Outputs, fit_rejection
 
 
 def test_every_cell_stands_where_the_device_would_put_it():

@@ -7,8 +7,8 @@ import pytest
 from drawn_fields import LEFT, voc_object, write_field
 from real_data import DATA, real_images
 
-from trainer.crops import cached_crops, cut_crops, whole_images
-from trainer.datasets import list_images
+from trainer.data.crops import cached_crops, cut_crops, whole_images
+from trainer.data.datasets import list_images
 
 
 def test_each_box_gives_its_own_cell_and_not_the_largest(bccd):

@@ -9,7 +9,7 @@ import pytest
 from drawn_fields import white_cell, write_image
 from real_data import DATA, real_images
 
-from trainer.datasets import (
+from trainer.data.datasets import (
     DATASETS,
     UNLABELLED,
     differs_from_release,
@@ -17,7 +17,7 @@ from trainer.datasets import (
     list_annotated,
     list_images,
 )
-from trainer.images import DataError
+from trainer.data.images import DataError
 
 PBC = {
     "basophil": "basophil",

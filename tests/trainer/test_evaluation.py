@@ -18,16 +18,16 @@ from edge.cli import main as device
 from edge.errors import ConfigError, NoRuntimeError
 from edge.models.bundle import read_bundle
 from edge.models.runtime import Runtime, installed
-from trainer import evaluation as evaluations
-from trainer import run as runs
 from trainer.cli import main
-from trainer.metrics import measure
-from trainer.networks import for_device
-from trainer.networks_study import folded, study
-from trainer.quantization import quantize, run_int8
+from trainer.data.splits import deal_as_the_study
+from trainer.evaluation import evaluate as evaluations
+from trainer.evaluation.metrics import measure
+from trainer.networks.registry import for_device
+from trainer.networks.study import folded, study
+from trainer.quantization.int8 import quantize, run_int8
 from trainer.recipe import RECIPES, load_recipe
-from trainer.splits import deal_as_the_study
-from trainer.training import predict
+from trainer.training import run as runs
+from trainer.training.fitting import predict
 
 RECIPE = """
 [data]
@@ -233,7 +233,7 @@ def test_the_former_runtime_measures_as_well_or_is_named_as_missing(finished, da
 
 
 def test_a_process_without_tensorflow_answers_the_same(lively, crops, tmp_path):
-    from trainer.answers import main as answer
+    from trainer.evaluation.answers import main as answer
 
     quantized = quantize(lively, crops)
     (tmp_path / "m.tflite").write_bytes(quantized.model)
@@ -246,8 +246,10 @@ def test_a_process_without_tensorflow_answers_the_same(lively, crops, tmp_path):
 def test_the_studys_run_becomes_a_bundle_that_analyses_with_its_masking(
     finished, data, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("trainer.export.MAX_ACCURACY_DROP", 1)  # two epochs decide nothing clearly
-    monkeypatch.setattr("trainer.export.MIN_AGREEMENT", 0)
+    monkeypatch.setattr(
+        "trainer.export.bundle_writer.MAX_ACCURACY_DROP", 1
+    )  # two epochs decide nothing clearly
+    monkeypatch.setattr("trainer.export.bundle_writer.MIN_AGREEMENT", 0)
     out = tmp_path / "study.tflite"
     assert main(["export", "--run", str(finished), "--data", str(data), "--out", str(out)]) == 0
     about = read_bundle(out).description
@@ -265,11 +267,16 @@ def test_the_studys_run_becomes_a_bundle_that_analyses_with_its_masking(
 
 
 def test_export_of_a_head_without_maps_writes_a_plain_file(finished, data, tmp_path, monkeypatch):
-    monkeypatch.setattr("trainer.export.MAX_ACCURACY_DROP", 1)  # two epochs decide nothing clearly
-    monkeypatch.setattr("trainer.export.MIN_AGREEMENT", 0)
-    for place in ("trainer.networks", "trainer.bundling"):  # as if its head were of another kind
+    monkeypatch.setattr(
+        "trainer.export.bundle_writer.MAX_ACCURACY_DROP", 1
+    )  # two epochs decide nothing clearly
+    monkeypatch.setattr("trainer.export.bundle_writer.MIN_AGREEMENT", 0)
+    for place in (
+        "trainer.networks.registry",
+        "trainer.export.bundling",
+    ):  # as if its head were of another kind
         monkeypatch.setattr(f"{place}.has_maps", lambda _: False)
-    monkeypatch.setattr("trainer.networks.has_tanh_head", lambda _: False)
+    monkeypatch.setattr("trainer.networks.registry.has_tanh_head", lambda _: False)
     out = tmp_path / "plain.tflite"
     assert main(["export", "--run", str(finished), "--data", str(data), "--out", str(out)]) == 0
     interpreter = Runtime(out.read_bytes(), {})

@@ -17,8 +17,8 @@ from trainer.explanations.cascade import randomise
 from trainer.explanations.deadline import Deadline
 from trainer.explanations.subjects import Subject
 from trainer.explanations.work import GRADCAM, PLUS, Cells
-from trainer.networks import compact, with_maps
-from trainer.networks_study import study
+from trainer.networks.registry import compact, with_maps
+from trainer.networks.study import study
 
 # Read when shap is imported: for a few images, compiling takes ten times what it saves.
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")

@@ -23,15 +23,15 @@ from edge.errors import ConfigError
 from edge.masking import FoundCell, find_cells
 from edge.models.runtime import installed
 from trainer.cli import main
+from trainer.data.images import AnnotatedImage
 from trainer.explanations import run as explaining
 from trainer.explanations.baselines import BASELINES
 from trainer.explanations.measures import area
 from trainer.explanations.records import Explanation
 from trainer.explanations.run import explain_run
 from trainer.explanations.subjects import held_out, in_crop
-from trainer.images import AnnotatedImage
-from trainer.quantization import Quantized, quantize
-from trainer.run import progress_bar, read_run
+from trainer.quantization.int8 import Quantized, quantize
+from trainer.training.run import progress_bar, read_run
 
 RECIPE = """
 [data]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.fields import PAIRS, one_name_a_field
+from trainer.data.fields import PAIRS, one_name_a_field
 from trainer.recipe import load_recipe
 
 

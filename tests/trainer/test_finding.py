@@ -10,8 +10,8 @@ import pytest
 from drawn_fields import LEFT, RIGHT, write_image
 
 from trainer.cli import main
-from trainer.finding import dice, images_of_part, matches, measure_finding
-from trainer.images import AnnotatedImage, DataError
+from trainer.data.images import AnnotatedImage, DataError
+from trainer.evaluation.finding import dice, images_of_part, matches, measure_finding
 
 
 def write_yolo(folder, name, boxes, drawn, size=(640, 480)):

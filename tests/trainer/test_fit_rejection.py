@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.rejection import Outputs, figures, fit_rejection
+from trainer.evaluation.rejection import Outputs, figures, fit_rejection
 
 CLASSES = ("lymphocyte", "monocyte", "other")
 

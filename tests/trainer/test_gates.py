@@ -13,10 +13,10 @@ import keras
 
 from edge.config import SHIPPED_MODEL
 from edge.models.bundle import read_bundle
-from trainer import gates, quantization
-from trainer.calibrated_ranges import calibrated_ranges
-from trainer.quantization import ExportError, quantize
-from trainer.training import predict
+from trainer.quantization import gates, int8
+from trainer.quantization.int8 import ExportError, quantize
+from trainer.quantization.ranges import calibrated_ranges
+from trainer.training.fitting import predict
 
 BOUNDS = {"max_drop": 0.005, "min_agreement": 0.985}
 
@@ -53,7 +53,7 @@ def study_like(crops, gamma):
 def unfolded(monkeypatch):
     """Convert networks as they are: BatchNorm stays behind ReLU, which is what issue 127842 misreads."""
     monkeypatch.setattr(
-        quantization, "for_device", lambda model: keras.Model(model.inputs, {"logits": model.outputs[0]})
+        int8, "for_device", lambda model: keras.Model(model.inputs, {"logits": model.outputs[0]})
     )
 
 
@@ -109,7 +109,7 @@ def test_an_operator_that_sets_its_own_range_is_not_held_against_it(crops):
 def test_tensors_without_a_float_twin_are_not_passed_over_in_silence(crops, monkeypatch):
     quantized = quantize(study_like(crops, 1.0), crops)
     other = quantize(study_like(crops, 1.0), crops)
-    monkeypatch.setattr("trainer.calibrated_ranges.float_twin", lambda _: quantization.float_twin(other))
+    monkeypatch.setattr("trainer.quantization.ranges.float_twin", lambda _: int8.float_twin(other))
     with pytest.raises(ExportError, match=r"gate ranges: .* have no float twin"):
         gates.check_ranges(quantized, crops[:2])
 

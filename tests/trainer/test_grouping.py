@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from real_data import DATA, real_images
 
-from trainer.datasets import DATASETS, list_annotated, list_images
-from trainer.grouping import SAME_CELLS, Grouping
-from trainer.images import LabelledImage
-from trainer.readers import AnnotatedReader
-from trainer.splits import draw_probabilities, hold_out_photographs
-from trainer.training import Samples
+from trainer.data.datasets import DATASETS, list_annotated, list_images
+from trainer.data.grouping import SAME_CELLS, Grouping
+from trainer.data.images import LabelledImage
+from trainer.data.readers import AnnotatedReader
+from trainer.data.splits import draw_probabilities, hold_out_photographs
+from trainer.training.fitting import Samples
 
 
 def cell(name, label="neutrophil"):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError
-from trainer.answers import Answers, answers_name, read_answers, write_answers
+from trainer.evaluation.answers import Answers, answers_name, read_answers, write_answers
 from trainer.files import put_in_place
 
 SEVERAL = settings(

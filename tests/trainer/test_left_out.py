@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from edge.errors import ConfigError
-from trainer.datasets import DATASETS
-from trainer.left_out import (
+from trainer.data.datasets import DATASETS
+from trainer.evaluation.metrics import Estimate
+from trainer.left_out.in_turn import (
     MICROSCOPES,
     RESULTS,
     TABLE,
@@ -18,7 +19,6 @@ from trainer.left_out import (
     left_out_table,
     sets_without,
 )
-from trainer.metrics import Estimate
 
 
 class Half:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from drawn_fields import white_cell
 
-from trainer.images import AnnotatedImage, Box
-from trainer.left_out_figures import finding_figures, naming_figures
+from trainer.data.images import AnnotatedImage, Box
+from trainer.left_out.figures import finding_figures, naming_figures
 
 OTHER = 2
 

@@ -10,11 +10,11 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from edge.errors import ConfigError
 from edge.finding import Detections
-from trainer import left_out_finder
-from trainer.datasets import DATASETS
+from trainer.data.datasets import DATASETS
 from trainer.finder.recipe import load_finder_recipe
-from trainer.left_out import MICROSCOPES
-from trainer.left_out_finder import FinderHalf
+from trainer.left_out import finder
+from trainer.left_out.finder import FinderHalf
+from trainer.left_out.in_turn import MICROSCOPES
 
 
 class FoundAtLeft:
@@ -54,8 +54,8 @@ def test_its_fields_are_measured_with_a_finder_that_never_saw_it(data, tmp_path,
         (out / "finder.tflite").write_bytes(b"a finder")
         return {"output": "maps:0", "data": {"bccd/fields": "a", "ankara": "b"}}
 
-    monkeypatch.setattr(left_out_finder, "fit_finder_run", fit)
-    monkeypatch.setattr(left_out_finder, "Finder", FoundAtLeft)
+    monkeypatch.setattr(finder, "fit_finder_run", fit)
+    monkeypatch.setattr(finder, "Finder", FoundAtLeft)
     measured = FinderHalf(load_finder_recipe("finder")).measure("chula", data, tmp_path / "out")
     assert measured.trained_on == ("bccd/fields", "ankara")
     assert measured.measured_on == ("chula/fields",)

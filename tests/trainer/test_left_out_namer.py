@@ -13,13 +13,13 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from trainer.cli import main
-from trainer.datasets import DATASETS
-from trainer.left_out import MICROSCOPES, RESULTS
-from trainer.left_out_namer import NamerHalf
+from trainer.data.datasets import DATASETS
+from trainer.left_out.in_turn import MICROSCOPES, RESULTS
+from trainer.left_out.namer import NamerHalf
 from trainer.recipe import load_recipe
 
 if TYPE_CHECKING:
-    from trainer.readers import ClassFolders
+    from trainer.data.readers import ClassFolders
 
 RECIPE = """
 [data]

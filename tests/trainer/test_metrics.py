@@ -12,9 +12,9 @@ pytest.importorskip("sklearn", reason="the trainer needs scikit-learn")
 
 from sklearn.metrics import accuracy_score, auc, precision_recall_fscore_support, roc_auc_score
 
-from trainer.bootstrap import Arithmetic, figure_names
-from trainer.curves import curves
-from trainer.metrics import calibration_error, measure, share, softmax
+from trainer.evaluation.bootstrap import Arithmetic, figure_names
+from trainer.evaluation.curves import curves
+from trainer.evaluation.metrics import calibration_error, measure, share, softmax
 
 
 def test_known_answers_give_known_figures():

@@ -10,7 +10,7 @@ import pytest
 from drawn_fields import write_image
 
 from trainer.cli import main
-from trainer.datasets import DATASETS
+from trainer.data.datasets import DATASETS
 
 HEAD = "image,x,y,width,height,kind,label,group"
 BLUE = (60, 70, 190)  # RGB, of the cells drawn here

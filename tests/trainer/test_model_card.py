@@ -12,8 +12,8 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 from edge.config import SHIPPED_MODEL
 from edge.models.bundle import Description, Golden, read_bundle
 from edge.naming.rejection import Familiarity, Reject
-from trainer.export import limits
-from trainer.model_card import model_card
+from trainer.export.bundle_writer import limits
+from trainer.export.model_card import model_card
 from trainer.recipe import Data, load_recipe
 
 GOLDEN = Path(__file__).with_name("golden_model_card.md")

@@ -10,12 +10,12 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 import keras
 import tensorflow as tf
 
-from trainer import gates
-from trainer.networks import for_device, has_maps
-from trainer.networks_gradient import with_gradient
-from trainer.networks_study import study
-from trainer.quantization import int8_outputs, quantize
-from trainer.splicing import spliced
+from trainer.networks.gradient import with_gradient
+from trainer.networks.registry import for_device, has_maps
+from trainer.networks.study import study
+from trainer.quantization import gates
+from trainer.quantization.int8 import int8_outputs, quantize
+from trainer.quantization.splicing import spliced
 
 SMALL = (4, 8, 8, 8, 8, 16)
 

@@ -6,8 +6,8 @@ import keras
 import msgspec
 import pytest
 
-from trainer.optimizers import RestartedCosine, optimizer
 from trainer.recipe import load_recipe
+from trainer.training.optimizers import RestartedCosine, optimizer
 
 STEPS = 10
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from drawn_fields import write_image
 
-from trainer.datasets import find_set, list_images
-from trainer.images import DataError
-from trainer.other_sets import on_other_sets
-from trainer.own_sets import RECORD, OwnSet, changed_since_first_use, set_of_path
+from trainer.data.datasets import find_set, list_images
+from trainer.data.images import DataError
+from trainer.data.other_sets import on_other_sets
+from trainer.data.own_sets import RECORD, OwnSet, changed_since_first_use, set_of_path
 from trainer.recipe import ConfigError, load_recipe
 
 LINES = """
@@ -150,8 +150,8 @@ def test_a_folder_of_one_class_trains_nothing(tmp_path):
 
 def test_the_same_picture_twice_is_one_photograph_and_in_two_classes_an_error(tmp_path):
     pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
-    from trainer.run import progress_bar
-    from trainer.samples import photographs_of
+    from trainer.data.samples import photographs_of
+    from trainer.training.run import progress_bar
 
     rng = np.random.default_rng(1)
     for name in ("neutrophil/a", "lymphocyte/b"):

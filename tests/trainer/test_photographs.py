@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.photographs import (
+from trainer.data.photographs import (
     CLUSTER,
     MINIMUM_INLIERS,
     UNKNOWN,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from real_data import DATA, real_images
 
-from trainer.photographs import find_photographs, read_groups, shared_photographs, write_groups
+from trainer.data.photographs import find_photographs, read_groups, shared_photographs, write_groups
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from drawn_fields import LEFT, RIGHT, voc_object, white_cell, write_field, write_image, write_labels
 
-from trainer.datasets import list_annotated, list_images
-from trainer.images import AnnotatedImage, Box, DataError
+from trainer.data.datasets import list_annotated, list_images
+from trainer.data.images import AnnotatedImage, Box, DataError
 
 
 def annotation(data):

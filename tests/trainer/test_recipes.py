@@ -11,12 +11,12 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 import tensorflow as tf
 
-from trainer import evaluation as evaluations
-from trainer import run as runs
-from trainer import training
 from trainer.cli import main
+from trainer.evaluation import evaluate as evaluations
 from trainer.recipe import RECIPES, load_recipe
-from trainer.training import last_checkpoint
+from trainer.training import fitting
+from trainer.training import run as runs
+from trainer.training.fitting import last_checkpoint
 
 NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
 # A step of these takes seconds as it stands, but one to five minutes to be made a graph of first.
@@ -46,7 +46,7 @@ def test_a_tiny_run_of_every_recipe_passes(name, data, out):
         assert main(["fit", "--recipe", name, "--data", str(data), "--out", str(out), *short]) == 0
     finally:
         tf.config.run_functions_eagerly(False)
-    history = json.loads((last_checkpoint(out) / training.HISTORY).read_text(encoding="utf-8"))
+    history = json.loads((last_checkpoint(out) / fitting.HISTORY).read_text(encoding="utf-8"))
     assert len(history) == 1
     assert history[0]["loss"] > 0
     record = json.loads((out / runs.RUN).read_text(encoding="utf-8"))

@@ -16,10 +16,10 @@ import pytest
 pytest.importorskip("matplotlib", reason="the report needs matplotlib")
 pytest.importorskip("sklearn", reason="the trainer needs scikit-learn")
 
-from trainer.answers import Answers, write_answers
 from trainer.cli import main
-from trainer.evaluation_record import SCHEMA, Evaluation, write_evaluation
-from trainer.metrics import measure, share
+from trainer.evaluation.answers import Answers, write_answers
+from trainer.evaluation.metrics import measure, share
+from trainer.evaluation.record import SCHEMA, Evaluation, write_evaluation
 
 CLASSES = ("eosinophil", "<b>mono$cyte$</b>")
 RECIPE = {
@@ -204,7 +204,7 @@ def test_a_training_that_diverged_for_an_epoch_is_still_reported(runs, tmp_path)
 
 
 def test_only_the_report_itself_loads_matplotlib():
-    asked = "import sys, trainer.cli, trainer.report; sys.exit('matplotlib' in sys.modules)"
+    asked = "import sys, trainer.cli, trainer.reports.report; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
 
 

@@ -19,14 +19,15 @@ from edge.errors import ConfigError
 from edge.masking import PREPROCESSING
 from edge.models.bundle import read_bundle
 from edge.naming.classifier import Classifier
-from trainer import bundling, training
-from trainer import run as runs
 from trainer.cli import main
-from trainer.datasets import list_images
-from trainer.images import DataError
-from trainer.quantization import ExportError
+from trainer.data.datasets import list_images
+from trainer.data.images import DataError
+from trainer.export import bundling
+from trainer.quantization.int8 import ExportError
 from trainer.recipe import load_recipe
-from trainer.training import TrainingError, last_checkpoint
+from trainer.training import fitting
+from trainer.training import run as runs
+from trainer.training.fitting import TrainingError, last_checkpoint
 
 RECIPE = """
 [data]
@@ -124,7 +125,7 @@ def test_a_set_on_which_int8_fails_stops_the_export_although_all_together_pass()
     labels = np.arange(2200) % 4
     logits = np.eye(4, dtype=np.float32)[labels]
     sets = np.repeat([0, 1], [2000, 200])
-    held_out = training.Samples(np.zeros((2200, 1, 1, 3), np.uint8), labels, tuple(map(str, labels)), sets)
+    held_out = fitting.Samples(np.zeros((2200, 1, 1, 3), np.uint8), labels, tuple(map(str, labels)), sets)
     recipe = SimpleNamespace(
         data=SimpleNamespace(sets=("large", "small"), classes=CLASSES, split="photographs")
     )
@@ -158,12 +159,12 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(finished, tmp_path, monkeypa
     def no_room(*_, **__):
         raise OSError(28, "No space left on device")
 
-    model = training.keras.models.load_model(good / training.WEIGHTS)
+    model = fitting.keras.models.load_model(good / fitting.WEIGHTS)
     monkeypatch.setattr(type(model), "save", no_room)
     with pytest.raises(
         TrainingError, match=r"No space left on device.*the last good checkpoint is .*epoch-0003"
     ):
-        training.save_checkpoint(model, model, [{}] * 4, out)
+        fitting.save_checkpoint(model, model, [{}] * 4, out)
     assert last_checkpoint(out) == good
     assert not list(out.glob("partial-*"))
 

@@ -9,16 +9,16 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
-from trainer import run as runs
 from trainer.cli import main
-from trainer.images import DataError
-from trainer.run_lock import LOCK, RunInUseError, locked
+from trainer.data.images import DataError
+from trainer.training import run as runs
+from trainer.training.run_lock import LOCK, RunInUseError, locked
 
 HOLD = """
 import sys
 from pathlib import Path
 from edge.errors import LeukoscopeError
-from trainer.run_lock import locked
+from trainer.training.run_lock import locked
 try:
     with locked(Path(sys.argv[1])):
         print("held", flush=True)

@@ -10,12 +10,12 @@ from drawn_fields import LEFT, write_field, write_labels
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
-from trainer.datasets import fingerprint, list_images
-from trainer.fields import one_name_a_field
-from trainer.images import DataError
+from trainer.data.datasets import fingerprint, list_images
+from trainer.data.fields import one_name_a_field
+from trainer.data.images import DataError
+from trainer.data.samples import load_samples, photographs_of
 from trainer.recipe import Data, Recipe, Training, changed
-from trainer.run import progress_bar
-from trainer.samples import load_samples, photographs_of
+from trainer.training.run import progress_bar
 
 
 def a_recipe(classes, *sets):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError
-from trainer.splits import draw_probabilities, grouped_fold, hold_out_photographs
+from trainer.data.splits import draw_probabilities, grouped_fold, hold_out_photographs
 
 CLASSES = 3
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from drawn_fields import white_cell, write_image
 
-from trainer.datasets import list_annotated, list_images
-from trainer.images import Box, DataError
+from trainer.data.datasets import list_annotated, list_images
+from trainer.data.images import Box, DataError
 
 HEAD = "image,x,y,width,height,kind,label,group"
 ROWS = (

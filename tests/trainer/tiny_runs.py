@@ -6,19 +6,19 @@ import json
 
 import pytest
 
-from trainer import training
 from trainer.cli import main
-from trainer.training import last_checkpoint
+from trainer.training import fitting
+from trainer.training.fitting import last_checkpoint
 
 
 def history(out):
-    return json.loads((last_checkpoint(out) / training.HISTORY).read_text(encoding="utf-8"))
+    return json.loads((last_checkpoint(out) / fitting.HISTORY).read_text(encoding="utf-8"))
 
 
 def fit_with_a_stop(recipe, data, out):
     """Fit into `out`, stop after the first epoch, and go on to the end."""
     arguments = ["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]
-    save = training.save_checkpoint
+    save = fitting.save_checkpoint
 
     def save_then_stop(model, average, log, folder):
         save(model, average, log, folder)
@@ -26,7 +26,7 @@ def fit_with_a_stop(recipe, data, out):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "save_checkpoint", save_then_stop)
+        patch.setattr(fitting, "save_checkpoint", save_then_stop)
         assert main(arguments) == 130
     assert len(history(out)) == 1
     assert main(arguments) == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.errors import ConfigError
-from trainer.metrics import softmax
+from trainer.evaluation.metrics import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge.masking import CROP_SIZE
-from trainer.metrics import softmax
+from trainer.evaluation.metrics import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,20 +11,20 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from trainer import report_plots as plots
 from trainer.explanations.baselines import BASELINES
 from trainer.explanations.blackbox import LIME_SAMPLES, SHAP_BLUR, SHAP_EVALUATIONS
 from trainer.explanations.curve_plots import changed, randomised
 from trainer.explanations.proof import BASELINE, CORRELATION, FIGURES, WINS
-from trainer.report_page import STYLE, table
+from trainer.reports import plots
+from trainer.reports.page import STYLE, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
 
+    from trainer.evaluation.metrics import Estimate
     from trainer.explanations.records import Explanation, MeanCurves, Randomisation, Row
-    from trainer.metrics import Estimate
 
 _PICTURES = "\nimg { display: block; max-width: 100%; height: auto; margin: .5rem 0 2rem; }\n"
 _HOW = f"""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainer.data.images import DataError
 from trainer.explanations import measures, proof
 from trainer.explanations.cascade import randomise
 from trainer.explanations.device import answer
 from trainer.explanations.records import MeanCurves
 from trainer.explanations.subjects import TRUTH, with_true_masks
 from trainer.explanations.work import GRADCAM, PLUS, in_order
-from trainer.images import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from trainer.explanations.records import Fidelity, Randomisation
     from trainer.explanations.session import Session
     from trainer.explanations.work import Cells, Maker
-    from trainer.run import Run
+    from trainer.training.run import Run
 
     Group = tuple[str, Cells, list[int]]
     """Its name, its cells, and which of them belong to it."""

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer.bootstrap import over_draws
+from trainer.evaluation.bootstrap import over_draws
+from trainer.evaluation.metrics import estimate, share
 from trainer.explanations.baselines import BASELINES, CENTRE, MEAN
 from trainer.explanations.records import Against, Fidelity, Randomisation, Row, Step
-from trainer.metrics import estimate, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from trainer.metrics import Estimate
+    from trainer.evaluation.metrics import Estimate
 
     Floats = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from trainer.metrics import Estimate  # noqa: TC001 (msgspec reads annotations at run time)
+from trainer.evaluation.metrics import Estimate  # noqa: TC001 (msgspec reads annotations at run time)
 
 SCHEMA = "leukoscope.explanation/1"
 

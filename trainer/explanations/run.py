@@ -9,8 +9,8 @@ import msgspec
 
 from edge.errors import ConfigError, OutputError
 from edge.models.bundle import read_bundle
-from trainer.bootstrap import DRAWS
-from trainer.evaluation_record import part_of
+from trainer.evaluation.bootstrap import DRAWS
+from trainer.evaluation.record import part_of
 from trainer.explanations import measures, proof
 from trainer.explanations.baselines import BASELINES
 from trainer.explanations.deadline import Deadline
@@ -23,8 +23,8 @@ from trainer.explanations.session import Session
 from trainer.explanations.subjects import held_out
 from trainer.explanations.work import DEVICE, GRADCAM, METHODS, Cells, Maker
 from trainer.files import put_in_place
-from trainer.run import open_run, progress_bar, quantized_run
-from trainer.training import predict
+from trainer.training.fitting import predict
+from trainer.training.run import open_run, progress_bar, quantized_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from trainer.run import Run
+    from trainer.training.run import Run
 
 PAGE, FIGURES = "explanation.html", "explanation.json"
 

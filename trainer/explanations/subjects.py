@@ -12,12 +12,12 @@ import numpy as np
 from edge.cameras.image_files import read_image
 from edge.errors import UnreadableFrameError
 from edge.masking import CROP_SIZE, FieldMasks, FoundCell, cut_crop, find_cells
-from trainer.crops import find_as, of_classes
-from trainer.datasets import list_annotated, list_images
-from trainer.fields import one_name_a_field
-from trainer.finding import overlap
-from trainer.images import AnnotatedImage, Box, DataError, LabelledImage
-from trainer.samples import photographs_of
+from trainer.data.crops import find_as, of_classes
+from trainer.data.datasets import list_annotated, list_images
+from trainer.data.fields import one_name_a_field
+from trainer.data.images import AnnotatedImage, Box, DataError, LabelledImage
+from trainer.data.samples import photographs_of
+from trainer.evaluation.finding import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from edge.masking import Finding, Pixels
-    from trainer.run import Run
+    from trainer.training.run import Run
 
     Mask = NDArray[np.bool_]
 

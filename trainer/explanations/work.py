@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainer.evaluation.metrics import softmax
 from trainer.explanations.baselines import CENTRE, MEAN, RANDOM, REDRAWN, centre_blob, random_maps, redrawn
 from trainer.explanations.blackbox import LimeMaps, Shap, lime_maps
 from trainer.explanations.gradcam import GradCam
 from trainer.explanations.measures import deletion_and_insertion
 from trainer.explanations.records import Cost, Unreached
-from trainer.metrics import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

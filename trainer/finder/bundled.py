@@ -15,7 +15,7 @@ from edge.models.bundle import FINDER as MEMBER
 from edge.models.bundle import FinderDescription, FinderGolden
 from trainer.finder.fields import DRAWN_RED_CELL
 from trainer.finder.run import FINDER, read_record
-from trainer.quantization import ExportError
+from trainer.quantization.int8 import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

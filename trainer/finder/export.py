@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from trainer.finder.canvases import SIDE
-from trainer.quantization import Quantized, to_int8_file
+from trainer.quantization.int8 import Quantized, to_int8_file
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from edge.config import SimulatedConfig
 from edge.errors import UnreadableFrameError
 from edge.finding import KINDS
 from edge.finding.light import evened, glass, tiles
-from trainer.images import DataError
+from trainer.data.images import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.finding import Detections
-    from trainer.images import AnnotatedImage, Kind
+    from trainer.data.images import AnnotatedImage, Kind
 
 KEPT_RED_CELL = 36.0
 """Diameter in pixels that red cells are brought to at most: finer detail is never drawn."""

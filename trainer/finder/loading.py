@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from edge.cameras.image_files import read_image
 from edge.errors import ConfigError, UnreadableFrameError
 from edge.masking import PREPROCESSING
-from trainer.cache import cache_folder, kept_at
-from trainer.crops import middle_box
-from trainer.datasets import find_set, fingerprint, list_annotated, list_images
+from trainer.data.cache import cache_folder, kept_at
+from trainer.data.crops import middle_box
+from trainer.data.datasets import find_set, fingerprint, list_annotated, list_images
+from trainer.data.images import AnnotatedImage, Box, DataError, Kind
 from trainer.finder.fields import drawn_fields, read_fields
-from trainer.images import AnnotatedImage, Box, DataError, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from trainer.dataset import Dataset
+    from trainer.data.dataset import Dataset
+    from trainer.data.images import LabelledImage
     from trainer.finder.fields import TrainingField
     from trainer.finder.recipe import FinderRecipe
-    from trainer.images import LabelledImage
 
 _PLATELET = "platelet"
 

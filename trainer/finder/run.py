@@ -15,17 +15,17 @@ from edge.errors import ConfigError
 from edge.finding import KINDS
 from edge.finding.finder import VERSION, Finder
 from edge.versions import versions
-from trainer.augmentation import Augmentation
 from trainer.files import put_in_place
 from trainer.finder.canvases import draw_canvas
 from trainer.finder.export import quantize_finder
 from trainer.finder.loading import load_fields
 from trainer.finder.measuring import average_precision, measured_on
 from trainer.finder.training import chances, fit_finder, float_detections
-from trainer.gates import check_operators
-from trainer.quantization import ExportError
-from trainer.run import TOOLS
-from trainer.run_lock import locked
+from trainer.quantization.gates import check_operators
+from trainer.quantization.int8 import ExportError
+from trainer.training.augmentation import Augmentation
+from trainer.training.run import TOOLS
+from trainer.training.run_lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -15,13 +15,12 @@ import tensorflow as tf
 
 from edge.finding import RED_CELL_PIXELS, Detections, decode
 from edge.finding.light import evened, glass, tiles
-from trainer.augmentation import Augmentation
-from trainer.cache import kept_at
+from trainer.data.cache import kept_at
 from trainer.finder.canvases import PLACES, SIDE, TARGETS, draw_canvas
 from trainer.finder.fields import with_unsure
 from trainer.finder.network import finder, finder_loss
-from trainer.optimizers import RestartedCosine
-from trainer.training import (
+from trainer.training.augmentation import Augmentation
+from trainer.training.fitting import (
     HISTORY,
     WEIGHTS,
     AveragedWeights,
@@ -29,6 +28,7 @@ from trainer.training import (
     last_checkpoint,
     save_checkpoint,
 )
+from trainer.training.optimizers import RestartedCosine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

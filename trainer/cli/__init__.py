@@ -1,0 +1,5 @@
+"""The command line `leukoscope-train`."""
+
+from trainer.cli.parser import main
+
+__all__ = ["main"]

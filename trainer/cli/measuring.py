@@ -1,0 +1,167 @@
+"""The commands that measure and explain, `leukoscope-train explain`, `measure`, `find` and `audit`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Give a command `--data`."""
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="directory that holds the data sets (default: this one)"
+    )
+
+
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope-train explain` its arguments."""
+    parser.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
+    add_data(parser)
+    parser.add_argument(
+        "--out", type=Path, help="folder of page, figures and pictures (default: explanation, in the run's)"
+    )
+    parser.add_argument("--images", type=_count, default=200, help="cells in the proof (default: 200)")
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="what this is not enough for is named in the report (default: 600)",
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=("gradcam", "gradcam++", "device", "lime", "shap"),
+        default=("gradcam", "gradcam++", "device", "lime", "shap"),
+        help="default: all; device: the maps of the int8 file",
+    )
+    parser.add_argument(
+        "--on",
+        choices=("float", "int8"),
+        default="int8",
+        help="whom LIME, SHAP, deletion and insertion ask (default: int8)",
+    )
+    parser.add_argument(
+        "--model", type=Path, help="a bundle that was exported from the run, instead of quantizing anew"
+    )
+    parser.set_defaults(run=_explain)
+
+
+def add_measure(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope-train measure` its arguments."""
+    parser.add_argument("--model", type=Path, required=True, help="the bundle")
+    add_data(parser)
+    parser.add_argument("--on", required=True, help="a data set, or a folder with a folder a class")
+    parser.add_argument(
+        "--run",
+        dest="folder",
+        type=Path,
+        help="the bundle's run: of a set that it trained on, what it held out",
+    )
+    parser.add_argument("--photographs", type=Path, help="groups file made earlier")
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.set_defaults(run=_measure)
+
+
+def add_find(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope-train find` its arguments."""
+    add_data(parser)
+    parser.add_argument(
+        "--part",
+        choices=("held", "tuning"),
+        default="held",
+        help="the images held back from tuning the masking, or the others (default: held)",
+    )
+    parser.add_argument(
+        "--json", type=Path, help="write the figures, and the images behind them, here as well"
+    )
+    parser.set_defaults(run=_find)
+
+
+def add_audit(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope-train audit` its arguments."""
+    parser.add_argument("directory", type=Path, help="its first-level folders are compared")
+    parser.add_argument("--originals", type=Path, metavar="DIR", help="the photographs, where they are there")
+    parser.add_argument(
+        "--out", type=Path, default=Path("audit"), help="folder of the report (default: audit)"
+    )
+    parser.set_defaults(run=_audit)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1 is needed")
+    return number
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415
+
+    from trainer.explanations.page import summary  # noqa: PLC0415
+    from trainer.explanations.run import explain_run  # noqa: PLC0415
+
+    found = explain_run(
+        options.folder,
+        options.data,
+        options.out,
+        images=options.images,
+        time_limit=options.time_limit,
+        methods=options.methods,
+        on=options.on,
+        model=options.model,
+    )
+    Console().print(summary(found))
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from trainer.evaluation.bundle_measurement import measure_bundle, sentences, write_measurement  # noqa: PLC0415
+
+    found = measure_bundle(
+        options.model, options.data, options.on, run=options.folder, photographs=options.photographs
+    )
+    print(sentences(found))  # noqa: T201
+    if options.json is not None:
+        write_measurement(options.json, found)
+    return 0
+
+
+def _find(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from trainer.evaluation.finding import measure_finding, table, write_finding  # noqa: PLC0415
+
+    with Progress() as progress:
+        bar = progress.add_task("finding cells", total=None)
+        found = measure_finding(
+            options.data,
+            options.part,
+            lambda name, done, total: progress.update(
+                bar, description=f"finding cells of {name}", completed=done, total=total
+            ),
+        )
+    Console().print(table(found))
+    if options.json is not None:
+        write_finding(options.json, found)
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415
+
+    from trainer.data.audit import audit  # noqa: PLC0415
+    from trainer.reports.audit import table  # noqa: PLC0415
+    from trainer.training.run import progress_bar  # noqa: PLC0415
+
+    with progress_bar() as progress:
+        bar = progress.add_task("recovering photographs", total=None, note="")
+        found = audit(
+            options.directory,
+            options.out,
+            originals=options.originals,
+            progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    Console().print(table(found))
+    return 0

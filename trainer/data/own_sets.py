@@ -1,0 +1,126 @@
+"""Data sets of one's own: a folder with a folder a class, or a few lines of the recipe."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from msgspec import Struct
+
+from edge.labels import plain_name
+from trainer.data.images import DataError, LabelledImage
+from trainer.data.readers import ClassFolders, VocCells, VocFields
+from trainer.data.reading import images_in
+from trainer.files import put_in_place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from trainer.data.readers import LabelledReader
+
+RECORD = "sets.json"
+"""In a run's folder: what each set of one's own was when the run first used it."""
+
+_VOC = VocFields({"WBC": "white cell", "RBC": "red cell", "Platelets": "platelet"})
+
+
+class OwnSet(Struct, frozen=True, forbid_unknown_fields=True):
+    """A data set as a recipe describes it, under `[data.own.NAME]`.
+
+    folder: from the data directory, or absolute. layout: "class folders", a folder a class; or "voc":
+    JPEGImages/, Annotations/ with boxes called WBC, RBC and Platelets, and labels.csv. classes: the set's
+    own spelling of a class -> the class; left out, each folder is the class of its name. copies: its images
+    are turned or mirrored copies of photographs, which must be told apart before a split.
+    """
+
+    folder: str
+    layout: Literal["class folders", "voc"] = "class folders"
+    classes: dict[str, str] = {}
+    licence: str = "not stated"
+    source: str = "own images"
+    copies: bool = False
+
+    def reader(self, folder: Path) -> LabelledReader:
+        """Return the reader of its layout. Raises DataError for a folder that holds no class."""
+        if self.layout == "voc":
+            classes = self.classes or {name: name for name in _VOC_CLASSES}
+            return VocCells(_VOC, classes)
+        if self.classes:
+            return ClassFolders(self.classes)
+        return ClassFolders(_classes_of(folder), others=True)
+
+
+class FirstUse(Struct, frozen=True):
+    """What a set of one's own was: its images by class, and the fingerprint over names, classes and bytes."""
+
+    counts: dict[str, int]
+    sha256: str
+
+
+_VOC_CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
+
+
+def set_of_path(given: str, data: Path, registered: Mapping[str, object]) -> tuple[str, dict[str, OwnSet]]:
+    """Return the name of a set given on the command line, and its description where it is a path.
+
+    A registered name, or a folder below `data`, stays as it is. A folder elsewhere, from where the command
+    is run, is known by its last name.
+    """
+    if given in registered or (not given.startswith(("/", ".", "~")) and (data / given).is_dir()):
+        return given, {}
+    path = Path(given).expanduser()
+    if path.is_dir():
+        folder = path.resolve()
+        return folder.name, {folder.name: OwnSet(str(folder))}
+    return given, {}
+
+
+def changed_since_first_use(
+    out: Path, name: str, images: Sequence[LabelledImage], sha256: str
+) -> tuple[str, str | None]:
+    """Record a set in the run folder `out` on first use; return what it holds, and how that has changed.
+
+    Two sentences; the second is None on first use and where nothing has changed. Raises DataError where the
+    record cannot be read or written.
+    """
+    path = out / RECORD
+    now = FirstUse(dict(sorted(Counter(image.label for image in images).items())), sha256)
+    holds = f"{name}: {len(images):,} images: {_told(now.counts)}; sha256 {sha256[:12]}"
+    try:
+        record = msgspec.json.decode(path.read_bytes(), type=dict[str, FirstUse])
+    except FileNotFoundError:
+        record = {}
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DataError(f"{path}: is not the record of a run's data sets ({error})") from None
+    first = record.get(name)
+    if first is None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            content = msgspec.json.encode(record | {name: now})
+            put_in_place(path, msgspec.json.format(content, indent=1))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
+        return holds, None
+    if first == now:
+        return holds, None
+    if first.counts != now.counts:
+        return holds, f"{name}: has changed since this run first used it: then {_told(first.counts)}"
+    return holds, f"{name}: as many images as when this run first used it, but not the same ones"
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {label}" for label, count in counts.items())
+
+
+def _classes_of(folder: Path) -> dict[str, str]:
+    """Return the class of each folder that holds images: its own name, in small letters."""
+    found = {
+        path.name: plain_name(path.name)
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and path.name[0] not in ".@" and images_in(path)
+    }
+    if not found:
+        raise DataError(f"{folder}: holds no folder with images; a folder for each class is wanted")
+    return found

@@ -1,0 +1,201 @@
+"""What a bundle is worth on labelled images, as the device would call them, with its right to refuse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from edge.errors import BundleError, ConfigError, OutputError
+from edge.models.bundle import read_bundle
+from edge.naming.classifier import Classifier
+from edge.naming.rejection import OTHER
+from trainer.data.datasets import DATASETS
+from trainer.data.own_sets import set_of_path
+from trainer.data.samples import load_samples, named
+from trainer.data.splits import photograph_weights
+from trainer.evaluation.metrics import Estimate, Figures, measure
+from trainer.evaluation.rejection import figures
+from trainer.files import put_in_place
+from trainer.recipe import Recipe
+from trainer.training.run import progress_bar, read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from trainer.training.fitting import Samples
+
+SCHEMA = "leukoscope.measurement/1"
+
+
+class Measurement(Struct, frozen=True):
+    """A bundle's figures on one data set.
+
+    data_sha256: of the data set.
+    part: all of the set, or what of it the run had not trained on. left_out: images without a cell, or whose
+    photograph is not known; they count in nothing else. calls: of the likeliest class, before any refusal.
+    among_counted: of the cells of classes that are counted alone, by the likeliest of these; None where there
+    are no such cells, or the bundle knows no others. rejecting: see `trainer.evaluation.rejection.figures`.
+    """
+
+    schema: str
+    model: str
+    model_sha256: str
+    on: str
+    part: str
+    images: int
+    photographs: int
+    left_out: int
+    data_sha256: str
+    calls: Figures
+    among_counted: Figures | None
+    rejecting: dict[str, float]
+
+
+def measure_bundle(
+    model: Path,
+    data: Path,
+    on: str,
+    *,
+    run: Path | None = None,
+    groups_in: Path | None = None,
+    photographs: Path | None = None,
+) -> Measurement:
+    """Measure a bundle on a data set or a folder; with `run`, on what that run was not trained on.
+
+    Each image's largest cell (or the one in its box) is cut and called as on the device. photographs: groups
+    file made earlier. groups_in: folder for those that are recovered, by default the run's or the model's.
+    Raises BundleError, ConfigError, DataError.
+    """
+    bundle = read_bundle(model)
+    try:
+        trained = msgspec.convert(bundle.description.training.get("recipe"), Recipe)
+    except msgspec.ValidationError as error:
+        raise BundleError(f"{model}: does not say by which recipe it was trained ({error})") from None
+    on, described = set_of_path(on, data, {**DATASETS, **trained.data.own})
+    own = on in trained.data.sets
+    if own and run is None:
+        raise ConfigError(f"{on}: {model} was trained on it; give its run to measure what was held out")
+    asked = msgspec.structs.replace(
+        trained.data,
+        sets=(on,),
+        split="photographs",
+        test_sets=(),
+        leave_out=(),
+        context=1.0,
+        own={**trained.data.own, **described},
+    )
+    with progress_bar() as progress:
+        loaded = load_samples(
+            msgspec.structs.replace(trained, data=asked),
+            data,
+            groups_in or run or model.parent,
+            photographs,
+            progress,
+            every_class=False,
+            record=run is not None,
+        )
+        samples, part = loaded.samples, "all"
+        if own and run is not None:
+            record = read_run(run)
+            samples = samples.chosen(named(samples, (*record.held_out, *record.tested)))
+            part = "held out of training"
+        if not len(samples.labels):
+            raise ConfigError(f"{on}: no image of it was held out of training")
+        classifier = Classifier.load(model)
+        bar = progress.add_task("calling", total=len(samples.labels), note="")
+        calls = []
+        for crop in samples.pixels:
+            calls.append(classifier.classify(crop))
+            progress.advance(bar)
+    classes, rule = bundle.description.labels, bundle.description.reject
+    probabilities = np.array([call.probabilities for call in calls], np.float64)
+    counted = np.array([label != OTHER for label in classes])
+    is_known = counted[samples.labels]
+    logits = np.log(np.maximum(probabilities, 1e-9)).astype(np.float32)
+    right = is_known & (np.where(counted, probabilities, -1.0).argmax(axis=1) == samples.labels)
+    return Measurement(
+        schema=SCHEMA,
+        model=bundle.description.name,
+        model_sha256=bundle.sha256,
+        on=on,
+        part=part,
+        images=len(samples.labels),
+        photographs=len(set(samples.photographs)),
+        left_out=loaded.left_out,
+        data_sha256=loaded.hashes[on],
+        calls=measure(logits, samples.labels, samples.photographs, classes),
+        among_counted=among(counted, logits, samples, classes),
+        rejecting=figures(
+            np.array([call.trust for call in calls]),
+            rule.minimum_probability if rule.familiarity is None else rule.familiarity.minimum_trust,
+            right,
+            is_known,
+            np.array([call.label != OTHER for call in calls]),
+            photograph_weights(samples.shown()),
+        ),
+    )
+
+
+def among(
+    counted: NDArray[np.bool_], logits: NDArray[np.float32], samples: Samples, classes: Sequence[str]
+) -> Figures | None:
+    """Measure the cells of the counted classes, bool (classes,), as if there were no other answer."""
+    cells = samples.chosen(counted[samples.labels])
+    if counted.all() or not len(cells.labels):
+        return None
+    number = np.cumsum(counted) - 1
+    return measure(
+        logits[counted[samples.labels]][:, counted],
+        number[cells.labels],
+        cells.photographs,
+        tuple(name for name, is_counted in zip(classes, counted, strict=True) if is_counted),
+    )
+
+
+def sentences(found: Measurement) -> str:
+    """Give the figures in words, in percent with 95 % intervals over photographs."""
+    calls, rejecting = found.calls, found.rejecting
+
+    def percent(one: Estimate) -> str:
+        return f"{100 * one.value:.1f} % ({100 * one.low:.1f}-{100 * one.high:.1f})"
+
+    by_photograph = percent(calls.photograph_accuracy), percent(calls.photograph_macro_recall)
+    lines = [
+        f"{found.model} on {found.on}, {found.part}: {found.images} images, {found.photographs} photographs",
+        f"right: {percent(calls.accuracy)}; each photograph once: {by_photograph[0]}",
+        f"macro recall: {percent(calls.macro_recall)}; each photograph once: {by_photograph[1]}",
+    ]
+    names = [one.label for one in calls.classes]
+    for name, row in zip(names, calls.confusion, strict=True):
+        if sum(row):
+            others = ", ".join(f"{n} {o}" for n, o in zip(row, names, strict=True) if n and o != name)
+            own = row[names.index(name)]
+            lines.append(f"  {name}: {own} of {sum(row)}{'; called ' + others if others else ''}")
+    if found.among_counted is not None:
+        among = found.among_counted
+        lines.append(
+            f"the counted classes alone, were {OTHER} no answer: {percent(among.photograph_accuracy)}, "
+            f"macro recall {percent(among.photograph_macro_recall)}, each photograph once"
+        )
+    lines.append(
+        f"with refusals: {100 * rejecting['called']:.1f} % of the cells of known classes are called, "
+        f"{100 * rejecting['wrong_calls']:.1f} % of all calls are wrong; were 90 % of them called, "
+        f"{100 * rejecting['wrong_calls_at_90']:.1f} %"
+    )
+    if "auroc" in rejecting:
+        lines.append(f"known classes against others, AUROC: {rejecting['auroc']:.3f}")
+    return "\n".join(lines)
+
+
+def write_measurement(path: Path, found: Measurement) -> None:
+    """Write the figures as JSON. Raises OutputError."""
+    try:
+        put_in_place(path, msgspec.json.format(msgspec.json.encode(found), indent=1))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None

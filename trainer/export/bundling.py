@@ -1,0 +1,255 @@
+"""From a finished run to the bundle: quantized, passed through the gates, with its rule of refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from edge.errors import ConfigError
+from edge.naming.rejection import Reject
+from trainer.data.datasets import find_set
+from trainer.data.splits import photograph_weights
+from trainer.evaluation.confusion import confusion_of
+from trainer.evaluation.metrics import measure
+from trainer.evaluation.record import read_evaluation, weights_sha256
+from trainer.evaluation.rejection import Outputs, fit_rejection
+from trainer.export import bundle_writer
+from trainer.export.seen import hashes_of
+from trainer.finder.bundled import finder_part
+from trainer.networks.registry import has_maps
+from trainer.quantization import gates
+from trainer.quantization.int8 import ExportError, Quantized, int8_outputs
+from trainer.training.fitting import Samples, centre, predict
+from trainer.training.run import Opened, calibration_crops, open_run, progress_bar, quantized_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from rich.progress import Progress
+
+    from edge.differential.correction import Confusion
+    from trainer.evaluation.metrics import Figures
+
+HELD_OUT = "held-out photographs"
+HELD_OUT_COPIES = "held-out copies of photographs trained on"
+_SHOWN_A_CLASS = 200
+_COMPARED_CROPS = 20
+_MINIMUM_PROBABILITY = 0.5  # below it the other classes together are likelier than the one called
+_MAIN_FIGURES = ("photograph_accuracy", "photograph_macro_recall", "accuracy", "macro_recall", "macro_auc")
+
+
+def export_run(
+    folder: Path, data: Path, out: Path, evaluations: Sequence[Path] = (), finder: Path | None = None
+) -> None:
+    """Quantize the run's averaged weights, pass the gates on its held-out photographs, and write the bundle.
+
+    evaluations: files that `evaluate` wrote, of this run or another, whose int8 figures the bundle is to
+    carry. finder: folder of the finder's run, which a recipe of masking "found" needs. A network without
+    class activation maps is written as a plain .tflite file, which no device takes.
+    The study's own split, whose held-out part measures nothing, is taken with the study's masking alone, and
+    the bundle says so.
+    Raises ConfigError when the folder holds no finished run or an evaluation cannot be used, DataError,
+    ExportError.
+    """
+    if out.suffix == ".md":
+        raise ConfigError(f"{out}: is where the model card goes; name the bundle .tflite")
+    with progress_bar() as progress:
+        elsewhere = evaluated(evaluations, folder)
+        own_finder = None if finder is None else finder_part(finder)
+        opened = open_run(folder, data, progress)
+        run, recipe = opened.run, opened.run.recipe
+        with_maps = has_maps(opened.model)
+        if (recipe.data.masking == "found") != (own_finder is not None):
+            needed = "needs" if own_finder is None else "takes no"
+            raise ConfigError(f"{folder}: a model of masking {recipe.data.masking} {needed} finder: --finder")
+        if not len(opened.held_out.labels):
+            raise ExportError(f"{folder}: holds nothing out of training, so int8 can pass no gate")
+        if recipe.data.split == "study" and with_maps and recipe.data.masking != "study":
+            raise ExportError(
+                f"{folder}: its split parts copies of one photograph, so what it holds out measures nothing; "
+                "a bundle is made from a run that is split over photographs"
+            )
+        quantized = quantized_run(opened, progress)
+        int8 = {"min_runtime_version": gates.check_operators(quantized.model)}
+        progress.console.print("comparing the ranges of int8 with float")
+        int8 |= gates.check_ranges(quantized, calibration_crops(opened)[:_COMPARED_CROPS])
+        answers = _answers(opened.held_out, quantized, opened, progress)
+        measured = compared(opened, answers)
+        together = next(iter(measured.values()))
+        note = "  ".join(f"{key} {together[key]}" for key in ("float_accuracy", "int8_accuracy", "agreement"))
+        if not with_maps:
+            # The device explains each call; without maps it cannot, so this is a file to measure, no bundle.
+            out.write_bytes(quantized.model)
+            size = f"{len(quantized.model)} bytes"
+            progress.console.print(f"{out}: {size}, plain int8 without maps: no bundle  {note}")
+            return
+        unseen, weights = opened.held_out, photograph_weights(opened.held_out.shown())
+        temperature = bundle_writer.fit_temperature(answers.int8, unseen.labels, weights)
+        outputs = Outputs(answers.int8, answers.features, unseen.labels)
+        reject = Reject(_MINIMUM_PROBABILITY)
+        if "features" in quantized.outputs:
+            shown = _shown(opened, recipe.training.seed)
+            seen = _answers(shown, quantized, None, progress)
+            reject, together["rejecting"] = fit_rejection(
+                Outputs(seen.int8, seen.features, shown.labels),
+                outputs,
+                weights,
+                recipe.data.classes,
+                temperature,
+                _MINIMUM_PROBABILITY,
+            )
+        bundle_writer.write(
+            out,
+            quantized,
+            recipe,
+            finder=own_finder,
+            temperature=temperature,
+            reject=reject,
+            training={
+                "data": {
+                    name: {
+                        "sha256": run.data_sha256[name],
+                        "source": find_set(name, recipe.data.own).source,
+                        "licence": find_set(name, recipe.data.own).licence,
+                        "photographs": _photographs(opened, number),
+                    }
+                    for number, name in enumerate(recipe.data.sets)
+                },
+                "split_sha256": run.split_sha256,
+                "photographs": run.photographs,
+                "photographs_held_out": len(run.held_out),
+                "recipe": msgspec.to_builtins(recipe),
+                "int8": int8,
+            },
+            measured=measured | elsewhere,
+            confusion=_confusion(outputs, weights, opened, temperature, reject),
+            seen=hashes_of(opened.seen),
+            max_bytes=bundle_writer.allowed_bytes(opened.model, quantized),
+        )
+        progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")
+
+
+def _confusion(
+    held_out: Outputs, weights: NDArray[np.float64], opened: Opened, temperature: float, reject: Reject
+) -> Confusion | None:
+    """Give how the model errs on photographs held out of training; None where copies of them were not."""
+    data = opened.run.recipe.data
+    if data.split == "study":
+        return None
+    return confusion_of(
+        held_out,
+        weights,
+        data.classes,
+        temperature=temperature,
+        rule=reject,
+        on=f"{HELD_OUT} of {', '.join(data.sets)}",
+    )
+
+
+def evaluated(paths: Sequence[Path], folder: Path) -> dict[str, dict[str, Any]]:
+    """Give the main int8 figures of evaluations, by what was measured; another run's say by whose model.
+
+    Raises ConfigError for a file that is no evaluation, has no int8 figures, or measures what another does.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        one = read_evaluation(path)
+        if one.int8 is None or one.agreement is None:
+            raise ConfigError(f"{path}: has no figures of int8; evaluate on a runtime, not float alone")
+        # Weights, not the recipe's name, tell whether it is this very model.
+        own = one.weights_sha256 == weights_sha256(folder)
+        name = one.part if own else f"{one.part}, another model: recipe {one.recipe}"
+        if name in found:
+            raise ConfigError(f"{path}: {name} is measured by another of the files as well")
+        found[name] = {
+            "images": one.images,
+            "photographs": one.photographs,
+            "agreement": round(one.agreement.value, 4),
+            **_main(one.int8),
+        }
+    return found
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Float and int8 logits, float32 (n, classes), and features (n, f), where the network gives any."""
+
+    floats: NDArray[np.float32]
+    int8: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+def _answers(samples: Samples, quantized: Quantized, opened: Opened | None, progress: Progress) -> Answers:
+    """Answer samples in int8, and with `opened` in float as well."""
+    pixels = centre(samples.pixels)
+    task = "learning where the classes lie" if opened is None else "comparing int8 with float"
+    bar = progress.add_task(task, total=len(pixels), note="")
+    wanted = [name for name in ("logits", "features") if name in quantized.outputs]
+    outputs = int8_outputs(quantized, pixels, wanted, progress=lambda: progress.advance(bar))
+    logits = outputs["logits"]
+    return Answers(
+        np.empty_like(logits) if opened is None else predict(opened.model, pixels),
+        logits,
+        outputs.get("features", np.empty((len(pixels), 0), np.float32)),
+    )
+
+
+def compared(opened: Opened, answers: Answers) -> dict[str, dict[str, Any]]:
+    """Pass the gate of the calls on all held-out samples, and on those of each set; give the figures."""
+    samples, recipe = opened.held_out, opened.run.recipe
+    held_out = HELD_OUT_COPIES if recipe.data.split == "study" else HELD_OUT
+    parts = {f"{held_out} of the training sets": np.ones(len(samples.labels), np.bool_)}
+    if samples.sets is not None and len(recipe.data.sets) > 1:
+        parts |= {f"{held_out} of {name}": samples.sets == n for n, name in enumerate(recipe.data.sets)}
+    found = {}
+    for name, chosen in parts.items():
+        if not chosen.any():  # a test set
+            continue
+        part = samples.chosen(chosen)
+        figures = gates.check_calls(
+            name,
+            answers.floats[chosen],
+            answers.int8[chosen],
+            part.labels,
+            max_drop=bundle_writer.MAX_ACCURACY_DROP,
+            min_agreement=bundle_writer.MIN_AGREEMENT,
+        )
+        figures["photographs"] = len(set(part.photographs))
+        measured = measure(answers.int8[chosen], part.labels, part.photographs, recipe.data.classes)
+        found[name] = figures | _main(measured)
+    return found
+
+
+def _main(figures: Figures) -> dict[str, dict[str, float]]:
+    """Give the figures that a bundle carries: name -> value, low and high of the 95 % interval."""
+    estimates = {name: getattr(figures, name) for name in _MAIN_FIGURES}
+    return {
+        name: {key: round(value, 4) for key, value in msgspec.structs.asdict(one).items()}
+        for name, one in estimates.items()
+        if one is not None
+    }
+
+
+def _photographs(opened: Opened, number: int) -> dict[str, int]:
+    """Count the photographs of each class in one set that the network was trained on."""
+    seen = opened.seen
+    of_set = np.ones(len(seen.labels), np.bool_) if seen.sets is None else seen.sets == number
+    names = np.array(seen.photographs)
+    classes = enumerate(opened.run.recipe.data.classes)
+    counts = {label: len(np.unique(names[of_set & (seen.labels == n)])) for n, label in classes}
+    return {label: count for label, count in counts.items() if count}
+
+
+def _shown(opened: Opened, seed: int) -> Samples:
+    """Give some training crops of every class: where a class lies is known from a few hundred."""
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(opened.seen.labels), np.bool_)
+    for label in np.unique(opened.seen.labels):
+        own = np.flatnonzero(opened.seen.labels == label)
+        chosen[rng.permutation(own)[:_SHOWN_A_CLASS]] = True
+    return opened.seen.chosen(chosen)

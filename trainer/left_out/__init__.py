@@ -1,0 +1,1 @@
+"""A microscope never seen: `in_turn` leaves each out, for the `finder` and the `namer`."""

@@ -1,0 +1,1 @@
+"""The networks by name: `registry`, with the study's, its baselines, and gradients in closed form."""

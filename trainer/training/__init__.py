@@ -1,0 +1,1 @@
+"""A run: `run` is its folder, `fitting` its steps, with augmentation and optimizers."""

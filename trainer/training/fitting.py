@@ -1,0 +1,309 @@
+"""From a recipe and a data directory to trained weights, resumable after any epoch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from edge.errors import ConfigError, LeukoscopeError
+from edge.masking import CROP_SIZE
+from trainer.data.splits import draw_probabilities, photograph_weights
+from trainer.networks import registry
+from trainer.training.augmentation import Augmentation
+from trainer.training.compute import PLAIN, Compute
+from trainer.training.optimizers import optimizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from trainer.recipe import Recipe, Training
+
+WEIGHTS = "model.keras"
+HISTORY = "history.json"
+TENSORBOARD = "tensorboard"
+_STATE = "training.keras"
+
+
+class TrainingError(LeukoscopeError):
+    """Training cannot go on; the last good checkpoint is kept."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Crops with what training must know of them.
+
+    pixels: uint8 (n, s, s, 3). labels: int64 (n,). photographs: n names. sets: int64 (n,), the number of the
+    data set that each is of, or None where there is one. cells: n names of the cells that they show, or None
+    where each photograph shows one: crops of one cell count once together.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    photographs: tuple[str, ...]
+    sets: NDArray[np.int64] | None = None
+    cells: tuple[str, ...] | None = None
+
+    def shown(self) -> tuple[str, ...]:
+        """Return the n names by which crops count once together."""
+        return self.photographs if self.cells is None else self.cells
+
+    def chosen(self, mask: NDArray[np.bool_]) -> Samples:
+        """Give those where `mask` (n,) is True."""
+        index = np.flatnonzero(mask)
+        return Samples(
+            self.pixels[index],
+            self.labels[index],
+            tuple(self.photographs[i] for i in index),
+            None if self.sets is None else self.sets[index],
+            None if self.cells is None else tuple(self.cells[i] for i in index),
+        )
+
+
+def centre(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut the device's 120x120 crop out of crops with context: (n, s, s, 3) -> (n, 120, 120, 3)."""
+    margin = (pixels.shape[1] - CROP_SIZE) // 2
+    inner = slice(margin, margin + CROP_SIZE)
+    return pixels[:, inner, inner, :]
+
+
+class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
+    """A running average of all weights, BatchNorm's statistics included (Polyak and Juditsky 1992).
+
+    Keras' own averaging leaves those statistics out, and writes the average back after every call of `fit`.
+    """
+
+    def __init__(self, average: keras.Model, decay: float, seen: int) -> None:
+        super().__init__()
+        self._average, self._decay, self._seen = average, decay, seen
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        self._seen += 1
+        # The first steps are forgotten faster, or the average would start from noise.
+        self._mix(tf.constant(min(self._decay, (1 + self._seen) / (10 + self._seen)), tf.float32))
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def _mix(self, decay: Any) -> None:
+        for mean, now in zip(self._average.weights, self.model.weights, strict=True):
+            mean.assign(mean * decay + now * (1 - decay))
+
+
+def fit(
+    recipe: Recipe,
+    training: Samples,
+    validation: Samples,
+    out: Path,
+    report: Callable[[int, int, dict[str, float]], None] = lambda _epoch, _step, _logs: None,
+    compute: Compute = PLAIN,
+) -> keras.Model:
+    """Train, or go on from the last checkpoint in `out`; give the network with its averaged weights.
+
+    Each epoch's draw depends on the seed and the epoch alone, so a resumed run sees what an unbroken one
+    would have seen. `report` is called after each batch, and with step -1 after each epoch; what it is told
+    then also goes to TensorBoard's event files in `out`.
+    Raises TrainingError when a checkpoint cannot be written or read.
+    """
+    settings = recipe.training
+    keras.utils.set_random_seed(settings.seed)
+    steps = steps_per_epoch(settings, len(training.labels))
+    model, average, history = _start_or_resume(recipe, steps, out, compute)
+    held = centre(validation.pixels)
+    averaging = AveragedWeights(average, settings.average, len(history) * steps)
+    events = tf.summary.create_file_writer(str(out / TENSORBOARD))
+    for epoch in range(len(history), settings.epochs):
+        started = time.perf_counter()
+        progress = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda step, logs, epoch=epoch: report(epoch, step, logs or {})
+        )
+        for layer in model.layers:
+            if hasattr(layer, "seed_generator"):  # dropout: its draws, too, depend on the epoch alone
+                layer.seed_generator.state.assign([settings.seed, epoch])
+        model.fit(
+            _batches(recipe, training, epoch, steps),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[averaging, progress],
+        )
+        logs = {k: float(v[-1]) for k, v in model.history.history.items()}
+        logs["seconds"] = time.perf_counter() - started
+        if len(held):
+            logs |= _validated(average, held, validation)
+        history.append(logs)
+        save_checkpoint(model, average, history, out)
+        with events.as_default(step=epoch + 1):
+            for name, value in logs.items():
+                tf.summary.scalar(name, value)
+        report(epoch, -1, logs)
+    return average
+
+
+def steps_per_epoch(settings: Training, images: int) -> int:
+    """Give the number of batches in an epoch over `images` training images."""
+    if settings.images_per_epoch == 0:
+        return -(-images // settings.batch)
+    return max(1, settings.images_per_epoch // settings.batch)
+
+
+def predict(model: keras.Model, pixels: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
+    """Give the logits, float32 (n, classes), of uint8 crops (n, 120, 120, 3)."""
+    parts = [
+        np.asarray(model(tf.cast(pixels[i : i + batch], tf.float32) / 255.0, training=False))
+        for i in range(0, len(pixels), batch)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+
+
+def check_network(recipe: Recipe) -> None:
+    """Build the recipe's network and augmentation once. Raises ConfigError saying what cannot be."""
+    name = recipe.network["name"]
+    if name not in registry.NETWORKS:
+        known = ", ".join(sorted(registry.NETWORKS))
+        raise ConfigError(f"recipe {recipe.name}: network.name is {name}; known: {known}")
+    try:
+        registry.NETWORKS[name](len(recipe.data.classes), **_options(recipe))
+        Augmentation(seed=0, **(recipe.augmentation or {}))
+    except (TypeError, ValueError, IndexError) as error:
+        reason = str(error).strip().split("\n", maxsplit=1)[0]
+        raise ConfigError(
+            f"recipe {recipe.name}: the network or the augmentation cannot be made: {reason}"
+        ) from None
+    finally:
+        keras.backend.clear_session()
+
+
+def _options(recipe: Recipe) -> dict[str, Any]:
+    options = {k: v for k, v in recipe.network.items() if k != "name"}
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+
+
+def _start_or_resume(
+    recipe: Recipe, steps: int, out: Path, compute: Compute
+) -> tuple[keras.Model, keras.Model, list[dict[str, float]]]:
+    out.mkdir(parents=True, exist_ok=True)
+    last = last_checkpoint(out)
+    if last is not None:
+        try:
+            history: list[dict[str, float]] = json.loads((last / HISTORY).read_text(encoding="utf-8"))
+            with compute.scope():
+                model = keras.models.load_model(last / _STATE)
+            return model, keras.models.load_model(last / WEIGHTS), history
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{last}: cannot be resumed from ({error}); remove it to go on") from None
+    settings = recipe.training
+    classes = len(recipe.data.classes)
+    average = registry.build(recipe.network["name"], classes, _options(recipe))
+    with compute.scope():
+        model = registry.build(recipe.network["name"], classes, _options(recipe))
+        model.set_weights(average.get_weights())
+        # With one-hot targets and no smoothing this is the sparse categorical cross-entropy.
+        loss = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings.label_smoothing
+        )
+        model.compile(optimizer(settings, steps), loss, metrics=["accuracy"])
+    return model, average, []
+
+
+def last_checkpoint(out: Path) -> Path | None:
+    """Give the newest whole checkpoint folder of a run, or None. WEIGHTS in it holds the averaged weights."""
+    return max(out.glob("epoch-*"), default=None)
+
+
+def _batches(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.data.Dataset:
+    settings = recipe.training
+    drawn = _drawn(recipe, training, epoch, steps)
+    targets = np.eye(len(recipe.data.classes), dtype=np.float32)[training.labels]
+
+    def raw() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], int]]:
+        for step, index in enumerate(drawn):
+            yield training.pixels[index], targets[index], epoch * steps + step
+
+    side = training.pixels.shape[1]
+    batch = settings.batch if settings.images_per_epoch else None  # the last one may be smaller
+    signature = (
+        tf.TensorSpec((batch, side, side, 3), tf.uint8),
+        tf.TensorSpec((batch, targets.shape[1]), tf.float32),
+        tf.TensorSpec((), tf.int64),
+    )
+    data = tf.data.Dataset.from_generator(raw, output_signature=signature)
+    if recipe.augmentation is None:
+        inner = slice((side - CROP_SIZE) // 2, (side + CROP_SIZE) // 2)
+        data = data.map(
+            lambda image, target, _: (tf.cast(image[:, inner, inner], tf.float32) / 255.0, target)
+        )
+    else:
+        augment = Augmentation(seed=settings.seed, **recipe.augmentation)
+        data = data.map(lambda image, target, key: (augment(image, key), target), num_parallel_calls=2)
+    return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+
+
+def _drawn(recipe: Recipe, training: Samples, epoch: int, steps: int) -> Sequence[NDArray[np.int64]]:
+    """Give each batch's indices: drawn with replacement by chance, or a shuffle of all."""
+    settings = recipe.training
+    rng = np.random.default_rng([settings.seed, epoch])
+    if settings.images_per_epoch == 0:
+        return np.array_split(
+            rng.permutation(len(training.labels)), range(settings.batch, len(training.labels), settings.batch)
+        )
+    chance = draw_probabilities(
+        training.labels,
+        training.shown(),
+        recipe.data.balance,
+        training.sets,
+        recipe.data.set_balance,
+    )
+    return list(rng.choice(len(chance), (steps, settings.batch), p=chance))
+
+
+def _validated(average: keras.Model, held: NDArray[np.uint8], validation: Samples) -> dict[str, float]:
+    """Measure what would be kept. Each photograph weighs once, however many copies there are of it."""
+    right = predict(average, held).argmax(axis=1) == validation.labels
+    weight = photograph_weights(validation.shown())
+    recalls = [
+        np.average(right[validation.labels == c], weights=weight[validation.labels == c])
+        for c in np.unique(validation.labels)
+    ]
+    return {
+        "val_accuracy": float(np.average(right, weights=weight)),
+        "val_macro_recall": float(np.mean(recalls)),
+    }
+
+
+def save_checkpoint(
+    model: keras.Model, average: keras.Model, history: list[dict[str, float]], out: Path
+) -> None:
+    """Write beside, then put in place: a full disk or a kill leaves the last good checkpoint.
+
+    Earlier checkpoints, and what killed runs left half written, are removed; a later checkpoint is not.
+    """
+    folder = out / f"epoch-{len(history):04d}"
+    partial = out / f"partial-{folder.name}"
+    former = last_checkpoint(out)
+    for leftover in out.glob("partial-epoch-*"):  # before writing: they may fill the disk
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        partial.mkdir()
+        model.save(partial / _STATE)
+        average.save(partial / WEIGHTS)
+        (partial / HISTORY).write_text(json.dumps(history, indent=1), encoding="utf-8")
+        partial.rename(folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise TrainingError(
+            f"{folder}: cannot be written ({error.strerror or error}); "
+            f"{'the last good checkpoint is ' + str(former) if former else 'there is no earlier one'}"
+        ) from None
+    for other in out.glob("epoch-*"):
+        epochs = other.name.removeprefix("epoch-")
+        if epochs.isdecimal() and int(epochs) < len(history):
+            shutil.rmtree(other, ignore_errors=True)
