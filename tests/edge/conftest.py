@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from daemons import draw
 from device import Device
+from service_manager import Manager
+
+from edge.config import Config, MqttConfig, ReplayConfig, SpecimenConfig, StoreConfig
 
 
 def pytest_collection_modifyitems(items):
@@ -23,3 +27,27 @@ def device(tmp_path):
     if made.publisher is not None:
         made.close(0)
     made.store.close()
+
+
+@pytest.fixture
+def images(tmp_path):
+    draw(tmp_path / "images", 12)
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def config(tmp_path, idle_broker, images):
+    return Config(
+        ReplayConfig((str(images),)),
+        device_id="test-1",
+        specimen=SpecimenConfig(id="S"),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(host=idle_broker.host, port=idle_broker.port),
+    )
+
+
+@pytest.fixture
+def manager(tmp_path):
+    made = Manager(tmp_path)
+    yield made
+    made.close()

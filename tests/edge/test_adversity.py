@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+from daemons import SCRIPTED, changed, spawn, stored, toml
 from mqtt_partners import MOSQUITTO, PATIENCE_S, wait_for
-from test_daemon import SCRIPTED, changed, config, images, spawn, stored, toml  # noqa: F401 (fixtures)
 
 from edge.errors import ConfigError
 
 
-def finish(config, path, log) -> int:  # noqa: F811
+def finish(config, path, log) -> int:
     with spawn(SCRIPTED, toml(config, path), log) as daemon:
         return daemon.wait(PATIENCE_S)
 
@@ -27,7 +27,7 @@ def one_sentence(log: Path) -> str:
     return told.strip().splitlines()[-1]
 
 
-def test_a_store_overwritten_with_rubbish(tmp_path, config, broker, listen):  # noqa: F811
+def test_a_store_overwritten_with_rubbish(tmp_path, config, broker, listen):
     listener = listen(broker)
     store = Path(config.store.path)
     store.write_bytes(b"\x13rubbish" * 4000)
@@ -38,7 +38,7 @@ def test_a_store_overwritten_with_rubbish(tmp_path, config, broker, listen):  # 
     assert any("damaged" in health.notices.get("store", "") for health in listener.of("health"))
 
 
-def test_a_store_overwritten_under_a_running_daemon(tmp_path, config, broker, listen):  # noqa: F811
+def test_a_store_overwritten_under_a_running_daemon(tmp_path, config, broker, listen):
     listener = listen(broker)
     store, log = Path(config.store.path), tmp_path / "log"
     path = toml(changed(config, "camera", frames_per_second=20), tmp_path / "device.toml")
@@ -54,7 +54,7 @@ def test_a_store_overwritten_under_a_running_daemon(tmp_path, config, broker, li
     assert listener.counted() == 12, "each once, though the store had to begin anew"
 
 
-def test_a_full_disk_for_real(tmp_path, config, broker, listen):  # noqa: F811
+def test_a_full_disk_for_real(tmp_path, config, broker, listen):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(
@@ -80,7 +80,7 @@ def test_a_full_disk_for_real(tmp_path, config, broker, listen):  # noqa: F811
 
 
 @pytest.mark.parametrize("years", ["-50y", "+50y"])
-def test_a_clock_that_is_50_years_off(tmp_path, config, broker, listen, years):  # noqa: F811
+def test_a_clock_that_is_50_years_off(tmp_path, config, broker, listen, years):
     faketime = shutil.which("faketime")
     if faketime is None:
         pytest.skip("faketime is not installed")
@@ -100,7 +100,7 @@ def test_a_clock_that_is_50_years_off(tmp_path, config, broker, listen, years): 
 @pytest.mark.parametrize("years", ["-50", "50"])
 def test_a_clock_that_steps_by_50_years_in_the_midst_of_it(
     tmp_path,
-    config,  # noqa: F811
+    config,
     broker,
     listen,
     monkeypatch,
@@ -151,7 +151,7 @@ class Trap:
 
 
 @pytest.mark.parametrize("how", ["refuses", "never answers", "drops"])
-def test_a_broker_that(tmp_path, config, how, idle_broker, listen):  # noqa: F811
+def test_a_broker_that(tmp_path, config, how, idle_broker, listen):
     trap = Trap(how)
     lost = changed(config, "mqtt", host=trap.host, port=trap.port, drain_s=1.5)
     try:

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+from daemons import SCRIPTED, changed, spawn, toml
 from mqtt_partners import PATIENCE_S, wait_for
-from test_daemon import SCRIPTED, changed, config, images, spawn, toml  # noqa: F401 (fixtures)
 
 from edge import identity
 from edge.daemon.session import Orders
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.timeout(900 if SOAK else 180)
 
 
 @pytest.fixture
-def attended(config):  # noqa: F811
+def attended(config):
     return changed(config, "specimen", id="", started_by="command")
 
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from daemons import REPOSITORY, SCRIPTED, changed, spawn, toml
 from mqtt_partners import PATIENCE_S, wait_for
 from samples import cell, field
-from test_daemon import REPOSITORY, SCRIPTED, changed, config, images, spawn, toml  # noqa: F401 (fixtures)
 
 from edge.config import MqttConfig
 from edge.errors import ConfigError
@@ -24,7 +24,7 @@ def leukoscope(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_full_store_pauses_the_count_says_so_and_goes_on(tmp_path, config, idle_broker, listen):  # noqa: F811
+def test_a_full_store_pauses_the_count_says_so_and_goes_on(tmp_path, config, idle_broker, listen):
     with Store.open(Path(config.store.path)) as store:
         store.start_specimen("T")
         for number in range(1, 101):
@@ -43,7 +43,7 @@ def test_a_full_store_pauses_the_count_says_so_and_goes_on(tmp_path, config, idl
         assert len(list(store.tallies("T"))) == 100
 
 
-def test_a_read_only_state_directory(tmp_path, config, broker, listen):  # noqa: F811
+def test_a_read_only_state_directory(tmp_path, config, broker, listen):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -67,7 +67,7 @@ def test_a_read_only_state_directory(tmp_path, config, broker, listen):  # noqa:
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_republish_by_command_and_what_it_refuses(tmp_path, config, broker, listen):  # noqa: F811
+def test_republish_by_command_and_what_it_refuses(tmp_path, config, broker, listen):
     path = toml(config, tmp_path / "device.toml")
     with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
         assert daemon.wait(PATIENCE_S) == 0

@@ -11,13 +11,14 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from bundles import rewritten
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.cli.listing import show_model
 from edge.config import SHIPPED_MODEL
 from edge.errors import BundleError, LeukoscopeError, NoRuntimeError
-from edge.models.bundle import Parent, read_bundle, write_bundle
+from edge.models.bundle import Parent, read_bundle
 from edge.models.runtime import RUNTIMES, installed
 from edge.naming.classifier import Classifier, map_off
 from edge.naming.rejection import OTHER, Familiarity, Reject
@@ -28,15 +29,6 @@ MODEL = SHIPPED_MODEL.read_bytes()
 def golden_crops():
     for png in read_bundle(SHIPPED_MODEL).golden_images:
         yield cv2.cvtColor(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-
-
-def rewritten(path, **changes):
-    bundle = read_bundle(SHIPPED_MODEL)
-    images = {g.image: png for g, png in zip(bundle.description.goldens, bundle.golden_images, strict=True)}
-    model = changes.pop("model", bundle.model)
-    changes.setdefault("model_sha256", hashlib.sha256(model).hexdigest())
-    write_bundle(path, model, msgspec.structs.replace(bundle.description, **changes), images)
-    return path
 
 
 def test_the_shipped_bundle_is_small_and_says_what_it_is():

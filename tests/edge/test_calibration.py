@@ -15,9 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from bundles import rewritten
 from muddled_model import write_muddled
 from real_data import real_images
-from test_bundle import rewritten
 
 from edge.adaptation import adapting
 from edge.adaptation.labelled_cells import LabelledCellsError, read_labelled

@@ -12,8 +12,8 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from drawn_nuclei import draw_nucleus, field
 from real_data import real_images
-from test_masking import draw_nucleus, field
 
 from edge.cli import main
 from edge.config import SHIPPED_MODEL

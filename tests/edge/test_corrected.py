@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from counts import counted_of, message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import DEVICE, MODEL, cell, field
-from test_differential import counted_of, message
 
 from edge.differential.correction import Confusion, Corrector
 from edge.differential.count import Reckoning, SpecimenCount, tally

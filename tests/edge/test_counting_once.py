@@ -10,6 +10,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from pushed_slides import HEIGHT, WIDTH, seen
 from real_data import real_images
 from samples import cell
 
@@ -18,7 +19,6 @@ from edge.slide.registration import register, thumbnail
 from edge.slide.sightings import DistinctCells
 from edge.slide.slide_map import Joined, Place, SlideMap
 
-WIDTH, HEIGHT = 640, 480
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
 SLIDES = [(seed, 200) for seed in range(1, 11)] if SOAK else [(1, 40), (2, 40)]
 
@@ -42,14 +42,6 @@ def by_hand(smear, seed):
             break
         y, backwards = min(bottom, y + int(rng.integers(220, 280))), not backwards
     return path + path[::-3]  # too far a step back to be registered to the frame before
-
-
-def seen(smear, x, y):
-    """Give the cells of a window as a perfect finder and classifier would."""
-    return [
-        msgspec.structs.replace(cell(true.label, complete=true.complete), box=true.box)
-        for true in smear.cells_in(x, y, WIDTH, HEIGHT)
-    ]
 
 
 def photographed(smear, x, y, rng):

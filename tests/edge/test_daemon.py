@@ -1,108 +1,25 @@
 from __future__ import annotations
 
-import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-import msgspec
-import numpy as np
 import pytest
+from daemons import COMMAND, SCRIPTED, Interrupted, changed, draw, run, spawn, stored, toml
 from mqtt_partners import PATIENCE_S, wait_for
-from samples import scripted
 
 from edge import identity
 from edge.cameras import open_camera
-from edge.config import SHIPPED_MODEL, Config, MqttConfig, ReplayConfig, SpecimenConfig, StoreConfig
+from edge.config import SHIPPED_MODEL, ReplayConfig
 from edge.daemon.housekeeping import Housekeeping
 from edge.daemon.process import Daemon
 from edge.errors import BundleError, CameraError, StoreError
 from edge.store import fields as store_module
 from edge.store.fields import Store
-
-REPOSITORY = Path(__file__).parents[2]
-SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_daemon.py"))]
-COMMAND = [sys.executable, "-m", "edge.cli", "run", "--config"]
-
-
-def draw(folder: Path, count: int, start: int = 0) -> None:
-    """Draw smears of one dark nucleus on a light ground, each another picture."""
-    folder.mkdir(exist_ok=True)
-    for number in range(start, start + count):
-        picture = np.full((120, 160, 3), (225, 215, 228), np.uint8)
-        cv2.circle(picture, (80, 60), 26, (200, 170, 190), -1)
-        cv2.circle(picture, (70 + number % 20, 60), 15, (140, 50, 110), -1)
-        cv2.circle(picture, (20 + number, 15), 6, (190, 160, 220), -1)
-        assert cv2.imwrite(str(folder / f"{number:03}.png"), picture)
-
-
-@pytest.fixture
-def images(tmp_path):
-    draw(tmp_path / "images", 12)
-    return tmp_path / "images"
-
-
-@pytest.fixture
-def config(tmp_path, idle_broker, images):
-    return Config(
-        ReplayConfig((str(images),)),
-        device_id="test-1",
-        specimen=SpecimenConfig(id="S"),
-        store=StoreConfig(str(tmp_path / "results.db")),
-        mqtt=MqttConfig(host=idle_broker.host, port=idle_broker.port),
-    )
-
-
-def changed(config: Config, section: str, **values) -> Config:
-    return msgspec.structs.replace(
-        config, **{section: msgspec.structs.replace(getattr(config, section), **values)}
-    )
-
-
-def run(config: Config, **keywords) -> int:
-    return Daemon(config, load=scripted, **keywords).run()
-
-
-def stored(config: Config, specimen: str = "S") -> list:
-    with Store.open(Path(config.store.path)) as store:
-        return list(store.fields(specimen))
-
-
-def toml(config: Config, path: Path) -> Path:
-    """Write a configuration as a file. JSON's strings, numbers and lists are TOML as well."""
-    plain = msgspec.to_builtins(config)
-    plain["mqtt"] = {key: value for key, value in plain["mqtt"].items() if value is not None}
-    sections = {name: values for name, values in plain.items() if isinstance(values, dict)}
-    lines = [f"{name} = {json.dumps(value)}" for name, value in plain.items() if name not in sections]
-    for section, values in sections.items():
-        nested = {
-            f"{section}.{key}": values.pop(key) for key in list(values) if isinstance(values[key], dict)
-        }
-        sections_of_it = {section: values, **nested}
-        lines += [
-            line
-            for name, entries in sections_of_it.items()
-            for line in (f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in entries.items()))
-        ]
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def spawn(command: list[str], config: Path, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("ab") as stderr:
-        return subprocess.Popen(
-            [*command, str(config)],
-            cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-            stderr=stderr,
-        )
 
 
 def test_a_replay_from_start_to_end(config, broker, listen):
@@ -169,28 +86,6 @@ def test_the_count_of_fields_that_came_fast_follows_when_no_more_come(config, br
     assert run(config, camera=lambda c: Patient(c, until)) == 0
     assert states == ["running"]
     wait_for(lambda: listener.state("result/differential") == "complete", "the end")
-
-
-class Interrupted:
-    """A replay that stops the daemon, or fails, after some frames."""
-
-    daemon: Daemon | None = None
-
-    def __init__(self, config: ReplayConfig, after: int, error: Exception | None = None) -> None:
-        self._replay = open_camera(config)
-        self._left = after
-        self._error = error
-
-    def read(self):
-        if self._left == 0 and self._error is not None:
-            raise self._error
-        if self._left == 0:
-            os.kill(os.getpid(), signal.SIGTERM)
-        self._left -= 1
-        return self._replay.read() if self._left >= 0 else None
-
-    def close(self) -> None:
-        self._replay.close()
 
 
 def test_a_stopped_run_is_taken_up_where_it_was_left(config, broker, listen):

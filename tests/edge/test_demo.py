@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 import cv2
 import numpy as np
 import pytest
+from drawn_nuclei import draw_nucleus, field
 from rich.console import Console
 from samples import MODEL, cell
 from samples import field as result
-from test_masking import draw_nucleus, field
 
 from edge.config import ReplayConfig
 from edge.demo import broker, run_demo

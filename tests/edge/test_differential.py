@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from counts import counted_of, message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import DEVICE, LABELS, MODEL, cell, field
@@ -21,21 +22,6 @@ CELLS = st.builds(
 FIELDS = st.lists(
     st.tuples(st.lists(CELLS, max_size=6), st.sampled_from([None, None, "too dark"])), max_size=12
 )
-
-
-def message(count: SpecimenCount, state=None, **keywords):
-    return count.differential(
-        device_id=DEVICE,
-        model=MODEL,
-        updated_at=datetime.now(UTC),
-        clock_synced=False,
-        state=state,
-        **keywords,
-    )
-
-
-def counted_of(cells: dict[str, int]) -> Tally:
-    return Tally(accepted=True, counted=cells, unclassified={}, incomplete=0)
 
 
 @pytest.mark.parametrize(

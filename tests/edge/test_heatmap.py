@@ -7,7 +7,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from test_masking import draw_nucleus, field
+from drawn_nuclei import draw_nucleus, field
 
 from edge.analyzer import Analyzer
 from edge.cli import main

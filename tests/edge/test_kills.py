@@ -7,19 +7,16 @@ results republish` brings it again, as an operator would.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
-import shutil
-import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from daemons import REPOSITORY, SCRIPTED, count, draw, integrity, spawn, stored, toml
 from mqtt_partners import wait_for
-from test_daemon import REPOSITORY, SCRIPTED, config, draw, images, spawn, stored, toml  # noqa: F401 (fixtures)
 
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
 KILLS, BROKER_KILLS = (200, 50) if SOAK else (8, 2)
@@ -34,29 +31,6 @@ def shipped() -> list[str]:
     """Give what the shipped broker's configuration says besides where to listen and to whom."""
     lines = (REPOSITORY / "firmware_config" / "mosquitto.conf").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith(("#", "listener", "allow_anonymous"))]
-
-
-def count(path: Path) -> int:
-    """Give how many fields a store holds, -1 before there is one."""
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as store:
-            return int(store.execute("SELECT count(*) FROM fields").fetchone()[0])
-    except sqlite3.OperationalError:
-        return -1
-
-
-def integrity(path: Path, aside: Path) -> str:
-    """Check the store as the kill left it, on a copy: the daemon is to find its log unread."""
-    if not path.exists():
-        return "ok"
-    aside.mkdir(exist_ok=True)
-    for part in ("", "-wal"):
-        copy = aside / (path.name + part)
-        copy.unlink(missing_ok=True)
-        if path.with_name(path.name + part).exists():
-            shutil.copy(path.with_name(path.name + part), copy)
-    with contextlib.closing(sqlite3.connect(aside / path.name)) as store:
-        return str(store.execute("PRAGMA integrity_check").fetchone()[0])
 
 
 def republish(path: Path) -> None:
@@ -84,7 +58,7 @@ def wait_for_silence(listener) -> None:
         time.sleep(0.1)
 
 
-def test_kills_of_the_daemon_and_of_the_broker(tmp_path, config, idle_broker, listen, images):  # noqa: F811
+def test_kills_of_the_daemon_and_of_the_broker(tmp_path, config, idle_broker, listen, images):
     pictures = 12 + 8 * KILLS
     draw(images, pictures - 12, start=12)
     idle_broker.start(*shipped())
@@ -147,7 +121,7 @@ def test_kills_of_the_daemon_and_of_the_broker(tmp_path, config, idle_broker, li
 @pytest.mark.parametrize("as_shipped", [True, False])
 def test_what_a_killed_broker_forgets_is_sent_again_on_request(
     tmp_path,
-    config,  # noqa: F811
+    config,
     idle_broker,
     listen,
     as_shipped,

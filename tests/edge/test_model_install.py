@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
+from bundles import rewritten
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples import cell, field
-from test_bundle import rewritten
 
 from edge.cli import main
 from edge.config import SHIPPED_MODEL, load_config

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from test_bundle import rewritten
+from bundles import rewritten
 
 from edge.config import SHIPPED_MODEL, from_plain
 from edge.daemon.process import load_model

@@ -9,7 +9,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from test_masking import draw_nucleus, field
+from drawn_nuclei import draw_nucleus, field
 
 from edge.cli import main
 from edge.config import SHIPPED_MODEL

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from daemons import SCRIPTED, Interrupted, changed, draw, run, spawn, toml
 from mqtt_partners import wait_for
 from samples import cell, field
-from test_daemon import SCRIPTED, Interrupted, changed, config, draw, images, run, spawn, toml
 
 from edge.cli import main
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
@@ -25,7 +25,6 @@ from edge.messages.total_count import read_total_count
 from edge.store.fields import Store
 
 _LONG_S = 120.0  # for a process, on a machine that has much else to do
-FIXTURES = (config, images)
 
 
 @pytest.fixture

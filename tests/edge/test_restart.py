@@ -20,13 +20,11 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from daemons import count, integrity, spawn, toml
 from hand_scans import Counted, Known, judged
 from mqtt_partners import wait_for
+from pushed_slides import FIELDS, HEIGHT, SMEAR, WIDTH, Stage, configured, seen, truth
 from samples import cell, field
-from test_counting_once import HEIGHT, WIDTH, seen
-from test_daemon import spawn, toml
-from test_kills import count, integrity
-from test_scan import FIELDS, SMEAR, Stage, configured, truth
 
 from edge import identity
 from edge.cameras.simulation.camera import SimulatedCamera

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 
+from daemons import SCRIPTED, spawn, toml
 from mqtt_partners import PATIENCE_S
-from test_daemon import SCRIPTED, changed, config, images, spawn, toml  # noqa: F401 (fixtures)
 
 from edge.daemon import run_log
 from edge.daemon.health import Progress
@@ -17,7 +17,7 @@ from edge.store.specimen import Specimen, read_time
 NOW = read_time("2026-05-01T08:00:00Z")
 
 
-def test_a_run_says_what_it_counts_and_ends_with_one_line(tmp_path, config, broker, images):  # noqa: F811
+def test_a_run_says_what_it_counts_and_ends_with_one_line(tmp_path, config, broker, images):
     shutil.copy(images / "000.png", images / "x.png")
     (images / "y.png").write_bytes(b"no picture")
     log = tmp_path / "log"

@@ -2,52 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
 import time
 
-import pytest
+from daemons import changed, toml
 from mqtt_partners import PATIENCE_S, wait_for
-from test_daemon import REPOSITORY, SCRIPTED, changed, config, draw, images, toml  # noqa: F401 (fixtures)
+from service_manager import spawn
 
 
-class Manager:
-    """Systemd's end of the socket."""
-
-    def __init__(self, folder) -> None:
-        self.path = str(folder / "notify")
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(self.path)
-        self._socket.setblocking(False)
-        self.heard: list[tuple[float, str]] = []
-
-    def hear(self) -> list[str]:
-        while True:
-            try:
-                self.heard.append((time.monotonic(), self._socket.recv(4096).decode()))
-            except BlockingIOError:
-                return [text for _, text in self.heard]
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@pytest.fixture
-def manager(tmp_path):
-    made = Manager(tmp_path)
-    yield made
-    made.close()
-
-
-def spawn(path, manager, log, command=SCRIPTED, **more):
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "NOTIFY_SOCKET": manager.path, **more}
-    with log.open("ab") as stderr:
-        return subprocess.Popen([*command, str(path)], cwd=REPOSITORY, env=environment, stderr=stderr)
-
-
-def test_ready_counting_stopping_also_without_a_broker(tmp_path, config, manager):  # noqa: F811
+def test_ready_counting_stopping_also_without_a_broker(tmp_path, config, manager):
     path = toml(changed(config, "mqtt", drain_s=0.1), tmp_path / "device.toml")
     with spawn(path, manager, tmp_path / "log", WATCHDOG_USEC="400000") as daemon:
         assert daemon.wait(PATIENCE_S) == 3
@@ -56,7 +19,7 @@ def test_ready_counting_stopping_also_without_a_broker(tmp_path, config, manager
     assert "WATCHDOG=1" in said
 
 
-def test_time_alone_does_not_feed_the_watchdog(tmp_path, config, manager):  # noqa: F811
+def test_time_alone_does_not_feed_the_watchdog(tmp_path, config, manager):
     slow = changed(changed(config, "camera", frames_per_second=0.01), "mqtt", drain_s=0.1)
     path = toml(slow, tmp_path / "device.toml")
     with spawn(path, manager, tmp_path / "log", WATCHDOG_USEC="400000") as daemon:
@@ -69,7 +32,7 @@ def test_time_alone_does_not_feed_the_watchdog(tmp_path, config, manager):  # no
     assert "WATCHDOG_USEC=100400000" in manager.hear(), "its patience is told how far apart the frames are"
 
 
-def test_a_pipeline_that_hangs_does_not_feed_the_watchdog(tmp_path, config, manager, broker, listen):  # noqa: F811
+def test_a_pipeline_that_hangs_does_not_feed_the_watchdog(tmp_path, config, manager, broker, listen):
     listener = listen(broker)
     path = toml(config, tmp_path / "device.toml")
     with spawn(path, manager, tmp_path / "log", WATCHDOG_USEC="400000", HANG_AT="6") as daemon:
@@ -86,7 +49,7 @@ def test_a_pipeline_that_hangs_does_not_feed_the_watchdog(tmp_path, config, mana
     wait_for(lambda: len(listener.fields()) == 12, "the rest")
 
 
-def test_a_reload_takes_what_it_can_and_names_the_rest(tmp_path, config, manager, broker, listen):  # noqa: F811
+def test_a_reload_takes_what_it_can_and_names_the_rest(tmp_path, config, manager, broker, listen):
     listener = listen(broker)
     slow = changed(config, "camera", frames_per_second=0.01)
     path = toml(slow, tmp_path / "device.toml")

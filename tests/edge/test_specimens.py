@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from daemons import COMMAND, REPOSITORY, spawn, toml
 from mqtt_partners import PATIENCE_S, wait_for
-from test_daemon import COMMAND, REPOSITORY, spawn, toml
 
 from edge.config import SHIPPED_MODEL, Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
 from edge.store.fields import Store

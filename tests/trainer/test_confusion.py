@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_fit_rejection import CLASSES, cells
+from known_cells import CLASSES, cells
 
 from edge.differential.correction import Corrector
 from edge.naming.rejection import Reject

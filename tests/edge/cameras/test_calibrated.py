@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from calibrations import made_with
 from devices import StreamDevice
 from stream_server import HEIGHT, WIDTH
-from test_contract import complaint, following
+from watching import complaint, following
 
 from edge.cameras.calibration.camera import CalibratedCamera
 from edge.cameras.calibration.correction import (
-    COLUMNS,
-    ROWS,
-    CameraCalibration,
     read_calibration,
-    write_calibration,
 )
 from edge.cameras.live import AWAY
 from edge.config import UsbConfig
@@ -32,22 +29,6 @@ def device() -> Iterator[StreamDevice]:
     made = StreamDevice()
     yield made
     made.close()
-
-
-def made_with(sensor: str, path: Path) -> Path:
-    """Write the calibration of a camera whose left half is half as bright in green."""
-    even = ((1.0,) * COLUMNS,) * ROWS
-    left = ((2.0,) * (COLUMNS // 2) + (1.0,) * (COLUMNS - COLUMNS // 2),) * ROWS
-    calibration = CameraCalibration(
-        sensor=sensor,
-        width=WIDTH,
-        height=HEIGHT,
-        made_at="2026-05-01T08:00:00Z",
-        white_balance=(1.0, 1.0, 1.0),
-        flat_field=(even, left, even),
-    )
-    write_calibration(path, calibration.named())
-    return path
 
 
 def test_one_that_comes_late_is_waited_for_and_then_corrected(device: StreamDevice, tmp_path: Path) -> None:

@@ -16,16 +16,16 @@ import pytest
 from devices import Device, ScriptedDevice, StreamDevice
 from stream_server import HEIGHT, WIDTH, number_of
 from virtual_camera import VirtualDevice
+from watching import PATIENCE_S, complaint, descriptors, following, frames_of, read
 
 from edge.cameras import Camera, Frame, open_camera
 from edge.cameras.live import AWAY, CORRUPT, SHORT, STALLED
 from edge.config import CameraConfig, ReplayConfig, SimulatedConfig, VideoConfig
-from edge.errors import CameraAwayError, UnreadableFrameError
+from edge.errors import CameraAwayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE_S = 30.0
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
 FRAMES = 10_000 if SOAK else 1_000
 RETURNS = 60 if SOAK else 4
@@ -109,52 +109,12 @@ def live(device: Device) -> Iterator[Camera]:
     camera.close()
 
 
-def read(camera: Camera) -> Frame | None:
-    """Give the next frame or None; a live camera on a busy machine may take its time."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return camera.read()
-        except CameraAwayError:
-            assert time.monotonic() < deadline, "no picture came"
-
-
-def frames_of(camera: Camera) -> Iterator[Frame]:
-    while (frame := read(camera)) is not None:
-        yield frame
-
-
 def some_of(source: Source, rate: float = 0) -> list[Frame]:
     """Give all frames of a source that ends, four of one that does not."""
     camera = source.open(rate)
     frames = list(frames_of(camera) if source.ends else islice(frames_of(camera), 4))
     camera.close()
     return frames
-
-
-def following(camera: Camera) -> Frame:
-    """Give the next frame, whatever stands before it."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            frame = camera.read()
-        except UnreadableFrameError:
-            continue
-        assert frame is not None
-        return frame
-    pytest.fail("no picture came")
-
-
-def complaint(camera: Camera, *reasons: str) -> UnreadableFrameError:
-    """Give the first complaint of one of these reasons; pictures of before may come first."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            camera.read()
-        except UnreadableFrameError as error:
-            if error.reason in reasons:
-                return error
-    pytest.fail(f"nobody complained of {' or '.join(reasons)}")
 
 
 def test_gives_rgb_bytes_that_are_the_callers_own(source: Source) -> None:
@@ -336,10 +296,6 @@ def settled(limit: int, of: Callable[[], int]) -> int:
     while of() > limit and time.monotonic() < deadline:
         time.sleep(0.1)
     return of()
-
-
-def descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def resident_mb() -> float:

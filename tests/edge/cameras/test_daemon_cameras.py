@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from calibrations import made_with
+from daemons import run, stored, toml
 from devices import StreamDevice
+from films import COUNT, film
 from mqtt_partners import PATIENCE_S, wait_for
-from test_calibrated import made_with
-from test_daemon import run, stored, toml
-from test_service import Manager, spawn
-from test_video import COUNT, film
+from service_manager import Manager, spawn
 
 from edge.cli import main
 from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig, VideoConfig

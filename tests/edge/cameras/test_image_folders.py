@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_replay import encoded, put
+from picture_files import encoded, put
 
 from edge.cameras.image_folders import NOT_READ, SUFFIXES, find_images
 from edge.config import ReplayConfig, load_config

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from devices import QUICK, ScriptedDevice, ScriptedGrabber
-from test_contract import PATIENCE_S, complaint, following
+from watching import PATIENCE_S, complaint, following
 
 from edge.cameras.live import AWAY, SHORT, STALLED, WAITING, LiveCamera, Patience
 from edge.cameras.usb import UsbGrabber

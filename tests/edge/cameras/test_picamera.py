@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import virtual_camera
 from mqtt_partners import PATIENCE_S, wait_for
-from test_contract import descriptors, following, frames_of
+from watching import descriptors, following, frames_of
 
 from edge.cameras import open_camera, sensor_of
 from edge.cameras.controls import Controls

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from devices import StreamDevice
 from stream_server import HEIGHT, WIDTH, number_of, numbered
-from test_contract import following
+from watching import following
 
 from edge.cameras import open_camera
 from edge.cameras.usb import UsbGrabber

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from devices import ScriptedControls, ScriptedDevice
-from test_contract import complaint, following
+from watching import complaint, following
 
 from edge.cameras import usb
 from edge.cameras.controls import NOT_HELD, Controls

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from daemons import REPOSITORY, toml
 from mqtt_partners import PATIENCE_S, wait_for
-from test_daemon import REPOSITORY, toml
-from test_service import Manager, spawn
+from service_manager import Manager, spawn
 
 from edge.cameras.calibration.correction import CameraCalibration, read_calibration
 from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig, UsbConfig

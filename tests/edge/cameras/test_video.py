@@ -6,9 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 import pytest
+from films import COUNT, film
 
 from edge.cameras.video import VideoCamera
 from edge.config import VideoConfig
@@ -18,20 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.cameras import Frame
-
-COUNT = 30
-
-
-def film(path: Path, *, codec: str = "FFV1", seed: int = 0, rate: float = 50) -> Path:
-    """Write a film of noise, with the picture's number as a grey square in the corner."""
-    rng = np.random.default_rng(seed)
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), rate, (64, 48))
-    for number in range(COUNT):
-        picture = rng.integers(0, 60, (48, 64, 3), np.uint8)
-        picture[:16, :16] = 8 * number
-        writer.write(picture)
-    writer.release()
-    return path
 
 
 def shown(path: Path, **settings: float) -> list[Frame]:

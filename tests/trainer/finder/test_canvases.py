@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from finder_fields import field
 
 from edge.finding import KINDS, RED_CELL_PIXELS, STRIDE, decode
 from trainer.finder.canvases import PLACES, SIDE, draw_canvas, targets
-from trainer.finder.fields import TrainingField, drawn_fields, with_unsure
+from trainer.finder.fields import drawn_fields
 from trainer.finder.recipe import Drawing
 
 KNOWN = np.ones((PLACES, PLACES, 3), np.float32)
@@ -17,22 +18,6 @@ def as_maps(target):
     """The answer of a network that has learned its target."""
     heat = np.clip(target[:, :, :3], 1e-4, 0.97)
     return np.concatenate([np.log(heat / (1 - heat)), target[:, :, 6:9]], axis=2).astype(np.float32)
-
-
-def field(*, annotated=(True, True, True), microscope="one", unsure=None):
-    """A pale field with a white cell in the middle and four red cells around it."""
-    pixels = np.full((300, 400, 3), 230, np.uint8)
-    centres = np.array([(200, 150), (80, 80), (320, 80), (80, 220), (320, 220)], np.float32)
-    diameters = np.array([72, 36, 36, 36, 36], np.float32)
-    rows, columns = np.mgrid[0:300, 0:400]
-    for (x, y), diameter in zip(centres, diameters, strict=True):
-        pixels[np.hypot(columns - x, rows - y) < diameter / 2] = (
-            (120, 70, 160) if diameter > 40 else (220, 150, 150)
-        )
-    known = TrainingField(
-        pixels, 36.0, centres, diameters, np.array([0, 1, 1, 1, 1]), np.array(annotated), microscope, "a"
-    )
-    return known if unsure is None else with_unsure(known, unsure)
 
 
 def test_a_devices_decoding_gives_back_what_a_canvas_shows():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_canvases import field
+from finder_fields import field
 
 from edge.finding import Detections
 from trainer.finder.measuring import average_precision, matched

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_canvases import field
+from finder_fields import field
 
 from edge.finding import RED_CELL_PIXELS
 from edge.finding.finder import Finder

@@ -1,0 +1,24 @@
+"""Counts of which a differential is made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from samples import DEVICE, MODEL
+
+from edge.differential.count import SpecimenCount, Tally
+
+
+def message(count: SpecimenCount, state=None, **keywords):
+    return count.differential(
+        device_id=DEVICE,
+        model=MODEL,
+        updated_at=datetime.now(UTC),
+        clock_synced=False,
+        state=state,
+        **keywords,
+    )
+
+
+def counted_of(cells: dict[str, int]) -> Tally:
+    return Tally(accepted=True, counted=cells, unclassified={}, incomplete=0)
