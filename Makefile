@@ -26,8 +26,9 @@ faults: $(VENV)/.test
 
 # Kills, outages and fuzzed inputs by the hundred and the thousand; with what was measured. It ends after SOAK_S seconds
 # at the latest, by an interrupt, so that pytest says how far it is; it leaves its files only where a test failed.
-SOAK ?= $(addprefix tests/edge/,$(addsuffix .py,$(addprefix test_,kills restart answers soak counting_once hand_scans quality_real)) cameras/test_contract.py) \
-	tests/benchmarks/test_comparison_live.py
+SOAK ?= tests/edge/daemon/test_kills.py tests/edge/daemon/test_restart.py tests/edge/daemon/test_answered_orders.py \
+	tests/edge/daemon/test_soak.py tests/edge/slide/test_counting_once.py tests/edge/daemon/test_hand_scans.py \
+	tests/edge/quality/test_quality_real.py tests/edge/cameras/test_contract.py tests/benchmarks/test_comparison_live.py
 SOAK_DIR ?= build/soak
 SOAK_S ?= 5400
 soak: $(VENV)/.test

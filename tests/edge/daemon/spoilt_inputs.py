@@ -1,4 +1,4 @@
-"""python tests/edge/spoilt_inputs.py COUNT: read so many spoilt inputs of each kind; print the peak, MB.
+"""spoilt_inputs.py COUNT: read so many spoilt inputs of each kind; print the peak, MB.
 
 A process of its own, so that what is measured is the reading, not who makes the inputs.
 """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 def written(folder: Path, **values: float) -> Path:

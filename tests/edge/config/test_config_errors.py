@@ -519,7 +519,7 @@ def test_whatever_lines_a_file_has_it_is_right_or_said_what_is_not(text):
 
 @pytest.mark.parametrize("name", ["host_port", "host_space", "host_url"])
 def test_the_cases_from_the_field(name):
-    path = Path(__file__).parents[3] / "shared" / "cases" / "config" / f"{name}.toml"
+    path = Path(__file__).parents[4] / "shared" / "cases" / "config" / f"{name}.toml"
     if not path.is_file():
         pytest.skip("the cases from the field are not here")
     with pytest.raises(ConfigError, match=r'line 5: mqtt\.host .* write host = "127\.0\.0\.1"'):

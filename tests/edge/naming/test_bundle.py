@@ -44,7 +44,7 @@ def test_the_shipped_bundle_is_small_and_says_what_it_is():
 
 
 def test_the_readme_shows_a_message_of_the_model_that_ships():
-    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    readme = Path(__file__).parents[3].joinpath("README.md").read_text(encoding="utf-8")
     assert read_bundle(SHIPPED_MODEL).sha256 in readme
 
 

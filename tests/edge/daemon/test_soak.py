@@ -136,8 +136,8 @@ def test_reading_whatever_comes_takes_little_memory():
         text=True,
         check=True,
         timeout=1200,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )
     print(f"peak {done.stdout.strip()} MB")  # noqa: T201
     assert float(done.stdout) < 300

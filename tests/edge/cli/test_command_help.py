@@ -15,7 +15,7 @@ from mqtt_partners import PATIENCE_S
 from edge.cli import config_option, main
 from edge.cli.help import EXAMPLES
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 CAMERA = '[camera]\nkind = "simulated"\n'
 
 

@@ -12,6 +12,8 @@ def test_every_test_that_the_page_names_is_there():
     named = set(
         re.findall(r"`(test_\w+)`", (REPOSITORY / "docs" / "failures.md").read_text(encoding="utf-8"))
     )
-    written = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    written = "\n".join(
+        path.read_text(encoding="utf-8") for path in REPOSITORY.joinpath("tests").rglob("test_*.py")
+    )
     assert len(named) > 10
     assert {name for name in named if f"def {name}(" not in written} == set()
