@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.adaptation.refit import Dense, Floats
-    from edge.masking import Pixels
+    from edge.imaging.pixels import Pixels
     from edge.models.bundle import Bundle, Description
 
 _MARGIN = 1.25

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from edge.adaptation.refit import Floats
     from edge.cli.progress_bar import Report
-    from edge.masking import Pixels
+    from edge.imaging.pixels import Pixels
     from edge.models.bundle import Bundle, Description
 
 MAX_ROWS = 1000

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.cli.progress_bar import Report
-    from edge.masking import FieldMasks, Pixels
+    from edge.imaging.pixels import Pixels
+    from edge.masking import FieldMasks
     from edge.naming.classifier import Classifier
 
 MAX_IMAGES_OF_A_CLASS = 200

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.cameras.image_folders import ImageFile
-    from edge.masking import Pixels, Recipe
+    from edge.imaging.pixels import Pixels
+    from edge.masking import Recipe
     from edge.messages import Cell
 
 

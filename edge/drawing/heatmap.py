@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.analyzer import Field
-    from edge.masking import FieldMasks, Pixels
+    from edge.imaging.pixels import Pixels
+    from edge.masking import FieldMasks
     from edge.messages import Cell
 
 Style = Literal["colours", "contours"]

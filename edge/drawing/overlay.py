@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.masking import Pixels
+    from edge.imaging.pixels import Pixels
 
 LINE = 22
 LEGEND = 2

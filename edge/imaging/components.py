@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.masking.field import Pixels
+    from edge.imaging.pixels import BoxTuple, Pixels
 
-    Box = tuple[int, int, int, int]
     Window = tuple[slice, slice]
 
 _APART = 0.7  # of the window that holds all pieces and what is around each: if their own windows take less
@@ -43,7 +42,7 @@ class Pieces(NamedTuple):
     areas: NDArray[np.int32]
 
     @property
-    def places(self) -> list[Box]:
+    def places(self) -> list[BoxTuple]:
         """Boxes [x, y, width, height] in the frame, of the labels from 1 on."""
         rows, columns = self.window
         return [(x + columns.start, y + rows.start, w, h) for x, y, w, h in self.boxes[1:].tolist()]
@@ -126,7 +125,7 @@ def _nothing(window: Window) -> Pieces:
     return Pieces(window, np.zeros((0, 0), np.uint16), np.zeros((1, 4), np.int32), np.zeros(1, np.int32))
 
 
-def of_box(box: Box) -> Window:
+def of_box(box: BoxTuple) -> Window:
     """Give a box's rows and columns."""
     x, y, w, h = box
     return slice(y, y + h), slice(x, x + w)
@@ -143,7 +142,7 @@ def widened(window: Window, margin: int) -> tuple[Window, Window]:
     return (slice(top, rows.stop + margin), slice(left, columns.stop + margin)), inner
 
 
-def within(mask: Pixels, boxes: Sequence[Box], reach: float) -> tuple[Window, NDArray[np.bool_]]:
+def within(mask: Pixels, boxes: Sequence[BoxTuple], reach: float) -> tuple[Window, NDArray[np.bool_]]:
     """Give what is nearer than `reach`, by OpenCV's 3x3 distances, to what is not 0 in a mask, uint8 (h, w).
 
     boxes: of all that is not 0 in it, at least one. Gives a window and where in that it is. Pieces that lie

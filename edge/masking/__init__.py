@@ -7,9 +7,14 @@ The trainer makes its crops with this very code, so training and device cannot d
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edge.masking import adaptive, study
 from edge.masking.crops import cut_square
-from edge.masking.field import CROP_SIZE, FieldMasks, Finding, FoundCell, Pixels, Recipe
+from edge.masking.field import CROP_SIZE, FieldMasks, Finding, FoundCell, Recipe
+
+if TYPE_CHECKING:
+    from edge.imaging.pixels import Pixels
 
 __all__ = [
     "CROPS",
@@ -19,7 +24,6 @@ __all__ = [
     "FieldMasks",
     "Finding",
     "FoundCell",
-    "Pixels",
     "Recipe",
     "cut_crop",
     "find_cells",

@@ -15,7 +15,7 @@ from edge.imaging.black_border import black_wedges
 from edge.imaging.components import pieces_of
 from edge.imaging.histograms import histogram, median_levels, quantile, split_in_three
 from edge.masking.cytoplasm import Surroundings
-from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell, Pixels
+from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell
 from edge.masking.nuclei import find_nuclei, log_ratio
 from edge.masking.scale import RED_CELL_UM, Rims, find_rims
 from edge.masking.separation import measure, separate
@@ -24,6 +24,8 @@ from edge.messages import Scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edge.imaging.pixels import Pixels
 
 _ONE_SIGMA = 0.683  # share of a bell's upper half within one standard deviation
 _NOISE = 0.04  # of the glass's own level: a clipped or smoothed camera shows less spread than there is

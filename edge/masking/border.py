@@ -20,7 +20,7 @@ from edge.masking.window import BITS, Circle
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.masking.field import Pixels
+    from edge.imaging.pixels import Pixels
     from edge.masking.window import Floats, Window
 
 _PLAUSIBLE = (0.5, 1.6)  # area of a cell by that of its disc

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.field import CROP_SIZE, BoxTuple, Pixels
+from edge.masking.field import CROP_SIZE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edge.imaging.pixels import BoxTuple, Pixels
 
 CROP_DIAMETERS = 1.35
 """Side of a crop in diameters of its cell: all of it, and a rim of what lies around."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.imaging.components import Window
-    from edge.masking.field import Pixels
+    from edge.imaging.pixels import Pixels
 
 _REACH = 0.8  # of the nucleus's radius, beyond its hull
 _REACH_ALONE = 1.5  # of the same, for a cell that lies free

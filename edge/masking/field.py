@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.imaging.pixels import BoxTuple, Pixels
     from edge.masking.stain import Stain
     from edge.messages import Scale
 
-Pixels = NDArray[np.uint8]
 Recipe = Literal["adaptive", "study"]
 Finding = Literal["adaptive", "study", "found"]
-BoxTuple = tuple[int, int, int, int]
 
 CROP_SIZE = 120
 """Side of the classifier's input, pixels."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.imaging.components import Pieces, Window
-    from edge.masking.field import BoxTuple, Pixels
+    from edge.imaging.pixels import BoxTuple, Pixels
 
 _LEAST_PART = 12  # pixels
 _REACH = 0.9  # of the square root of the larger part's area: lobes of one nucleus lie no further apart

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.imaging.components import Window
-    from edge.masking.field import Pixels
+    from edge.imaging.pixels import Pixels
 
 _STEPS = 100  # levels of the log ratio, uint8, to one natural logarithm
 _DARKEST = 1.2  # below 0 in the same, at level 0: green three times as bright as blue

@@ -13,7 +13,7 @@ from edge.imaging.histograms import quantile, split_in_three, split_in_two
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.masking.field import Pixels
+    from edge.imaging.pixels import Pixels
     from edge.masking.window import Floats, Window
 
 _FURTHEST = 1.5  # of the radius: how far a nucleus may lie from the finder's middle

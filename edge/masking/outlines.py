@@ -16,11 +16,12 @@ import numpy as np
 from edge.imaging.black_border import black_wedges
 from edge.masking.border import find_cell
 from edge.masking.crops import crop_box
-from edge.masking.field import BoxTuple, FieldMasks, FoundCell, Pixels
+from edge.masking.field import FieldMasks, FoundCell
 from edge.masking.nucleus import find_nucleus
 from edge.masking.window import REACH, Circle, Field, Window, cut_window, span, without_red_cells
 
 if TYPE_CHECKING:
+    from edge.imaging.pixels import BoxTuple, Pixels
     from edge.masking.window import Floats
 
 _WORKING_DIAMETER = 64  # pixels, times or by the square root of two: a nucleus is then 20 to 60 across

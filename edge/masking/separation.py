@@ -10,13 +10,14 @@ import numpy as np
 from edge.imaging.components import of_box, widened
 from edge.imaging.histograms import median
 from edge.masking.cytoplasm import Nucleus, grow_cell
-from edge.masking.field import BoxTuple, FoundCell, Pixels
+from edge.masking.field import FoundCell
 from edge.masking.lobes import find_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.imaging.components import Pieces, Window
+    from edge.imaging.pixels import BoxTuple, Pixels
     from edge.masking.cytoplasm import Surroundings
     from edge.masking.lobes import Groups
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.masking.field import Pixels
+    from edge.imaging.pixels import Pixels
 
     _Vector = tuple[float, float, float]
 

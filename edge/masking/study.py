@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell, Pixels
+from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edge.imaging.pixels import Pixels
 
 _LOW = (80, 80, 180)
 _HIGH = (180, 170, 245)

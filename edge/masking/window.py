@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.masking.field import Pixels
+    from edge.imaging.pixels import Pixels
 
     Floats = NDArray[np.float32]
 

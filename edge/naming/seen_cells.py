@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.masking import Pixels
+    from edge.imaging.pixels import Pixels
 
     Hashes = NDArray[np.uint8]
 

@@ -15,17 +15,7 @@ import numpy as np
 
 from edge.cameras.image_files import read_image
 from edge.errors import UnreadableFrameError
-from edge.masking import (
-    CROP_SIZE,
-    CROPS,
-    FieldMasks,
-    Finding,
-    FoundCell,
-    Pixels,
-    Recipe,
-    cut_crop,
-    find_cells,
-)
+from edge.masking import CROP_SIZE, CROPS, FieldMasks, Finding, FoundCell, Recipe, cut_crop, find_cells
 from edge.masking.crops import crop_box, cut_cell, local_white
 from trainer.data.cache import kept_at
 from trainer.data.datasets import fingerprint
@@ -36,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from edge.imaging.pixels import Pixels
 
 
 @dataclass(frozen=True)

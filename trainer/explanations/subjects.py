@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.progress import Progress
 
-    from edge.masking import Finding, Pixels
+    from edge.imaging.pixels import Pixels
+    from edge.masking import Finding
     from trainer.training.run import Run
 
     Mask = NDArray[np.bool_]

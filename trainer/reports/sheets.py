@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from edge.masking import Pixels
+    from edge.imaging.pixels import Pixels
     from trainer.reports.microscopes import SetRow
 
 PAGE: Final = "microscopes.html"
