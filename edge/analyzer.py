@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from edge.errors import BundleError
 from edge.finding.cells import CellFinder, FoundCells
 from edge.finding.ruler import Ruler
+from edge.labels import OTHER
 from edge.masking import FOUND, PREPROCESSING, FieldMasks, Recipe, cut_crop, find_cells
 from edge.masking.crops import local_whites
 from edge.masking.outlines import outline_cells
 from edge.messages import Cell, Quality, Scale
 from edge.naming.evidence import shares
-from edge.naming.rejection import OTHER
 from edge.quality.assessment import assess
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Names of classes as people write them: in any case, in the plural, with a letter wrong."""
+"""The names of classes: what is counted, what is not, and how people write them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+OTHER = "other"
+"""The class of what is seen and not counted: immature granulocytes, erythroblasts, platelets, artefacts."""
+
+NORMAL_CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
+"""The differential of normal blood. One that the model has no name for is said to be not assessed."""
 
 
 def plain_name(name: str) -> str:

@@ -11,9 +11,9 @@ from msgspec import Struct
 from edge.adaptation.labelled_cells import LabelledCellsError, finder_of, read_labelled
 from edge.cli.progress_bar import no_report
 from edge.differential.intervals import METHODS, exact
+from edge.labels import OTHER
 from edge.messages import ModelReference  # noqa: TC001 (msgspec reads annotations at run time)
 from edge.naming.classifier import Classifier
-from edge.naming.rejection import OTHER
 from edge.naming.seen_cells import seen_before
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from rich.text import Text
 
 from edge.cli.tables import print_rows
 from edge.errors import ConfigError, StoreError
+from edge.labels import OTHER
 from edge.models.bundle import read_bundle
 from edge.models.runtime import installed
-from edge.naming.rejection import OTHER, TOO_FAR
+from edge.naming.rejection import TOO_FAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

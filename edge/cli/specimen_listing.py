@@ -13,9 +13,9 @@ from rich.text import Text
 from edge.cli.tables import print_rows
 from edge.config import load_config
 from edge.errors import SpecimenError
+from edge.labels import OTHER
 from edge.messages import ModelReference
 from edge.models.bundle import read_bundle
-from edge.naming.rejection import OTHER
 from edge.specimens.reporting import Reporter
 from edge.store.database import expect_store
 from edge.store.fields import Store

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from msgspec import Meta, Struct
 
+from edge.labels import OTHER
 from edge.messages.differential import Share
-from edge.naming.rejection import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,9 +13,9 @@ from msgspec import Struct
 from edge.differential.correction import METHOD, Corrector
 from edge.differential.flags import LEAST_CELLS, UNCLASSIFIED, Figure, raised
 from edge.differential.intervals import METHODS, Method
+from edge.labels import NORMAL_CLASSES, OTHER
 from edge.messages import Differential, FieldResult, ModelReference
 from edge.messages.differential import Absolute, ClassCount, Correction, Share, Standing, State
-from edge.naming.rejection import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from edge.differential.correction import Confusion
     from edge.differential.flags import Flag
-
-NORMAL_CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
-"""The differential of normal blood. One that the model has no name for is said to be not assessed."""
 
 DENOMINATOR = "whole white cells that the model named and did not refuse"
 NO_MATRIX = "the model's bundle carries no confusion matrix"

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from edge.errors import BundleError
+from edge.labels import OTHER
 from edge.messages import Heatmap, ModelReference
 from edge.models.bundle import Bundle, read_bundle
 from edge.models.runtime import Runtime
-from edge.naming.rejection import OTHER, Judge
+from edge.naming.rejection import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.differential.correction import Confusion
-from edge.naming.rejection import OTHER, Judge
+from edge.labels import OTHER
+from edge.naming.rejection import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

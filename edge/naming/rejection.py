@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from msgspec import Meta, Struct
 
+from edge.labels import OTHER
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-OTHER = "other"
-"""The class of what is seen and not counted: immature granulocytes, erythroblasts, platelets, artefacts."""
 
 Reason = Literal["other", "unfamiliar", "uncertain"]
 TOO_FAR = 1.5

@@ -9,9 +9,9 @@ import numpy as np
 from msgspec import Struct
 
 from edge.errors import BundleError, ConfigError, OutputError
+from edge.labels import OTHER
 from edge.models.bundle import read_bundle
 from edge.naming.classifier import Classifier
-from edge.naming.rejection import OTHER
 from trainer.data.datasets import DATASETS
 from trainer.data.own_sets import set_of_path
 from trainer.data.samples import load_samples, named

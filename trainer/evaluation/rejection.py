@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from edge.naming.rejection import OTHER, TOO_FAR, Familiarity, Reject, distances, log_odds, trust
+from edge.labels import OTHER
+from edge.naming.rejection import TOO_FAR, Familiarity, Reject, distances, log_odds, trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

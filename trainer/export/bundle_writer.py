@@ -14,11 +14,11 @@ import numpy as np
 
 from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
+from edge.labels import OTHER
 from edge.masking import CROPS, cut_crop, find_cells
 from edge.masking.crops import cut_cell
 from edge.models.bundle import SEEN, Description, Golden, write_bundle
 from edge.models.runtime import Runtime
-from edge.naming.rejection import OTHER
 from edge.versions import versions
 from trainer.data.datasets import find_set
 from trainer.export.model_card import MODEL_CARD, model_card

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge.cli.listing import estimate, refusals
-from edge.naming.rejection import OTHER
+from edge.labels import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

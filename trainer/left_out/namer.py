@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 
 from edge.errors import ConfigError
+from edge.labels import OTHER
 from edge.masking import CROPS
 from edge.naming.classifier import Classifier
-from edge.naming.rejection import OTHER
 from trainer.data.datasets import DATASETS, fingerprint, list_images
 from trainer.data.readers import LabelledReader
 from trainer.data.samples import load_samples

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig
 from edge.daemon.process import UNDELIVERED, Daemon
-from edge.naming.rejection import OTHER
+from edge.labels import OTHER
 from edge.slide.sightings import DistinctCells
 from edge.slide.slide_map import Joined, Place
 from edge.store.fields import Store
