@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from edge.differential.correction import Confusion
-    from edge.differential.flags import Flag
+    from edge.messages.differential import Flag
 
 DENOMINATOR = "whole white cells that the model named and did not refuse"
 NO_MATRIX = "the model's bundle carries no confusion matrix"

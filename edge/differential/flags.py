@@ -9,28 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from msgspec import Struct
+from edge.messages.differential import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from edge.messages.differential import Certainty
 
 UNCLASSIFIED = "unclassified"
 """What the rules call the share of whole cells that the model did not name."""
 
 LEAST_CELLS = 20
 """With fewer, no flag is raised: of three cells, one is a third."""
-
-Certainty = Literal["definite", "possible"]
-
-
-class Flag(Struct, frozen=True):
-    """A rule that a differential has set off."""
-
-    rule: str
-    version: int
-    label: str
-    certainty: Certainty
-    sentence: str
 
 
 class Figure(NamedTuple):

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from edge.differential.flags import Flag  # noqa: TC001
 from edge.messages.commands import REQUESTS, SpecimenNote
 from edge.messages.differential import (
     CellsPerLitre,
     Change,
     ClassCount,
     Correction,
+    Flag,
     Signature,
     State,
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+Certainty = Literal["definite", "possible"]
 State = Literal["running", "preliminary", "complete", "final", "corrected", "discarded"]
 
 CellsPerLitre = Annotated[float, Meta(gt=0, le=2000, description="10^9/L of blood")]
@@ -87,6 +88,16 @@ class Change(Struct, frozen=True):
     at: datetime
     what: str
     why: str
+
+
+class Flag(Struct, frozen=True):
+    """A rule that a differential has set off."""
+
+    rule: str
+    version: int
+    label: str
+    certainty: Certainty
+    sentence: str
 
 
 class Standing(Struct, frozen=True, kw_only=True):
