@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from edge.adaptation.labelled_cells import LabelledCells
     from edge.adaptation.refit import Chosen, Figures, Floats, LabelledFeatures
-    from edge.differential.correction import Confusion
     from edge.models.bundle import Description
+    from edge.models.confusion import Confusion
     from edge.naming.classifier import Classifier
 
 

@@ -23,8 +23,8 @@ from edge.updates.choice import answering
 
 if TYPE_CHECKING:
     from edge.config import Config
-    from edge.differential.correction import Confusion
     from edge.messages import Differential
+    from edge.models.confusion import Confusion
     from edge.store.specimen import Specimen
 
 

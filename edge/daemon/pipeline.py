@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from edge.config import Config
     from edge.daemon.analyzing import AnalyzedField, FieldAnalyzer
     from edge.daemon.health import Progress
-    from edge.differential.correction import Confusion
     from edge.messages import ModelReference
+    from edge.models.confusion import Confusion
     from edge.mqtt.publisher import Publisher
     from edge.slide.scan import Scan
     from edge.store.fields import Store

@@ -7,18 +7,20 @@ many classes. The matrix is itself known from so many photographs only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import Meta, Struct
 
 from edge.labels import OTHER
 from edge.messages.differential import Share
+from edge.models.confusion import answers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from edge.models.confusion import Confusion
 
 METHOD = "inverse of the confusion matrix; 95 % by parametric bootstrap over cells and photographs"
 
@@ -26,36 +28,6 @@ _DRAWS = 2000
 _SEED = 20261124  # the same counts give the same interval, always
 _JEFFREYS = 0.5  # what is added to each count of cells: a class that was not met may still be there
 _TAILS = (2.5, 97.5)
-_WORST_CONDITION = 50.0  # beyond, one cell more or less moves the result by dozens
-
-
-class Confusion(Struct, frozen=True):
-    """How a model answered to what it was not trained on, as the device would: with its right to refuse.
-
-    on: which photographs. labels: the model's, in its order. counts: a row for each true label, a column for
-    each called one and one more for cells refused as uncertain or unfamiliar; each photograph weighs 1,
-    however many copies there are of it.
-    """
-
-    on: str
-    labels: Annotated[tuple[str, ...], Meta(min_length=2)]
-    counts: tuple[tuple[Annotated[float, Meta(ge=0)], ...], ...]
-
-    def problem(self) -> str | None:
-        """Say why it is no confusion matrix, or None."""
-        rows, columns = len(self.labels), len(self.labels) + 1
-        if len(self.counts) != rows or any(len(row) != columns for row in self.counts):
-            return f"its confusion matrix is not {rows} rows of {columns}"
-        return None
-
-    def uncorrectable(self) -> str | None:
-        """Say why nothing can be corrected by it, or None."""
-        missing = [label for label, row in zip(self.labels, self.counts, strict=True) if not sum(row)]
-        if missing:
-            return f"the model's held-out photographs show no {', '.join(missing)}"
-        if np.linalg.cond(_answers(np.array(self.counts))) > _WORST_CONDITION:
-            return "the model confuses classes so often that its confusion matrix cannot be inverted"
-        return None
 
 
 class Corrector:
@@ -71,12 +43,12 @@ class Corrector:
         self._labels = confusion.labels
         self._known = np.array([label != OTHER for label in self._labels])
         counts = np.array(confusion.counts)
-        self._inverse = np.linalg.inv(_answers(counts))
+        self._inverse = np.linalg.inv(answers(counts))
         # A prior that weighs as much as one photograph: a class of four would drown in a heavier one.
         drawn = np.random.default_rng(_SEED).standard_gamma(
             counts + 1 / counts.shape[1], (_DRAWS, *counts.shape)
         )
-        self._inverses = np.linalg.inv(_answers(drawn))
+        self._inverses = np.linalg.inv(answers(drawn))
 
     def shares(self, counted: Mapping[str, int], others: int) -> dict[str, Share] | None:
         """Give each counted class's corrected share of the white cells, or None where nothing can be said.
@@ -105,9 +77,3 @@ class Corrector:
         true = np.clip(np.einsum("nij,nj->ni", inverses, cells), 0, None)[:, self._known]
         total = true.sum(axis=1, keepdims=True)
         return np.asarray(np.divide(true, total, out=np.full_like(true, np.nan), where=total > 0))
-
-
-def _answers(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give from counts (..., true, called and refused) the chances of each call: (..., called, true)."""
-    shares = counts / counts.sum(axis=-1, keepdims=True)
-    return np.asarray(np.swapaxes(shares[..., :-1], -1, -2))

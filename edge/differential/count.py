@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from edge.differential.correction import Confusion
     from edge.messages.differential import Flag
+    from edge.models.confusion import Confusion
 
 DENOMINATOR = "whole white cells that the model named and did not refuse"
 NO_MATRIX = "the model's bundle carries no confusion matrix"

@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from edge.differential.correction import Confusion  # noqa: TC001 (msgspec reads annotations at run time)
 from edge.errors import BundleError
+from edge.models.confusion import Confusion  # noqa: TC001 (msgspec reads annotations at run time)
 from edge.naming.rejection import Reject  # noqa: TC001 (msgspec reads annotations at run time)
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.differential.correction import Confusion
 from edge.labels import OTHER
+from edge.models.confusion import Confusion
 from edge.naming.rejection import Judge
 
 if TYPE_CHECKING:

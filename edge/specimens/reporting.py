@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.config import Config
-    from edge.differential.correction import Confusion
     from edge.messages import Differential, ModelReference
+    from edge.models.confusion import Confusion
     from edge.mqtt.publisher import Publisher
     from edge.store.specimen import Specimen
 

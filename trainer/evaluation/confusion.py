@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.differential.correction import Confusion
+    from edge.models.confusion import Confusion
     from edge.naming.rejection import Reject
     from trainer.evaluation.rejection import Outputs
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from edge.differential.correction import Confusion
+    from edge.models.confusion import Confusion
     from edge.naming.rejection import Reject
     from trainer.finder.bundled import FinderPart
     from trainer.recipe import Data, Recipe

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.progress import Progress
 
-    from edge.differential.correction import Confusion
+    from edge.models.confusion import Confusion
     from trainer.evaluation.metrics import Figures
 
 HELD_OUT = "held-out photographs"

@@ -24,10 +24,10 @@ from edge.demo import broker, run_demo
 from edge.demo.colours import blocks, heat, shade
 from edge.demo.dashboard import Dashboard
 from edge.demo.frames import Frames
-from edge.differential.correction import Confusion
 from edge.differential.count import Reckoning, SpecimenCount, Tally
 from edge.errors import BrokerError
 from edge.messages import Heatmap
+from edge.models.confusion import Confusion
 
 
 def demo(*arguments, **environment):

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import DEVICE, MODEL, cell, field
 
-from edge.differential.correction import Confusion, Corrector
+from edge.differential.correction import Corrector
 from edge.differential.count import Reckoning, SpecimenCount, tally
+from edge.models.confusion import Confusion
 
 LABELS = ("neutrophil", "lymphocyte", "monocyte", "other")
 SURE = Confusion("x", LABELS, tuple(tuple(1000.0 * (r == c) for c in range(5)) for r in range(4)))
