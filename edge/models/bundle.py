@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import BundleError
 from edge.models.confusion import Confusion  # noqa: TC001 (msgspec reads annotations at run time)
-from edge.naming.rejection import Reject  # noqa: TC001 (msgspec reads annotations at run time)
+from edge.models.reject import Reject  # noqa: TC001 (msgspec reads annotations at run time)
 
 MAX_BYTES = 64 * 1024 * 1024
 _DESCRIPTION = "leukoscope.json"

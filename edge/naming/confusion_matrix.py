@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.naming.rejection import Reject
+    from edge.models.reject import Reject
 
 
 def confusion_matrix(

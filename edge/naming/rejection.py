@@ -6,10 +6,9 @@ feature space, for it says nothing of two classes that lie side by side. Both co
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from msgspec import Meta, Struct
 
 from edge.labels import OTHER
 
@@ -18,36 +17,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.models.reject import Familiarity, Reject
+
 Reason = Literal["other", "unfamiliar", "uncertain"]
 TOO_FAR = 1.5
 """Times the usual distance: beyond, a cell is like nothing in training, however sure the network is."""
 
 _MOST = 12.0  # logits: beyond, int8 tells nothing any more
-
-
-class Familiarity(Struct, frozen=True):
-    """What makes a call trusted: a logistic regression on its confidence and its distance.
-
-    centres: mean features of each label's training cells, (labels, features). spread: their standard
-    deviation within a class, (features,). usual_distance: that 99 % of known cells stay within; beyond 1.5
-    times it there is no answer. trust = logistic(intercept + confidence * log-odds of the call - distance *
-    its distance); below minimum_trust there is no answer.
-    """
-
-    centres: tuple[tuple[float, ...], ...]
-    spread: tuple[float, ...]
-    usual_distance: float
-    intercept: float
-    confidence: float
-    distance: float
-    minimum_trust: Annotated[float, Meta(ge=0, le=1)]
-
-
-class Reject(Struct, frozen=True, omit_defaults=True):
-    """When the model does not answer: below this probability, or, where the bundle knows, this trust."""
-
-    minimum_probability: Annotated[float, Meta(ge=0, le=1)]
-    familiarity: Familiarity | None = None
 
 
 def log_odds(probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.models.confusion import Confusion
-    from edge.naming.rejection import Reject
+    from edge.models.reject import Reject
     from trainer.evaluation.rejection import Outputs
 
 

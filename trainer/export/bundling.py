@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from edge.errors import ConfigError
-from edge.naming.rejection import Reject
+from edge.models.reject import Reject
 from trainer.data.datasets import find_set
 from trainer.data.splits import photograph_weights
 from trainer.evaluation.confusion import confusion_of

@@ -20,9 +20,9 @@ from edge.config import SHIPPED_MODEL
 from edge.errors import BundleError, LeukoscopeError, NoRuntimeError
 from edge.labels import OTHER
 from edge.models.bundle import Parent, read_bundle
+from edge.models.reject import Familiarity, Reject
 from edge.models.runtime import RUNTIMES, installed
 from edge.naming.classifier import Classifier, map_off
-from edge.naming.rejection import Familiarity, Reject
 
 MODEL = SHIPPED_MODEL.read_bytes()
 

@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from edge.config import SHIPPED_MODEL
 from edge.models.bundle import Description, read_bundle
-from edge.naming.rejection import Familiarity, Judge, Reject
+from edge.models.reject import Familiarity, Reject
+from edge.naming.rejection import Judge
 
 LABELS = ("lymphocyte", "monocyte", "other")
 CENTRES = ((0.0, 0.0), (4.0, 0.0), (0.0, 4.0))

@@ -7,7 +7,7 @@ import pytest
 from known_cells import CLASSES, cells
 
 from edge.differential.correction import Corrector
-from edge.naming.rejection import Reject
+from edge.models.reject import Reject
 from trainer.evaluation.confusion import confusion_of
 from trainer.evaluation.rejection import Outputs, fit_rejection
 

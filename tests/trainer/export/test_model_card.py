@@ -11,7 +11,7 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from edge.config import SHIPPED_MODEL
 from edge.models.bundle import Description, Golden, read_bundle
-from edge.naming.rejection import Familiarity, Reject
+from edge.models.reject import Familiarity, Reject
 from trainer.export.bundle_writer import limits
 from trainer.export.model_card import model_card
 from trainer.recipe import Data, load_recipe

@@ -1,0 +1,32 @@
+"""The rule by which a model does not answer, as its bundle carries it; `edge.naming.rejection` applies it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class Familiarity(Struct, frozen=True):
+    """What makes a call trusted: a logistic regression on its confidence and its distance.
+
+    centres: mean features of each label's training cells, (labels, features). spread: their standard
+    deviation within a class, (features,). usual_distance: that 99 % of known cells stay within; beyond 1.5
+    times it there is no answer. trust = logistic(intercept + confidence * log-odds of the call - distance *
+    its distance); below minimum_trust there is no answer.
+    """
+
+    centres: tuple[tuple[float, ...], ...]
+    spread: tuple[float, ...]
+    usual_distance: float
+    intercept: float
+    confidence: float
+    distance: float
+    minimum_trust: Annotated[float, Meta(ge=0, le=1)]
+
+
+class Reject(Struct, frozen=True, omit_defaults=True):
+    """When the model does not answer: below this probability, or, where the bundle knows, this trust."""
+
+    minimum_probability: Annotated[float, Meta(ge=0, le=1)]
+    familiarity: Familiarity | None = None
