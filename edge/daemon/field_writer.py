@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from edge.differential.count import Tally
     from edge.messages import FieldResult
+    from edge.slide.tally import Tally
 
 _PACE_S = 0.05  # between two commits while fields keep coming: each writes the same pages of indices anew
 _MOST = 20  # fields that may wait: then the disk is what everything waits for

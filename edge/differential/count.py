@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec import Struct
-
 from edge.differential.correction import METHOD, Corrector
 from edge.differential.flags import LEAST_CELLS, UNCLASSIFIED, Figure, raised
 from edge.differential.intervals import METHODS, Method
 from edge.labels import NORMAL_CLASSES, OTHER
 from edge.messages import Differential, FieldResult, ModelReference
 from edge.messages.differential import Absolute, ClassCount, Correction, Share, Standing, State
+from edge.slide.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,20 +49,6 @@ class Reckoning(NamedTuple):
         return self._replace(
             corrector=Corrector(confusion), correction=Correction(METHOD, confusion.on, None)
         )
-
-
-class Tally(Struct, frozen=True):
-    """What one field adds to the count. Small, so that a specimen's count is rebuilt without its cells.
-
-    Numbers below 0 take back what an earlier field added: a cell that is seen again, and better, is called by
-    its better sighting alone.
-    """
-
-    accepted: bool
-    counted: dict[str, int]
-    unclassified: dict[str, int]
-    incomplete: int
-    model: ModelReference | None = None
 
 
 def tally(field: FieldResult) -> Tally:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.differential.count import Tally
 from edge.messages.position import FieldPlace, JoinedRegion
 from edge.slide.motion_blur import Steadiness
 from edge.slide.registration import thumbnail
 from edge.slide.sightings import DistinctCells
 from edge.slide.slide_map import Joined, Located, Place, SlideMap
+from edge.slide.tally import Tally
 
 if TYPE_CHECKING:
     import numpy as np

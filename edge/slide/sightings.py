@@ -13,7 +13,7 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.differential.count import Tally
+from edge.slide.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

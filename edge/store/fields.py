@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import msgspec
 
 from edge import identity
-from edge.differential.count import Tally, tally
+from edge.differential.count import tally
 from edge.errors import StoreError
 from edge.messages import FieldResult, Quality, decode_field
+from edge.slide.tally import Tally
 from edge.store.command_log import Answers
 from edge.store.database import connect, errors, transaction
 from edge.store.keyframes import Keyframes

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from samples import DEVICE, MODEL
 
-from edge.differential.count import SpecimenCount, Tally
+from edge.slide.tally import Tally
+
+if TYPE_CHECKING:
+    from edge.differential.count import SpecimenCount
 
 
 def message(count: SpecimenCount, state=None, **keywords):

@@ -24,10 +24,11 @@ from edge.demo import broker, run_demo
 from edge.demo.colours import blocks, heat, shade
 from edge.demo.dashboard import Dashboard
 from edge.demo.frames import Frames
-from edge.differential.count import Reckoning, SpecimenCount, Tally
+from edge.differential.count import Reckoning, SpecimenCount
 from edge.errors import BrokerError
 from edge.messages import Heatmap
 from edge.models.confusion import Confusion
+from edge.slide.tally import Tally
 
 
 def demo(*arguments, **environment):

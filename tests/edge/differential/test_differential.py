@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import DEVICE, LABELS, MODEL, cell, field
 
-from edge.differential.count import Reckoning, SpecimenCount, Tally, tally
+from edge.differential.count import Reckoning, SpecimenCount, tally
 from edge.differential.intervals import wilson
 from edge.messages import ModelReference
 from edge.messages.differential import Standing
+from edge.slide.tally import Tally
 
 CELLS = st.builds(
     lambda label, rejected, complete: cell(label, rejected=rejected, complete=complete, map_side=1),
