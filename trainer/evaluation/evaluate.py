@@ -17,13 +17,13 @@ from edge.models.runtime import Runtime, installed
 from trainer.data.datasets import DATASETS
 from trainer.data.fields import one_name_a_field
 from trainer.data.own_sets import set_of_path
-from trainer.data.samples import load_samples, named, photographs_of
+from trainer.data.samples import Samples, load_samples, named, photographs_of
 from trainer.evaluation.answers import Answers, median_ms, read_answers, write_answers
 from trainer.evaluation.bootstrap import DRAWS
 from trainer.evaluation.metrics import measure, share
 from trainer.evaluation.record import SCHEMA, Evaluation, file_name, part_of, weights_sha256, write_evaluation
 from trainer.quantization.int8 import Quantized, run_int8
-from trainer.training.fitting import Samples, centre, predict
+from trainer.training.fitting import centre, predict
 from trainer.training.run import Opened, open_run, progress_bar, quantized_run
 
 if TYPE_CHECKING:

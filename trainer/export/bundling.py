@@ -22,7 +22,7 @@ from trainer.finder.bundled import finder_part
 from trainer.networks.registry import has_maps
 from trainer.quantization import gates
 from trainer.quantization.int8 import ExportError, Quantized, int8_outputs
-from trainer.training.fitting import Samples, centre, predict
+from trainer.training.fitting import centre, predict
 from trainer.training.run import Opened, calibration_crops, open_run, progress_bar, quantized_run
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from edge.models.confusion import Confusion
+    from trainer.data.samples import Samples
     from trainer.evaluation.metrics import Figures
 
 HELD_OUT = "held-out photographs"

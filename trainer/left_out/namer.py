@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from trainer.data.samples import Samples
     from trainer.evaluation.metrics import Estimate
-    from trainer.training.fitting import Samples
 
 BUNDLE = "namer.tflite"
 

@@ -16,7 +16,7 @@ from edge.errors import ConfigError
 from edge.masking import CROPS
 from edge.versions import versions
 from trainer.data.images import DataError
-from trainer.data.samples import Loaded, load_samples, named
+from trainer.data.samples import Loaded, Samples, load_samples, named
 from trainer.data.splits import deal_as_the_study, grouped_fold, hold_out_photographs
 from trainer.networks.baselines import DRAWN
 from trainer.networks.registry import first_weights
@@ -24,7 +24,7 @@ from trainer.quantization.int8 import Quantized, quantize
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
 from trainer.training import fitting
 from trainer.training.compute import PLAIN, Compute, Precision
-from trainer.training.fitting import Samples, centre, check_network, fit, last_checkpoint, steps_per_epoch
+from trainer.training.fitting import centre, check_network, fit, last_checkpoint, steps_per_epoch
 from trainer.training.run_lock import locked
 
 if TYPE_CHECKING:

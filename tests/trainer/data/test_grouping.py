@@ -14,8 +14,8 @@ from trainer.data.datasets import DATASETS, list_annotated, list_images
 from trainer.data.grouping import SAME_CELLS, Grouping
 from trainer.data.images import LabelledImage
 from trainer.data.readers import AnnotatedReader
+from trainer.data.samples import Samples
 from trainer.data.splits import draw_probabilities, hold_out_photographs
-from trainer.training.fitting import Samples
 
 
 def cell(name, label="neutrophil"):

@@ -13,8 +13,8 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 from edge.config import SHIPPED_MODEL
 from edge.errors import ConfigError
 from trainer.data.datasets import list_images
+from trainer.data.samples import Samples
 from trainer.evaluation.bundle_measurement import among, measure_bundle
-from trainer.training.fitting import Samples
 
 SIMPLE = "blood-cell-images/TEST_SIMPLE"
 

@@ -14,10 +14,11 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 import keras
 import tensorflow as tf
 
+from trainer.data.samples import Samples
 from trainer.recipe import Data, Recipe, Training
 from trainer.training import fitting
 from trainer.training.compute import Compute
-from trainer.training.fitting import Samples, fit, last_checkpoint, predict
+from trainer.training.fitting import fit, last_checkpoint, predict
 
 RECIPE = Recipe(
     name="tiny",
