@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from edge.config import Config
     from edge.messages import Differential, ModelReference
     from edge.models.confusion import Confusion
-    from edge.mqtt.publisher import Publisher
     from edge.store.specimen import Specimen
 
 log = logging.getLogger(__name__)
@@ -51,6 +50,18 @@ class Described(Protocol):
     @property
     def confusion(self) -> Confusion | None:
         """How it errs, if its bundle says so."""
+        ...
+
+
+class Listener(Protocol):
+    """Who is told how a count stands: the broker's publisher, and whatever else shows it."""
+
+    def publish_differential(self, differential: Differential, event: int, *, news: bool = False) -> None:
+        """Take a specimen's differential. event: the last thing that the store has noted of it."""
+        ...
+
+    def notify(self) -> None:
+        """Learn that a field was stored, of which no differential is made just now."""
         ...
 
 
@@ -97,9 +108,7 @@ class Reporter:
             uncorrected=f"cells were called by another model, {', '.join(others)}" if others else None,
         )
 
-    def publish(
-        self, publisher: Publisher, store: Store, count: SpecimenCount, *, news: bool = False
-    ) -> None:
+    def publish(self, listener: Listener, store: Store, count: SpecimenCount, *, news: bool = False) -> None:
         """Publish a count with what the store knows of its specimen. The caller holds the lock.
 
         news: a field was stored, and nothing else changed: the count may be owed for now. Raises StoreError.
@@ -107,22 +116,22 @@ class Reporter:
         now = time.monotonic()
         if news and now - self._made_at < _RUNNING_S:
             self._owed = count
-            publisher.notify()
+            listener.notify()
             return
         specimen = store.ledger.find(count.specimen_id)
         self._made_at = now
         if self._owed is not None and self._owed.specimen_id == count.specimen_id:
             self._owed = None
         if specimen is not None:
-            publisher.publish_differential(self.differential(count, specimen), specimen.event, news=news)
+            listener.publish_differential(self.differential(count, specimen), specimen.event, news=news)
         elif news:
-            publisher.notify()
+            listener.notify()
 
-    def catch_up(self, publisher: Publisher, store: Store) -> None:
+    def catch_up(self, listener: Listener, store: Store) -> None:
         """Publish the count that is owed, if one is. Raises StoreError."""
         with self.lock:
             if self._owed is not None:
-                self.publish(publisher, store, self._owed)
+                self.publish(listener, store, self._owed)
 
 
 class Announcer:
@@ -143,14 +152,14 @@ class Announcer:
         self._ended = False
         self._thread: threading.Thread | None = None
 
-    def start(self, publisher: Publisher) -> None:
-        """Begin to look, and hand over to this publisher."""
+    def start(self, listener: Listener) -> None:
+        """Begin to look, and hand over to this listener."""
         with Store.open(self._path, durable=False) as store:
             self._since, _ = store.ledger.latest_event()
             opened = store.ledger.open_by_command()
             if opened is not None:  # since before this start
                 log.info("%s", specimen_in_words(opened, self._reporter.recount(store, opened).counted))
-        self._thread = threading.Thread(target=self._run, args=(publisher,), name="announcer", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="announcer", daemon=True)
         self._thread.start()
 
     def look(self) -> None:
@@ -164,21 +173,21 @@ class Announcer:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, publisher: Publisher) -> None:
+    def _run(self, listener: Listener) -> None:
         with Store.open(self._path, durable=False) as store:
             ended = False
             while not ended:
                 ended = self._ended  # read before the last look: what came before it is then seen, too
                 try:
-                    self._announce(publisher, store)
-                    self._reporter.catch_up(publisher, store)
+                    self._announce(listener, store)
+                    self._reporter.catch_up(listener, store)
                 except LeukoscopeError as error:
                     log.warning("%s", error)
                 if not ended:
                     self._wake.wait(_LOOK_S)
                     self._wake.clear()
 
-    def _announce(self, publisher: Publisher, store: Store) -> None:
+    def _announce(self, listener: Listener, store: Store) -> None:
         latest, _ = store.ledger.latest_event()
         if latest == self._latest:
             return  # what is asked twice a second must not read every specimen there ever was
@@ -186,7 +195,7 @@ class Announcer:
         last = ""
         for last, event in news:
             with self._reporter.lock:
-                self._publish(publisher, store, last, aloud=event > self._since)
+                self._publish(listener, store, last, aloud=event > self._since)
             self._handed[last] = event
         self._latest = latest  # not sooner: an error on the way is tried again
         if not news:
@@ -195,18 +204,18 @@ class Announcer:
             opened = store.ledger.open_by_command()
             current = self._reporter.current if opened is None else opened.specimen_id
             if current not in {None, last}:
-                self._publish(publisher, store, current)
+                self._publish(listener, store, current)
         self.changed.set()
 
     def _publish(
-        self, publisher: Publisher, store: Store, specimen_id: str | None, *, aloud: bool = False
+        self, listener: Listener, store: Store, specimen_id: str | None, *, aloud: bool = False
     ) -> None:
         """Publish how a specimen stands. aloud: it was changed just now, and the log says so, too."""
         specimen = None if specimen_id is None else store.ledger.find(specimen_id)
         if specimen is None:
             return
         count = self._reporter.recount(store, specimen)
-        self._reporter.publish(publisher, store, count)
+        self._reporter.publish(listener, store, count)
         # That a source shows one, the daemon says itself.
         if aloud and not (specimen.state == "open" and self._reporter.current == specimen_id):
             log.info("%s", specimen_in_words(specimen, count.counted))
