@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from edge.config import load_config
-from edge.daemon.session import Orders
 from edge.errors import SpecimenError
 from edge.messages.commands import DiscardSpecimen, RenameSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.messages.ids import refused
 from edge.messages.total_count import UNIT
+from edge.specimens.orders import Orders
 from edge.store.database import expect_store
 
 if TYPE_CHECKING:

@@ -25,11 +25,12 @@ from edge.daemon.model_loading import load_model
 from edge.daemon.pipeline import Counting
 from edge.daemon.reloading import on_hangup, take_over
 from edge.daemon.run_log import RunLog, start_log
-from edge.daemon.session import Orders, Session
+from edge.daemon.session import Session
 from edge.daemon.stopping import Stop
 from edge.daemon.systemd import Service
 from edge.errors import CameraAwayError, CameraError, LeukoscopeError, StoreError, UnreadableFrameError
 from edge.mqtt.publisher import Publisher
+from edge.specimens.orders import Orders
 from edge.specimens.reporting import Announcer, Reporter
 from edge.specimens.sources import begin as begin_specimen
 from edge.store.database import claim

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -24,17 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from edge.messages.commands import Request
+    from edge.specimens.orders import Obey
     from edge.store.specimen import Specimen
-
-    Note = Callable[[Answers, Specimen], None]
-
-
-class Obey(Protocol):
-    """Does what a request says. note: writes the answer, and is called in the transaction that does it."""
-
-    def __call__(self, request: Any, /, note: Note | None = None) -> Specimen:
-        """Give the specimen it was about. Raises LeukoscopeError with one sentence."""
-        ...
 
 
 BURST = 20

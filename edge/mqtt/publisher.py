@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from edge.config import MqttConfig
     from edge.messages import Differential, Health, Info
-    from edge.mqtt.commands import Obey
+    from edge.specimens.orders import Obey
 
 log = logging.getLogger(__name__)
 

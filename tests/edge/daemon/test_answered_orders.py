@@ -17,8 +17,8 @@ from daemons import SCRIPTED, changed, spawn, toml
 from mqtt_partners import PATIENCE_S, wait_for
 
 from edge import identity
-from edge.daemon.session import Orders
 from edge.mqtt.commands import Commands
+from edge.specimens.orders import Orders
 from edge.store import command_log as answers_module
 from edge.store.command_log import MOST, REMEMBERED_S, Answer
 from edge.store.fields import Store

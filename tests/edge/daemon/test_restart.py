@@ -33,11 +33,11 @@ from edge.config import LEAST_MAX_MB, Config, MqttConfig, SimulatedConfig, Speci
 from edge.daemon.housekeeping import Housekeeping
 from edge.daemon.pipeline import TAKING_UP
 from edge.daemon.process import UNDELIVERED
-from edge.daemon.session import Orders
 from edge.messages.commands import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.messages.position import FieldPlace
 from edge.slide.registration import packed, thumbnail, unpacked
 from edge.slide.scan import Scan, told
+from edge.specimens.orders import Orders
 from edge.store import keyframes
 from edge.store.fields import Store
 from edge.store.recovery import make_sound

@@ -19,11 +19,11 @@ from edge.cameras import Frame
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig, UsbConfig
 from edge.daemon.pipeline import Model
 from edge.daemon.process import Daemon
-from edge.daemon.session import Orders
 from edge.errors import SpecimenError
 from edge.messages import ModelReference, encode
 from edge.messages.commands import REQUESTS, DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.mqtt.commands import Commands
+from edge.specimens.orders import Orders
 from edge.specimens.reporting import Reporter
 from edge.store.fields import Store
 

@@ -22,10 +22,10 @@ from edge.config import (
     SpecimenConfig,
     from_plain,
 )
-from edge.daemon.session import Orders
 from edge.messages import decode, encode, json_schema
 from edge.messages.commands import StartSpecimen, StopSpecimen
 from edge.messages.position import FieldPlace, JoinedRegion
+from edge.specimens.orders import Orders
 from edge.store.fields import Store
 
 

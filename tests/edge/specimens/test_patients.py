@@ -18,10 +18,10 @@ from samples import cell, field
 
 from edge.cli import main
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
-from edge.daemon.session import Orders
 from edge.errors import SpecimenError
 from edge.messages.commands import RenameSpecimen, SignSpecimen, StartSpecimen
 from edge.messages.total_count import read_total_count
+from edge.specimens.orders import Orders
 from edge.store.fields import Store
 
 _LONG_S = 120.0  # for a process, on a machine that has much else to do

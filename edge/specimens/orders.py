@@ -1,0 +1,113 @@
+"""What people order of a specimen: started, stopped, signed, discarded; by command line and broker alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edge.errors import SpecimenError
+from edge.messages.total_count import read_total_count
+from edge.store.fields import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from edge.messages.commands import (
+        DiscardSpecimen,
+        RenameSpecimen,
+        SignSpecimen,
+        StartSpecimen,
+        StopSpecimen,
+    )
+    from edge.store.command_log import Answers
+    from edge.store.specimen import Specimen
+    from edge.store.specimens import Ledger
+
+    Note = Callable[[Answers, Specimen], None]
+
+
+class Obey(Protocol):
+    """Does what a request says. note: writes the answer, and is called in the transaction that does it."""
+
+    def __call__(self, request: Any, /, note: Note | None = None) -> Specimen:
+        """Give the specimen it was about. Raises LeukoscopeError with one sentence."""
+        ...
+
+
+class Orders:
+    """Does to a store what commands say, on whichever thread: each order has a connection of its own.
+
+    by_command: whether specimens begin and end by command. Otherwise the source says it, and only signing,
+    renaming and discarding are left. target: of a new specimen, unless the order says. done: called after
+    each. All write their note together with what they do, and raise SpecimenError, StoreError.
+    """
+
+    def __init__(
+        self, path: Path, *, by_command: bool, target: int, done: Callable[[], None] = lambda: None
+    ) -> None:
+        self._path = path
+        self._target = target
+        self._done = done
+        self._by_command = by_command
+
+    def by_name(self) -> Mapping[str, Obey]:
+        """Give what does each command, by its name."""
+        return {
+            "specimen/start": self.start,
+            "specimen/stop": self.stop,
+            "specimen/sign": self.sign,
+            "specimen/discard": self.discard,
+            "specimen/rename": self.rename,
+        }
+
+    def start(self, order: StartSpecimen, note: Note | None = None) -> Specimen:
+        """Open a specimen."""
+        self._check()
+        # Kept with it: what the configuration says later is not what was meant.
+        target = order.target or (None if order.resume else self._target)
+
+        try:
+            total = None if order.total_count is None else read_total_count(order.total_count)
+        except ValueError as error:
+            raise SpecimenError(f"total_count: {error}") from None
+
+        def act(ledger: Ledger) -> Specimen:
+            return ledger.start(order.specimen_id, target=target, total_count=total, resume=order.resume)
+
+        return self._do(act, note)
+
+    def stop(self, order: StopSpecimen, note: Note | None = None) -> Specimen:
+        """Close the open specimen."""
+        self._check()
+        return self._do(lambda ledger: ledger.stop(order.specimen_id), note)
+
+    def sign(self, order: SignSpecimen, note: Note | None = None) -> Specimen:
+        """Sign a specimen."""
+
+        def act(ledger: Ledger) -> Specimen:
+            return ledger.sign(order.operator, order.specimen_id, reason=order.reason, target=self._target)
+
+        return self._do(act, note)
+
+    def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
+        """Give a specimen another id."""
+        return self._do(lambda ledger: ledger.rename(order.specimen_id, order.new_id), note)
+
+    def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
+        """Discard a specimen."""
+        return self._do(lambda ledger: ledger.discard(order.reason, order.specimen_id), note)
+
+    def _do(self, act: Callable[[Ledger], Specimen], note: Note | None) -> Specimen:
+        with Store.open(self._path) as store, store.together():
+            specimen = act(store.ledger)
+            if note is not None:
+                note(store.answers, specimen)
+        self._done()
+        return specimen
+
+    def _check(self) -> None:
+        if not self._by_command:
+            raise SpecimenError(
+                "what this device's camera shows is one specimen from its start to its end: "
+                'set specimen.started_by = "command" in its configuration'
+            )
