@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from edge.cameras import Camera
+from edge.cameras.frame import Camera
 from edge.errors import UnreadableFrameError
 
 if TYPE_CHECKING:
-    from edge.cameras import FrameMetadata
+    from edge.cameras.frame import FrameMetadata
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from edge import identity
-from edge.cameras import Frame
+from edge.cameras.frame import Frame
 from edge.errors import CameraAwayError, CameraError, UnreadableFrameError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.cameras import FrameMetadata
+    from edge.cameras.frame import FrameMetadata
 
 WAITING = "no picture yet"
 AWAY = "camera away"

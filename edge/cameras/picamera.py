@@ -12,8 +12,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from edge.cameras import FrameMetadata
 from edge.cameras.controls import Controls, Lock
+from edge.cameras.frame import FrameMetadata
 from edge.cameras.live import LiveCamera
 from edge.cameras.pixel_formats import Layout, to_rgb
 from edge.errors import CameraError

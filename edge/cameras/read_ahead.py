@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge.cameras import Camera, Frame
+    from edge.cameras.frame import Camera, Frame
 
 _LARGEST = 4_000_000  # bytes: of larger pictures, two at once are more than a small device should hold
 

@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from edge.cameras import Frame
+from edge.cameras.frame import Frame
 from edge.cameras.image_files import decode_image, read_file
 from edge.cameras.image_folders import find_images
 from edge.cameras.pacing import Pacer

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.cameras import FrameMetadata
 from edge.cameras.controls import Controls
+from edge.cameras.frame import FrameMetadata
 from edge.cameras.image_header import image_size
 from edge.cameras.jpeg import DamagedJpegError, decode_jpeg
 from edge.cameras.live import CORRUPT, SHORT, LiveCamera

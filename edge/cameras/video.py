@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.cameras import Frame
+from edge.cameras.frame import Frame
 from edge.cameras.image_files import MAX_PIXELS
 from edge.cameras.opencv import quieten
 from edge.cameras.pacing import Pacer

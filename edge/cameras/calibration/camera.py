@@ -6,15 +6,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edge.cameras import pause_of, sensor_of
 from edge.cameras.calibration.correction import Correction, read_calibration
 from edge.cameras.controls import Adjustable
+from edge.cameras.frame import pause_of, sensor_of
 from edge.errors import CameraError, UnreadableFrameError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.cameras import Camera, Frame
+    from edge.cameras.frame import Camera, Frame
 
 UNCALIBRATED = "not the calibrated camera"
 """Why there is no picture, as health says it."""

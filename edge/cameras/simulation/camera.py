@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.cameras import Frame
+from edge.cameras.frame import Frame
 from edge.cameras.pacing import Pacer
 from edge.cameras.simulation.hand import Exposure, HandPath
 from edge.cameras.simulation.optics import Optics

@@ -1,0 +1,78 @@
+"""A picture from a microscope, and what gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMetadata:
+    """What a sensor says of one picture; None for each that it does not give.
+
+    exposure_us: microseconds. analogue_gain, colour_gains (red, blue): factors. sensor_timestamp_ns: when its
+    exposure began, on the monotonic clock of the machine.
+    """
+
+    exposure_us: int | None = None
+    analogue_gain: float | None = None
+    colour_gains: tuple[float, float] | None = None
+    sensor_timestamp_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture from the microscope.
+
+    pixels: uint8 RGB, (height, width, 3).
+    name: what an operator would call it (a file name, a position on the slide).
+    captured_at: UTC.
+    source_id: where the same picture would come again after a restart (a file), its lasting identity, by
+        which it is analysed once only; None for a live camera.
+    metadata: what the sensor says of it; None where there is no sensor that speaks.
+    calibration: the id of the camera calibration by which the pixels were corrected; None: they were not.
+    content: of a picture file, what its copies have in common whatever they are called; None for all else.
+    simulated: it was drawn by a program: no microscope, no blood.
+    """
+
+    pixels: NDArray[np.uint8]
+    name: str
+    captured_at: datetime
+    source_id: str | None = None
+    metadata: FrameMetadata | None = None
+    calibration: str | None = None
+    content: str | None = None
+    simulated: bool = False
+
+
+class Camera(Protocol):
+    """What every source of frames does. One thread reads; any may close."""
+
+    def read(self) -> Frame | None:
+        """Give the next frame, or None when the source has ended.
+
+        Raises UnreadableFrameError when this one frame cannot be had and the next may be; CameraAwayError,
+        which is one of those, every few seconds while a live camera gives none; CameraError when the source
+        cannot go on.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the device. Safe to call twice, and from any thread: a `read` then gives None."""
+        ...
+
+
+def sensor_of(camera: Camera) -> str:
+    """Give what a camera calls itself, by which its calibration knows it again; empty where it does not."""
+    return str(getattr(camera, "sensor", ""))
+
+
+def pause_of(camera: Camera) -> float:
+    """Give how far apart a camera's frames are by its own account, in seconds; 0 where it says nothing."""
+    return float(getattr(camera, "pause_s", 0.0))
