@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trainer.evaluation.curves import Curves
     from trainer.evaluation.metrics import Estimate, Figures
     from trainer.evaluation.record import Evaluation
-    from trainer.reports.report import Report, RunReport, Section
+    from trainer.reports.contents import Report, RunReport, Section
 
 STYLE = """
 body { margin: 0 auto; max-width: 72rem; padding: 0 1rem 3rem; background: #fff; color: #1a1a1a;

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 
 from edge.errors import ConfigError, OutputError
 from trainer.evaluation.answers import answers_name, read_answers
-from trainer.evaluation.curves import Curves, curves
+from trainer.evaluation.curves import curves
 from trainer.evaluation.record import Evaluation, file_name, read_evaluation
 from trainer.files import put_in_place
-from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
+from trainer.reports.contents import Record, Report, RunReport, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,50 +23,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 SCHEMA = "leukoscope.report/1"
-
-
-class Record(Struct, frozen=True):
-    """What the report says of a run.json, which holds more."""
-
-    recipe: Recipe
-    data_sha256: dict[str, str]
-    split_sha256: str
-    photographs: int
-    left_out: int
-    python: str
-    uncut: int = 0
-    versions: dict[str, str] = {}
-    precision: str = "float32"
-
-
-class Section(Struct, frozen=True):
-    """One evaluation of a run, and the curves of its answers. int8: None where only float was measured."""
-
-    evaluation: Evaluation
-    float32: Curves
-    int8: Curves | None
-
-
-class RunReport(Struct, frozen=True):
-    """One run. history: what training noted after each epoch. measures: in words, what its split does.
-
-    seconds_per_epoch: median, None for a run whose history does not say. sections: the first is on the run's
-    own data, the others on other data sets.
-    """
-
-    folder: str
-    record: Record
-    measures: str
-    history: tuple[dict[str, float], ...]
-    seconds_per_epoch: float | None
-    sections: tuple[Section, ...]
-
-
-class Report(Struct, frozen=True):
-    """All that the page shows, as it goes into the JSON file."""
-
-    schema: str
-    runs: tuple[RunReport, ...]
 
 
 def report_runs(folders: Sequence[Path], out: Path, figures: Path | None = None) -> Report:
