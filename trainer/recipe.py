@@ -13,13 +13,29 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
-from trainer.data.own_sets import OwnSet
 
 RECIPES = Path(__file__).parent / "recipes"
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Split = Literal["photographs", "folders", "grouped", "study"]
+
+
+class OwnSet(Struct, frozen=True, forbid_unknown_fields=True):
+    """A data set as a recipe describes it, under `[data.own.NAME]`.
+
+    folder: from the data directory, or absolute. layout: "class folders", a folder a class; or "voc":
+    JPEGImages/, Annotations/ with boxes called WBC, RBC and Platelets, and labels.csv. classes: the set's
+    own spelling of a class -> the class; left out, each folder is the class of its name. copies: its images
+    are turned or mirrored copies of photographs, which must be told apart before a split.
+    """
+
+    folder: str
+    layout: Literal["class folders", "voc"] = "class folders"
+    classes: dict[str, str] = {}
+    licence: str = "not stated"
+    source: str = "own images"
+    copies: bool = False
 
 
 class Data(Struct, frozen=True, forbid_unknown_fields=True):

@@ -18,8 +18,9 @@ from trainer.data.cell_sets import CELLS
 from trainer.data.dataset import UNLABELLED, Dataset
 from trainer.data.field_sets import FIELDS
 from trainer.data.images import AnnotatedImage, Box, DataError, LabelledImage
-from trainer.data.own_sets import OwnSet
+from trainer.data.own_sets import reader_of
 from trainer.data.readers import AnnotatedReader, ClassFolders, LabelledReader
+from trainer.recipe import OwnSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,7 +152,7 @@ def _described(box: Box) -> str:
 def _described_by(own: OwnSet, data: Path | None) -> Dataset:
     """Return a set of one's own; without `data`, what can be said of it without looking."""
     folder = None if data is None else data / Path(own.folder).expanduser()
-    reader = own.reader(folder) if folder is not None and folder.is_dir() else ClassFolders(own.classes)
+    reader = reader_of(own, folder) if folder is not None and folder.is_dir() else ClassFolders(own.classes)
     return Dataset(own.folder, reader, own.licence, own.source, {}, "", copies=own.copies)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -14,6 +14,7 @@ from trainer.data.images import DataError, LabelledImage
 from trainer.data.readers import ClassFolders, VocCells, VocFields
 from trainer.data.reading import images_in
 from trainer.files import put_in_place
+from trainer.recipe import OwnSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,30 +27,14 @@ RECORD = "sets.json"
 _VOC = VocFields({"WBC": "white cell", "RBC": "red cell", "Platelets": "platelet"})
 
 
-class OwnSet(Struct, frozen=True, forbid_unknown_fields=True):
-    """A data set as a recipe describes it, under `[data.own.NAME]`.
-
-    folder: from the data directory, or absolute. layout: "class folders", a folder a class; or "voc":
-    JPEGImages/, Annotations/ with boxes called WBC, RBC and Platelets, and labels.csv. classes: the set's
-    own spelling of a class -> the class; left out, each folder is the class of its name. copies: its images
-    are turned or mirrored copies of photographs, which must be told apart before a split.
-    """
-
-    folder: str
-    layout: Literal["class folders", "voc"] = "class folders"
-    classes: dict[str, str] = {}
-    licence: str = "not stated"
-    source: str = "own images"
-    copies: bool = False
-
-    def reader(self, folder: Path) -> LabelledReader:
-        """Return the reader of its layout. Raises DataError for a folder that holds no class."""
-        if self.layout == "voc":
-            classes = self.classes or {name: name for name in _VOC_CLASSES}
-            return VocCells(_VOC, classes)
-        if self.classes:
-            return ClassFolders(self.classes)
-        return ClassFolders(_classes_of(folder), others=True)
+def reader_of(own: OwnSet, folder: Path) -> LabelledReader:
+    """Return the reader of a set's layout. Raises DataError for a folder that holds no class."""
+    if own.layout == "voc":
+        classes = own.classes or {name: name for name in _VOC_CLASSES}
+        return VocCells(_VOC, classes)
+    if own.classes:
+        return ClassFolders(own.classes)
+    return ClassFolders(_classes_of(folder), others=True)
 
 
 class FirstUse(Struct, frozen=True):

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     from trainer.data.datasets import Dataset
     from trainer.data.images import LabelledImage
-    from trainer.data.own_sets import OwnSet
-    from trainer.recipe import Recipe
+    from trainer.recipe import OwnSet, Recipe
 
 PHOTOGRAPHS = "photographs.json"
 

@@ -12,8 +12,8 @@ from drawn_fields import write_image
 from trainer.data.datasets import find_set, list_images
 from trainer.data.images import DataError
 from trainer.data.other_sets import on_other_sets
-from trainer.data.own_sets import RECORD, OwnSet, changed_since_first_use, set_of_path
-from trainer.recipe import ConfigError, load_recipe
+from trainer.data.own_sets import RECORD, changed_since_first_use, set_of_path
+from trainer.recipe import ConfigError, OwnSet, load_recipe
 
 LINES = """
 [data]
