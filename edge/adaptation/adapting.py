@@ -17,6 +17,7 @@ import numpy as np
 from edge.adaptation.adapted_bundle import Int8Model, with_last_layer, write_proved
 from edge.adaptation.labelled_cells import LabelledCells, LabelledCellsError, finder_of, read_labelled
 from edge.adaptation.last_layer import LastLayer
+from edge.adaptation.progress import no_report
 from edge.adaptation.record import figures_of, held_back_confusion, refitted_description
 from edge.adaptation.refit import (
     FOLDS,
@@ -28,7 +29,6 @@ from edge.adaptation.refit import (
     refit,
     stronger,
 )
-from edge.cli.progress_bar import no_report
 from edge.config import SHIPPED_MODEL
 from edge.errors import BundleError, LeukoscopeError, OutputError
 from edge.models.bundle import read_bundle
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from edge.adaptation.progress import Report
     from edge.adaptation.refit import Floats
-    from edge.cli.progress_bar import Report
     from edge.imaging.pixels import Pixels
     from edge.models.bundle import Bundle, Description
 

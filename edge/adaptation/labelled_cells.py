@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from edge.adaptation.progress import no_report
 from edge.analyzer import Analyzer
 from edge.cameras.image_files import read_image
 from edge.cameras.image_folders import SUFFIXES, is_left_out
 from edge.cameras.replay import ReplayCamera
-from edge.cli.progress_bar import no_report
 from edge.config import ReplayConfig
 from edge.errors import CameraError, LeukoscopeError, UnreadableFrameError
 from edge.labels import did_you_mean, same_class
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.cli.progress_bar import Report
+    from edge.adaptation.progress import Report
     from edge.imaging.pixels import Pixels
     from edge.masking import FieldMasks
     from edge.naming.classifier import Classifier

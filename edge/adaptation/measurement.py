@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from edge.adaptation.labelled_cells import LabelledCellsError, finder_of, read_labelled
-from edge.cli.progress_bar import no_report
+from edge.adaptation.progress import no_report
 from edge.differential.intervals import METHODS, exact
 from edge.labels import OTHER
 from edge.messages import ModelReference  # noqa: TC001 (msgspec reads annotations at run time)
@@ -19,7 +19,7 @@ from edge.naming.seen_cells import seen_before
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.cli.progress_bar import Report
+    from edge.adaptation.progress import Report
 
 MAX_IMAGES_OF_A_CLASS = 1000
 """More hold no more than memory for what a percent less of an interval is worth."""

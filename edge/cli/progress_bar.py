@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rich.progress import TaskID
 
-Report: TypeAlias = "Callable[[str, int, int], None]"
-"""Takes what is being done, how much of it is done, and how much there is."""
-
-
-def no_report(_what: str, _done: int, _total: int) -> None:
-    """Nobody looks on."""
+    from edge.adaptation.progress import Report
 
 
 @contextmanager
