@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edge import __version__
 from edge.config.cameras import camera_in_words
 from edge.specimens.sources import is_simulated
+from edge.specimens.words import number_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from edge.config import Config
     from edge.daemon.health import Progress
     from edge.daemon.pipeline import Model
-    from edge.store.specimen import Specimen
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +75,12 @@ class RunLog:
         fields, cells, _ = self._progress.totals()
         log.info(
             "%s, %s counted, %d delivered",
-            _number(fields, "field"),
-            _number(cells, "cell"),
+            number_of(fields, "field"),
+            number_of(cells, "cell"),
             delivered,
         )
         if remaining:
-            what = f"{_number(remaining, 'result')} {'is' if remaining == 1 else 'are'}"
+            what = f"{number_of(remaining, 'result')} {'is' if remaining == 1 else 'are'}"
             why = problem or "the broker has not answered yet"
             log.error("%s kept in %s for the next run to send: %s", what, kept_in, why)
 
@@ -91,25 +91,3 @@ class RunLog:
         if new:
             reasons = ", ".join(f"{reason} ({count})" for reason, count in new.most_common())
             log.info("not counted: %s", reasons)
-
-
-def specimen_in_words(specimen: Specimen, cells: int) -> str:
-    """Say how a specimen stands, such as `specimen S-7: stopped at 100 cells, waits for a signature`."""
-    counted = _number(cells, "cell")
-    if specimen.discarded is not None:
-        how = f"discarded: {specimen.discarded.why}"
-    elif specimen.signature is not None:
-        how = f"signed by {specimen.signature.operator}, {counted}"
-    elif specimen.state == "open":
-        how = f"counting, {counted} so far"
-    elif specimen.state == "stopped":
-        how = f"stopped at {counted}, waits for a signature"
-    elif specimen.changes:
-        how = f"{specimen.state}, {specimen.changes[-1].what}, {counted}"
-    else:
-        how = f"its source has ended, {counted}"
-    return f"specimen {specimen.specimen_id}: {how}"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

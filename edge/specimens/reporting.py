@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from edge import identity
-from edge.daemon.run_log import specimen_in_words
 from edge.differential.count import Reckoning, SpecimenCount
 from edge.errors import LeukoscopeError
 from edge.specimens.sources import is_simulated
+from edge.specimens.words import specimen_in_words
 from edge.store.fields import Store
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from mqtt_partners import PATIENCE_S
 
 from edge.daemon import run_log
 from edge.daemon.health import Progress
-from edge.daemon.run_log import RunLog, specimen_in_words
+from edge.daemon.run_log import RunLog
 from edge.messages.differential import Change, Signature
+from edge.specimens.words import specimen_in_words
 from edge.store.specimen import Specimen, read_time
 
 NOW = read_time("2026-05-01T08:00:00Z")

@@ -1,0 +1,31 @@
+"""How a specimen stands, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.store.specimen import Specimen
+
+
+def specimen_in_words(specimen: Specimen, cells: int) -> str:
+    """Say how a specimen stands, such as `specimen S-7: stopped at 100 cells, waits for a signature`."""
+    counted = number_of(cells, "cell")
+    if specimen.discarded is not None:
+        how = f"discarded: {specimen.discarded.why}"
+    elif specimen.signature is not None:
+        how = f"signed by {specimen.signature.operator}, {counted}"
+    elif specimen.state == "open":
+        how = f"counting, {counted} so far"
+    elif specimen.state == "stopped":
+        how = f"stopped at {counted}, waits for a signature"
+    elif specimen.changes:
+        how = f"{specimen.state}, {specimen.changes[-1].what}, {counted}"
+    else:
+        how = f"its source has ended, {counted}"
+    return f"specimen {specimen.specimen_id}: {how}"
+
+
+def number_of(count: int, what: str) -> str:
+    """Return `1 cell` or `2 cells`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
