@@ -47,7 +47,7 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 
 schema: $(VENV)/.demo
-	@$(BIN)/python -m edge.messages
+	@$(BIN)/leukoscope schema
 
 bench: $(VENV)/.demo
 	@$(BIN)/leukoscope-bench $(BENCH)

@@ -18,7 +18,7 @@ _NAME = 18  # columns of a command's name in the overview
 _GROUPS = (
     ("Try it", ("demo", "analyze", "measure")),
     ("Set a device up", ("check-config", "cameras", "focus", "calibrate-camera")),
-    ("Count", ("run", "specimen", "results")),
+    ("Count", ("run", "specimen", "results", "schema")),
     ("The model", ("model", "calibrate")),
 )
 _FIRST = """\
@@ -58,6 +58,7 @@ EXAMPLES = {
     "specimen list": "leukoscope specimen list",
     "specimen show": "leukoscope specimen show S-0017",
     "results": "leukoscope results list",
+    "schema": "leukoscope schema",
 }
 """One line that works, for each command and each of its actions."""
 

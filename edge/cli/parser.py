@@ -134,6 +134,9 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("specimen", help="start, stop, sign, rename, discard or look at specimens")
     )
 
+    schema = commands.add_parser("schema", help="print the JSON Schema of all MQTT messages")
+    schema.set_defaults(run=_schema)
+
     results = commands.add_parser("results", help="look at what the daemon has stored")
     results.add_argument(
         "action",
@@ -243,6 +246,12 @@ def _cameras(options: argparse.Namespace) -> int:
     from edge.cli.camera_list import list_cameras  # noqa: PLC0415
 
     return list_cameras(as_json=options.json)
+
+
+def _schema(_options: argparse.Namespace) -> int:
+    from edge.cli.schema import print_schema  # noqa: PLC0415
+
+    return print_schema()
 
 
 def _results(options: argparse.Namespace) -> int:

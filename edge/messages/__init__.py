@@ -1,4 +1,4 @@
-"""Every MQTT payload as a typed struct. `python -m edge.messages` prints the JSON Schema made from them."""
+"""Every MQTT payload as a typed struct."""
 
 from __future__ import annotations
 
@@ -265,7 +265,3 @@ def json_schema() -> dict[str, Any]:
     # As JSON has it: a default of () is a list there.
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema))
     return plain
-
-
-if __name__ == "__main__":
-    print(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode())  # noqa: T201

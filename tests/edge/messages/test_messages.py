@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import cell, field
 
-from edge import messages
+from edge.cli import main
 from edge.messages import MAX_PAYLOAD, Status, decode, encode, json_schema
 
 validator = jsonschema.Draft202012Validator(json_schema())
@@ -113,8 +113,6 @@ def test_the_schema_refuses_what_is_not_ours():
             validator.validate(bad)
 
 
-def test_the_module_prints_the_schema(capsys):
-    import runpy
-
-    runpy.run_path(messages.__file__, run_name="__main__")
+def test_the_command_line_prints_the_schema(capsys):
+    assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out) == json_schema()
