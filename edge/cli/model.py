@@ -83,21 +83,30 @@ def _install(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     from edge.updates.install import install  # noqa: PLC0415
 
-    return install(options.file, config)
+    done = install(options.file, config)
+    when = "answers from the daemon's next start on" if done.new else "is installed already"
+    print(f"{done.name} {done.sha256}, signed by {done.signer}: {when}")  # noqa: T201
+    return 0
 
 
 def _list(options: argparse.Namespace) -> int:
     from edge.config import load_config  # noqa: PLC0415
     from edge.updates.install import list_models  # noqa: PLC0415
 
-    return list_models(load_config(options.config))
+    rows = list_models(load_config(options.config))
+    from edge.cli.tables import print_rows  # noqa: PLC0415
+
+    print_rows(("which", "model", "sha256", "signed by", "installed", "note"), rows)
+    return 0
 
 
 def _rollback(options: argparse.Namespace) -> int:
     from edge.config import load_config  # noqa: PLC0415
     from edge.updates.install import roll_back  # noqa: PLC0415
 
-    return roll_back(load_config(options.config))
+    now = roll_back(load_config(options.config))
+    print(f"{now.model} {now.sha256}".strip() + ": answers from the daemon's next start on")  # noqa: T201
+    return 0
 
 
 def _new_key(options: argparse.Namespace) -> int:

@@ -1,12 +1,11 @@
-"""`leukoscope model install`, `rollback` and `list`: a signed bundle to the device, and back again."""
+"""A signed bundle to the device, and back again."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge import identity
-from edge.cli.tables import print_rows
 from edge.errors import BundleError, ConfigError, SignatureError
 from edge.models.bundle import MAX_BYTES, read_bundle
 from edge.updates.acting import as_owner
@@ -23,7 +22,27 @@ if TYPE_CHECKING:
 _SHOWN = 12  # characters of a hash: as many as tell models apart
 
 
-def install(file: Path, config: Config) -> int:
+class Outcome(NamedTuple):
+    """What an installation came to. new: whether it was not installed before."""
+
+    name: str
+    sha256: str
+    signer: str
+    new: bool
+
+
+class Row(NamedTuple):
+    """A model in its place: current, former, failed, or configured. note: what is to be known of it there."""
+
+    which: str
+    model: str
+    sha256: str = ""
+    signed_by: str = ""
+    installed: str = ""
+    note: str = ""
+
+
+def install(file: Path, config: Config) -> Outcome:
     """Install a bundle that was calibrated here, or is signed by a trusted key, from the next start on.
 
     Nothing in the file is looked at before its signature is known to be good. Raises SignatureError,
@@ -53,40 +72,32 @@ def install(file: Path, config: Config) -> int:
             raise BundleError(f"{file}: {str(error).removeprefix(f'{incoming}: ')}") from None
         about = Installed(name, signer, identity.now().isoformat(timespec="seconds"))
         new = store.adopt(incoming, sha256, about)
-    if new:
-        print(f"{name} {sha256}, signed by {signer}: answers from the daemon's next start on")  # noqa: T201
-    else:
-        print(f"{name} {sha256}, signed by {signer}: is installed already")  # noqa: T201
-    return 0
+    return Outcome(name, sha256, signer, new)
 
 
-def roll_back(config: Config) -> int:
-    """Change places with the former model. Raises StoreError, ConfigError, OutputError."""
+def roll_back(config: Config) -> Row:
+    """Go back to the former model, and return it. Raises StoreError, ConfigError, OutputError."""
     _check_that_it_would_be_used(config)
     store = ModelStore(config.models)
     with as_owner(store.folder):
         state = store.roll_back()
-    print(f"{' '.join(_told(state, state.current)[:2]).strip()}: answers from the daemon's next start on")  # noqa: T201
-    return 0
+    return Row("current", *_told(state, state.current))
 
 
-def list_models(config: Config) -> int:
-    """Print which model answers, which one did before, and what was gone back from. Raises StoreError."""
-    columns = ("which", "model", "sha256", "signed by", "installed", "note")
+def list_models(config: Config) -> list[Row]:
+    """The model that answers, the one before, and the one that was gone back from. Raises StoreError."""
     if config.model.path:
-        print_rows(columns, [("configured", config.model.path, "", "", "", "model.path says so")])
-        return 0
+        return [Row("configured", config.model.path, note="model.path says so")]
     state = ModelStore(config.models).state()
     on_trial = "has not proved itself yet" if state.trial is not None else ""
-    rows = [("current", *_told(state, state.current), on_trial)]
+    rows = [Row("current", *_told(state, state.current), on_trial)]
     if state.former is not None:
-        rows.append(("former", *_told(state, state.former), ""))
+        rows.append(Row("former", *_told(state, state.former)))
     if state.fallen is not None:
         fallen = state.fallen
         gone_back = f"gone back from at {fallen.at}: {fallen.reason}"
-        rows.append(("failed", *_told(state, fallen.sha256), gone_back))
-    print_rows(columns, rows)
-    return 0
+        rows.append(Row("failed", *_told(state, fallen.sha256), gone_back))
+    return rows
 
 
 def _check_that_it_would_be_used(config: Config) -> None:
