@@ -44,8 +44,8 @@ def prove(path: Path, config: Config) -> None:
         raise BundleError((said[-1] if said else ended).removeprefix(f"{path}: "))
 
 
-def main() -> int:
-    """Prove the bundle of the command line; say in one sentence what is wrong with it."""
+def main() -> str | None:
+    """Prove the bundle of the command line; what is wrong with it in one sentence, or None."""
     from edge.analyzer import Analyzer  # noqa: PLC0415 (only this process needs them)
     from edge.naming.classifier import Classifier  # noqa: PLC0415
 
@@ -53,10 +53,9 @@ def main() -> int:
     try:
         Analyzer(Classifier.load(Path(path), runtime=runtime), "study" if recipe == "study" else "adaptive")
     except LeukoscopeError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+        return str(error)
+    return None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main())  # a sentence goes to standard error, with status 1
