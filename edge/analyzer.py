@@ -146,5 +146,11 @@ def _outlined(pixels: NDArray[np.uint8], found: FoundCells) -> FieldMasks:
     return replace(masks, scale=found.scale)
 
 
+def count_cells(pixels: NDArray[np.uint8]) -> int:
+    """Return how many white cells a frame shows, uint8 RGB (height, width, 3); none in one that is blank."""
+    # In noise alone a threshold of its own always finds something.
+    return 0 if assess(pixels).reason == "blank" else len(find_cells(pixels).cells)
+
+
 def _rounded(share: float | None) -> float | None:
     return None if share is None else round(share, 4)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge import identity
+from edge.analyzer import count_cells
 from edge.cameras import open_camera, sensor_of
 from edge.cameras.calibration.correction import CameraCalibration, read_calibration, write_calibration
 from edge.cameras.calibration.empty_field import EmptyFieldError, clipped, levels, measure
@@ -84,7 +85,7 @@ def calibrate_camera(config: Path, *, out: Path, frames: int, force: bool = Fals
         raise CameraError("the camera's frames ended before the light was measured")
     if not sensor:
         raise CameraError("the camera does not say what it is: a calibration could not know it again")
-    light = measure(pictures)
+    light = measure(pictures, count_cells)
     _check_steady(pictures)
     height, width = pictures[0].shape[:2]
     red, green, blue = (round(gain, 4) for gain in light.white_balance)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from samples import scripted
 
+from edge.analyzer import count_cells
 from edge.cameras import Frame, FrameMetadata, open_camera
 from edge.cameras.calibration.camera import UNCALIBRATED, CalibratedCamera
 from edge.cameras.calibration.correction import Correction, read_calibration
@@ -127,13 +128,13 @@ def test_one_white_cell_is_seen_and_so_is_one_red_one_and_dust_is_not() -> None:
     rng = np.random.default_rng(0)
     empty = np.clip(205 + rng.normal(0, 2, (480, 640, 3)), 0, 255).astype(np.uint8)
     dusty = cv2.circle(empty.copy(), (500, 90), 4, (90, 90, 90), -1)
-    assert np.ptp(measure([empty, dusty]).flat_field) < 0.02
+    assert np.ptp(measure([empty, dusty], count_cells).flat_field) < 0.02
     white = cv2.circle(empty.copy(), (300, 200), 45, (190, 170, 200), -1)
     white = cv2.circle(white, (300, 200), 25, (110, 60, 140), -1)
     red = cv2.circle(empty.copy(), (300, 200), 23, (200, 150, 150), -1)
     for seen in (white, red):
         with pytest.raises(EmptyFieldError, match="the field is not empty"):
-            measure([seen])
+            measure([seen], count_cells)
 
 
 def test_a_file_that_was_altered_in_any_place_is_refused(calibration: Path) -> None:
