@@ -19,9 +19,9 @@ from edge.cameras import Frame, FrameMetadata, open_camera
 from edge.cameras.calibration.camera import UNCALIBRATED, CalibratedCamera
 from edge.cameras.calibration.correction import Correction, read_calibration
 from edge.cameras.calibration.empty_field import EmptyFieldError, levels, measure
+from edge.cameras.calibration.exposure import TARGET, adjusted
 from edge.cameras.controls import Controls
 from edge.cli import main
-from edge.cli.camera_calibrate import TARGET, adjusted
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig, load_config
 from edge.daemon.process import Daemon
 from edge.errors import CameraError, UnreadableFrameError
