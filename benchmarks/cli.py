@@ -42,7 +42,7 @@ def _run(arguments: list[str]) -> int:
     parser = _parser("leukoscope-bench", "Measure. Others: leukoscope-bench compare, readme, soak")
     options = _asked(parser, arguments)
     result = run.measure(options)
-    print(report.markdown(result))  # noqa: T201
+    print(report.markdown(result))
     return _written(options, result, lambda: page.page(result))
 
 
@@ -59,7 +59,7 @@ def _soak(arguments: list[str]) -> int:
     options = _asked(parser, arguments)
     result = run.soaked(options)
     text = soak.markdown(result)
-    print(text)  # noqa: T201
+    print(text)
     return _written(options, result, lambda: page.soak_page(result, text))
 
 
@@ -70,7 +70,7 @@ def _compare(arguments: list[str]) -> int:
     parser.add_argument("after", type=Path, metavar="B.json")
     options = parser.parse_args(arguments)
     changes = comparison.compare(comparison.load(options.before), comparison.load(options.after))
-    print(comparison.table(changes))  # noqa: T201
+    print(comparison.table(changes))
     return CHANGED if any(change.changed and change.ratio > 1 for change in changes) else 0
 
 
@@ -156,7 +156,7 @@ def _written(options: argparse.Namespace, result: dict[str, Any], made: Callable
 
 
 def _complain(what: str) -> None:
-    print(f"leukoscope-bench: {what}", file=sys.stderr)  # noqa: T201
+    print(f"leukoscope-bench: {what}", file=sys.stderr)
 
 
 def _minutes(text: str) -> float:

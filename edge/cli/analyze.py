@@ -103,7 +103,7 @@ def analyze_paths(
         if first != path:
             line = {"file": line["file"], "same_as": printable(str(first)), "cells": []}
         text = msgspec.json.encode(line).decode() if as_json else _sentence(line, field)
-        print(text, flush=True)  # noqa: T201
+        print(text, flush=True)
     return status
 
 
@@ -216,8 +216,8 @@ def _check_drawing(drawing: Drawing, overlays: Path | None, labels: Sequence[str
 def _report_error(file: str, error: Exception, *, as_json: bool) -> None:
     if as_json:
         line = {"file": printable(file), "error": printable(str(error))}
-        print(msgspec.json.encode(line).decode(), flush=True)  # noqa: T201
-    print(f"leukoscope: {printable(str(error))}", file=sys.stderr)  # noqa: T201
+        print(msgspec.json.encode(line).decode(), flush=True)
+    print(f"leukoscope: {printable(str(error))}", file=sys.stderr)
 
 
 def _free_name(file: Path, taken: set[str]) -> str:

@@ -52,15 +52,15 @@ def run_calibrate(
             "seconds": made.seconds,
             "next": following,
         }
-        print(msgspec.json.encode(line).decode())  # noqa: T201
+        print(msgspec.json.encode(line).decode())
         return 0
     named = ", ".join(f"{count} {label}" for label, count in made.record["cells"].items())
     about = f"{made.parent.description.name} ({made.parent.sha256[:12]})"
-    print(f"labelled cells: {named}")  # noqa: T201
-    print(f"each held back once: {made.before.spoken()} before,")  # noqa: T201
-    print(f"                     {made.after.spoken()} after")  # noqa: T201
-    print(f"{out}: written in {made.seconds} s; its parent is {about}")  # noqa: T201
-    print(f"next: {following}")  # noqa: T201
+    print(f"labelled cells: {named}")
+    print(f"each held back once: {made.before.spoken()} before,")
+    print(f"                     {made.after.spoken()} after")
+    print(f"{out}: written in {made.seconds} s; its parent is {about}")
+    print(f"next: {following}")
     return 0
 
 
@@ -75,15 +75,15 @@ def _following(out: Path, config: Path | None) -> str:
         settings = load_config(config)
         if settings.model.path:
             reason = f"{config}: model.path names another model; make it {out.absolute()}"
-            print(f"leukoscope: not installed: {reason}", file=sys.stderr)  # noqa: T201
+            print(f"leukoscope: not installed: {reason}", file=sys.stderr)
             return otherwise
         sign_for_device(out, settings)
     except LeukoscopeError as error:
-        print(f"leukoscope: not signed for this device: {error}", file=sys.stderr)  # noqa: T201
+        print(f"leukoscope: not signed for this device: {error}", file=sys.stderr)
         return otherwise
     return f"leukoscope model install {shlex.quote(str(out))} --config {shlex.quote(str(config))}"
 
 
 def _remark(remarks: Iterable[str]) -> None:
     for remark in remarks:
-        print(f"leukoscope: {remark}", file=sys.stderr)  # noqa: T201
+        print(f"leukoscope: {remark}", file=sys.stderr)

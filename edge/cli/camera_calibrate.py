@@ -44,10 +44,10 @@ def calibrate_camera(config: Path, *, out: Path, frames: int, force: bool = Fals
     _print_settings(done)
     write_calibration(out, made)
     red, green, blue = made.white_balance
-    print(f"white balance: digital gains {red:.3f}, {green:.3f}, {blue:.3f} of red, green, blue")  # noqa: T201
-    print(f"flat field: the darkest part had {100 * done.light.evenness:.0f} % of the light, now evened out")  # noqa: T201
+    print(f"white balance: digital gains {red:.3f}, {green:.3f}, {blue:.3f} of red, green, blue")
+    print(f"flat field: the darkest part had {100 * done.light.evenness:.0f} % of the light, now evened out")
     told = _as_configured(out, config)
-    print(f'{out}: written, calibration {made.id} of {made.sensor}; set camera.calibration = "{told}"')  # noqa: T201
+    print(f'{out}: written, calibration {made.id} of {made.sensor}; set camera.calibration = "{told}"')
     return 0
 
 
@@ -57,14 +57,14 @@ def _print_settings(done: Calibrated) -> None:
         "this camera has no control of it" if controls.exposure_us is None else f"{controls.exposure_us} us"
     )
     red, green, blue = (f"{level:.0f}" for level in done.brightness)
-    print(f"exposure: {exposed}; red, green and blue are at {red}, {green} and {blue} of 255")  # noqa: T201
+    print(f"exposure: {exposed}; red, green and blue are at {red}, {green} and {blue} of 255")
     if controls.colour_gains is not None:
         of_red, of_blue = controls.colour_gains
-        print(f"white balance: the camera's gains {of_red:.3f} of red, {of_blue:.3f} of blue")  # noqa: T201
+        print(f"white balance: the camera's gains {of_red:.3f} of red, {of_blue:.3f} of blue")
     if controls.driver_gain is not None:
-        print(f"gain: {controls.driver_gain}, in the driver's own steps")  # noqa: T201
+        print(f"gain: {controls.driver_gain}, in the driver's own steps")
     if controls.temperature_k is not None:
-        print(f"white balance: the camera's at {controls.temperature_k} K")  # noqa: T201
+        print(f"white balance: the camera's at {controls.temperature_k} K")
 
 
 def _is_calibration(path: Path) -> bool:

@@ -66,7 +66,7 @@ def show_focus(config: Path, camera: Callable[[CameraConfig], Camera] = open_cam
                     raise CameraError(f"no picture for {PATIENCE_S:.0f} s: {error}") from None
                 if str(error) != last and isinstance(error, CameraAwayError):
                     last = str(error)
-                    print(f"leukoscope: {last}", file=sys.stderr)  # noqa: T201
+                    print(f"leukoscope: {last}", file=sys.stderr)
                 continue
             if frame is None:
                 break
@@ -76,13 +76,13 @@ def show_focus(config: Path, camera: Callable[[CameraConfig], Camera] = open_cam
             best = max(best, focus)
             _show(focus, best)
     if sys.stdout.isatty():
-        print()  # noqa: T201
+        print()
     return 0
 
 
 def _show(focus: float, best: float) -> None:
     if not sys.stdout.isatty():
-        print(f"{focus:.2f}", flush=True)  # noqa: T201
+        print(f"{focus:.2f}", flush=True)
         return
     full = round(_BAR * focus / best) if best else 0
-    print(f"\rfocus {focus:6.2f}  best {best:6.2f}  {'#' * full:<{_BAR}}", end="", flush=True)  # noqa: T201
+    print(f"\rfocus {focus:6.2f}  best {best:6.2f}  {'#' * full:<{_BAR}}", end="", flush=True)

@@ -28,15 +28,15 @@ def list_cameras(*, as_json: bool, v4l2: Callable[[], Iterable[Listed]] = device
     usable = any(camera.why_not is None for camera in found)
     if as_json:
         said = {"cameras": [_plain(camera) for camera in found], "notes": why}
-        print(json.dumps(said, ensure_ascii=False))  # noqa: T201
+        print(json.dumps(said, ensure_ascii=False))
         return 0 if usable else 1
     if found:
-        print(_ROW.format("KIND", "DEVICE", "NAME"))  # noqa: T201
+        print(_ROW.format("KIND", "DEVICE", "NAME"))
     for camera in found:
-        print("\n".join(_lines(camera)))  # noqa: T201
+        print("\n".join(_lines(camera)))
     if not usable:
         reasons = why if not found else ["none of them can be used as it is"]
-        print(f"leukoscope: no camera: {'; '.join(reasons)}", file=sys.stderr)  # noqa: T201
+        print(f"leukoscope: no camera: {'; '.join(reasons)}", file=sys.stderr)
         return 1
     return 0
 

@@ -39,7 +39,7 @@ def find_config(*, aloud: bool = True) -> Path:
     for path in (Path(NAME), SYSTEM):
         if path.is_file():
             if aloud and sys.stderr is not None and sys.stderr.isatty():
-                print(f"leukoscope: configuration: {path.absolute()}", file=sys.stderr)  # noqa: T201
+                print(f"leukoscope: configuration: {path.absolute()}", file=sys.stderr)
             return path
     raise ConfigError(
         f"no configuration: there is no {NAME} in this folder, and no {SYSTEM}; name one with --config FILE"

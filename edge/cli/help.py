@@ -74,8 +74,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and where the rest is said; exit status 2."""
         words = self.prog.removeprefix("leukoscope").strip()
-        print(f"leukoscope: {message}", file=sys.stderr)  # noqa: T201
-        print(f"`leukoscope help{words and f' {words}'}` says what there is", file=sys.stderr)  # noqa: T201
+        print(f"leukoscope: {message}", file=sys.stderr)
+        print(f"`leukoscope help{words and f' {words}'}` says what there is", file=sys.stderr)
         self.exit(2)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -121,7 +121,7 @@ def show_help(parser: argparse.ArgumentParser, topic: Sequence[str]) -> int:
                 f"{word} is no {f'action of {before}' if before else 'command'}{_meant(word, known)}"
             )
         chosen = known[word]
-    print(chosen.format_help() if topic else overview(parser), end="")  # noqa: T201
+    print(chosen.format_help() if topic else overview(parser), end="")
     return 0
 
 

@@ -70,7 +70,7 @@ def verify_model(path: Path) -> int:
     for runtime in installed() or ("auto",):
         classifier = Classifier.load(path, runtime=runtime)
         goldens = len(classifier.bundle.description.goldens)
-        print(f"{path}: {goldens} golden inputs pass on {classifier.runtime_name}")  # noqa: T201
+        print(f"{path}: {goldens} golden inputs pass on {classifier.runtime_name}")
     return 0
 
 
@@ -149,7 +149,7 @@ def list_results(path: Path, specimen: str | None) -> int:
     if waiting:
         text = f"{waiting} of them wait for the broker"
         text += f"; {refused} it has refused, the last one: {reason}" if refused else ""
-        print(f"leukoscope: {text}", file=sys.stderr)  # noqa: T201
+        print(f"leukoscope: {text}", file=sys.stderr)
     return 0
 
 
@@ -170,14 +170,14 @@ def republish_results(path: Path, since: str | None, specimen: str | None) -> in
         count = store.republish(since=moment, specimen_id=specimen)
     what = "1 result waits" if count == 1 else f"{count} results wait"
     when = "by a running daemon within 5 minutes, else by its next run"
-    print(f"{what} to be sent again as historical: {when}")  # noqa: T201
+    print(f"{what} to be sent again as historical: {when}")
     return 0
 
 
 def export_results(path: Path, specimen: str | None) -> int:
     """Print every stored field as a line of JSON, as it was stored. Raises StoreError."""
     for field in _fields(path, specimen):
-        print(msgspec.json.encode(field).decode())  # noqa: T201
+        print(msgspec.json.encode(field).decode())
     return 0
 
 

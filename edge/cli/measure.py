@@ -28,9 +28,9 @@ def run_measure(folder: Path, *, model: Path | None, config: Path | None, as_jso
     with progress_bar() as report:
         found = measure(folder, path, report)
     for remark in found.remarks:
-        print(f"leukoscope: {remark}", file=sys.stderr)  # noqa: T201
+        print(f"leukoscope: {remark}", file=sys.stderr)
     if as_json:
-        print(to_json(found))  # noqa: T201
+        print(to_json(found))
         return 0
     _show(found)
     return 0

@@ -85,7 +85,7 @@ def _install(options: argparse.Namespace) -> int:
 
     done = install(options.file, config)
     when = "answers from the daemon's next start on" if done.new else "is installed already"
-    print(f"{done.name} {done.sha256}, signed by {done.signer}: {when}")  # noqa: T201
+    print(f"{done.name} {done.sha256}, signed by {done.signer}: {when}")
     return 0
 
 
@@ -105,7 +105,7 @@ def _rollback(options: argparse.Namespace) -> int:
     from edge.updates.install import roll_back  # noqa: PLC0415
 
     now = roll_back(load_config(options.config))
-    print(f"{now.model} {now.sha256}".strip() + ": answers from the daemon's next start on")  # noqa: T201
+    print(f"{now.model} {now.sha256}".strip() + ": answers from the daemon's next start on")
     return 0
 
 
@@ -113,7 +113,7 @@ def _new_key(options: argparse.Namespace) -> int:
     from edge.updates.signing import make_key  # noqa: PLC0415
 
     public = make_key(options.file)
-    print(f"{options.file}: keep it secret; devices get {public}, into the folder model.trusted_keys")  # noqa: T201
+    print(f"{options.file}: keep it secret; devices get {public}, into the folder model.trusted_keys")
     return 0
 
 
@@ -122,5 +122,5 @@ def _sign(options: argparse.Namespace) -> int:
     from edge.updates.signing import sign  # noqa: PLC0415
 
     read_bundle(options.file)  # what is signed is a whole bundle
-    print(f"{sign(options.file, options.key, MAX_BYTES)}: written")  # noqa: T201
+    print(f"{sign(options.file, options.key, MAX_BYTES)}: written")
     return 0

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         _flush()
     except LeukoscopeError as error:
-        print(f"leukoscope: {error}", file=sys.stderr)  # noqa: T201
+        print(f"leukoscope: {error}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:
         # Whoever read our output has gone (head, a closed pager): nothing is left to say, here or at exit.
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         # Of what a command opens it speaks itself; this is the output that cannot be written.
-        print(f"leukoscope: {error.filename or 'the output'}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        print(f"leukoscope: {error.filename or 'the output'}: {error.strerror or error}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -216,7 +216,7 @@ def _check_config(options: argparse.Namespace) -> int:
     if options.schema:
         import json  # noqa: PLC0415
 
-        print(json.dumps(config_schema(), indent=2))  # noqa: T201
+        print(json.dumps(config_schema(), indent=2))
         return 0
     if options.config is None:
         options.config = find_config(aloud=False)
@@ -232,13 +232,13 @@ def _check_config(options: argparse.Namespace) -> int:
     source = camera_in_words(config.camera)
     broker = f"{config.mqtt.host}:{config.mqtt.port}"
     if config.endless:
-        print(f"{options.config}: note: {config.endless}", file=sys.stderr)  # noqa: T201
+        print(f"{options.config}: note: {config.endless}", file=sys.stderr)
     from edge.models.bundle import read_bundle  # noqa: PLC0415
     from edge.updates.choice import answering  # noqa: PLC0415
 
     chosen = answering(config)
     model = f"model {read_bundle(chosen.path).description.name} ({chosen.why})"
-    print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}, {model}")  # noqa: T201
+    print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}, {model}")
     return 0
 
 

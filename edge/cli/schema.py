@@ -9,5 +9,5 @@ from edge.messages import json_schema
 
 def print_schema() -> int:
     """Print the schema of every message, as one JSON object."""
-    print(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode())  # noqa: T201
+    print(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode())
     return 0

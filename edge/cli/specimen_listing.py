@@ -75,7 +75,7 @@ def show_specimen(config: Path, specimen_id: str | None, *, as_json: bool) -> in
         reporter = Reporter(settings, _described(settings))
         said = reporter.differential(reporter.recount(store, chosen), chosen)
     if as_json:
-        print(msgspec.json.encode(said).decode())  # noqa: T201
+        print(msgspec.json.encode(said).decode())
     else:
         _print(said)
     return 0

@@ -46,7 +46,7 @@ def order(action: str, config: Path, given: dict[str, object]) -> int:
         case _:
             specimen = orders.discard(_request(given, DiscardSpecimen))
     marked = " (a simulated slide: no blood)" if specimen.simulated else ""
-    print(f"specimen {specimen.specimen_id}: {_spoken(specimen)}{marked}")  # noqa: T201
+    print(f"specimen {specimen.specimen_id}: {_spoken(specimen)}{marked}")
     return 0
 
 

@@ -16,9 +16,9 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str
     """Print rows as a table or, where no person reads it, a header and each row as it comes."""
     console = Console()
     if not console.is_terminal:
-        print(*columns, sep="\t")  # noqa: T201
+        print(*columns, sep="\t")
         for row in rows:
-            print(*row, sep="\t")  # noqa: T201
+            print(*row, sep="\t")
         return
     table = Table(*columns, title=None if title is None else Text(title), title_justify="left")
     for row in rows:

@@ -88,7 +88,7 @@ def run_demo(
             dashboard.picture(picture)
         if status:
             last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:]
-            print(f"leukoscope: the daemon ended with status {status}:", *last, sep="\n", file=sys.stderr)  # noqa: T201
+            print(f"leukoscope: the daemon ended with status {status}:", *last, sep="\n", file=sys.stderr)
     return status
 
 

@@ -121,7 +121,7 @@ def _measure(options: argparse.Namespace) -> int:
     found = measure_bundle(
         options.model, options.data, options.on, run=options.folder, photographs=options.photographs
     )
-    print(sentences(found))  # noqa: T201
+    print(sentences(found))
     if options.json is not None:
         write_measurement(options.json, found)
     return 0

@@ -26,24 +26,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except LeukoscopeError as error:
-        print(f"leukoscope-train: {error}", file=sys.stderr)  # noqa: T201
+        print(f"leukoscope-train: {error}", file=sys.stderr)
         return error.exit_status
     except OSError as error:
         where = error.filename or options.command
-        print(f"leukoscope-train: {where}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        print(f"leukoscope-train: {where}: {error.strerror or error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in {"", "edge", "trainer"}:
             raise
-        print(  # noqa: T201
+        print(
             f"leukoscope-train: {package} is not installed; it comes with the trainer:"
             " pip install 'leukoscope[trainer]'",
             file=sys.stderr,
         )
         return 1
     except KeyboardInterrupt:
-        print("leukoscope-train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)  # noqa: T201
+        print("leukoscope-train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
     return status
 
@@ -212,7 +212,7 @@ def _fit_finder(options: argparse.Namespace) -> int:
 
     record = fit_finder_run(load_finder_recipe(options.recipe), options.data, options.out, options.left_out)
     precision = record["average_precision"]
-    print(  # noqa: T201
+    print(
         f"{options.out}: {record['bytes']} bytes; mean average precision on what it was trained on "
         f"{100 * precision['float']:.1f} % in float, {100 * precision['int8']:.1f} % in int8"
     )
@@ -243,7 +243,7 @@ def _compare(options: argparse.Namespace) -> int:
             compute=Compute(options.precision, options.every_device),
         )
     )
-    print(table)  # noqa: T201
+    print(table)
     if options.write is not None:
         write_into(options.write, table)
     return 0
