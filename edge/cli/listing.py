@@ -14,17 +14,15 @@ from rich.text import Text
 
 from edge.cli.tables import print_rows
 from edge.errors import ConfigError, StoreError
-from edge.labels import OTHER
 from edge.models.bundle import read_bundle
 from edge.models.runtime import installed
-from edge.naming.rejection import TOO_FAR
+from edge.models.words import estimate, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from edge.messages import FieldResult
-    from edge.models.bundle import Description
     from edge.store.fields import Store
 
 
@@ -72,29 +70,6 @@ def verify_model(path: Path) -> int:
         goldens = len(classifier.bundle.description.goldens)
         print(f"{path}: {goldens} golden inputs pass on {classifier.runtime_name}")
     return 0
-
-
-def refusals(about: Description) -> str:
-    """Say in words when a model does not answer."""
-    rule = about.reject
-    reasons = [f"below a probability of {100 * rule.minimum_probability:.0f} %"]
-    if OTHER in about.labels:
-        reasons.insert(0, f"where {OTHER} is likeliest")
-    if rule.familiarity is not None:
-        usual = rule.familiarity.usual_distance
-        reasons.append(f"below a trust of {rule.familiarity.minimum_trust:.2f}")
-        reasons.append(
-            f"further than {TOO_FAR * usual:.1f} standard deviations from its class's mean features "
-            f"(99 % of known cells are within {usual:.1f})"
-        )
-    return "; ".join(reasons)
-
-
-def estimate(value: object) -> str:
-    """Give a share of 0 to 1 in percent, with its interval where `value` has one, or a dash for None."""
-    if isinstance(value, dict):
-        return f"{100 * value['value']:.1f} ({100 * value['low']:.1f}-{100 * value['high']:.1f})"
-    return f"{100 * value:.1f}" if isinstance(value, int | float) else "-"
 
 
 def _spoken(entry: object) -> str:

@@ -6,6 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+TOO_FAR = 1.5
+"""Times the usual distance: beyond, a cell is like nothing in training, however sure the network is."""
+
 
 class Familiarity(Struct, frozen=True):
     """What makes a call trusted: a logistic regression on its confidence and its distance.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from edge.labels import OTHER
+from edge.models.reject import TOO_FAR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from edge.models.reject import Familiarity, Reject
 
 Reason = Literal["other", "unfamiliar", "uncertain"]
-TOO_FAR = 1.5
-"""Times the usual distance: beyond, a cell is like nothing in training, however sure the network is."""
-
 _MOST = 12.0  # logits: beyond, int8 tells nothing any more
 
 

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from edge.labels import OTHER
-from edge.models.reject import Familiarity, Reject
-from edge.naming.rejection import TOO_FAR, distances, log_odds, trust
+from edge.models.reject import TOO_FAR, Familiarity, Reject
+from edge.naming.rejection import distances, log_odds, trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

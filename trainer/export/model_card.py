@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge.cli.listing import estimate, refusals
 from edge.labels import OTHER
+from edge.models.words import estimate, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
