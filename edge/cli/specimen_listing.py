@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
@@ -12,19 +11,13 @@ from rich.text import Text
 
 from edge.cli.tables import print_rows
 from edge.config import load_config
-from edge.errors import SpecimenError
-from edge.labels import OTHER
-from edge.messages import ModelReference
-from edge.models.bundle import read_bundle
-from edge.specimens.reporting import Reporter
-from edge.store.database import expect_store
-from edge.store.fields import Store
-from edge.updates.choice import answering
+from edge.specimens.reading import differential_of, open_store
 
 if TYPE_CHECKING:
-    from edge.config import Config
+    from pathlib import Path
+
     from edge.messages import Differential
-    from edge.models.confusion import Confusion
+    from edge.store.fields import Store
     from edge.store.specimen import Specimen
 
 
@@ -34,7 +27,7 @@ def list_specimens(config: Path) -> int:
     Raises StoreError, ConfigError.
     """
     columns = ("specimen", "state", "started", "fields", "cells", "signed", "notes")
-    with _store(load_config(config)) as store:
+    with open_store(load_config(config)) as store:
         print_rows(columns, (_row(store, specimen) for specimen in store.specimens()))
     return 0
 
@@ -62,18 +55,7 @@ def show_specimen(config: Path, specimen_id: str | None, *, as_json: bool) -> in
 
     Raises SpecimenError, StoreError, BundleError, ConfigError.
     """
-    settings = load_config(config)
-    with _store(settings) as store:
-        if specimen_id is None:
-            chosen = store.ledger.open_by_command() or next(reversed(store.specimens()), None)
-        else:
-            chosen = store.ledger.find(specimen_id)
-        if chosen is None:
-            raise SpecimenError(
-                "there is no specimen yet" if specimen_id is None else f"there is no specimen {specimen_id}"
-            )
-        reporter = Reporter(settings, _described(settings))
-        said = reporter.differential(reporter.recount(store, chosen), chosen)
+    said = differential_of(load_config(config), specimen_id)
     if as_json:
         print(msgspec.json.encode(said).decode())
     else:
@@ -114,23 +96,3 @@ def _print(said: Differential) -> None:
     notes += [f"discarded: {said.discarded.why}"] if said.discarded else []
     for note in notes:
         console.print(Text(note))
-
-
-class _Described(NamedTuple):
-    labels: tuple[str, ...]
-    reference: ModelReference
-    confusion: Confusion | None
-
-
-def _described(config: Config) -> _Described:
-    """Give what the bundle says of its model, which is all that a count needs. Raises BundleError."""
-    bundle = read_bundle(answering(config).path)
-    about = bundle.description
-    labels = tuple(label for label in about.labels if label != OTHER)
-    return _Described(labels, ModelReference(about.name, bundle.sha256), about.confusion)
-
-
-def _store(config: Config) -> Store:
-    path = Path(config.store.path)
-    expect_store(path)
-    return Store.open(path)

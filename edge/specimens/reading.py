@@ -1,0 +1,59 @@
+"""What a store says of its specimens, for whoever shows them; no daemon need run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge.errors import SpecimenError
+from edge.labels import OTHER
+from edge.messages import ModelReference
+from edge.models.bundle import read_bundle
+from edge.specimens.reporting import Reporter
+from edge.store.database import expect_store
+from edge.store.fields import Store
+from edge.updates.choice import answering
+
+if TYPE_CHECKING:
+    from edge.config import Config
+    from edge.messages import Differential
+    from edge.models.confusion import Confusion
+
+
+def open_store(config: Config) -> Store:
+    """Open the store that a configuration names. Raises StoreError where there is none."""
+    path = Path(config.store.path)
+    expect_store(path)
+    return Store.open(path)
+
+
+def differential_of(config: Config, specimen_id: str | None) -> Differential:
+    """Return a specimen's differential as it would be published; by default of the open or the last one.
+
+    Raises SpecimenError, StoreError, BundleError.
+    """
+    with open_store(config) as store:
+        if specimen_id is None:
+            chosen = store.ledger.open_by_command() or next(reversed(store.specimens()), None)
+        else:
+            chosen = store.ledger.find(specimen_id)
+        if chosen is None:
+            raise SpecimenError(
+                "there is no specimen yet" if specimen_id is None else f"there is no specimen {specimen_id}"
+            )
+        reporter = Reporter(config, _described(config))
+        return reporter.differential(reporter.recount(store, chosen), chosen)
+
+
+class _Described(NamedTuple):
+    labels: tuple[str, ...]
+    reference: ModelReference
+    confusion: Confusion | None
+
+
+def _described(config: Config) -> _Described:
+    """Give what the bundle says of its model, which is all that a count needs. Raises BundleError."""
+    bundle = read_bundle(answering(config).path)
+    about = bundle.description
+    labels = tuple(label for label in about.labels if label != OTHER)
+    return _Described(labels, ModelReference(about.name, bundle.sha256), about.confusion)
