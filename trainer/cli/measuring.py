@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +83,19 @@ def add_find(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_find)
 
 
+def add_measure_finder(parser: argparse.ArgumentParser) -> None:
+    """Give `leukoscope-train measure-finder` its arguments."""
+    parser.add_argument("--run", dest="folder", type=Path, required=True, help="a run of fit-finder")
+    add_data(parser)
+    parser.add_argument(
+        "--on", action="append", required=True, metavar="SET", help="a set of fields; may be repeated"
+    )
+    parser.add_argument(
+        "--each-alone", action="store_true", help="look for the scale in each field, as if of any microscope"
+    )
+    parser.set_defaults(run=_measure_finder)
+
+
 def add_audit(parser: argparse.ArgumentParser) -> None:
     """Give `leukoscope-train audit` its arguments."""
     parser.add_argument("directory", type=Path, help="its first-level folders are compared")
@@ -145,6 +163,30 @@ def _find(options: argparse.Namespace) -> int:
     Console().print(table(found))
     if options.json is not None:
         write_finding(options.json, found)
+    return 0
+
+
+def _advance(progress: Progress, bar: TaskID, done: int, total: int) -> None:
+    progress.update(bar, completed=done, total=total)
+
+
+def _measure_finder(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from trainer.left_out.measured_finder import finder_table, measure_finder  # noqa: PLC0415
+
+    found = []
+    with Progress() as progress:
+        for name in options.on:
+            bar = progress.add_task(f"finding cells of {name}", total=None)
+            report = partial(_advance, progress, bar)
+            found.append(
+                measure_finder(
+                    options.folder, options.data, name, each_alone=options.each_alone, progress=report
+                )
+            )
+    Console().print(finder_table(found))
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import ConfigError, LeukoscopeError
-from trainer.cli.measuring import add_audit, add_data, add_explain, add_find, add_measure
+from trainer.cli.measuring import add_audit, add_data, add_explain, add_find, add_measure, add_measure_finder
 from trainer.cli.microscopes import add_microscopes
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         ("explain", "maps of what the calls rest on, and their proof", add_explain),
         ("measure", "measure a bundle on labelled images, as the device would", add_measure),
         ("find", "measure how well cells are found, beside boxes and masks", add_find),
+        ("measure-finder", "measure a finder on fields with boxes, as on the device", add_measure_finder),
         ("microscopes", "what there is to learn from; and a microscope never seen", add_microscopes),
         ("audit", "find the photographs behind copies, and leaks between folders", add_audit),
     ):

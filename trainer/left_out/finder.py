@@ -85,7 +85,8 @@ class FinderHalf:
             pixels = read_image(image.path)
         except UnreadableFrameError as error:
             raise DataError(str(error)) from None
-        cells = finder.find(pixels, scale).of(WHITE_CELL, self.recipe.thresholds[WHITE_CELL])
+        thresholds = self.recipe.thresholds
+        cells = finder.find(pixels, scale, thresholds).of(WHITE_CELL, thresholds[WHITE_CELL])
         return [
             (round(x - side / 2), round(y - side / 2), max(1, round(side)), max(1, round(side)))
             for (x, y), side in zip(cells.centres.tolist(), cells.diameters.tolist(), strict=True)

@@ -24,8 +24,9 @@ class FoundAtLeft:
         assert model == b"a finder"
         assert outputs == {"maps": "maps:0"}
 
-    def find(self, pixels, scale):
+    def find(self, pixels, scale, least):
         assert pixels.shape == (480, 640, 3)
+        assert least == load_finder_recipe("finder").thresholds  # an unsure platelet is to hide no cell
         assert scale == pytest.approx(24 / DATASETS["chula"].red_cell)
         centres = np.array([(150, 140), (450, 330), (150, 140)], np.float32)
         scores = np.array([0.9, 0.1, 0.9], np.float32)

@@ -1,0 +1,87 @@
+"""A finder measured as on the device: on fields kept from training, and on fields where nothing is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from drawn_fields import write_image
+
+pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
+
+from edge.errors import ConfigError
+from edge.finding import Detections
+from trainer.left_out import measured_finder
+from trainer.left_out.measured_finder import finder_table, measure_finder
+
+THRESHOLDS = {"white cell": 0.45, "red cell": 0.4}
+
+
+class SeesTheFirstCell:
+    """A finder that sees one white cell at the left of every field that has anything dark."""
+
+    def __init__(self, model, outputs):
+        assert (model, outputs) == (b"a finder", {"maps": "maps:0"})
+
+    def find(self, pixels, _scale, _least):
+        white = int(pixels.min() < 100)
+        return Detections(
+            np.zeros(white, np.int64),
+            np.full(white, 0.9, np.float32),
+            np.array([(150, 140)] * white, np.float32).reshape(-1, 2),
+            np.full(white, 120, np.float32),
+        )
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A finished run that was trained on ankara, but for one of its fields."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "finder.tflite").write_bytes(b"a finder")
+    record = {
+        "sha256": hashlib.sha256(b"a finder").hexdigest(),
+        "output": "maps:0",
+        "recipe": {"thresholds": THRESHOLDS, "data": {"unseen": ["image-2"]}},
+        "data": {"ankara": "hash"},
+    }
+    (folder / "finder.json").write_text(json.dumps(record), encoding="utf-8")
+    monkeypatch.setattr(measured_finder, "Finder", SeesTheFirstCell)
+    return folder
+
+
+def test_of_a_set_that_it_was_trained_on_what_was_kept_is_measured(run, tmp_path):
+    rows = ["image,x,y,width,height,kind,label,group"]
+    for number in (1, 2):
+        write_image(tmp_path / "ankara" / "images" / f"image-{number}.png", [(90, 80, 120, 120)])
+        rows += [
+            f"image-{number}.png,90,80,120,120,white cell,,",
+            f"image-{number}.png,400,300,90,90,white cell,,",
+        ]
+    (tmp_path / "ankara" / "boxes.csv").write_text("\n".join(rows), encoding="utf-8")
+    measured = measure_finder(run, tmp_path, "ankara")
+    assert not measured.trained_on
+    assert measured.counts["fields"] == 1
+    assert measured.figures["found"].value == pytest.approx(1 / 2)
+    assert measured.figures["precision"].value == 1.0
+    (run / "finder.json").write_text((run / "finder.json").read_text().replace("image-2", "image-9"))
+    assert measure_finder(run, tmp_path, "ankara").trained_on
+
+
+def test_of_fields_without_a_white_cell_those_with_one_found_are_counted(run, tmp_path):
+    for number in range(4):
+        cells = [(90, 80, 120, 120)] if number == 0 else []
+        write_image(tmp_path / "red-cells" / "images" / f"{number}.jpg", cells)
+    measured = measure_finder(run, tmp_path, "red-cells")
+    share = measured.figures["fields with a white cell"]
+    assert share.value == 1 / 4
+    assert 0 < share.low < 0.02
+    assert 0.7 < share.high < 0.9
+    assert finder_table([measured]).row_count == 1
+
+
+def test_a_folder_without_a_finished_finder_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="holds no finished finder"):
+        measure_finder(tmp_path, tmp_path, "ankara")
