@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from edge.labels import did_you_mean
+from trainer.data.arrays import Samples
 from trainer.data.cache import cache_folder, kept_at
 from trainer.data.crops import cached_crops, of_classes, whole_images
 from trainer.data.datasets import DATASETS, NONE, differs_from_release, find_set, fingerprint, list_images
@@ -31,37 +32,6 @@ if TYPE_CHECKING:
     from trainer.recipe import OwnSet, Recipe
 
 PHOTOGRAPHS = "photographs.json"
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Crops with what training must know of them.
-
-    pixels: uint8 (n, s, s, 3). labels: int64 (n,). photographs: n names. sets: int64 (n,), the number of the
-    data set that each is of, or None where there is one. cells: n names of the cells that they show, or None
-    where each photograph shows one: crops of one cell count once together.
-    """
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    photographs: tuple[str, ...]
-    sets: NDArray[np.int64] | None = None
-    cells: tuple[str, ...] | None = None
-
-    def shown(self) -> tuple[str, ...]:
-        """Return the n names by which crops count once together."""
-        return self.photographs if self.cells is None else self.cells
-
-    def chosen(self, mask: NDArray[np.bool_]) -> Samples:
-        """Give those where `mask` (n,) is True."""
-        index = np.flatnonzero(mask)
-        return Samples(
-            self.pixels[index],
-            self.labels[index],
-            tuple(self.photographs[i] for i in index),
-            None if self.sets is None else self.sets[index],
-            None if self.cells is None else tuple(self.cells[i] for i in index),
-        )
 
 
 @dataclass(frozen=True)

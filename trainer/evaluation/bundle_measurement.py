@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trainer.data.samples import Samples
+    from trainer.data.arrays import Samples
 
 SCHEMA = "leukoscope.measurement/1"
 

@@ -14,10 +14,11 @@ import numpy as np
 
 from edge.errors import ConfigError, NoRuntimeError, OutputError
 from edge.models.runtime import Runtime, installed
+from trainer.data.arrays import Samples
 from trainer.data.datasets import DATASETS
 from trainer.data.fields import one_name_a_field
 from trainer.data.own_sets import set_of_path
-from trainer.data.samples import Samples, load_samples, named, photographs_of
+from trainer.data.samples import load_samples, named, photographs_of
 from trainer.evaluation.answers import Answers, median_ms, read_answers, write_answers
 from trainer.evaluation.bootstrap import DRAWS
 from trainer.evaluation.metrics import measure, share

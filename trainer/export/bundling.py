@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from edge.models.confusion import Confusion
-    from trainer.data.samples import Samples
+    from trainer.data.arrays import Samples
     from trainer.evaluation.metrics import Figures
 
 HELD_OUT = "held-out photographs"

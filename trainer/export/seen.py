@@ -11,7 +11,7 @@ from edge.naming.seen_cells import hash_crops, pack
 from trainer.training.fitting import centre
 
 if TYPE_CHECKING:
-    from trainer.data.samples import Samples
+    from trainer.data.arrays import Samples
 
 _COPIES = 4
 """Of a photograph that is there in many copies, turned by any angle: each looks another way."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trainer.data.samples import Samples
+    from trainer.data.arrays import Samples
     from trainer.evaluation.metrics import Estimate
 
 BUNDLE = "namer.tflite"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trainer.data.samples import Samples
+    from trainer.data.arrays import Samples
     from trainer.recipe import Recipe, Training
 
 WEIGHTS = "model.keras"

@@ -16,7 +16,7 @@ from edge.errors import ConfigError
 from edge.masking import CROPS
 from edge.versions import versions
 from trainer.data.images import DataError
-from trainer.data.samples import Loaded, Samples, load_samples, named
+from trainer.data.samples import Loaded, load_samples, named
 from trainer.data.splits import deal_as_the_study, grouped_fold, hold_out_photographs
 from trainer.networks.baselines import DRAWN
 from trainer.networks.registry import first_weights
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     import keras
     from numpy.typing import NDArray
+
+    from trainer.data.arrays import Samples
 
 RUN = "run.json"
 TOOLS = ("tensorflow", "keras", "opencv-python-headless", "numpy")

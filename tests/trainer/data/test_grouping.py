@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from real_data import DATA, real_images
 
+from trainer.data.arrays import Samples
 from trainer.data.datasets import DATASETS, list_annotated, list_images
 from trainer.data.grouping import SAME_CELLS, Grouping
 from trainer.data.images import LabelledImage
 from trainer.data.readers import AnnotatedReader
-from trainer.data.samples import Samples
 from trainer.data.splits import draw_probabilities, hold_out_photographs
 
 

@@ -12,8 +12,8 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from edge.config import SHIPPED_MODEL
 from edge.errors import ConfigError
+from trainer.data.arrays import Samples
 from trainer.data.datasets import list_images
-from trainer.data.samples import Samples
 from trainer.evaluation.bundle_measurement import among, measure_bundle
 
 SIMPLE = "blood-cell-images/TEST_SIMPLE"

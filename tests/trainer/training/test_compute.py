@@ -14,7 +14,7 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 import keras
 import tensorflow as tf
 
-from trainer.data.samples import Samples
+from trainer.data.arrays import Samples
 from trainer.recipe import Data, Recipe, Training
 from trainer.training import fitting
 from trainer.training.compute import Compute
