@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rate", type=float, default=2.0, help="fields a second; 0: as fast as it goes (default: 2)"
     )
     demo.add_argument("--picture", type=Path, metavar="FILE", help="write the last screen there as an SVG")
+    add_force_option(demo)
     demo.set_defaults(run=_demo)
 
     run = commands.add_parser("run", help="the daemon: analyse, store, publish")
@@ -179,6 +180,7 @@ def _demo(options: argparse.Namespace) -> int:
         seed=options.seed,
         rate=options.rate,
         picture=options.picture,
+        force=options.force,
     )
 
 

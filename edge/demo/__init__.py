@@ -13,12 +13,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.cameras.image_folders import printable
 from edge.config import ReplayConfig, SimulatedConfig, expanded, from_plain
 from edge.demo.broker import LocalBroker
 from edge.demo.dashboard import Dashboard
 from edge.demo.frames import Frames
 from edge.demo.truth import Truth
-from edge.errors import LeukoscopeError
+from edge.errors import CameraError, LeukoscopeError
+from edge.outputs import DEMO, is_drawn_by, refuse_overwriting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,24 +31,32 @@ _DEVICE = "demo"
 
 
 def run_demo(
-    *, images: Sequence[str] | None, cells: int, seed: int, rate: float, picture: Path | None = None
+    *,
+    images: Sequence[str] | None,
+    cells: int,
+    seed: int,
+    rate: float,
+    picture: Path | None = None,
+    force: bool = False,
 ) -> int:
     """Run until the slide or the images are through; give the daemon's exit status.
 
-    picture: where to write the last screen as an SVG.
+    picture: where to write the last screen as an SVG. force: over any file there but an image.
 
     Raises CameraError where the images are not there, ConfigError for a number that cannot be, BrokerError
-    where no broker can be started.
+    where no broker can be started, OutputError where the picture would overwrite what it must not.
     """
     camera: ReplayConfig | SimulatedConfig
+    files: Sequence[Path] = ()
     if images:
         from edge.cameras.replay import ReplayCamera  # noqa: PLC0415
 
-        absolute = tuple(str(expanded(path).absolute()) for path in images)
+        absolute = tuple(_in_utf8(str(expanded(path).absolute())) for path in images)
         replay = _checked({"kind": "replay", "paths": absolute, "frames_per_second": rate})
         assert isinstance(replay, ReplayConfig)  # noqa: S101 (its kind says so)
         camera = replay
-        fields = len(ReplayCamera(camera))
+        files = ReplayCamera(camera).files
+        fields = len(files)
         title = f"{fields} images"
         truth = None
     else:
@@ -60,6 +70,10 @@ def run_demo(
         fields = len(simulated)
         title = "SIMULATED SLIDE: drawn by a program, no patient"
         truth = Truth(simulated)
+    if picture is not None:
+        refuse_overwriting(
+            [picture], inputs=files, is_earlier_result=is_drawn_by(DEMO), command=DEMO, force=force
+        )
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     with tempfile.TemporaryDirectory(prefix="leukoscope-demo-") as name, LocalBroker() as broker:
@@ -95,6 +109,17 @@ def run_demo(
 def _end(number: int, _frame: object) -> None:
     """Leave by the usual way, so that broker and daemon are ended as well."""
     raise SystemExit(128 + number)
+
+
+def _in_utf8(path: str) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise CameraError(
+            f"{printable(path)}: its name is not in UTF-8, which the demo's configuration needs; rename it, "
+            "or take `leukoscope analyze`"
+        ) from None
+    return path
 
 
 def _checked(section: dict[str, object]) -> CameraConfig:

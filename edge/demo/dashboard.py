@@ -21,6 +21,7 @@ from rich.text import Text
 from edge.demo.colours import COLOURS, blocks, heat
 from edge.errors import BrokerError, LeukoscopeError
 from edge.messages import Differential, FieldResult, Message, Status, decode
+from edge.outputs import DEMO
 
 if TYPE_CHECKING:
     import subprocess
@@ -110,7 +111,9 @@ class Dashboard:
         try:
             drawing = console.export_svg(title="leukoscope demo")
             # No font from somebody's server: the reader's own monospaced one will do.
-            path.write_text(re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL), encoding="utf-8")
+            drawing = re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL)
+            # The note by which a later call knows its own picture.
+            path.write_text(drawing.replace(">", f"><!-- {DEMO} -->", 1), encoding="utf-8")
         except OSError as error:
             raise LeukoscopeError(f"{path}: the picture cannot be written: {error.strerror}") from None
 

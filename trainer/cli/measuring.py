@@ -18,6 +18,15 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Give a command `--force`."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="overwrite also a file that this command has not written (never an input)",
+    )
+
+
 def add_explain(parser: argparse.ArgumentParser) -> None:
     """Give `leukoscope-train explain` its arguments."""
     parser.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
@@ -65,6 +74,7 @@ def add_measure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--photographs", type=Path, help="groups file made earlier")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
+    add_force(parser)
     parser.set_defaults(run=_measure)
 
 
@@ -80,6 +90,7 @@ def add_find(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", type=Path, help="write the figures, and the images behind them, here as well"
     )
+    add_force(parser)
     parser.set_defaults(run=_find)
 
 
@@ -103,6 +114,7 @@ def add_audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("audit"), help="folder of the report (default: audit)"
     )
+    add_force(parser)
     parser.set_defaults(run=_audit)
 
 
@@ -134,8 +146,17 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    from trainer.evaluation.bundle_measurement import measure_bundle, sentences, write_measurement  # noqa: PLC0415
+    from trainer.evaluation.bundle_measurement import (  # noqa: PLC0415
+        SCHEMA,
+        measure_bundle,
+        sentences,
+        write_measurement,
+    )
+    from trainer.outputs import has_mark, refuse_output  # noqa: PLC0415
 
+    if options.json is not None:
+        inputs = [path for path in (options.model, options.photographs) if path is not None]
+        refuse_output(options.json, "measure", has_mark(SCHEMA), inputs=inputs, force=options.force)
     found = measure_bundle(
         options.model, options.data, options.on, run=options.folder, photographs=options.photographs
     )
@@ -149,8 +170,11 @@ def _find(options: argparse.Namespace) -> int:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import Progress  # noqa: PLC0415
 
-    from trainer.evaluation.finding import measure_finding, table, write_finding  # noqa: PLC0415
+    from trainer.evaluation.finding import Finding, measure_finding, table, write_finding  # noqa: PLC0415
+    from trainer.outputs import is_json_of, refuse_output  # noqa: PLC0415
 
+    if options.json is not None:
+        refuse_output(options.json, "find", is_json_of(Finding), force=options.force)
     with Progress() as progress:
         bar = progress.add_task("finding cells", total=None)
         found = measure_finding(
@@ -203,6 +227,7 @@ def _audit(options: argparse.Namespace) -> int:
             options.directory,
             options.out,
             originals=options.originals,
+            force=options.force,
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     Console().print(table(found))

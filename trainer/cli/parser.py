@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import ConfigError, LeukoscopeError
-from trainer.cli.measuring import add_audit, add_data, add_explain, add_find, add_measure, add_measure_finder
+from trainer.cli.measuring import (
+    add_audit,
+    add_data,
+    add_explain,
+    add_find,
+    add_force,
+    add_measure,
+    add_measure_finder,
+)
 from trainer.cli.microscopes import add_microscopes
 
 if TYPE_CHECKING:
@@ -101,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RUN",
         help="the run of fit-finder that the bundle is to carry",
     )
+    add_force(export)
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser("evaluate", help="measure a run on what it was not trained on, in int8")
@@ -128,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--out", type=Path, required=True, help="the page, an .html file")
     report.add_argument("--json", type=Path, help="the figures (default: beside the page)")
+    add_force(report)
     report.set_defaults(run=_report)
 
     compare = commands.add_parser(
@@ -223,7 +233,7 @@ def _fit_finder(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from trainer.reports.report import report_runs  # noqa: PLC0415
 
-    report_runs(options.folders, options.out, options.json)
+    report_runs(options.folders, options.out, options.json, force=options.force)
     return 0
 
 
@@ -270,5 +280,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from trainer.export.bundling import export_run  # noqa: PLC0415
 
-    export_run(options.folder, options.data, options.out, options.measured, options.finder)
+    export_run(
+        options.folder, options.data, options.out, options.measured, options.finder, force=options.force
+    )
     return 0

@@ -16,7 +16,9 @@ from msgspec import Struct
 from edge.cameras.image_files import read_image
 from edge.errors import LeukoscopeError
 from trainer.data.images import IMAGE_SUFFIXES, DataError
+from trainer.data.photographs import SCHEMA as GROUPS_SCHEMA
 from trainer.data.photographs import UNKNOWN, find_photographs, shared_photographs, write_groups
+from trainer.outputs import has_mark, is_json_of, refuse_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,17 +77,22 @@ def audit(
     out: Path,
     *,
     originals: Path | None = None,
+    force: bool = False,
     seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
     """Recover the photograph behind every image below `directory`; compare its first-level folders.
 
     Writes into `out`: the groups, the report as JSON, and pairs of leaking images drawn side by side. Without
-    `originals` the copies are clustered among themselves. Raises DataError where there is nothing to compare,
-    PhotographError for an image that cannot be read.
+    `originals` the copies are clustered among themselves. force: in place of any files of these names.
+
+    Raises DataError where there is nothing to compare, PhotographError for an image that cannot be read,
+    OutputError for a file in the way that is no earlier report.
     """
     images = _listed(directory)
     known = _originals(originals)
+    for name, is_earlier in ((REPORT, is_json_of(Audit)), (GROUPS, has_mark(GROUPS_SCHEMA))):
+        refuse_output(out / name, "audit", is_earlier, force=force)
     matches = find_photographs(images.paths, known, progress)
     out.mkdir(parents=True, exist_ok=True)
     write_groups(out / GROUPS, matches, directory)

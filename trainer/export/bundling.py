@@ -17,9 +17,11 @@ from trainer.evaluation.metrics import measure
 from trainer.evaluation.record import read_evaluation, weights_sha256
 from trainer.evaluation.rejection import Outputs, fit_rejection
 from trainer.export import bundle_writer
+from trainer.export.model_card import CARD_TITLE
 from trainer.export.seen import hashes_of
 from trainer.finder.bundled import finder_part
 from trainer.networks.registry import has_maps
+from trainer.outputs import files_below, has_mark, is_exported, refuse_output
 from trainer.quantization import gates
 from trainer.quantization.int8 import ExportError, Quantized, int8_outputs
 from trainer.training.fitting import centre, predict
@@ -45,7 +47,13 @@ _MAIN_FIGURES = ("photograph_accuracy", "photograph_macro_recall", "accuracy", "
 
 
 def export_run(
-    folder: Path, data: Path, out: Path, evaluations: Sequence[Path] = (), finder: Path | None = None
+    folder: Path,
+    data: Path,
+    out: Path,
+    evaluations: Sequence[Path] = (),
+    finder: Path | None = None,
+    *,
+    force: bool = False,
 ) -> None:
     """Quantize the run's averaged weights, pass the gates on its held-out photographs, and write the bundle.
 
@@ -54,11 +62,17 @@ def export_run(
     class activation maps is written as a plain .tflite file, which no device takes.
     The study's own split, whose held-out part measures nothing, is taken with the study's masking alone, and
     the bundle says so.
+    force: over any file at `out` and its card's place but an input; else over earlier bundles and cards only.
+
     Raises ConfigError when the folder holds no finished run or an evaluation cannot be used, DataError,
-    ExportError.
+    ExportError, OutputError for a file in the way.
     """
     if out.suffix == ".md":
         raise ConfigError(f"{out}: is where the model card goes; name the bundle .tflite")
+    inputs = [*evaluations, *files_below([folder])]
+    refuse_output(out, "export", is_exported, inputs=inputs, force=force)
+    card = out.with_suffix(".md")
+    refuse_output(card, "export", has_mark(CARD_TITLE), inputs=inputs, force=force)
     with progress_bar() as progress:
         elsewhere = evaluated(evaluations, folder)
         own_finder = None if finder is None else finder_part(finder)

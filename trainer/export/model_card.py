@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MODEL_CARD = "MODEL_CARD.md"
 """Its name in the bundle."""
 
+CARD_TITLE = "# Model card: "
+"""How the page begins."""
+
 _FIGURES = {
     "photograph_accuracy": "right",
     "photograph_macro_recall": "macro recall",
@@ -40,7 +43,7 @@ def model_card(about: Description) -> str:
         ],
         "How it was made": _making(about),
     }
-    lines = [f"# Model card: {about.name}", "", f"Made {about.created}."]
+    lines = [f"{CARD_TITLE}{about.name}", "", f"Made {about.created}."]
     for title, body in sections.items():
         lines += ["", f"## {title}", "", *body]
     return "\n".join(lines) + "\n"

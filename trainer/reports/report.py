@@ -13,6 +13,7 @@ from trainer.evaluation.answers import answers_name, read_answers
 from trainer.evaluation.curves import curves
 from trainer.evaluation.record import Evaluation, file_name, read_evaluation
 from trainer.files import put_in_place
+from trainer.outputs import files_below, has_mark, refuse_output
 from trainer.reports.contents import Record, Report, RunReport, Section
 
 if TYPE_CHECKING:
@@ -23,19 +24,27 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 SCHEMA = "leukoscope.report/1"
+TITLE = "Leukoscope report"
 
 
-def report_runs(folders: Sequence[Path], out: Path, figures: Path | None = None) -> Report:
+def report_runs(
+    folders: Sequence[Path], out: Path, figures: Path | None = None, *, force: bool = False
+) -> Report:
     """Write the page to `out`, and its figures as JSON to `figures` (default: beside it, ending in .json).
 
+    force: over any files there but those of the runs; else over earlier reports only.
+
     Raises ConfigError for a run that is not evaluated or holds a damaged file, OutputError for a file that
-    cannot be written.
+    cannot be written or is in the way.
     """
     from trainer.reports.page import page  # noqa: PLC0415 (matplotlib; what is wrong is found before)
 
     beside = figures or out.with_suffix(".json")
     if beside.resolve() == out.resolve():
         raise ConfigError(f"{out}: the page and its figures cannot be one file; give another --json")
+    inputs = list(files_below(folders))
+    refuse_output(beside, "report", has_mark(SCHEMA), inputs=inputs, force=force)
+    refuse_output(out, "report", has_mark(f"<title>{TITLE}</title>"), inputs=inputs, force=force)
     report = Report(SCHEMA, tuple(_run(folder) for folder in folders))
     _replace(beside, msgspec.json.format(msgspec.json.encode(report), indent=1))
     _replace(out, page(report).encode())

@@ -19,6 +19,7 @@ from rich.console import Console
 from samples import MODEL, cell
 from samples import field as result
 
+from edge.cli import main
 from edge.config import ReplayConfig
 from edge.demo import broker, run_demo
 from edge.demo.colours import blocks, heat, shade
@@ -150,3 +151,34 @@ def test_the_fullest_screen_fits_80_by_24():
     shown = "\n".join(lines)
     for part in ("Clopper-Pearson 95 %", "corrected 95 %", "definite neutrophil-percent-low", "SIMULATED"):
         assert part in shown
+
+
+def test_the_last_screen_overwrites_an_earlier_one_and_nothing_else(tmp_path, capsys):
+    picture = tmp_path / "screen.svg"
+    picture.write_text("<svg>of somebody</svg>", encoding="utf-8")
+    refused = ["demo", "--cells", "4", "--rate", "0", "--picture", str(picture)]
+    assert main(refused) == 1
+    assert f"{picture}: is there already and was not written by `leukoscope demo" in capsys.readouterr().err
+    assert picture.read_text(encoding="utf-8") == "<svg>of somebody</svg>"
+    for again in (["--force"], []):
+        done = demo("--cells", "4", "--rate", "0", "--picture", str(picture), *again)
+        assert done.returncode == 0, done.stderr
+        assert "SIMULATED" in picture.read_text(encoding="utf-8")
+
+
+def test_the_last_screen_never_overwrites_an_image_that_is_shown(tmp_path, capsys):
+    image = tmp_path / "a.png"
+    cv2.imwrite(str(image), field())
+    before = image.read_bytes()
+    assert main(["demo", "--images", str(tmp_path), "--picture", str(image), "--force"]) == 1
+    assert f"{image}: is an input" in capsys.readouterr().err
+    assert image.read_bytes() == before
+
+
+def test_a_folder_whose_name_is_not_utf8_is_named(tmp_path, capsys):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/slides\xff")
+    os.mkdir(folder)  # noqa: PTH102
+    cv2.imwrite(str(tmp_path / "a.png"), field())
+    os.rename(tmp_path / "a.png", folder + "/a.png")  # noqa: PTH104
+    assert main(["demo", "--images", folder]) == 1
+    assert "its name is not in UTF-8" in capsys.readouterr().err
