@@ -31,6 +31,7 @@ ROOMS = {
     "trainer": (
         *(
             "files",
+            "outputs",
             "recipe",
             "data",
             "networks",
