@@ -1,5 +1,6 @@
 # make demo    watch it work, on a simulated slide
 # make test    checks and tests
+# make docs    the pages, into build/docs/index.html
 # make faults  faults put into the code, one at a time: does a test notice each?
 # make soak    the tests of endurance in full
 # Everything that is needed is set up on the first call.
@@ -8,17 +9,22 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-EXTRAS := demo,heic,trainer,test,tflite-runtime
+EXTRAS := demo,docs,heic,trainer,test,tflite-runtime
 
-.PHONY: demo test faults soak check format schema bench boot-test arm-test clean
+.PHONY: demo test docs faults soak check format schema bench boot-test arm-test clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/leukoscope demo $(DEMO)
 
 # Two processes: tflite-runtime does not load beside TensorFlow.
-test: check
+test: check docs
 	$(BIN)/python -m pytest tests --ignore tests/trainer
 	$(BIN)/python -m pytest tests/trainer
+
+# A warning is an error: among others a link to a page or a heading that is not there.
+docs: $(VENV)/.test
+	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs build/docs
+	@echo "the pages: build/docs/index.html"
 
 # Some minutes. A part of the table: make faults FAULTS="edge/ledger edge/store".
 faults: $(VENV)/.test

@@ -75,9 +75,9 @@ def _compare(arguments: list[str]) -> int:
 
 
 def _readme(arguments: list[str]) -> int:
-    """Measure, or take a result, and write it into a README."""
-    parser = _parser("leukoscope-bench readme", "Measure, and write the README's figures.")
-    parser.add_argument("--write", type=Path, required=True, metavar="README.md")
+    """Measure, or take a result, and write it into a page."""
+    parser = _parser("leukoscope-bench readme", "Measure, and write a page's figures.")
+    parser.add_argument("--write", type=Path, required=True, metavar="PAGE")
     parser.add_argument(
         "--result", type=Path, metavar="FILE", help="a result of before, instead of measuring"
     )

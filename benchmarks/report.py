@@ -1,4 +1,4 @@
-"""A result as Markdown, and in the README between two markers."""
+"""A result as Markdown, and in a page between two markers."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ def markdown(result: dict[str, Any], boards: Sequence[dict[str, Any]] = ()) -> s
     return "\n".join(lines)
 
 
-def write(readme: Path, result: dict[str, Any], boards: Sequence[dict[str, Any]] = ()) -> None:
-    """Put the result between the README's markers. Raises LeukoscopeError where they are not there."""
+def write(page: Path, result: dict[str, Any], boards: Sequence[dict[str, Any]] = ()) -> None:
+    """Put the result between the page's markers. Raises LeukoscopeError where they are not there."""
     try:
-        text = readme.read_text(encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
     except OSError as error:
-        raise LeukoscopeError(f"{readme}: cannot be read: {error.strerror}") from None
+        raise LeukoscopeError(f"{page}: cannot be read: {error.strerror}") from None
     head, begun, rest = text.partition(_BEGIN)
     _, ended, tail = rest.partition(_END)
     if not (begun and ended):
-        raise LeukoscopeError(f"{readme}: has no place for it; put {_BEGIN} and {_END} where it is to go")
+        raise LeukoscopeError(f"{page}: has no place for it; put {_BEGIN} and {_END} where it is to go")
     try:
-        readme.write_text(f"{head}{_BEGIN}\n{markdown(result, boards)}\n{_END}{tail}", encoding="utf-8")
+        page.write_text(f"{head}{_BEGIN}\n{markdown(result, boards)}\n{_END}{tail}", encoding="utf-8")
     except OSError as error:
-        raise LeukoscopeError(f"{readme}: cannot be written: {error.strerror}") from None
+        raise LeukoscopeError(f"{page}: cannot be written: {error.strerror}") from None
 
 
 def _daemon(run: dict[str, Any] | None) -> list[str]:

@@ -5,7 +5,7 @@
 #   install.sh uninstall [--root DIR] [--purge]
 #
 #   --root DIR          into the file system of another machine, mounted at DIR
-#   --wheelhouse DIR    take Python packages from this folder, without a network (see README.md)
+#   --wheelhouse DIR    take Python packages from this folder, without a network (see docs/install.md)
 #   --camera WHICH      imx219, imx296, imx477, imx708 or ov5647, the sensor on a Pi's connector; or usb. It is written
 #                       into the configuration, in place of the camera that is there (which stays as a comment)
 #   --broker WHICH      local: on this device, for this device; network: for many, with TLS; none (the default)

@@ -61,20 +61,18 @@ Identifier = Annotated[
 class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """How white cells are found."""
 
-    recipe: Literal["adaptive", "study"] = "adaptive"
+    recipe: Literal["adaptive", "study"] = "adaptive"  # study: as published, for a model trained for it
     # Of the camera's pixels on the slide. 0: measured in each field by its red cells.
     micrometres_per_pixel: Annotated[float, Meta(ge=0, le=10)] = 0.0
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which bundle answers; an empty path is the one that `model install` put there, else the one that ships.
+    """Which bundle answers, and how it is run."""
 
-    trusted_keys: a folder of public keys (`*.pub`) that a bundle must be signed with to be installed.
-    """
-
-    path: str = ""
-    trusted_keys: str = "/etc/leukoscope/keys"
-    threads: Annotated[int, Meta(ge=1, le=16)] = 1
+    path: str = ""  # empty: the one that `model install` put there, else the one that ships
+    trusted_keys: str = "/etc/leukoscope/keys"  # a folder of public keys, *.pub: who may sign a bundle
+    threads: Annotated[int, Meta(ge=1, le=16)] = 1  # of the network and of OpenCV
+    # auto: the first of the others that is installed.
     runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = "auto"
 
     @property
@@ -110,7 +108,7 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Where results are kept until they are delivered, and after."""
 
-    path: Annotated[str, Meta(min_length=1)] = "leukoscope.db"
+    path: Annotated[str, Meta(min_length=1)] = "leukoscope.db"  # an SQLite file
     retention_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0  # after delivery; then only what it counted
     # 0: no limit. The oldest delivered go first, what waits never.
     max_mb: Annotated[
@@ -129,8 +127,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. Every section but the camera has defaults that work."""
 
     camera: CameraConfig
-    device_id: Identifier = ""  # empty: made from the machine's own id
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    device_id: Identifier = ""  # stands in the topics; empty: made from the machine's own id
+    log_level: Literal["debug", "info", "warning", "error"] = "info"  # what the daemon writes of itself
     masking: MaskingConfig = MaskingConfig()
     model: ModelConfig = ModelConfig()
     specimen: SpecimenConfig = SpecimenConfig()

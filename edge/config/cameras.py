@@ -15,22 +15,22 @@ _SECRET = re.compile(r"[?&;](pw|pwd|pass\w*|\w*(secret|token|key)|auth\w*|sid)="
 class ReplayConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="replay"):
     """A folder of images, single files or globs, each shown once, in the order of their names."""
 
-    paths: Annotated[tuple[str, ...], Meta(min_length=1)]
+    paths: Annotated[tuple[str, ...], Meta(min_length=1)]  # folders, files, or patterns with *
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
 
 
 class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="simulated"):
     """A drawn smear, moved under the lens: known truth, no patient, no microscope."""
 
-    seed: Annotated[int, Meta(ge=0)] = 1
+    seed: Annotated[int, Meta(ge=0)] = 1  # which slide is drawn
     cells: Annotated[int, Meta(ge=0, le=5000)] = 60  # white cells on the slide
     # Each view once; or pushed by hand, with pauses, returns, shake, motion blur and lost focus.
     path: Literal["grid", "hand"] = "grid"
     hand_rate: Annotated[float, Meta(ge=0.5, le=100)] = 4.0  # frames in a second of the hand's own time
     exposure_ms: Annotated[float, Meta(ge=0, le=500)] = 15.0  # what moves in this time smears; by hand only
     width: Annotated[int, Meta(ge=160, le=4096)] = 640  # of one frame, pixels
-    height: Annotated[int, Meta(ge=120, le=4096)] = 480
-    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0
+    height: Annotated[int, Meta(ge=120, le=4096)] = 480  # pixels
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
     defocus: Annotated[float, Meta(ge=0, le=10)] = 0.6  # standard deviation of the blur, pixels
     noise: Annotated[float, Meta(ge=0, le=60)] = 2.0  # standard deviation of the sensor noise, grey levels
     vignetting: Fraction = 0.12  # light lost in the corners
@@ -49,14 +49,14 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
         "/dev/leukoscope-camera"
     )
     width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: 640x480, a stream's own
-    height: Annotated[int, Meta(ge=0, le=16384)] = 0
+    height: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels, as the width
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of a device; 0: 30
     # Held by a device, and verified. Left as they are, a calibration says them, else they are what the device
     # has: automatic once it was plugged in, and else what it was set to last, by whomever.
     exposure_us: Annotated[int, Meta(ge=0, le=60_000_000)] = 0
     gain: Annotated[int, Meta(ge=-1, le=1_000_000)] = -1  # in steps of the driver's own
     white_balance_k: Annotated[int, Meta(ge=0, le=100_000)] = 0  # kelvin
-    calibration: str = ""  # as the simulated camera's
+    calibration: str = ""  # the file that `calibrate-camera` wrote; empty: frames stay as they are
 
     def __post_init__(self) -> None:
         """Refuse half a size, and an address that is none to publish."""
@@ -86,10 +86,10 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
 class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="video"):
     """A video file, each picture once, in order."""
 
-    path: Annotated[str, Meta(min_length=1)]
+    path: Annotated[str, Meta(min_length=1)]  # the file
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
     own_rate: bool = False  # at the rate at which it was filmed
-    calibration: str = ""  # as the simulated camera's
+    calibration: str = ""  # the file that `calibrate-camera` wrote; empty: frames stay as they are
 
     def __post_init__(self) -> None:
         """Refuse two rates."""
@@ -102,8 +102,8 @@ class PicameraConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
     camera: Annotated[int, Meta(ge=0, le=31)] = 0  # its number, as `leukoscope cameras` lists it
     width: Annotated[int, Meta(ge=160, le=16384)] = 1640  # of what is analysed, pixels
-    height: Annotated[int, Meta(ge=120, le=16384)] = 1232
-    calibration: str = ""  # as the simulated camera's
+    height: Annotated[int, Meta(ge=120, le=16384)] = 1232  # pixels
+    calibration: str = ""  # the file that `calibrate-camera` wrote; empty: frames stay as they are
 
 
 CameraConfig = ReplayConfig | SimulatedConfig | UsbConfig | VideoConfig | PicameraConfig

@@ -15,31 +15,27 @@ _PLAIN, _ENCRYPTED = {"", "mqtt", "tcp"}, {"mqtts", "ssl", "tls"}
 
 
 class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Encryption, and who is who: the section `[mqtt.tls]`, even an empty one, switches it on.
+    """Encryption, and who is who: the section `[mqtt.tls]`, even an empty one, switches it on."""
 
-    ca_file: who vouches for the broker; empty: whom this machine trusts anyway. certificate_file, key_file:
-    the device's own; the key may also be the systemd credential `mqtt-key`.
-    """
-
-    ca_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
+    ca_file: str = ""  # who vouches for the broker; empty: whom this machine trusts anyway
+    certificate_file: str = ""  # the device's own
+    key_file: str = ""  # the secret key to it; empty: the systemd credential `mqtt-key`, where there is one
 
 
 class MqttConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The broker. The password stands in a file, never here."""
 
-    host: Annotated[str, Meta(min_length=1)] = "localhost"
-    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
-    protocol: Literal["5", "3.1.1"] = "5"
-    username: str = ""
-    password_file: str = ""  # or the systemd credential `mqtt-password`
+    host: Annotated[str, Meta(min_length=1)] = "localhost"  # the broker's name or address alone
+    port: Annotated[int, Meta(ge=1, le=65535)] = 1883  # with TLS mostly 8883
+    protocol: Literal["5", "3.1.1"] = "5"  # the version of MQTT
+    username: str = ""  # empty: none
+    password_file: str = ""  # a file with it alone; empty: the systemd credential `mqtt-password`
     tls: TlsConfig | None = None
     # False for a broker that keeps no retained messages: who comes late then hears no status and no count.
     retain: bool = True
     qos: Annotated[int, Meta(ge=0, le=1)] = 1  # 0 for a broker without QoS 1: a result can be lost on its way
-    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
-    health_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30  # silence after which either side asks
+    health_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0  # between two messages on `health`
     drain_s: Seconds = 10.0  # how long a finished run waits for its last acknowledgements
 
     def __post_init__(self) -> None:

@@ -44,9 +44,9 @@ def test_the_shipped_bundle_is_small_and_says_what_it_is():
     assert training["photographs"] > 3 * training["photographs_held_out"] > 0
 
 
-def test_the_readme_shows_a_message_of_the_model_that_ships():
-    readme = Path(__file__).parents[3].joinpath("README.md").read_text(encoding="utf-8")
-    assert read_bundle(SHIPPED_MODEL).sha256 in readme
+def test_the_page_on_mqtt_shows_a_message_of_the_model_that_ships():
+    page = Path(__file__).parents[3].joinpath("docs", "mqtt.md").read_text(encoding="utf-8")
+    assert read_bundle(SHIPPED_MODEL).sha256 in page
 
 
 def test_any_zip_tool_opens_what_stands_behind_the_network():
