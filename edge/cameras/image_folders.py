@@ -33,6 +33,7 @@ _LEFT_OUT = frozenset(
         "#recycle",
         "#snapshot",
         "@recycle",  # QNAP
+        "@recently-snapshot",
         "$recycle.bin",  # Windows
         "recycler",
         "system volume information",
@@ -76,6 +77,18 @@ def find_images(paths: Sequence[str]) -> list[ImageFile]:
         except OSError as error:
             raise CameraError(f"{error.filename or given}: cannot be read: {error.strerror}") from error
     return sorted(found.values(), key=lambda image: image.path.parts)
+
+
+def images_directly_in(folder: Path) -> list[ImageFile]:
+    """The pictures of one folder and of none below it, by their names; otherwise as `find_images`.
+
+    Raises OSError where the folder cannot be searched.
+    """
+    return [
+        ImageFile(file, printable(file.name), problem)
+        for file in _entries(folder)
+        if not file.is_dir() and ((problem := _problem(file)) is not None or file.suffix.lower() in SUFFIXES)
+    ]
 
 
 def is_left_out(name: str) -> bool:

@@ -14,10 +14,12 @@ import numpy as np
 from msgspec import Struct
 
 from edge.cameras.image_files import read_image
+from edge.cameras.image_folders import is_left_out
 from edge.errors import LeukoscopeError
-from trainer.data.images import IMAGE_SUFFIXES, DataError
+from trainer.data.images import DataError
 from trainer.data.photographs import SCHEMA as GROUPS_SCHEMA
 from trainer.data.photographs import UNKNOWN, find_photographs, shared_photographs, write_groups
+from trainer.data.reading import images_below, images_in
 from trainer.outputs import has_mark, is_json_of, refuse_output
 
 if TYPE_CHECKING:
@@ -123,8 +125,8 @@ def _listed(directory: Path) -> _Images:
     if not directory.is_dir():
         raise DataError(f"{directory}: there is no such folder")
     folders: dict[str, list[Path]] = {}
-    for folder in sorted(p for p in directory.iterdir() if p.is_dir()):
-        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    for folder in sorted(p for p in directory.iterdir() if p.is_dir() and not is_left_out(p.name)):
+        paths = images_below(folder)
         if paths:
             folders[folder.name] = paths
     if not folders:
@@ -137,7 +139,7 @@ def _originals(folder: Path | None) -> list[Path] | None:
         return None
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder of originals")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    found = images_in(folder)
     if not found:
         raise DataError(f"{folder}: holds no original")
     return found

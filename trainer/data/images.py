@@ -10,8 +10,6 @@ from edge.errors import LeukoscopeError
 if TYPE_CHECKING:
     from pathlib import Path
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
-
 Kind = Literal["white cell", "red cell", "platelet"]
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from edge.cameras.image_folders import is_left_out
 from edge.labels import plain_name
 from trainer.data.images import DataError, LabelledImage
 from trainer.data.readers import ClassFolders, VocCells, VocFields
-from trainer.data.reading import images_in
+from trainer.data.reading import images_below
 from trainer.files import put_in_place
 from trainer.recipe import OwnSet
 
@@ -104,7 +105,7 @@ def _classes_of(folder: Path) -> dict[str, str]:
     found = {
         path.name: plain_name(path.name)
         for path in sorted(folder.iterdir())
-        if path.is_dir() and path.name[0] not in ".@" and images_in(path)
+        if path.is_dir() and not is_left_out(path.name) and images_below(path)
     }
     if not found:
         raise DataError(f"{folder}: holds no folder with images; a folder for each class is wanted")

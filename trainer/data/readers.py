@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from edge.cameras.image_folders import is_left_out
 from trainer.data.images import AnnotatedImage, Box, DataError, Kind, LabelledImage
-from trainer.data.reading import box_of, images_in, images_or_error, kind_of, pixels_of, size_of, text_of
+from trainer.data.reading import box_of, images_below, images_or_error, kind_of, pixels_of, size_of, text_of
 from trainer.data.table_readers import BoxCells, BoxFields, EmptyFields, LabelTable
 from trainer.data.thing_reader import Things
 
@@ -36,14 +37,14 @@ class ClassFolders:
         strange = sorted(
             p.name
             for p in folder.iterdir()
-            if p.is_dir() and p.name not in self.classes and p.name[0] not in ".@"
+            if p.is_dir() and p.name not in self.classes and not is_left_out(p.name)
         )
         if strange and not self.others:
             known = ", ".join(sorted(self.classes))
             raise DataError(f"{folder}: holds {strange[0]}, which is no class of {folder.name} ({known})")
         images = []
         for spelling, label in sorted(self.classes.items()):
-            found = images_in(folder / spelling)
+            found = images_below(folder / spelling)
             if not found:
                 raise DataError(f"{folder / spelling}: holds no image of the class {label}")
             images += [LabelledImage(p, label, p.relative_to(data).as_posix()) for p in found]

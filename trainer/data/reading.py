@@ -4,19 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.cameras.image_folders import find_images, images_directly_in
 from edge.cameras.image_header import image_size
-from trainer.data.images import IMAGE_SUFFIXES, Box, DataError, Kind
+from edge.errors import CameraError
+from trainer.data.images import Box, DataError, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from edge.cameras.image_folders import ImageFile
+
 
 def images_in(folder: Path) -> list[Path]:
-    """List the images of a folder by name, without hidden ones."""
-    return sorted(
-        p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")
-    )
+    """The images of a folder and of none below it, by name, without hidden and deleted ones and thumbnails.
+
+    Of a folder that is not there, none. Raises DataError for a link that leads nowhere, and for a picture of
+    a kind that is not read.
+    """
+    return _without_problems(images_directly_in(folder)) if folder.is_dir() else []
+
+
+def images_below(folder: Path) -> list[Path]:
+    """The images of a folder and of all below it, as `images_in` otherwise."""
+    try:
+        return _without_problems(find_images((str(folder),)))
+    except CameraError:
+        return []
+
+
+def _without_problems(images: Sequence[ImageFile]) -> list[Path]:
+    for image in images:
+        if image.problem is not None:
+            raise DataError(image.problem)
+    return [image.path for image in images]
 
 
 def images_or_error(folder: Path) -> list[Path]:

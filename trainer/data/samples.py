@@ -15,9 +15,10 @@ from trainer.data.cache import cache_folder, kept_at
 from trainer.data.crops import cached_crops, of_classes, whole_images
 from trainer.data.datasets import DATASETS, NONE, differs_from_release, find_set, fingerprint, list_images
 from trainer.data.fields import one_name_a_field
-from trainer.data.images import IMAGE_SUFFIXES, DataError
+from trainer.data.images import DataError
 from trainer.data.own_sets import changed_since_first_use
 from trainer.data.photographs import METHOD, UNKNOWN, find_photographs, read_groups, write_groups
+from trainer.data.reading import images_in
 from trainer.files import put_in_place
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ def _originals(dataset: Dataset, data: Path) -> list[Path] | None:
     folder = dataset.originals
     if not folder or not (data / folder).is_dir():
         return None
-    return sorted(p for p in (data / folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    return images_in(data / folder)
 
 
 def _recovered(dataset: Dataset, images: Sequence[LabelledImage], data: Path, progress: Progress) -> Path:

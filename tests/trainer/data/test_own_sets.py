@@ -56,6 +56,33 @@ def test_a_folder_with_a_folder_a_class_is_a_data_set(slides, tmp_path):
     ]
 
 
+def test_a_set_is_read_as_the_device_reads_a_folder(slides, tmp_path):
+    for name in ("@eaDir/0.jpg", "Neutrophils/@eaDir/0.jpg", "LYMPHOCYTE/.Trash-1000/files/9.jpg"):
+        write_image(slides / name, size=(24, 24))
+    write_image(slides / "Neutrophils" / "slide 2" / "7.jpg", size=(24, 24))
+    write_image(tmp_path / "elsewhere" / "8.jpg", size=(24, 24))
+    (slides / "LYMPHOCYTE" / "linked").symlink_to(tmp_path / "elsewhere")
+    assert [image.name for image in list_images(tmp_path, "slides")] == [
+        "slides/LYMPHOCYTE/0.jpg",
+        "slides/LYMPHOCYTE/1.jpg",
+        "slides/LYMPHOCYTE/linked/8.jpg",
+        "slides/Neutrophils/0.jpg",
+        "slides/Neutrophils/1.jpg",
+        "slides/Neutrophils/slide 2/7.jpg",
+    ]
+
+
+@pytest.mark.parametrize("name", ["gone.jpg", "cell.gif"])
+def test_what_would_be_a_picture_and_is_not_read_is_named(slides, tmp_path, name):
+    path = slides / "Neutrophils" / name
+    if name == "gone.jpg":
+        path.symlink_to(tmp_path / "nowhere.jpg")
+    else:
+        path.write_bytes(b"GIF89a")
+    with pytest.raises(DataError, match=name):
+        list_images(tmp_path, "slides")
+
+
 @pytest.mark.usefixtures("slides")
 def test_folders_without_images_are_no_classes(tmp_path):
     assert {image.label for image in list_images(tmp_path, "slides")} == {"lymphocyte", "neutrophil"}
