@@ -221,6 +221,7 @@ install() {
     for each in $pending; do note folder "$each"; done
     packages
     put 644 "$here/../README.md" $opt/README.md
+    for each in "$here"/../docs/*.md "$here"/../docs/*.svg; do put 644 "$each" "$opt/docs/${each##*/}"; done
     put 755 "$here/install.sh" $opt/uninstall.sh
     link $opt/.venv/bin/leukoscope /usr/local/bin/leukoscope
     put 644 "$here/sysusers.conf" /etc/sysusers.d/leukoscope.conf

@@ -93,6 +93,8 @@ def test_installed_twice_and_undone_nothing_is_left(pi, wheelhouse, tmp_path_fac
     assert list(venv.glob("lib/python3*/site-packages/edge/daemon/__pycache__/process.*.pyc"))
     unit = pi / "etc/systemd/system/multi-user.target.wants/leukoscope.service"
     assert str(unit.readlink()) == "/etc/systemd/system/leukoscope.service"
+    # Where there is no network, the pages are there as well.
+    assert "leukoscope specimen sign" in (pi / "opt/leukoscope/docs/review.md").read_text(encoding="utf-8")
     boot = (pi / "boot/firmware/config.txt").read_text(encoding="utf-8")
     assert boot.startswith(BOOT)
     for line in ("dtoverlay=imx477", "dtparam=watchdog=on", "[all]"):
