@@ -195,8 +195,9 @@ class Announcer:
         last = ""
         for last, event in news:
             with self._reporter.lock:
-                self._publish(listener, store, last, aloud=event > self._since)
+                self._publish(listener, store, last)
             self._handed[last] = event
+        self._log_changes(store, latest)
         self._latest = latest  # not sooner: an error on the way is tried again
         if not news:
             return
@@ -207,15 +208,19 @@ class Announcer:
                 self._publish(listener, store, current)
         self.changed.set()
 
-    def _publish(
-        self, listener: Listener, store: Store, specimen_id: str | None, *, aloud: bool = False
-    ) -> None:
-        """Publish how a specimen stands. aloud: it was changed just now, and the log says so, too."""
+    def _log_changes(self, store: Store, latest: int) -> None:
+        """Log how the specimens stand that were changed since the last time, published already or not."""
+        for name in store.ledger.changed_since(self._since):
+            specimen = store.ledger.find(name)
+            # That a source shows one, the daemon says itself.
+            if specimen is None or (specimen.state == "open" and self._reporter.current == name):
+                continue
+            log.info("%s", specimen_in_words(specimen, self._reporter.recount(store, specimen).counted))
+        self._since = latest
+
+    def _publish(self, listener: Listener, store: Store, specimen_id: str | None) -> None:
+        """Publish how a specimen stands."""
         specimen = None if specimen_id is None else store.ledger.find(specimen_id)
         if specimen is None:
             return
-        count = self._reporter.recount(store, specimen)
-        self._reporter.publish(listener, store, count)
-        # That a source shows one, the daemon says itself.
-        if aloud and not (specimen.state == "open" and self._reporter.current == specimen_id):
-            log.info("%s", specimen_in_words(specimen, count.counted))
+        self._reporter.publish(listener, store, self._reporter.recount(store, specimen))

@@ -61,6 +61,12 @@ class LedgerReading:
         with errors(self._path, "read"):
             return [(str(name), int(event)) for name, event in self._db.execute(query).fetchall()]
 
+    def changed_since(self, number: int) -> list[str]:
+        """The specimens of which something was noted after an event, in the order of their latest events."""
+        query = "SELECT specimen_id FROM specimen_events WHERE number > ? GROUP BY 1 ORDER BY max(number)"
+        with errors(self._path, "read"):
+            return [str(name) for (name,) in self._db.execute(query, (number,)).fetchall()]
+
     def name_now(self, specimen_id: str) -> str:
         """Give the id that a specimen has now: it may have been renamed since it had this one."""
         query = (

@@ -79,3 +79,17 @@ def test_an_event_that_could_not_be_announced_is_announced_later(tmp_path, repor
     wait_for(lambda: heard.counted == [1], "the count")
     announcer.close()
     assert heard.counted == [1]
+
+
+def test_the_log_says_an_end_that_the_broker_has_already(tmp_path, reporter, caplog):
+    caplog.set_level("INFO")
+    announcer = Announcer(tmp_path / "results.db", reporter)
+    with Store.open(tmp_path / "results.db") as store:
+        store.start_specimen("S")
+        announcer.start(Heard())
+        store.add(field(store.next_sequence(), cell()))
+        with reporter.lock:  # so the counting does it: delivered before the announcer looks
+            store.finish_specimen("S")
+            store.ledger.mark_said("S", store.ledger.latest_event()[0])
+        announcer.close()
+    assert "specimen S: its source has ended, 1 cell" in caplog.messages
