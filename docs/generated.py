@@ -1,4 +1,4 @@
-"""The parts of the pages that are made from the code: configuration, messages, rooms."""
+"""The parts of the pages that are made from the code: configuration, messages, rooms, names."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import textwrap
 import tokenize
 from typing import TYPE_CHECKING, Any
 
+import api
 import rooms
 
 from edge import config
@@ -41,6 +42,7 @@ def write(folder: Path) -> None:
     parts = {
         "configuration.md": configuration(),
         "messages.md": messages(),
+        "api.md": api.reference(),
         "edge.md": rooms.table("edge"),
         "trainer.md": rooms.table("trainer"),
         "edge.svg": rooms.picture("edge"),

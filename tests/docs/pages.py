@@ -92,3 +92,9 @@ def inline() -> list[tuple[str, str]]:
         for page in PAGES
         for said in _INLINE.findall(_FENCE.sub("", page.read_text(encoding="utf-8")))
     ]
+
+
+def headings(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    found = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in found}

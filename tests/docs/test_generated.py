@@ -16,6 +16,7 @@ from edge.messages import json_schema
 REPOSITORY = Path(__file__).parents[2]
 sys.path.append(str(REPOSITORY / "docs"))
 
+import api  # noqa: E402
 import generated  # noqa: E402
 import rooms  # noqa: E402
 
@@ -68,6 +69,15 @@ def test_every_message_command_and_property_is_on_the_page():
     headed = {line[4:].lower() for line in page.splitlines() if line.startswith("### ")}
     assert len(linked) > 5
     assert linked <= headed
+
+
+def test_public_names_stand_with_signature_and_docstring_and_private_ones_do_not():
+    page = api.reference()
+    assert "- `analyze(self, pixels: NDArray[np.uint8]," in page
+    assert "### `edge.config`" in page
+    assert "- `class Analyzer`: " in page
+    assert "- `_" not in page
+    assert "edge.cli" not in page
 
 
 @pytest.mark.parametrize("package", ["edge", "trainer"])

@@ -158,6 +158,17 @@ def test_every_sentence_of_an_error_on_the_page_is_said_by_the_code():
     assert [sentence for sentence in said if sentence not in sentences()] == []
 
 
+@pytest.mark.parametrize("page", pages.PAGES, ids=pages.name)
+def test_every_link_to_a_page_or_a_heading_leads_there(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        file, _, heading = target.partition("#")
+        if "://" in target:
+            continue
+        there = (page.parent / file).resolve() if file else page
+        assert there.is_file(), target
+        assert not heading or heading in pages.headings(there), target
+
+
 def test_the_readme_is_a_front_page():
     lines = (pages.REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 150
