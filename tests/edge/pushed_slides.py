@@ -41,12 +41,14 @@ class Stage:
     call: what it makes of a cell's label, and how sharp the frame is, at the frame of this number.
     """
 
-    def __init__(self, config: Config, path, *, call=lambda label, _number: (label, 5.0)) -> None:
+    def __init__(
+        self, config: Config, path, *, call=lambda label, _number: (label, 5.0), resume=False
+    ) -> None:
         self._path = list(path)
         self._call = call
         self._number = -1
         model = Model(self, LABELS, MODEL, "x")
-        self.daemon = Daemon(config, load=lambda _: model, camera=lambda _: self)
+        self.daemon = Daemon(config, load=lambda _: model, camera=lambda _: self, resume=resume)
 
     def read(self) -> Frame | None:
         self._number += 1

@@ -79,7 +79,10 @@ def count_by_daemon(
         store=StoreConfig(str(folder / "results.db")),
         mqtt=MqttConfig(host="127.0.0.1", port=1, drain_s=0),
     )
-    assert Daemon(config, camera=lambda _: camera).run() == UNDELIVERED
+    daemon = Daemon(config, camera=lambda _: camera)
+    if hasattr(camera, "interrupted"):
+        camera.interrupted = daemon.stop
+    assert daemon.run() == UNDELIVERED
     return judged(folder, cells, corner)
 
 

@@ -89,10 +89,14 @@ class Interrupted(SimulatedCamera):
     def __init__(self, config: SimulatedConfig, frames: int) -> None:
         super().__init__(config)
         self._left = frames
+        self.interrupted = lambda: None
 
     def read(self) -> Frame | None:
         self._left -= 1
-        return super().read() if self._left >= 0 else None
+        if self._left >= 0:
+            return super().read()
+        self.interrupted()  # its end would be the slide's
+        return None
 
 
 def labelled(path: Path) -> list[tuple[float, float, float, float]]:

@@ -412,18 +412,18 @@ def test_a_full_store_lets_pictures_go_before_it_stops_the_count_and_says_so_onc
         filled(store, 60, "stopped")
         orders.stop(StopSpecimen())
         orders.start(StartSpecimen(specimen_id="S"))
-        filled(store, 60)
+        filled(store, 40)
         monkeypatch.setattr("edge.daemon.housekeeping._LOOK_S", 0)
         keeping = Housekeeping(StoreConfig(str(path), max_mb=LEAST_MAX_MB), store)
         assert keeping.tidy() is None
-        assert kept(path) == list(range(61, 121)), "first those of what is stopped"
+        assert kept(path) == list(range(61, 101)), "first those of what is stopped"
         for _ in range(2):
             filled(store, 60)
             assert store.upkeep.used_bytes() > 1e6 * LEAST_MAX_MB
             assert keeping.tidy() is None
-        assert kept(path)[-1] == 240, "then the oldest"
+        assert kept(path)[-1] == 220, "then the oldest"
         assert 0 < len(kept(path)) < 120
-        assert store.backlog() == 240, "and nothing that waits"
+        assert store.backlog() == 220, "and nothing that waits"
     (said,) = (each.message for each in caplog.records if each.levelno == logging.WARNING)
     assert said.startswith("the store is full: pictures by which a slide is known again are dropped")
 

@@ -146,7 +146,7 @@ def test_a_crowded_field_leaves_out_heatmaps_and_an_impossible_one_is_set_aside(
         (("", b"{}"), None, "no such command"),
         (("specimen/pause", b'{"correlation_id": "a1"}'), "a1", "no such command"),
         (("specimen/start", b'{"specimen_id": "A"}'), None, "does not do that"),
-        (("specimen/start", b'{"specimen_id": ""}'), None, "matching regex"),
+        (("specimen/start", b'{"specimen_id": ""}'), None, "letters, digits and - _ . only"),
         (("x" * 300, b"{}"), None, "no such command"),
     ],
 )

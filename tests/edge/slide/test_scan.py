@@ -84,9 +84,9 @@ def test_a_cell_is_called_as_in_its_sharpest_field_and_so_it_stays_after_a_resta
 def test_a_source_that_comes_behind_its_end_begins_a_region_whose_number_is_new(tmp_path, broker, listen):
     config, shown = configured(tmp_path, broker, "on"), FIELDS[: len(FIELDS) // 2]
     counts = []
-    for _ in range(2):
+    for resume in (False, True):
         listener = listen(broker)
-        assert Stage(config, shown).daemon.run() == 0
+        assert Stage(config, shown, resume=resume).daemon.run() == 0
         wait_for(lambda heard=listener: heard.state("status") == "offline", "the end")
         counts.append(listener.of("result/differential")[-1].counted)
     with Store.open(Path(config.store.path)) as store:

@@ -225,7 +225,7 @@ def test_the_command_line_does_the_same_whether_or_not_the_daemon_runs(bench):
     twice = bench.type("sign", "A", "--operator", "R")
     assert (twice.returncode, twice.stderr) == (1, "leukoscope: specimen A is signed by Q already\n")
     header, *lines = [line.split("\t") for line in bench.type("list").stdout.splitlines()]
-    assert header == ["specimen", "state", "started", "fields", "cells", "signed"]
+    assert header == ["specimen", "state", "started", "fields", "cells", "signed", "notes"]
     assert [(line[0], line[1], line[5]) for line in lines] == [("A", "final", "Q"), ("B", "discarded", "-")]
     shown = json.loads(bench.type("show", "A", "--json").stdout)
     assert (shown["state"], shown["total_count"], shown["signature"]["operator"]) == ("final", 6.1, "Q")

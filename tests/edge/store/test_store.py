@@ -240,13 +240,6 @@ def test_once_it_is_delivered_a_field_is_neither_refused_nor_delivered_again(sto
     assert store.refused() == (0, None), "sent again it has a clean sheet"
 
 
-def test_among_several_open_specimens_the_one_that_was_started_last_goes_on(store):
-    store.start_specimen("T")
-    assert store.open_specimen().specimen_id == "T"
-    store.finish_specimen("T")
-    assert store.open_specimen().specimen_id == "S"
-
-
 def test_a_field_that_cannot_be_read_is_none_and_hides_no_other(store, path):
     broken, whole = add(store, 2)
     with contextlib.closing(sqlite3.connect(path)) as db, db:

@@ -142,18 +142,25 @@ def test_republishing_by_time_and_by_specimen(path):
         assert all(row.run_id != identity.RUN_ID for row in store.undelivered(9)), "historical"
 
 
+def limited(path, max_mb) -> StoreConfig:
+    """A store of less room than a configuration may ask for: a test would fill a larger one for long."""
+    config = StoreConfig(str(path))
+    msgspec.structs.force_setattr(config, "max_mb", max_mb)
+    return config
+
+
 def test_a_full_store_drops_the_oldest_delivered_and_never_what_waits(path):
     ids = filled(path, 600)
     with Store.open(path) as store:
         store.mark_delivered(ids[:300])
         limit = (store.upkeep.used_bytes() - 60_000) / 1e6
-        keeping = Housekeeping(StoreConfig(str(path), max_mb=limit), store)
+        keeping = Housekeeping(limited(path, limit), store)
         assert keeping.tidy() is None
         assert store.backlog() == 300
         kept = [each.field_id for each in store.fields("S")]
         assert kept == ids[-len(kept) :], "the oldest went"
         assert len(list(store.tallies("S"))) == 600, "and still count"
-        reason = Housekeeping(StoreConfig(str(path), max_mb=0.01), store).tidy()
+        reason = Housekeeping(limited(path, 0.01), store).tidy()
         assert reason is not None
         assert "store.max_mb" in reason
         assert store.backlog() == 300
@@ -172,7 +179,7 @@ def test_a_store_that_is_full_of_what_was_counted_says_so_and_drops_nothing_of_i
     ids = filled(path, 300)
     with Store.open(path) as store:
         store.mark_delivered(ids)
-        reason = Housekeeping(StoreConfig(str(path), max_mb=0.01), store).tidy()
+        reason = Housekeeping(limited(path, 0.01), store).tidy()
         assert reason is not None
         assert reason.endswith("by what earlier results counted, which stays; raise it to count on")
         assert len(list(store.tallies("S"))) == 300
