@@ -27,7 +27,7 @@ class ScriptedBroker:
     """MQTT 5, QoS 1, one guest at a time.
 
     behave: of the number of the connection, from 1, and of that of the field on it, from 1: "take", "refuse",
-    "hang up", "silent", seconds until it is acknowledged, or "take alone": only if nothing follows it.
+    "hang up", "silent", seconds until it is acknowledged, or "take alone": only if no other field follows it.
     offered: the field ids, a list a connection.
     properties: what the broker says of itself in CONNACK, encoded.
     """
@@ -60,16 +60,16 @@ class ScriptedBroker:
                 _part(guest)
 
     def _serve(self, guest: socket.socket, number: int) -> None:
-        while True:
-            packet = _read(guest)
-            if packet.kind == CONNECT:
-                guest.sendall(_packet(0x20, b"\0\0" + bytes([len(self._properties)]) + self._properties))
-            elif packet.kind == SUBSCRIBE:
-                guest.sendall(_packet(0x90, packet.body[:2] + b"\0\1"))
-            elif packet.kind == DISCONNECT:
-                return
-            elif packet.kind == PUBLISH and packet.flags & 6:
-                self._answer(guest, number, packet)
+        while (packet := _read(guest)).kind != DISCONNECT:
+            self._take(guest, number, packet)
+
+    def _take(self, guest: socket.socket, number: int, packet: Packet) -> None:
+        if packet.kind == CONNECT:
+            guest.sendall(_packet(0x20, b"\0\0" + bytes([len(self._properties)]) + self._properties))
+        elif packet.kind == SUBSCRIBE:
+            guest.sendall(_packet(0x90, packet.body[:2] + b"\0\1"))
+        elif packet.kind == PUBLISH and packet.flags & 6:
+            self._answer(guest, number, packet)
 
     def _answer(self, guest: socket.socket, number: int, packet: Packet) -> None:
         (length,) = struct.unpack_from(">H", packet.body)
@@ -81,12 +81,28 @@ class ScriptedBroker:
             what = self._behave(number, len(self.offered[-1]))
         if what == "hang up":
             raise EOFError
-        if what == "take alone" and select.select([guest], [], [], 0.3)[0]:
-            raise EOFError
+        if what == "take alone":
+            self._hang_up_on_another_field(guest, number)
         if isinstance(what, float):
             time.sleep(what)
         if what != "silent":
             guest.sendall(_packet(0x40, message_id + (bytes([NOT_AUTHORIZED]) if what == "refuse" else b"")))
+
+    def _hang_up_on_another_field(self, guest: socket.socket, number: int) -> None:
+        """Wait whether one follows; what else the device says meanwhile, as its health, is none."""
+        until = time.monotonic() + 0.3
+        while (left := until - time.monotonic()) > 0 and select.select([guest], [], [], left)[0]:
+            packet = _read(guest)
+            if _is_field(packet):
+                raise EOFError
+            self._take(guest, number, packet)
+
+
+def _is_field(packet: Packet) -> bool:
+    if packet.kind != PUBLISH:
+        return False
+    (length,) = struct.unpack_from(">H", packet.body)
+    return packet.body[2 : 2 + length].endswith(b"result/field")
 
 
 def _part(guest: socket.socket) -> None:
