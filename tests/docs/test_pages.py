@@ -175,6 +175,15 @@ def test_the_readme_is_a_front_page():
     assert any("not a medical device" in line for line in lines)
 
 
+def test_the_speed_of_the_readme_is_the_measured_one():
+    measured = (pages.REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
+    row = next(line for line in measured.splitlines() if line.startswith("| x86_64"))
+    field, _, interval, _, first, memory = (float(cell) for cell in row.split("|")[2:8])
+    readme = (pages.REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for said in (f"{field:.1f} ms", f"one every {interval:.1f} ms", f"{first:.2f} s", f"{memory:.0f} MiB"):
+        assert f"| {said} |" in readme
+
+
 QUICK = (
     "analyze",
     "check-config",
