@@ -18,6 +18,24 @@ log = logging.getLogger(__name__)
 
 _PARTS = ("", "-wal", "-shm")
 
+_AS_STORES_ARE_NOW = (
+    # In earlier versions `final` was also what had only ended; and a signature may be among what is lost.
+    """
+    UPDATE specimens SET state = 'complete' WHERE state IN ('final', 'corrected') AND NOT EXISTS
+        (SELECT 1 FROM specimen_events WHERE specimen_id = specimens.id AND kind = 'signed')
+    """,
+    # They said of a drawn slide only in its name that it was one.
+    """
+    UPDATE specimens SET simulated = 1 WHERE EXISTS
+        (SELECT 1 FROM fields WHERE specimen_id = specimens.id AND source_id LIKE 'simulated:%')
+    """,
+    """
+    UPDATE fields SET payload = CAST(json_set(CAST(payload AS TEXT), '$.simulated', json('true')) AS BLOB)
+        WHERE source_id LIKE 'simulated:%' AND json_valid(CAST(payload AS TEXT))
+    """,
+)
+"""What an update does to the rows of earlier versions, for rows that were copied as they were."""
+
 
 def make_sound(path: Path) -> str | None:
     """Prove the store at `path`; a damaged one is moved aside and a new one filled with what it still gives.
@@ -86,6 +104,8 @@ def _salvage(damaged: Path, new: sqlite3.Connection) -> tuple[int, int]:
         "INSERT OR IGNORE INTO specimens (id, started_at)"
         " SELECT DISTINCT specimen_id, strftime('%Y-%m-%dT%H:%M:%fZ') FROM fields"
     )
+    for statement in _AS_STORES_ARE_NOW:
+        new.execute(statement)
     # Its first pictures may be among what is lost: none is missed when a source goes on.
     new.execute("UPDATE specimens SET source_from = 1 + (SELECT coalesce(max(sequence), 0) FROM fields)")
     new.execute("DELETE FROM keyframes WHERE sequence NOT IN (SELECT sequence FROM fields)")
