@@ -289,7 +289,7 @@ class Store:
         where = " AND ".join(conditions)
         with self._transaction():
             # Of no process that runs: that makes it historical, however soon it is sent.
-            query = f"UPDATE fields SET delivered_at = NULL, error = NULL, run_id = '' WHERE {where}"  # noqa: S608
+            query = f"UPDATE fields SET delivered_at = NULL, run_id = '' WHERE {where}"  # noqa: S608
             return self._db.execute(query, values).rowcount
 
     def refused(self) -> tuple[int, str | None]:
