@@ -175,6 +175,12 @@ def test_the_readme_is_a_front_page():
     assert any("not a medical device" in line for line in lines)
 
 
+def test_the_pages_have_a_place_for_the_tables_that_are_written_into_them():
+    for page, table in (("study", "compare"), ("performance", "bench")):
+        text = (pages.REPOSITORY / "docs" / f"{page}.md").read_text(encoding="utf-8")
+        assert re.search(rf"<!-- {table}: begin -->\n\S.*\n<!-- {table}: end -->", text, re.DOTALL)
+
+
 def test_the_speed_of_the_readme_is_the_measured_one():
     measured = (pages.REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
     row = next(line for line in measured.splitlines() if line.startswith("| x86_64"))
