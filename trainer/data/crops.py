@@ -93,7 +93,7 @@ def _crop(frame: Pixels, image: LabelledImage, recipe: Recipe, context: float) -
 
 
 def _found_crop(frame: Pixels, image: LabelledImage, context: float) -> Pixels | None:
-    box = image.box or middle_box(frame)
+    box = image.box or middle_box(frame) or _largest_box(frame)
     if box is None:
         return None
     centre = (box.x + box.width / 2, box.y + box.height / 2)
@@ -122,6 +122,11 @@ def middle_box(frame: Pixels) -> Box | None:
     height, width = frame.shape[:2]
     over = [cell for cell in find_cells(frame).cells if _holds(cell.box, width / 2, height / 2)]
     return Box("white cell", *max(over, key=lambda cell: cell.nucleus_area).box) if over else None
+
+
+def _largest_box(frame: Pixels) -> Box | None:
+    cells = find_cells(frame).cells
+    return Box("white cell", *cells[0].box) if cells else None
 
 
 def _holds(box: tuple[int, int, int, int], x: float, y: float) -> bool:

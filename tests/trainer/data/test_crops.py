@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drawn_fields import LEFT, voc_object, write_field
@@ -51,3 +53,13 @@ def test_the_cells_of_real_fields_are_where_their_boxes_are():
     images = list_images(DATA, "bccd")[::4]
     crops = cut_crops(images, classes)
     assert len(crops.missed) <= 0.02 * len(images)
+
+
+def test_a_found_crop_is_cut_by_the_box_or_else_by_the_cell_in_the_middle_or_the_largest(bccd):
+    (first, *_) = list_images(bccd, "bccd")
+    boxed = cut_crops([first], (first.label,), recipe="found")
+    unboxed = cut_crops([replace(first, box=None)], (first.label,), recipe="found")
+    assert len(boxed.pixels) == len(unboxed.pixels) == 1
+    for crop in (boxed.pixels[0], unboxed.pixels[0]):
+        middle, corner = crop[50:70, 50:70], crop[:8, :8]
+        assert middle.mean() < 0.75 * corner.mean(), "the cell is in the middle, glass around it"
