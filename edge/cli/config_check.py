@@ -12,6 +12,7 @@ from edge.config import PicameraConfig, ReplayConfig, UsbConfig, VideoConfig
 from edge.config.file import complaint, line_of, lines_of, read_toml
 from edge.errors import BundleError, CameraError, ConfigError
 from edge.mqtt.credentials import password, tls_context
+from edge.store.recovery import other_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +92,8 @@ def _store(path: Path) -> Iterator[Obstacle]:
             head = file.read(100)
         if head.startswith(_SQLITE) and head[_MARK] != _OURS:
             yield place, f"store.path: {path} is the database of another program; write another name"
+        elif other := other_kind(path):
+            yield place, f"store.path: {path} is {other}, and no result store; write another name"
     elif not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         yield (
             place,

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from edge import identity
+from edge.cameras.image_header import image_size
 from edge.errors import StoreError
 from edge.store.database import connect
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PARTS = ("", "-wal", "-shm")
+_DATABASES = {".db", ".sqlite", ".sqlite3"}
+_LOOKED_AT = 4096  # bytes
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+_TEXT = frozenset({9, 10, 13, *range(32, 127)})
 
 _AS_STORES_ARE_NOW = (
     # In earlier versions `final` was also what had only ended; and a signature may be among what is lost.
@@ -42,10 +47,13 @@ def make_sound(path: Path) -> str | None:
 
     Give a sentence for the operator where that was so. After a clean end the check is a quick one; a
     write-ahead log that was left there tells of another end, and then every index is compared with its table
-    as well. Call it with the store claimed and not open. Raises StoreError where it cannot be moved.
+    as well. Call it with the store claimed and not open. Raises StoreError where it cannot be moved, and
+    where it is a file of another kind, which stays where it is.
     """
     if not path.exists():
         return None
+    if other := other_kind(path):
+        raise StoreError(f"{path}: is {other}, and no result store; give store.path another name")
     problem = _problem(path)
     if problem is None:
         return None
@@ -65,6 +73,25 @@ def make_sound(path: Path) -> str | None:
     )
     log.error("%s: %s", path, notice)
     return notice
+
+
+def other_kind(path: Path) -> str | None:
+    """What a file is that never was a store, such as `a picture`; None for a store, sound or damaged.
+
+    By its first bytes, and not where its name is that of a database: damage may leave any bytes there.
+    """
+    if path.suffix.lower() in _DATABASES:
+        return None
+    try:
+        with path.open("rb") as file:
+            head = file.read(_LOOKED_AT)
+    except OSError:
+        return None  # opening it will say so
+    if head.startswith(_PICTURES) or image_size(head) is not None:
+        return "a picture"
+    if head[4:8] == b"TFL3":
+        return "a model"
+    return "a text" if head and _TEXT.issuperset(head) else None
 
 
 def _problem(path: Path) -> str | None:

@@ -58,6 +58,10 @@ def folder(tmp_path):
         (SIMULATED + '[model]\npath = "none.tflite"\n', "line 4: model.path: {}/none.tflite is not there"),
         (SIMULATED + '[model]\npath = "other.db"\n', "line 4: model.path: {}/other.db"),
         (
+            SIMULATED + '[store]\npath = "device.toml"\n',
+            "line 4: store.path: {}/device.toml is a text, and no result store; write another name",
+        ),
+        (
             SIMULATED + '[mqtt]\npassword_file = "x"\n',
             "line 3: mqtt.password_file is set, but mqtt.username is not",
         ),

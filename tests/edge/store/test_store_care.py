@@ -269,3 +269,21 @@ def test_nothing_ages_while_the_clock_is_not_set(path, monkeypatch):
         monkeypatch.setattr(identity, "clock_synced", lambda: True)
         Housekeeping(StoreConfig(str(path)), store).tidy()
         assert not list(store.fields("S"))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\xff\xd8\xff\xe0 and a picture", "a picture"),
+        (b"BM" + bytes(8) + b"\x36\0\0\0\x28\0\0\0\x10\0\0\0\x10\0\0\0\1\0\x18\0" + bytes(900), "a picture"),
+        (b"[camera]\nkind = 'replay'\n", "a text"),
+        (b"\x1c\0\0\0TFL3" + bytes(90), "a model"),
+    ],
+)
+def test_a_file_that_never_was_a_store_is_left_where_it_is(tmp_path, content, kind):
+    path = tmp_path / "something"
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=f"is {kind}, and no result store; give store.path another name"):
+        make_sound(path)
+    assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
