@@ -16,3 +16,13 @@ def real_images(*folder: str) -> Path:
     if not path.is_dir():
         pytest.skip(f"no real images: {path} is not there; set LEUKOSCOPE_DATA")
     return path
+
+
+def field_cases(*folder: str) -> Path:
+    """Give a folder of the cases from the field, beside the real images, or skip the test saying why."""
+    path = DATA.parent.joinpath("cases", *folder)
+    if not path.is_dir():
+        pytest.skip(
+            f"no cases from the field: {path} is not there; set LEUKOSCOPE_DATA to the data beside it"
+        )
+    return path
