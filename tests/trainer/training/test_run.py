@@ -20,6 +20,7 @@ from edge.masking import PREPROCESSING
 from edge.models.bundle import read_bundle
 from edge.naming.classifier import Classifier
 from trainer.cli import main
+from trainer.data.arrays import Samples
 from trainer.data.datasets import list_images
 from trainer.data.images import DataError
 from trainer.export import bundling
@@ -125,7 +126,7 @@ def test_a_set_on_which_int8_fails_stops_the_export_although_all_together_pass()
     labels = np.arange(2200) % 4
     logits = np.eye(4, dtype=np.float32)[labels]
     sets = np.repeat([0, 1], [2000, 200])
-    held_out = fitting.Samples(np.zeros((2200, 1, 1, 3), np.uint8), labels, tuple(map(str, labels)), sets)
+    held_out = Samples(np.zeros((2200, 1, 1, 3), np.uint8), labels, tuple(map(str, labels)), sets)
     recipe = SimpleNamespace(
         data=SimpleNamespace(sets=("large", "small"), classes=CLASSES, split="photographs")
     )
