@@ -34,7 +34,7 @@ _LOOK_S = 0.02
 
 
 def answers(folder: Path) -> dict[str, Any]:
-    """Give the machine, and what it answers to the folder's crops and pictures. Raises LeukoscopeError."""
+    """Return the machine, and what it answers to the folder's crops and pictures. Raises LeukoscopeError."""
     classifier = Classifier.load(SHIPPED_MODEL)
     analyzer = Analyzer(classifier)
     files = sorted(folder.glob("*.jpg"))
@@ -62,7 +62,7 @@ def _digest(values: NDArray[np.float32]) -> str:
 
 
 def _daemon_peak(pictures: Path) -> float:
-    """Give the peak RSS in MiB of a daemon that counts the pictures and keeps what no broker takes."""
+    """Return the peak RSS in MiB of a daemon that counts the pictures and keeps what no broker takes."""
     with tempfile.TemporaryDirectory() as name:
         config = Path(name) / "answers.toml"
         config.write_text(

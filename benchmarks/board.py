@@ -48,7 +48,7 @@ def condition(root: Path = Path("/")) -> Condition:
 
 
 def flags(state: str) -> tuple[str, ...] | None:
-    """Give in words what the firmware says as `50005` or `throttled=0x50005`; None for what is no number."""
+    """In words what the firmware says as `50005` or `throttled=0x50005`; None for what is no number."""
     try:
         bits = int(state.rpartition("=")[2], 16)
     except ValueError:

@@ -56,7 +56,7 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def compare(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
-    """Give each stage that both results have, in the order of the first.
+    """Return each stage that both results have, in the order of the first.
 
     Raises LeukoscopeError where one has too few repetitions to tell its noise.
     """
@@ -69,7 +69,7 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
 
 
 def table(changes: list[Change]) -> str:
-    """Give what changed as Markdown, or the one sentence that nothing did."""
+    """Return what changed as Markdown, or the one sentence that nothing did."""
     changed = [change for change in changes if change.changed]
     if not changed:
         return f"Nothing changed beyond noise in {len(changes)} stages."

@@ -115,7 +115,7 @@ def configuration(
     specimen: str = 'id = "BENCH"',
     store: str = "",
 ) -> str:
-    """Give a daemon's configuration; specimen, store: further lines of these sections."""
+    """Return a daemon's configuration; specimen, store: further lines of these sections."""
     return "\n".join(
         [
             'device_id = "bench"',
@@ -166,7 +166,7 @@ def _run(config: Path, store: Path, fields: int) -> _Run:
 
 
 def interval_s(rows: Sequence[tuple[float, float]]) -> float:
-    """Give the time between results, from when each was captured and acknowledged, seconds.
+    """Return the time between results, from when each was captured and acknowledged, seconds.
 
     Those that are acknowledged at once came in the time before, and those of the first moment do not count.
     """
@@ -195,7 +195,7 @@ def _watched(daemon: subprocess.Popen[bytes]) -> tuple[float, float | None, int]
 
 
 def figure(file: Path, key: str) -> int:
-    """Give the number behind a key of a file of /proc, 0 where there is none: processes end any time."""
+    """Return the number behind a key of a file of /proc, 0 where there is none: processes end any time."""
     try:
         lines = file.read_text("utf-8").splitlines()
     except OSError:
@@ -204,7 +204,7 @@ def figure(file: Path, key: str) -> int:
 
 
 def _delivered(store: Path) -> list[tuple[float, float]]:
-    """Give when each field was captured and acknowledged, in its order, seconds since 1970."""
+    """Return when each field was captured and acknowledged, in its order, seconds since 1970."""
     query = (
         "SELECT json_extract(CAST(payload AS TEXT), '$.captured_at'), delivered_at FROM fields"
         " WHERE delivered_at IS NOT NULL ORDER BY sequence"

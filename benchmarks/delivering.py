@@ -33,7 +33,7 @@ _TURN_S = 1.0
 def stages(
     folder: Path, analyzed: Field, model: ModelReference, count: int
 ) -> Iterator[tuple[dict[str, list[Callable[[], object]]], list[str]]]:
-    """Give calls that store and publish a field as the daemon does, and what was left out, with its reason.
+    """Return calls that store and publish a field as the daemon does, and what was left out, with its reason.
 
     A call stores a field of its own, committed with synchronous FULL in a store in the folder. count: how
     many calls of each. Raises LeukoscopeError, the calls as well.

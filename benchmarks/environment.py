@@ -12,7 +12,7 @@ _PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtim
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Give board, processor, kernel, governor, and the versions of what was measured.
+    """Return board, processor, kernel, governor, and the versions of what was measured.
 
     folder: where results were stored; it is named by the kind of its file system.
     """
@@ -29,7 +29,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def _file_system(folder: Path) -> str:
-    """Give the kind of file system that a folder lies on: on tmpfs, a durable write costs nothing."""
+    """Return the kind of file system that a folder lies on: on tmpfs, a durable write costs nothing."""
     try:
         mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -205,5 +205,5 @@ def _ratios(rows: Sequence[timing.Latency], found: dict[int, int]) -> dict[str, 
 
 
 def spread(ratios: Sequence[float]) -> Ratio:
-    """Give the ratio of a run from those of its repetitions."""
+    """Return the ratio of a run from those of its repetitions."""
     return Ratio(round(statistics.median(ratios), 3), round(min(ratios), 3), round(max(ratios), 3))

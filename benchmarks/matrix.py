@@ -17,7 +17,7 @@ _SCALE = 0.01
 
 
 def matrix_product(rows: int, inner: int, columns: int) -> bytes:
-    """Give a TFLite file that multiplies int8 (rows, inner) by drawn int8 weights into int8 (rows, columns).
+    """A TFLite file that multiplies int8 (rows, inner) by drawn int8 weights into int8 (rows, columns).
 
     Raises ImportError where ai-edge-litert, which brings the schema, is not installed.
     """

@@ -22,7 +22,7 @@ _TENSOR_NAME = 3
 
 
 def keeping(model: bytes, names: Collection[str]) -> bytes:
-    """Give a TFLite file with these outputs only, and without the operators that served the others alone.
+    """Return a TFLite file with these outputs only, and without the operators that served the others alone.
 
     names: of tensors. Raises ValueError where the file has no such output or is damaged.
     """

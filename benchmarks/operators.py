@@ -36,7 +36,7 @@ class Operator:
 
 
 def operators(model: bytes) -> list[Operator]:
-    """Give the operators of a TFLite file in their order. Raises ValueError where it is damaged."""
+    """Return the operators of a TFLite file in their order. Raises ValueError where it is damaged."""
     root = Table.root(bytearray(model))
     codes = [max(code.number(_OLD_CODE, "b"), code.number(_CODE, "i")) for code in root.tables(_CODES)]
     graph = root.tables(_SUBGRAPHS)[0]
@@ -61,6 +61,6 @@ def operators(model: bytes) -> list[Operator]:
 
 
 def _each(kind: str, weights: tuple[int, ...]) -> int:
-    """Give the multiply-accumulates for one value of the output."""
+    """Return the multiply-accumulates for one value of the output."""
     # (out, height, width, in), (1, height, width, channels), (out, in)
     return math.prod(weights[1:3]) if kind == "depthwise convolution" else math.prod(weights[1:])

@@ -28,14 +28,14 @@ svg { display: block; max-width: 100%; height: auto; }
 
 
 def page(result: dict[str, Any], boards: Sequence[dict[str, Any]] = ()) -> str:
-    """Give the page of a run. Raises LeukoscopeError where matplotlib is not installed."""
+    """Return the page of a run. Raises LeukoscopeError where matplotlib is not installed."""
     return _page(
         "Leukoscope: how fast, how large, how right", _plots(result), report.markdown(result, boards)
     )
 
 
 def soak_page(result: dict[str, Any], text: str) -> str:
-    """Give the page of a soak; text: its report in Markdown. Raises LeukoscopeError as `page` does."""
+    """Return the page of a soak; text: its report in Markdown. Raises LeukoscopeError as `page` does."""
     return _page("Leukoscope: a soak", _soak_plots(result), text)
 
 
@@ -90,7 +90,7 @@ def _soak_plots(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _html(markdown: str) -> str:
-    """Give the report's Markdown, which has paragraphs and tables only, as HTML."""
+    """Return the report's Markdown, which has paragraphs and tables only, as HTML."""
     blocks = []
     for block in re.split(r"\n\n+", markdown.strip()):
         lines = block.split("\n")

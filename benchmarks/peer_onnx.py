@@ -37,7 +37,7 @@ def load(job: Job) -> Loaded:
 
 
 def _converted(model: bytes, folder: Path, variant: str) -> str:
-    """Give the ONNX file. tf2onnx brings TensorFlow along, so it has a process of its own."""
+    """Return the ONNX file. tf2onnx brings TensorFlow along, so it has a process of its own."""
     for package in ("tf2onnx", "tensorflow"):
         if importlib.util.find_spec(package) is None:
             raise ModuleNotFoundError(f"there is no {package}", name=package)

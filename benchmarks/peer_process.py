@@ -109,7 +109,7 @@ class PeerProcess:
         return Spent(answer.wall_s, answer.cpu_s)
 
     def facts(self, ours: Sequence[int]) -> PeerFacts:
-        """Give what it took. ours: the classes that our runtime gave, by the crops' numbers."""
+        """Return what it took. ours: the classes that our runtime gave, by the crops' numbers."""
         agreement = None
         if self.peer.own_network and self._labels:
             same = sum(label == ours[number] for number, label in self._labels.items())

@@ -40,7 +40,7 @@ class Job(Struct, frozen=True):
     folder: str
 
     def read_crops(self) -> NDArray[np.uint8]:
-        """Give the crops."""
+        """Return the crops."""
         crops: NDArray[np.uint8] = np.load(self.crops)
         return crops
 
@@ -112,7 +112,7 @@ def _kept(labels: list[int], call: Callable[[int], int], number: int) -> None:
 
 
 def _age_s() -> float:
-    """Give how long ago this process was started."""
+    """Return how long ago this process was started."""
     begun = int(Path("/proc/self/stat").read_text("utf-8").rpartition(")")[2].split()[19])
     return time.clock_gettime(time.CLOCK_BOOTTIME) - begun / os.sysconf("SC_CLK_TCK")
 

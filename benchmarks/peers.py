@@ -36,11 +36,11 @@ class BareLoop:
         self._logits = self._interpreter.get_output_details()[0]["index"]
 
     def run(self, file: Path) -> int:
-        """Give the class's number of the largest dark thing in a picture file."""
+        """Return the class's number of the largest dark thing in a picture file."""
         return self.invoke(largest_dark(file))
 
     def invoke(self, crop: NDArray[np.uint8]) -> int:
-        """Give the class's number for a crop, uint8 RGB (120, 120, 3): a bare interpreter call."""
+        """Return the class's number for a crop, uint8 RGB (120, 120, 3): a bare interpreter call."""
         self._interpreter.set_tensor(self._input, crop[None])
         self._interpreter.invoke()
         return int(self._interpreter.get_tensor(self._logits)[0].argmax())
@@ -62,7 +62,7 @@ def largest_dark(file: Path) -> NDArray[np.uint8]:
 def other_runtimes(
     model: Path, used: str, threads: int
 ) -> tuple[dict[str, Callable[[NDArray[np.uint8]], object]], list[str]]:
-    """Give a classifier for each runtime besides the used one, and the names of those left out."""
+    """Return a classifier for each runtime besides the used one, and the names of those left out."""
     usable = installed()
     peers: dict[str, Callable[[NDArray[np.uint8]], object]] = {}
     for name in RUNTIMES.keys() & usable.keys() - {used}:
@@ -71,7 +71,7 @@ def other_runtimes(
 
 
 def float_network(model: bytes, *, threads: int, runtime: str) -> Callable[[NDArray[np.uint8]], object]:
-    """Give a call of a network that takes float32 (1, 120, 120, 3), 0 to 1."""
+    """Return a call of a network that takes float32 (1, 120, 120, 3), 0 to 1."""
     module = importlib.import_module(RUNTIMES[runtime])
     opened: Any = module.Interpreter(model_content=model, num_threads=threads)
     opened.allocate_tensors()

@@ -26,7 +26,7 @@ _PATCH = 110  # pixels: a cell and what lies next to it; a place of the grid is 
 
 
 def chosen(images: Sequence[str] | None, count: int, folder: Path) -> list[Path]:
-    """Give this many files: of the user's images, or views of the simulated slide written to a folder."""
+    """Return this many files: of the user's images, or views of the simulated slide written to a folder."""
     if images:
         return list(ReplayCamera(ReplayConfig(tuple(images))).files[:count])
     return [file for file, _ in drawn(count, folder)]
@@ -62,7 +62,7 @@ def crowded(folder: Path, counts: Sequence[int] = COUNTS) -> dict[int, Path]:
 
 
 def resized(file: Path, folder: Path, sizes: Sequence[tuple[int, int]] = SIZES) -> dict[str, Path]:
-    """Give a picture in these sizes (width, height), by their names as `640x480`."""
+    """Return a picture in these sizes (width, height), by their names as `640x480`."""
     pixels = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
     return {
         f"{width}x{height}": _written(
@@ -74,7 +74,7 @@ def resized(file: Path, folder: Path, sizes: Sequence[tuple[int, int]] = SIZES) 
 
 
 def _cells(count: int) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """Give patches with one whole white cell each, and a field without any, uint8 RGB, at half the scale."""
+    """Patches with one whole white cell each, and a field without any, uint8 RGB, at half the scale."""
     camera = SimulatedCamera(SimulatedConfig(cells=4 * count + 20, vignetting=0))
     patches: list[NDArray[np.uint8]] = []
     blood: NDArray[np.uint8] | None = None

@@ -79,7 +79,7 @@ class Plots:
         return figure, figure.subplots()
 
     def _svg(self, figure: Any, title: str) -> str:
-        """Give the plot as a figure of HTML, with ids that no other plot of the page has."""
+        """Return the plot as a figure of HTML, with ids that no other plot of the page has."""
         self._drawn += 1
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})

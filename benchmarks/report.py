@@ -18,7 +18,7 @@ _WIDTH = 118
 
 
 def markdown(result: dict[str, Any], boards: Sequence[dict[str, Any]] = ()) -> str:
-    """Give where it was measured, the stages, the ratios, the daemon, the cold start and what bounds it.
+    """Return where it was measured, the stages, the ratios, the daemon, the cold start and what bounds it.
 
     boards: results of other machines, for a row each.
     """

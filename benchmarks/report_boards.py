@@ -25,7 +25,7 @@ _HEAD = (
 
 
 def table(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Give the lines of a Markdown table: the results' machines, then the wanted that are not among them."""
+    """The lines of a Markdown table: the results' machines, then the wanted that are not among them."""
     rows = [_row(result) for result in results]
     known = [result["environment"]["board"] for result in results]
     missing = [name for name in WANTED if not any(board.startswith(name) for board in known)]

@@ -99,7 +99,7 @@ def measure(model: bytes, network_ms: float, *, threads: int, runtime: str) -> R
 
 
 def _peak(threads: int, runtime: str) -> float:
-    """Give int8 multiply-accumulates a second: the best of many products."""
+    """Return int8 multiply-accumulates a second: the best of many products."""
     rows, inner, columns = _PRODUCT
     module = importlib.import_module(RUNTIMES[runtime])
     interpreter: Any = module.Interpreter(
@@ -112,7 +112,7 @@ def _peak(threads: int, runtime: str) -> float:
 
 
 def _bandwidth(size: int) -> float:
-    """Give bytes a second, read and written, of copying an array of this size: the best of many copies."""
+    """Return bytes a second, read and written, of copying an array of this size: the best of many copies."""
     source, target = np.ones(size, np.uint8), np.empty(size, np.uint8)
     return 2 * size / _best_s(lambda: np.copyto(target, source))
 

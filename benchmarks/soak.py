@@ -100,7 +100,7 @@ def measure(
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Give a soak as a paragraph and a table."""
+    """Return a soak as a paragraph and a table."""
     whole = result["summary"]
     slope = "too short for a slope of its memory"
     if whole["rss_slope"] is not None:
@@ -269,7 +269,7 @@ def _watched(
 
 
 def summary(rows: Sequence[Row], specimens: int) -> Summary:
-    """Give the whole of a soak from its rows."""
+    """Return the whole of a soak from its rows."""
     fifth = max(1, len(rows) // 5)
     settled = rows[round(_WARM_UP * len(rows)) :]
     slope = error = None

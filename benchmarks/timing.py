@@ -62,7 +62,7 @@ def measure(stages: Mapping[str, Calls], repetitions: int) -> list[Latency]:
 
 
 def _summary(stage: str, repetitions: Sequence[Sequence[tuple[float, float]]]) -> Latency:
-    """Give the row of a stage from its times, wall and processor, milliseconds, in each repetition."""
+    """Return the row of a stage from its times, wall and processor, milliseconds, in each repetition."""
     percentiles = np.array([np.percentile(times, (50, 90, 99, 100), axis=0) for times in repetitions])
     p50, p90, p99, maximum = (round(float(value), 4) for value in np.median(percentiles[:, :, 0], axis=0))
     wall, cpu = (tuple(round(float(v), 4) for v in percentiles[:, 0, clock]) for clock in (0, 1))
@@ -93,7 +93,7 @@ def _rounds(rows: dict[str, Calls], repetitions: int) -> dict[str, list[list[tup
 
 
 def timed(call: Callable[[], object]) -> Spent:
-    """Give the time that a call took, or what it says itself."""
+    """Return the time that a call took, or what it says itself."""
     started, used = time.perf_counter(), time.process_time()
     outcome = call()
     cpu = time.process_time() - used

@@ -23,7 +23,7 @@ _last = 0
 
 
 def new_id() -> str:
-    """Give a UUIDv7 (RFC 9562, 6.2 method 2) that sorts after every earlier one of this process.
+    """Return a UUIDv7 (RFC 9562, 6.2 method 2) that sorts after every earlier one of this process.
 
     A clock that steps back does not matter: the ids then go on from the last one until it has caught up.
     """
@@ -45,7 +45,7 @@ def _with_version(value: int) -> int:
 
 @cache
 def boot_id() -> str:
-    """Give the id of this start of the machine, or one of this process where the kernel does not say."""
+    """Return the id of this start of the machine, or one of this process where the kernel does not say."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -53,12 +53,12 @@ def boot_id() -> str:
 
 
 def now() -> datetime:
-    """Give the time, UTC."""
+    """Return the time, UTC."""
     return datetime.now(UTC)
 
 
 def clock_offset_s() -> float:
-    """Give the clock minus the monotonic one: constant until somebody sets the clock."""
+    """Return the clock minus the monotonic one: constant until somebody sets the clock."""
     return time.time() - time.monotonic()
 
 
@@ -84,7 +84,7 @@ def clock_synced() -> bool:
 
 
 def machine_device_id() -> str:
-    """Give an id that stays with this machine and does not give away the machine's own."""
+    """Return an id that stays with this machine and does not give away the machine's own."""
     try:
         machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
     except OSError:

@@ -17,7 +17,7 @@ _DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=12", "--exclude", "*")
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
-    """Give Leukoscope's version, the installed distributions' own, and `commit` where it is known.
+    """Return Leukoscope's version, the installed distributions' own, and `commit` where it is known.
 
     The commit is 12 hexadecimal digits, with `-dirty` behind them where a tracked file differs from it.
     """

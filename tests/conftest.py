@@ -20,7 +20,7 @@ settings.load_profile("leukoscope")
 
 @pytest.fixture
 def idle_broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """Give a broker that is not started yet."""
+    """Return a broker that is not started yet."""
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed")
     folder = tmp_path / "mosquitto"
@@ -32,14 +32,14 @@ def idle_broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def broker(idle_broker: Mosquitto) -> Mosquitto:
-    """Give a running broker."""
+    """Return a running broker."""
     idle_broker.start()
     return idle_broker
 
 
 @pytest.fixture
 def listen() -> Iterator[Callable[..., Listener]]:
-    """Give a function that starts a listener on a broker."""
+    """Return a function that starts a listener on a broker."""
     listeners: list[Listener] = []
 
     def start(broker: Mosquitto, name: str = "listener") -> Listener:

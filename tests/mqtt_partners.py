@@ -42,7 +42,7 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATI
 
 
 def free_port(host: str) -> int:
-    """Give a port that nobody has, and that the kernel gives to nobody who asks for any while it is idle.
+    """Return a port that nobody has, and that the kernel gives to nobody who asks for any while it is idle.
 
     Brokers of tests are away for minutes: one of another run got the port meanwhile, and the device with it.
     """
@@ -149,19 +149,19 @@ class Listener:
         sent.wait_for_publish(PATIENCE_S)
 
     def of(self, topic: str) -> list[messages.Message]:
-        """Give the messages of one topic."""
+        """Return the messages of one topic."""
         return [message for seen, message, _ in list(self.seen) if seen == topic]
 
     def state(self, topic: str) -> str:
-        """Give the state that was said last on a topic, "" before any."""
+        """Return the state that was said last on a topic, "" before any."""
         return next((message.state for message in reversed(self.of(topic))), "")
 
     def counted(self) -> int:
-        """Give the cells of the differential that was said last, -1 before any."""
+        """Return the cells of the differential that was said last, -1 before any."""
         return next((message.counted for message in reversed(self.of("result/differential"))), -1)
 
     def fields(self) -> dict[str, messages.FieldResult]:
-        """Give the fields by their ids in the order of their first coming, as a consumer keeps them."""
+        """Return the fields by their ids in the order of their first coming, as a consumer keeps them."""
         found: dict[str, messages.FieldResult] = {}
         for each in self.of("result/field"):
             assert isinstance(each, messages.FieldResult)

@@ -11,7 +11,7 @@ DATA = Path(os.environ.get("LEUKOSCOPE_DATA", Path(__file__).parents[2] / "share
 
 
 def real_images(*folder: str) -> Path:
-    """Give a folder of real images, or skip the test saying why."""
+    """Return a folder of real images, or skip the test saying why."""
     path = DATA.joinpath(*folder)
     if not path.is_dir():
         pytest.skip(f"no real images: {path} is not there; set LEUKOSCOPE_DATA")
@@ -19,7 +19,7 @@ def real_images(*folder: str) -> Path:
 
 
 def field_cases(*folder: str) -> Path:
-    """Give a folder of the cases from the field, beside the real images, or skip the test saying why."""
+    """Return a folder of the cases from the field, beside the real images, or skip the test saying why."""
     path = DATA.parent.joinpath("cases", *folder)
     if not path.is_dir():
         pytest.skip(

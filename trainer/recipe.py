@@ -68,7 +68,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     own: dict[str, OwnSet] = {}
 
     def class_of(self) -> dict[str, int]:
-        """Give the class, as its place in `classes`, of each of the data's own classes that is wanted."""
+        """Return the class, as its place in `classes`, of each of the data's own classes that is wanted."""
         return {
             own: number
             for number, label in enumerate(self.classes)
@@ -130,7 +130,7 @@ def load_recipe(name: str) -> Recipe:
 
 
 def changed(recipe: Recipe, *, data: dict[str, Any], training: dict[str, Any]) -> Recipe:
-    """Give the recipe with other values under some keys. Raises ConfigError naming an impossible one."""
+    """Return the recipe with other values under some keys. Raises ConfigError naming an impossible one."""
     raw = msgspec.to_builtins(recipe)
     try:
         other = msgspec.convert(

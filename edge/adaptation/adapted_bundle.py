@@ -70,7 +70,7 @@ def with_last_layer(bundle: Bundle, layer: Dense, logits: Floats, crops: Sequenc
 
 
 def answered(bundle: Bundle, model: bytes) -> tuple[Golden, ...]:
-    """Give the bundle's golden inputs with the answers of another network of the same outputs."""
+    """Return the bundle's golden inputs with the answers of another network of the same outputs."""
     runtime = Runtime(model, bundle.description.outputs)
     goldens = []
     for golden, png in zip(bundle.description.goldens, bundle.golden_images, strict=True):

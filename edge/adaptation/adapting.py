@@ -213,7 +213,7 @@ def _read(folder: Path, parent: Classifier, report: Report) -> LabelledCells:
 
 
 def _features(parent: Classifier, cells: LabelledCells, report: Report) -> tuple[LabelledFeatures, Floats]:
-    """Give the features and the logits, float64 (cells, copies, classes), of each cell and its copies."""
+    """Return the features and the logits, float64 (cells, copies, classes), of each cell and its copies."""
     copies = max(1, min(8, MAX_ROWS // len(cells.crops)))
     answers = []
     for done, crop in enumerate(cells.crops, 1):
@@ -227,7 +227,7 @@ def _features(parent: Classifier, cells: LabelledCells, report: Report) -> tuple
 
 
 def _turned(crop: Pixels) -> list[Pixels]:
-    """Give a crop mirrored and turned, eight in all, itself first, then those that differ most."""
+    """Return a crop mirrored and turned, eight in all, itself first, then those that differ most."""
     mirrored = crop[:, ::-1]
     ways = [
         (crop, 0),

@@ -147,7 +147,7 @@ def _chosen(folder: Path, labels: Sequence[str], most: int) -> tuple[list[tuple[
 
 
 def _class_folders(folder: Path, labels: Sequence[str]) -> list[tuple[int, Path]]:
-    """Give the place of the label and the folder for each class, in the order of their names."""
+    """Return the place of the label and the folder for each class, in the order of their names."""
     wanted = f"a folder for each class is wanted: {', '.join(labels)}"
     found = []
     try:
@@ -173,7 +173,7 @@ def _class_folders(folder: Path, labels: Sequence[str]) -> list[tuple[int, Path]
 
 
 def _largest(pixels: Pixels, find: Find) -> Pixels | str:
-    """Give the crop of the largest cell, or why there is none."""
+    """Return the crop of the largest cell, or why there is none."""
     quality = assess(pixels)
     if not quality.accepted:
         return f"the device would not analyse it: {quality.reason}"

@@ -91,17 +91,17 @@ class Layer:
     output_zero_point: NDArray[np.int64]
 
     def kernel(self) -> Floats:
-        """Give the weights as float64 (classes, n)."""
+        """Return the weights as float64 (classes, n)."""
         return self.weights.astype(np.float64) * self.weight_scale.astype(np.float64).reshape(-1, 1)
 
     def offsets(self) -> Floats:
-        """Give the bias as float64 (classes,), zeros where the layer has none."""
+        """Return the bias as float64 (classes,), zeros where the layer has none."""
         if not self.bias.size:
             return np.zeros(len(self.weights))
         return self.bias.astype(np.float64) * self.bias_scale.astype(np.float64)
 
     def output_range(self) -> tuple[float, float]:
-        """Give the lowest and the highest value that comes out; what lies beyond is cut off."""
+        """Return the lowest and the highest value that comes out; what lies beyond is cut off."""
         zero = int(self.output_zero_point[0])
         scale = float(self.output_scale[0])
         return (-128 - zero) * scale, (127 - zero) * scale
@@ -145,7 +145,7 @@ def quantized(
 
 
 def output_quantization(low: float, high: float) -> tuple[float, int]:
-    """Give scale and zero point of int8 numbers from `low` to `high`; zero is among them and is exact."""
+    """Return scale and zero point of int8 numbers from `low` to `high`; zero is among them and is exact."""
     low, high = min(low, 0.0), max(high, 0.0)
     scale = max((high - low) / 255, _MIN_SCALE)
     return scale, int(np.clip(np.rint(-128 - low / scale), -128, 127))
@@ -210,7 +210,7 @@ class _Network:
             self.operators.append(_Operator(codes[code], ends[0], ends[1], operator.table(4)))
 
     def output(self, name: str) -> int:
-        """Give the tensor behind an output's name, the int8 one where float is made of it at the end."""
+        """Return the tensor behind an output's name, the int8 one where float is made of it at the end."""
         for index in self.outputs:
             if 0 <= index < len(self.names) and self.names[index] == name:
                 made_by = self.producer(index)
@@ -226,7 +226,7 @@ class _Network:
         return any(index in operator.inputs and operator.code != _DEQUANTIZE for operator in self.operators)
 
     def bytes_but_of(self, *layers: Layer) -> list[bytes]:
-        """Give the numbers and the quantization of all tensors that are not these layers' own."""
+        """Return the numbers and the quantization of all tensors that are not these layers' own."""
         own = {index for layer in layers for index in layer.tensors}
         return [
             part.tobytes()

@@ -39,7 +39,7 @@ class Dense:
     bias: Floats
 
     def logits(self, features: Floats) -> Floats:
-        """Give (..., classes) of features (..., n)."""
+        """Return (..., classes) of features (..., n)."""
         return np.asarray(features @ self.weights.T + self.bias, np.float64)
 
 
@@ -51,7 +51,7 @@ class LabelledFeatures:
     labels: Labels
 
     def part(self, chosen: NDArray[np.bool_]) -> LabelledFeatures:
-        """Give the chosen cells, bool (cells,), each with all its copies."""
+        """Return the chosen cells, bool (cells,), each with all its copies."""
         return LabelledFeatures(self.features[chosen], self.labels[chosen])
 
 
@@ -169,7 +169,7 @@ def choose_penalty(cells: LabelledFeatures, start: Dense, folds: int = FOLDS) ->
 
 
 def held_back_logits(cells: LabelledFeatures, start: Dense) -> Floats:
-    """Give logits (cells, classes), each cell's from a layer that saw neither it nor its copies.
+    """Return logits (cells, classes), each cell's from a layer that saw neither it nor its copies.
 
     The penalty is chosen anew in each fold from the cells that are not held back, so that the figures are
     not flattered by a choice that knew the answers (nested cross-validation).
@@ -183,12 +183,12 @@ def held_back_logits(cells: LabelledFeatures, start: Dense) -> Floats:
 
 
 def stronger(penalty: float) -> tuple[float, ...]:
-    """Give the penalties that `refit` goes through to this one, the last: it starts from their fits."""
+    """Return the penalties that `refit` goes through to this one, the last: it starts from their fits."""
     return PENALTIES[: PENALTIES.index(penalty) + 1]
 
 
 def fit_temperature(logits: Floats, labels: Labels) -> float:
-    """Give the temperature with the least log loss on held-back cells (Guo et al. 2017), classes balanced.
+    """Return the temperature with the least log loss on held-back cells (Guo et al. 2017), classes balanced.
 
     logits: (cells, classes), labels: (cells,). Searched on a grid, as the trainer does, but never below 1:
     twenty cells that all happen to be called rightly do not prove that the calls may be surer.
@@ -208,7 +208,7 @@ def _parts(labels: Labels, count: int) -> list[NDArray[np.bool_]]:
 
 
 def _balanced(labels: Labels) -> Floats:
-    """Give each row its weight: 1 in all, each class the same."""
+    """Return the weight of each row: 1 in all, each class the same."""
     classes, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return np.asarray(1 / (len(classes) * counts[place]), np.float64)
 

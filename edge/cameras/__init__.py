@@ -37,7 +37,7 @@ def open_camera(config: CameraConfig) -> Camera:
 
 
 def longest_pause_s(camera: Camera, config: CameraConfig) -> float:
-    """Give how far apart a camera's frames may be, in seconds, by its own account and its configuration's."""
+    """How far apart a camera's frames may be, in seconds, by its own account and its configuration's."""
     rate = float(getattr(config, "frames_per_second", 0.0))
     return max(pause_of(camera), 1 / rate if rate > 0 else 0.0)
 

@@ -55,7 +55,7 @@ class Camera(Protocol):
     """What every source of frames does. One thread reads; any may close."""
 
     def read(self) -> Frame | None:
-        """Give the next frame, or None when the source has ended.
+        """Return the next frame, or None when the source has ended.
 
         Raises UnreadableFrameError when this one frame cannot be had and the next may be; CameraAwayError,
         which is one of those, every few seconds while a live camera gives none; CameraError when the source
@@ -69,10 +69,10 @@ class Camera(Protocol):
 
 
 def sensor_of(camera: Camera) -> str:
-    """Give what a camera calls itself, by which its calibration knows it again; empty where it does not."""
+    """Return what a camera calls itself, by which its calibration knows it again; empty where it does not."""
     return str(getattr(camera, "sensor", ""))
 
 
 def pause_of(camera: Camera) -> float:
-    """Give how far apart a camera's frames are by its own account, in seconds; 0 where it says nothing."""
+    """Return how far apart a camera's frames are by its own account, in seconds; 0 where it says nothing."""
     return float(getattr(camera, "pause_s", 0.0))

@@ -55,7 +55,7 @@ class Grabber(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the device back. Called after every `open`, also one that failed."""
+        """Return the device back. Called after every `open`, also one that failed."""
         ...
 
 
@@ -105,7 +105,7 @@ class LiveCamera:
         return self._reader.sensor
 
     def read(self) -> Frame | None:
-        """Give the newest picture that was not given yet, waiting for one; None once it is closed.
+        """Return the newest picture that was not given yet, waiting for one; None once it is closed.
 
         Raises UnreadableFrameError for a picture that is short or corrupt; CameraAwayError when the device
         goes, and every `Patience.read` seconds while it gives none.
@@ -129,7 +129,7 @@ class LiveCamera:
             raise fault or self._absence()
 
     def close(self) -> None:
-        """Give the device back and end every `read` with None. A driver that hangs is not waited for long."""
+        """The device back and end every `read` with None. A driver that hangs is not waited for long."""
         with self._news:
             before, self._closed = self._closed, True
             self._frame = self._fault = None
@@ -140,7 +140,7 @@ class LiveCamera:
             reader.join(self._patience.closing)
 
     def let_go(self) -> None:
-        """Give no picture that was taken by now: neither the one that waits nor the one in hand."""
+        """Return no picture that was taken by now: neither the one that waits nor the one in hand."""
         with self._news:
             self._frame, self._is_of_before = None, True
 

@@ -129,7 +129,7 @@ def _taken() -> Iterator[None]:
 
 
 def _device(config: PicameraConfig) -> _Device:
-    """Give the process's one device of this number. Raises CameraError."""
+    """Return the process's one device of this number. Raises CameraError."""
     with _taken():
         if reason := _refused.get(config.camera):
             raise CameraError(reason)
@@ -180,7 +180,7 @@ class _Settings:
 
 
 def holdable(controls: Controls, has: Mapping[str, tuple[Any, Any, Any]]) -> Controls:
-    """Give what of these settings a camera can hold: not what it lacks, and each within its limits.
+    """Return what of these settings a camera can hold: not what it lacks, and each within its limits.
 
     has: libcamera's controls, each with its least, most and usual value.
     """
@@ -306,7 +306,7 @@ class PicameraCamera(LiveCamera):
         self._settings.hold(controls)
 
     def preview(self) -> Pixels | None:
-        """Give the newest picture of the low-resolution stream, uint8 RGB: for focus, and to look at.
+        """Return the newest picture of the low-resolution stream, uint8 RGB: for focus, and to look at.
 
         None where the camera has no such stream, or before its first picture.
         """

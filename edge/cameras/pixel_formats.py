@@ -57,7 +57,7 @@ class Layout(NamedTuple):
 
 
 def to_rgb(buffer: Bytes, layout: Layout) -> Bytes:
-    """Give a buffer (uint8, flat) as a picture of its own, uint8 RGB (height, width, 3), C-contiguous.
+    """Return a buffer (uint8, flat) as a picture of its own, uint8 RGB (height, width, 3), C-contiguous.
 
     Raises UnreadableFrameError where the buffer is shorter than its layout.
     """
@@ -82,7 +82,7 @@ def to_rgb(buffer: Bytes, layout: Layout) -> Bytes:
 
 
 def _plane(buffer: Bytes, start: int, rows: int, stride: int, used: int) -> Bytes:
-    """Give a plane's rows without their padding, which the last row of a buffer need not have."""
+    """Return a plane's rows without their padding, which the last row of a buffer need not have."""
     end = start + (rows - 1) * stride + used
     if len(buffer) < end or stride < used:
         raise UnreadableFrameError(f"a picture of {len(buffer)} bytes is shorter than its layout", SHORT)
@@ -93,7 +93,7 @@ def _plane(buffer: Bytes, start: int, rows: int, stride: int, used: int) -> Byte
 
 
 def _to_rgb(colour_space: str) -> NDArray[np.float64]:
-    """Give the matrix (3, 4) from Y, Cb, Cr, 1 to RGB: full range where it says so, else 16 to 235."""
+    """Return the matrix (3, 4) from Y, Cb, Cr, 1 to RGB: full range where it says so, else 16 to 235."""
     plain = colour_space.lower()
     red, blue = _KR_KB["709" if "709" in plain else "601"]
     green = 1 - red - blue

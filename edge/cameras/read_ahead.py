@@ -13,7 +13,7 @@ _LARGEST = 4_000_000  # bytes: of larger pictures, two at once are more than a s
 
 
 def read_ahead(camera: Camera) -> Camera:
-    """Give the camera, read ahead where there is a processor that has nothing else to do."""
+    """Return the camera, read ahead where there is a processor that has nothing else to do."""
     mine = getattr(os, "sched_getaffinity", None)
     cores = len(mine(0)) if mine else os.cpu_count() or 1
     return ReadAhead(camera) if cores > 1 else camera
@@ -29,7 +29,7 @@ class ReadAhead:
         self._closed = False
 
     def read(self) -> Frame | None:
-        """Give the next frame, or None when the source has ended or was closed. Raises as the camera does."""
+        """The next frame, or None when the source has ended or was closed. Raises as the camera does."""
         if self._closed:
             return None
         coming, self._next = self._next or self._asked(), None

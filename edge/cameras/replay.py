@@ -43,7 +43,7 @@ class ReplayCamera:
         return tuple(image.path for image in self._images)
 
     def read(self) -> Frame | None:
-        """Give the next image, or None after the last one.
+        """Return the next image, or None after the last one.
 
         Raises UnreadableFrameError for an image that cannot be read; the next call goes on behind it.
         """

@@ -92,7 +92,7 @@ class UsbGrabber:
         return pixels, metadata
 
     def close(self) -> None:
-        """Give the device back."""
+        """Return the device back."""
         capture, self._capture, self._held = self._capture, None, None
         if capture is not None:
             capture.release()
@@ -146,7 +146,7 @@ class UsbGrabber:
         return otherwise if Path(self._name).exists() else "has been unplugged"
 
     def _decoded(self, data: bytes) -> NDArray[np.uint8]:
-        """Give a JPEG picture as RGB. Raises UnreadableFrameError."""
+        """Return a JPEG picture as RGB. Raises UnreadableFrameError."""
         size = image_size(data)
         if size is None and data.startswith(b"\xff\xd8\xff"):
             raise UnreadableFrameError(f"{self._name}: a picture was cut short", SHORT)
@@ -201,7 +201,7 @@ def _rgb(bgr: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 
 def _keys(config: UsbConfig) -> Controls:
-    """Give what a configuration says itself."""
+    """Return what a configuration says itself."""
     return Controls(
         exposure_us=config.exposure_us or None,
         driver_gain=None if config.gain < 0 else config.gain,
@@ -210,7 +210,7 @@ def _keys(config: UsbConfig) -> Controls:
 
 
 def _card(node: Path) -> str:
-    """Give what a V4L2 device calls itself, or its path where the kernel does not say."""
+    """Return what a V4L2 device calls itself, or its path where the kernel does not say."""
     try:
         return (Path("/sys/class/video4linux") / node.resolve().name / "name").read_text().strip()
     except OSError:

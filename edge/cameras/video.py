@@ -76,7 +76,7 @@ class VideoCamera:
         return self._pacer.pause_s
 
     def read(self) -> Frame | None:
-        """Give the next picture, or None after the last one.
+        """Return the next picture, or None after the last one.
 
         Raises UnreadableFrameError, once, where the file ends before it holds what it says.
         """

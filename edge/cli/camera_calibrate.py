@@ -76,6 +76,6 @@ def _is_calibration(path: Path) -> bool:
 
 
 def _as_configured(out: Path, config: Path) -> Path:
-    """Give the file as the configuration has to name it: relative paths are meant from its own folder."""
+    """Return the file as the configuration has to name it: relative paths are meant from its own folder."""
     folder, file = config.resolve().parent, out.resolve()
     return file.relative_to(folder) if file.is_relative_to(folder) else file

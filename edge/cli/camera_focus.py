@@ -40,7 +40,7 @@ class Previewing(Protocol):
     """A camera with a stream of small pictures beside the one that is analysed."""
 
     def preview(self) -> NDArray[np.uint8] | None:
-        """Give the newest of them, uint8 RGB (height, width, 3); None where there is none."""
+        """Return the newest of them, uint8 RGB (height, width, 3); None where there is none."""
         ...
 
 

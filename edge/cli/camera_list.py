@@ -42,7 +42,7 @@ def list_cameras(*, as_json: bool, v4l2: Callable[[], Iterable[Listed]] = device
 
 
 def _picamera2() -> tuple[list[Listed], str | None]:
-    """Give the cameras of libcamera, or why there is nobody to say."""
+    """Return the cameras of libcamera, or why there is nobody to say."""
     if importlib.util.find_spec("picamera2") is None:
         return [], "picamera2 is not installed, which knows the Raspberry Pi's own"
     try:

@@ -16,7 +16,7 @@ SYSTEM = Path("/etc/leukoscope") / NAME
 
 
 def add_config_option(parser: argparse._ActionsContainer, what: str = "the device's configuration") -> None:
-    """Give a command `--config`; where it is not given, `find_config` finds it. what: what is in the file."""
+    """Add `--config` to a command; without it `find_config` finds one. what: what is in the file."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -27,12 +27,12 @@ def add_config_option(parser: argparse._ActionsContainer, what: str = "the devic
 
 
 def config_here(given: Path | None) -> Path | None:
-    """Give the configuration that was named, that of this folder, the system's, or None: none is needed."""
+    """Return the configuration that was named, that of this folder, the system's, or None: none is needed."""
     return given or next((path for path in (Path(NAME), SYSTEM) if path.is_file()), None)
 
 
 def find_config(*, aloud: bool = True) -> Path:
-    """Give the configuration of this folder, else the system's; say which to a person.
+    """Return the configuration of this folder, else the system's; say which to a person.
 
     Raises ConfigError where there is neither.
     """

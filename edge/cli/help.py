@@ -136,7 +136,7 @@ def explain(parser: argparse.ArgumentParser, before: str = "") -> None:
 
 
 def overview(parser: argparse.ArgumentParser) -> str:
-    """Give all commands in groups, with a first example."""
+    """Return all commands in groups, with a first example."""
     left = {name: text for name, _, text in _commands(parser) if name != "help"}
     lines = [*_folded(parser.description or "", ""), "", _FIRST]
     for title, names in (*_GROUPS, ("More", tuple(left))):
@@ -151,7 +151,7 @@ def _folded(text: str, start: str) -> list[str]:
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
-    """Give the name, the parser and the help text of each command of a parser."""
+    """Return the name, the parser and the help text of each command of a parser."""
     for action in parser._actions:  # noqa: SLF001 (argparse has no public way to ask)
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             texts = {each.dest: each.help or "" for each in action._choices_actions}  # noqa: SLF001

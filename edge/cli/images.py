@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add_analyze_command(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope analyze` its arguments."""
+    """Add the arguments of `leukoscope analyze`."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="folders, image files or globs")
     parser.add_argument("--json", action="store_true", help="one JSON object a line and image")
     parser.add_argument("--masks", type=Path, metavar="DIR", help="write each image's masks there as PNG")
@@ -49,7 +49,7 @@ def add_analyze_command(parser: argparse.ArgumentParser) -> None:
 
 
 def add_calibrate_command(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope calibrate` its arguments."""
+    """Add the arguments of `leukoscope calibrate`."""
     parser.add_argument(
         "folder",
         type=Path,
@@ -71,7 +71,7 @@ def add_calibrate_command(parser: argparse.ArgumentParser) -> None:
 
 
 def add_force_option(parser: argparse.ArgumentParser) -> None:
-    """Give a command that writes files the option `--force`."""
+    """Add the option `--force` to a command that writes files."""
     parser.add_argument(
         "--force",
         action="store_true",
@@ -80,7 +80,7 @@ def add_force_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_measure_command(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope measure` its arguments."""
+    """Add the arguments of `leukoscope measure`."""
     parser.add_argument(
         "folder",
         type=Path,

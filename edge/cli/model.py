@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_model_commands(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope model` its commands."""
+    """Add the commands of `leukoscope model`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
 
     info = actions.add_parser("info", help="what a bundle says of itself")
@@ -63,7 +63,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _chosen(options: argparse.Namespace) -> tuple[Path, str | None]:
-    """Give the bundle that is meant, and why it answers on this device where none was named."""
+    """Return the bundle that is meant, and why it answers on this device where none was named."""
     if options.file is not None:
         return options.file, None
     from edge.config import SHIPPED_MODEL, load_config  # noqa: PLC0415

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope specimen` its commands."""
+    """Add the commands of `leukoscope specimen`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     texts = {
         "start": "count from here on into this specimen",

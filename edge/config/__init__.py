@@ -186,7 +186,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def expanded(text: str) -> Path:
-    """Give a path with `~` for the home folder; a `~name` that nobody has is a file's own name."""
+    """Return a path with `~` for the home folder; a `~name` that nobody has is a file's own name."""
     path = Path(text)
     try:
         return path.expanduser()
@@ -234,7 +234,7 @@ def _converted(raw: dict[str, Any]) -> tuple[Config | None, list[Fault]]:
 
 
 def config_schema() -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) of the configuration, as parsed from TOML."""
+    """Return the JSON Schema (2020-12) of the configuration, as parsed from TOML."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Config)}
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema))
     return plain

@@ -110,7 +110,7 @@ CameraConfig = ReplayConfig | SimulatedConfig | UsbConfig | VideoConfig | Picame
 
 
 def camera_in_words(camera: CameraConfig) -> str:
-    """Give a camera as an operator would call it."""
+    """Return a camera as an operator would call it."""
     match camera:
         case ReplayConfig():
             return f"replay of {', '.join(camera.paths)}"

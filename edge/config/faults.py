@@ -37,7 +37,7 @@ class Fault(NamedTuple):
 
 
 def faults(raw: dict[str, Any], root: type[msgspec.Struct]) -> list[Fault]:
-    """Give all that keeps parsed TOML from being a `root`; empty where nothing does."""
+    """Return all that keeps parsed TOML from being a `root`; empty where nothing does."""
     whole = _described(root)
     return list(_Check(whole).section(raw, [whole], ()))
 
@@ -142,16 +142,16 @@ class _Check:
         return f"[{key}] is not a known section; there is {', '.join(f'[{name}]' for name in names)}"
 
     def _sections_with(self, key: str) -> list[str]:
-        """Give the names of the sections that have a key; the empty name is that of the file's beginning."""
+        """The names of the sections that have a key; the empty name is that of the file's beginning."""
         return [name for name, structs in [("", [self._root]), *self._sections()] if key in _keys(structs)]
 
     def _sections(self) -> list[tuple[str, list[inspect.StructType]]]:
-        """Give the name of every section with the structs that it may be."""
+        """Return the name of every section with the structs that it may be."""
         return list(_sections_of(self._root, ""))
 
 
 def _keys(kinds: list[inspect.StructType]) -> list[str]:
-    """Give the keys that structs have, the one that says which of them it is first."""
+    """Return the keys that structs have, the one that says which of them it is first."""
     tag = kinds[0].tag_field
     known = sorted({field.encode_name for kind in kinds for field in kind.fields})
     return known if tag is None else [tag, *known]
@@ -203,7 +203,7 @@ def _no_section(name: str, raw: Any) -> str:
 
 
 def _whole(raw: dict[str, Any], kind: inspect.StructType, place: Place) -> list[Fault]:
-    """Give what a section's struct refuses though each key by itself is right; it names the key first."""
+    """Return what a section's struct refuses though each key by itself is right; it names the key first."""
     try:
         msgspec.convert(raw, kind.cls)
     except msgspec.ValidationError as error:

@@ -55,7 +55,7 @@ def read_toml(path: Path) -> Read:
 
 
 def lines_of(text: str) -> dict[Place, int]:
-    """Give the line of each key of a TOML file, from 1; nothing of a very long file.
+    """Return the line of each key of a TOML file, from 1; nothing of a very long file.
 
     A key's line is the first behind which the file, cut off there, has it: so multi-line values, dotted keys
     and inline tables are read as TOML reads them.
@@ -77,7 +77,7 @@ def lines_of(text: str) -> dict[Place, int]:
 
 
 def line_of(place: Place, lines: Mapping[Place, int]) -> int | None:
-    """Give the line of a key, or of the section where it is missing."""
+    """Return the line of a key, or of the section where it is missing."""
     while place and place not in lines:
         place = place[:-1]
     return lines.get(place)

@@ -36,7 +36,7 @@ class Mended(NamedTuple):
 
 
 def mended(text: str) -> tuple[dict[str, Any] | None, str, dict[int, Mended]]:
-    """Give what a file says once its faulty lines are mended, that file, and the faults by line number.
+    """Return what a file says once its faulty lines are mended, that file, and the faults by line number.
 
     The first is None where a line cannot be mended.
     """
@@ -145,7 +145,7 @@ def _twice(key: str, lines: list[str], number: int) -> Mended:
 
 
 def _value(key: str, value: str) -> str | None:
-    """Give a value as it is to be written; None where nobody can say what it is."""
+    """Return a value as it is to be written; None where nobody can say what it is."""
     plain = value.translate(_QUOTES)
     bare = plain.split(" #")[0].strip()
     right: str | None

@@ -11,7 +11,7 @@ from edge.config.words import fits, meant, quoted, shown, wanted
 
 
 def alternatives(kind: inspect.Type) -> tuple[inspect.Type, ...]:
-    """Give the types that a value may be of."""
+    """Return the types that a value may be of."""
     kind = kind.type if isinstance(kind, inspect.Metadata) else kind
     return kind.types if isinstance(kind, inspect.UnionType) else (kind,)
 

@@ -63,7 +63,7 @@ KINDS = (
 
 
 def shown(value: Any) -> str:
-    """Give a value as it stands in the file; of a long one the beginning."""
+    """Return a value as it stands in the file; of a long one the beginning."""
     if isinstance(value, dict):
         return "a section"
     if isinstance(value, list):
@@ -75,17 +75,17 @@ def shown(value: Any) -> str:
 
 
 def dotted(place: Iterable[str]) -> str:
-    """Give the name of a key with the sections above it, as TOML has it."""
+    """Return the name of a key with the sections above it, as TOML has it."""
     return ".".join(part if _BARE.match(part) else quoted(part) for part in place)
 
 
 def quoted(text: str) -> str:
-    """Give text as a TOML string."""
+    """Return text as a TOML string."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def meant(word: str, known: Iterable[str], aliases: dict[str, str]) -> str | None:
-    """Give the known word that was probably meant by another."""
+    """Return the known word that was probably meant by another."""
     known = list(known)
     alias = aliases.get(word.lower().replace("-", "_"))
     if alias in known:
@@ -125,7 +125,7 @@ def fits(value: Any, kind: inspect.IntType | inspect.FloatType) -> bool:
 
 
 def example(kind: inspect.Type) -> str:
-    """Give a value of this type to write down."""
+    """Return a value of this type to write down."""
     return '["FOLDER"]' if isinstance(kind, inspect.VarTupleType) else '"FILE"'
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def about(config: Config, model: Model) -> Info:
-    """Give the message `info`; no secret stands in it."""
+    """Return the message `info`; no secret stands in it."""
     return Info(
         device_id=config.device,
         boot_id=identity.boot_id(),

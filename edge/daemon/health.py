@@ -107,7 +107,7 @@ class Progress:
             self._refused[reason if known else "other"] += 1
 
     def totals(self) -> tuple[int, int, dict[str, int]]:
-        """Give the fields, the cells counted in them, and the fields that were not counted by reason."""
+        """Return the fields, the cells counted in them, and the fields that were not counted by reason."""
         with self._lock:
             return self._fields, self._cells, dict(self._refused)
 
@@ -125,7 +125,7 @@ class Progress:
                 self._notices[about] = text
 
     def health(self, device_id: str, machine: Machine, backlog: int) -> Health:
-        """Give the message. Frames a second are those since it was last asked for."""
+        """Return the message. Frames a second are those since it was last asked for."""
         with self._lock:
             now = time.monotonic()
             rate = (self._fields - self._fields_asked) / max(now - self._asked, 1e-3)

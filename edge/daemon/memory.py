@@ -33,7 +33,7 @@ def keep_freed_memory() -> None:
 
 
 def leave_what_only_starting_needed() -> None:
-    """Give back what was freed so far, and unmap the libraries' code: what runs from here on is mapped again.
+    """Hand back what was freed so far, and unmap the libraries' code: what runs from here on is mapped again.
 
     Loading libraries and making them ready touches far more than a field does, and the kernel maps sixteen
     pages for each that is touched. They stay in its cache, as long as it has no better use for the room. Only

@@ -202,7 +202,7 @@ class Counting:
             self._publish()
 
     def _counted(self, frame: Frame, analyzed: AnalyzedField) -> Counted:
-        """Give the field in its place on the slide, its share of the count, and the picture to keep with it.
+        """The field in its place on the slide, its share of the count, and the picture to keep with it.
 
         None is kept of a frame that the source shows again after a restart.
         """
@@ -227,7 +227,7 @@ class Counting:
         return Counted(placed, frame.source_id, scan.share(placed), keyframe, offset_s)
 
     def _known_slide(self) -> Scan:
-        """Give what was seen of the slide: by this run and, as its first frame comes, by those before it."""
+        """What was seen of the slide: by this run and, as its first frame comes, by those before it."""
         if self._scan is None:
             from edge.slide.registration import unpacked  # noqa: PLC0415 (OpenCV: only who needs it loads it)
             from edge.slide.scan import Scan  # noqa: PLC0415
@@ -248,7 +248,7 @@ class Counting:
             self._known_slide().recall(pixels, field)
 
     def _sequence(self) -> int:
-        """Give the next field's number. The store is asked once: nobody else numbers fields meanwhile."""
+        """Return the next field's number. The store is asked once: nobody else numbers fields meanwhile."""
         if self._next_sequence is None:
             self._next_sequence = self._store.next_sequence()
         return self._next_sequence

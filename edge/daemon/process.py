@@ -219,7 +219,7 @@ class Daemon:
         return self._stop.asked
 
     def _pictures(self, camera: Camera) -> Iterator[Frame]:
-        """Give the source's frames until it ends; one that cannot be had is named and passed over."""
+        """Return the source's frames until it ends; one that cannot be had is named and passed over."""
         in_a_row = 0
         while not self._stop.asked:
             self._log.refusals()

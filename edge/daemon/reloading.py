@@ -49,7 +49,7 @@ def on_hangup(act: Callable[[], None]) -> Iterator[None]:
 
 
 def take_over(running: Config, read: Config) -> Config:
-    """Give the running configuration with what may change now, and name in the log what may not."""
+    """Return the running configuration with what may change now, and name in the log what may not."""
     old, new = _flat(running), _flat(read)
     changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     stuck = [key for key in changed if key not in RELOADABLE]

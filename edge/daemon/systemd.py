@@ -61,7 +61,7 @@ class Service:
 
 
 def _patience_s() -> float:
-    """Give the watchdog's time, 0 where there is none or it is meant for another process."""
+    """Return the watchdog's time, 0 where there is none or it is meant for another process."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0.0
     try:

@@ -35,7 +35,7 @@ _STOPS = (
 
 
 def shade(level: int) -> tuple[int, int, int]:
-    """Give the RGB colour of a level from 0 to 255, interpolated between a few stops."""
+    """Return the RGB colour of a level from 0 to 255, interpolated between a few stops."""
     place = level / 255 * (len(_STOPS) - 1)
     low = min(int(place), len(_STOPS) - 2)
     share = place - low

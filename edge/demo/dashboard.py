@@ -208,7 +208,7 @@ class Dashboard:
         )
 
     def screen(self, width: int) -> RenderableType:
-        """Give the screen as it stands, for a terminal of so many columns; it has at most 24 lines."""
+        """Return the screen as it stands, for a terminal of so many columns; it has at most 24 lines."""
         style = "black on yellow" if self._truth is not None else "bold"
         # In the frame, so that the whole screen fits 24 lines with five classes and their flags.
         head = Text.assemble(("Leukoscope", "bold"), " - ", (f" {self._title} ", style))

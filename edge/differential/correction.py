@@ -51,7 +51,7 @@ class Corrector:
         self._inverses = np.linalg.inv(answers(drawn))
 
     def shares(self, counted: Mapping[str, int], others: int) -> dict[str, Share] | None:
-        """Give each counted class's corrected share of the white cells, or None where nothing can be said.
+        """Return each counted class's corrected share of the white cells, or None where nothing can be said.
 
         counted: cells by called label. others: cells that were refused because they were called `other`.
         A label that the matrix does not know cannot be corrected: then nothing is.
@@ -73,7 +73,7 @@ class Corrector:
         }
 
     def _true_shares(self, inverses: NDArray[np.float64], cells: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give shares (n, known classes) from inverses (n or 1, k, k) and cells as called (n, k)."""
+        """Return shares (n, known classes) from inverses (n or 1, k, k) and cells as called (n, k)."""
         true = np.clip(np.einsum("nij,nj->ni", inverses, cells), 0, None)[:, self._known]
         total = true.sum(axis=1, keepdims=True)
         return np.asarray(np.divide(true, total, out=np.full_like(true, np.nan), where=total > 0))

@@ -40,7 +40,7 @@ class Reckoning(NamedTuple):
     correction: Correction = Correction(None, reason=NO_MATRIX)
 
     def by(self, confusion: Confusion | None) -> Reckoning:
-        """Give the same with a model's confusion matrix, if it carries one that can be used."""
+        """Return the same with a model's confusion matrix, if it carries one that can be used."""
         if confusion is None:
             return self._replace(corrector=None, correction=Correction(None, reason=NO_MATRIX))
         reason = confusion.problem() or confusion.uncorrectable()
@@ -136,7 +136,7 @@ class SpecimenCount:
         return None
 
     def state(self) -> State:
-        """Give the state of a count that is still going on."""
+        """Return the state of a count that is still going on."""
         return "preliminary" if self.enough() else "running"
 
     def differential(
@@ -150,7 +150,7 @@ class SpecimenCount:
         standing: Standing = Standing(),  # noqa: B008 (it is immutable)
         uncorrected: str | None = None,
     ) -> Differential:
-        """Give the message. `state`, or else `standing`'s: what is known beyond the count.
+        """Return the message. `state`, or else `standing`'s: what is known beyond the count.
 
         uncorrected: why the model's confusion matrix does not hold for these cells, or None.
         """
@@ -212,13 +212,13 @@ class SpecimenCount:
         )
 
     def _shares(self) -> dict[str, Share]:
-        """Give each class's percentage of the counted cells with its interval, not rounded."""
+        """Return each class's percentage of the counted cells with its interval, not rounded."""
         counts = self._counts
         labels = (*self._labels, *sorted(set(counts) - set(self._labels)))
         return {label: self._share(counts[label], counts.total()) for label in labels}
 
     def _known(self, figure: float) -> float | None:
-        """Give a figure as it is published: of no cells nothing is known."""
+        """Return a figure as it is published: of no cells nothing is known."""
         return round(figure, 2) if self.counted else None
 
     def _share(self, count: int, total: int) -> Share:

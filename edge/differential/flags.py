@@ -65,7 +65,7 @@ RULES = (
 def raised(
     percentages: Mapping[str, Figure], absolutes: Mapping[str, Figure] | None, rules: Iterable[Rule] = RULES
 ) -> tuple[Flag, ...]:
-    """Give the flags of a differential, in the rules' order.
+    """Return the flags of a differential, in the rules' order.
 
     percentages, absolutes: the figure of each class by its label. absolutes: None without a total count; no
     rule of that unit is then asked.

@@ -25,7 +25,7 @@ _SMALL_STEP = 1e-8  # Newton doubles the digits that are right: after one of thi
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share, in percent: (low, high). Of nothing, nothing is known: (0, 100)."""
+    """The 95 % interval of a share, in percent: (low, high). Of nothing, nothing is known: (0, 100)."""
     if total == 0:
         return 0.0, 100.0
     share, z2 = count / total, _Z * _Z
@@ -39,7 +39,7 @@ def wilson(count: int, total: int) -> tuple[float, float]:
 
 
 def exact(count: int, total: int) -> tuple[float, float]:
-    """Give the exact 95 % interval of a share, in percent: (low, high). Of nothing: (0, 100).
+    """Return the exact 95 % interval of a share, in percent: (low, high). Of nothing: (0, 100).
 
     Clopper and Pearson 1934: outside it lie the shares under which a count this far off would come in fewer
     than 2.5 % of specimens. It covers the true share at least as often as it says.
@@ -61,7 +61,7 @@ METHODS: dict[Method, tuple[str, Callable[[int, int], tuple[float, float]]]] = {
 
 
 def beta_quantile(share: float, a: float, b: float, start: float = 0.0) -> float:
-    """Give the value, 0 to 1, below which this share of the beta distribution lies; a, b > 0, 0 < share < 1.
+    """The value, 0 to 1, below which this share of the beta distribution lies; a, b > 0, 0 < share < 1.
 
     Newton's steps, kept between two values that hold the answer between them. start: a guess.
     """
@@ -84,7 +84,7 @@ def beta_quantile(share: float, a: float, b: float, start: float = 0.0) -> float
 
 
 def incomplete_beta(a: float, b: float, x: float) -> float:
-    """Give the regularized incomplete beta function: what share of the beta distribution lies below x.
+    """Return the regularized incomplete beta function: what share of the beta distribution lies below x.
 
     By its continued fraction (Abramowitz and Stegun 1964, 26.5.8), evaluated as Lentz (1976) does.
     """

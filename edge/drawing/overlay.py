@@ -61,7 +61,7 @@ def with_contours(picture: Pixels, strength: NDArray[np.float32]) -> Pixels:
 
 
 def legend(width: int, style: str) -> Pixels:
-    """Give a strip, uint8 RGB (h, width, 3), that says what colours, contours and outlines mean."""
+    """Return a strip, uint8 RGB (h, width, 3), that says what colours, contours and outlines mean."""
     made = strip(width, LEGEND)
     if style == "contours":
         place = 6
@@ -82,12 +82,12 @@ def legend(width: int, style: str) -> Pixels:
 
 
 def strip(width: int, lines: int) -> Pixels:
-    """Give blank paper for so many lines of text."""
+    """Return blank paper for so many lines of text."""
     return np.full((lines * LINE, width, 3), _PAPER, np.uint8)
 
 
 def with_line(frame: Pixels, text: str) -> Pixels:
-    """Give the frame with a line of text below it, smaller where it would be too long."""
+    """Return the frame with a line of text below it, smaller where it would be too long."""
     line = strip(frame.shape[1], 1)
     (wide, _), _ = cv2.getTextSize(text, _FONT, _SMALL, 1)
     write(line, text, (6, LINE - 6), INK, _SMALL * min(1.0, (frame.shape[1] - 10) / wide))
@@ -95,7 +95,7 @@ def with_line(frame: Pixels, text: str) -> Pixels:
 
 
 def padded(picture: Pixels, height: int) -> Pixels:
-    """Give the picture with paper below it, so that it is as tall as this."""
+    """Return the picture with paper below it, so that it is as tall as this."""
     missing = height - picture.shape[0]
     return np.asarray(
         cv2.copyMakeBorder(picture, 0, missing, 0, 0, cv2.BORDER_CONSTANT, value=_PAPER), np.uint8

@@ -17,7 +17,7 @@ _LEAST = 0.001  # of the frame: a smaller black patch at its edge is something i
 
 
 def black_wedges(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Give where uint8 RGB (height, width, 3) is no picture, bool (height, width): large, black, at the edge.
+    """Where uint8 RGB (height, width, 3) is no picture, bool (height, width): large, black, at the edge.
 
     With three pixels more, for JPEG and interpolation smear the edge. None where there is no such place.
     """

@@ -53,7 +53,7 @@ class Pieces(NamedTuple):
         return int(self.areas[1:].max(initial=0))
 
     def chosen(self, which: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Give where the pieces of these labels, bool (labels,), are: bool, of the window's shape."""
+        """Return where the pieces of these labels, bool (labels,), are: bool, of the window's shape."""
         numbers = np.flatnonzero(which).tolist()
         # All of them, or few, as it is most often, need no table.
         if len(numbers) == len(which) - 1 and not which[0]:
@@ -96,7 +96,7 @@ def parts_of(mask: Pixels) -> Pieces:
 
 
 def each_piece(mask: Pixels) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
-    """Give the window of each piece of a mask, uint8 (h, w), 0 or 1, and where in that it is: uint8, 0 or 1.
+    """The window of each piece of a mask, uint8 (h, w), 0 or 1, and where in that it is: uint8, 0 or 1.
 
     Pieces are those of `pieces_of`. For few large ones it takes a fraction of its time. The mask is used up.
     """
@@ -111,7 +111,7 @@ def each_piece(mask: Pixels) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
 
 
 def whole_piece(mask: Pixels) -> tuple[Window, NDArray[np.uint8]]:
-    """Give the same as `each_piece` of a mask of which it is known that it is one piece."""
+    """Return the same as `each_piece` of a mask of which it is known that it is one piece."""
     window = _window(mask)
     return window, mask[window]
 
@@ -126,7 +126,7 @@ def _nothing(window: Window) -> Pieces:
 
 
 def of_box(box: BoxTuple) -> Window:
-    """Give a box's rows and columns."""
+    """Return a box's rows and columns."""
     x, y, w, h = box
     return slice(y, y + h), slice(x, x + w)
 
@@ -143,7 +143,7 @@ def widened(window: Window, margin: int) -> tuple[Window, Window]:
 
 
 def within(mask: Pixels, boxes: Sequence[BoxTuple], reach: float) -> tuple[Window, NDArray[np.bool_]]:
-    """Give what is nearer than `reach`, by OpenCV's 3x3 distances, to what is not 0 in a mask, uint8 (h, w).
+    """What is nearer than `reach`, by OpenCV's 3x3 distances, to what is not 0 in a mask, uint8 (h, w).
 
     boxes: of all that is not 0 in it, at least one. Gives a window and where in that it is. Pieces that lie
     far apart are looked at one by one.
@@ -176,7 +176,7 @@ def _area(span: tuple[int, int, int, int]) -> int:
 
 
 def around(mask: Pixels, reach: float) -> Window:
-    """Give the window of all within `reach` of what is not 0 in a mask, by OpenCV's 3x3 distances."""
+    """Return the window of all within `reach` of what is not 0 in a mask, by OpenCV's 3x3 distances."""
     x, y, w, h = cv2.boundingRect(mask)
     steps = int(reach / SHORTEST_STEP) + 2
     return slice(max(0, y - steps), y + h + steps), slice(max(0, x - steps), x + w + steps)

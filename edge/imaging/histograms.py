@@ -34,13 +34,13 @@ def histogram(image: NDArray[np.uint8], inside: NDArray[np.uint8] | None = None)
 
 
 def quantile(counts: Histogram, share: float) -> int:
-    """Give the level at or below which this share of the pixels lies, for the counts of each level (256,)."""
+    """The level at or below which this share of the pixels lies, for the counts of each level (256,)."""
     cumulated = counts.cumsum()
     return int(min(255, cumulated.searchsorted(share * cumulated[-1])))
 
 
 def median_levels(images: Sequence[NDArray[np.uint8]], inside: NDArray[np.uint8]) -> list[int]:
-    """Give the level at or below which half of each image lies where `inside` is not 0: uint8 (h, w) all.
+    """Return the level at or below which half of each image lies where `inside` is not 0: uint8 (h, w) all.
 
     It is `quantile` of its histogram. Of large images every sixteenth row tells about where it lies; then it
     is only counted how many pixels lie at or below a level.
@@ -53,7 +53,7 @@ def median_levels(images: Sequence[NDArray[np.uint8]], inside: NDArray[np.uint8]
 
 
 def _level_reached(image: NDArray[np.uint8], count: float) -> int:
-    """Give the lowest level at or below which so many pixels of an image lie; 255 is what does not count."""
+    """The lowest level at or below which so many pixels of an image lie; 255 is what does not count."""
 
     def reaches(level: int) -> bool:
         above = cv2.countNonZero(cv2.threshold(image, level, 1, cv2.THRESH_BINARY)[1])
@@ -72,14 +72,14 @@ def _level_reached(image: NDArray[np.uint8], count: float) -> int:
 
 
 def median(values: NDArray[np.float32]) -> float:
-    """Give the median of float32 (n,), n at least 1: NumPy's own spends most of its time on what may be."""
+    """Return the median of float32 (n,), n at least 1: NumPy's own spends most of its time on what may be."""
     low, high = (len(values) - 1) // 2, len(values) // 2
     ordered = np.partition(values, (low, high))
     return float((ordered[low] + ordered[high]) / np.float32(2))
 
 
 def median_of_many(values: NDArray[np.float32]) -> float:
-    """Give the same as `median` of float32 (n,), in a fraction of its time where n is a picture's.
+    """Return the same as `median` of float32 (n,), in a fraction of its time where n is a picture's.
 
     A sample tells about where it lies, and only what lies there is put in order.
     """
@@ -96,7 +96,7 @@ def median_of_many(values: NDArray[np.float32]) -> float:
 
 
 def smallest(values: NDArray[np.float32], *ranks: int) -> list[float]:
-    """Give the values of these ranks, 0 to n - 1, of float32 (n,), none of which is below 0.
+    """Return the values of these ranks, 0 to n - 1, of float32 (n,), none of which is below 0.
 
     By counting: a picture's values are in no order, and to part them by comparing takes three times as long.
     """
@@ -114,7 +114,7 @@ def smallest(values: NDArray[np.float32], *ranks: int) -> list[float]:
 
 
 def split_in_two(counts: Histogram) -> tuple[int, float]:
-    """Give Otsu's threshold, the highest level of the lower class, and how clearly it parts, 0 to 1.
+    """Return Otsu's threshold, the highest level of the lower class, and how clearly it parts, 0 to 1.
 
     The second is the share of the variance that lies between the classes: 1 for two sharp kinds, 0.75 for
     levels spread evenly, 0.64 for one bell-shaped kind. 0 where there is one level only, or none.
@@ -136,7 +136,7 @@ def split_in_two(counts: Histogram) -> tuple[int, float]:
 
 
 def split_in_three(counts: Histogram) -> tuple[int, int]:
-    """Give the highest levels of the lowest and of the middle of three classes, to four levels."""
+    """Return the highest levels of the lowest and of the middle of three classes, to four levels."""
     bins = counts[0::4] + counts[1::4] + counts[2::4] + counts[3::4]
     kinds = np.flatnonzero(bins)
     if len(kinds) >= 3:
@@ -153,7 +153,7 @@ def split_in_three(counts: Histogram) -> tuple[int, int]:
 
 
 def _between(bins: Histogram, kinds: NDArray[np.int64]) -> Histogram:
-    """Give the variance between three classes, but for a constant: float64 (n, n - 1), n the number of kinds.
+    """The variance between three classes, but for a constant: float64 (n, n - 1), n the number of kinds.
 
     A row's kind is the last of the lowest class, a column's the last of the middle one. bins: float64 (n,),
     pixels of each kind.

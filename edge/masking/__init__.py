@@ -57,7 +57,7 @@ def find_cells(
 
 
 def cut_crop(pixels: Pixels, masks: FieldMasks, cell: FoundCell, *, context: float = 1.0) -> Pixels:
-    """Give the classifier's input for one cell: uint8 RGB (120, 120, 3).
+    """Return the classifier's input for one cell: uint8 RGB (120, 120, 3).
 
     `context` above 1 gives as much more of the surroundings at the same scale (adaptive only): what the
     trainer turns and shifts, it cuts back to 120x120 afterwards.

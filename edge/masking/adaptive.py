@@ -70,7 +70,7 @@ def find(pixels: Pixels, micrometres_per_pixel: float | None = None) -> FieldMas
 
 
 def _red_cell_area(measure_by: Rims | float, work_scale: float) -> float | None:
-    """Give the area of a red cell in pixels at working scale, where picture or configuration tells.
+    """Return the area of a red cell in pixels at working scale, where picture or configuration tells.
 
     measure_by: the picture's rims, or the micrometres of a pixel of the frame as configured.
     """
@@ -100,7 +100,7 @@ def _red_cells(
 def _background(
     channels: tuple[Pixels, Pixels, Pixels], outside: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Give the white point (the median of what no cell covers) and what cells cover."""
+    """Return the white point (the median of what no cell covers) and what cells cover."""
     green = np.asarray(cv2.GaussianBlur(channels[1], (3, 3), 0), np.uint8)
     inside = None if outside is None else np.asarray(~outside, np.uint8)
     threshold = _glass(histogram(green, inside))
@@ -113,7 +113,7 @@ def _background(
 
 
 def _glass(counts: NDArray[np.float64]) -> int:
-    """Give the green level that only bare glass passes, for the counts of each level (256,).
+    """Return the green level that only bare glass passes, for the counts of each level (256,).
 
     Glass is the brightest of three kinds, and a narrow peak of it: pale cytoplasm lies just below.
     """

@@ -127,7 +127,7 @@ def grow_cell(
 
 
 def _near(mine: Pixels, x: int, y: int, shape: tuple[int, int]) -> _Near:
-    """Give the hull of a nucleus and the distance from it, of this shape; its mask begins at x and y."""
+    """Return the hull of a nucleus and the distance from it, of this shape; its mask begins at x and y."""
     contours, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))
     corners = cv2.convexHull(contours[0] if len(contours) == 1 else np.concatenate(contours))
     beyond = np.ones(shape, np.uint8)
@@ -137,7 +137,7 @@ def _near(mine: Pixels, x: int, y: int, shape: tuple[int, int]) -> _Near:
 
 
 def _piece(cell: NDArray[np.bool_], near: _Near, width: float, solid: float) -> _Piece:
-    """Give what hangs together with the start by more than `width` pixels, or is hull.
+    """Return what hangs together with the start by more than `width` pixels, or is hull.
 
     It is round where it fills the share `solid` of its own hull: with neighbours taken along it has bays.
     """

@@ -57,7 +57,7 @@ class FieldMasks:
     scale: Scale | None = None
 
     def picture(self) -> Pixels:
-        """Give uint8 (height, width), as large as the frame: 255 nucleus, 128 the rest, 0 background."""
+        """Return uint8 (height, width), as large as the frame: 255 nucleus, 128 the rest, 0 background."""
         small = np.zeros(self.labels.shape, np.uint8)
         small[self.labels > 0] = 128
         small[(self.labels > 0) & (self.labels % 2 == 0)] = 255

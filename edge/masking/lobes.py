@@ -90,7 +90,7 @@ def find_groups(pieces: Pieces, nuclei: Pixels, tissue: NDArray[np.bool_], red_c
 
 
 def _near(order: list[int], boxes: list[BoxTuple], areas: list[int]) -> list[tuple[int, int]]:
-    """Give the pairs of parts, the larger first, whose boxes do not tell that they lie too far apart."""
+    """Return the pairs of parts, the larger first, whose boxes do not tell that they lie too far apart."""
     spans = [(x, x + w - 1, y, y + h - 1) for x, y, w, h in (boxes[k] for k in order)]
     near = []
     for i, one in enumerate(order):
@@ -112,7 +112,7 @@ def _near(order: list[int], boxes: list[BoxTuple], areas: list[int]) -> list[tup
 
 
 def _depth(covered: NDArray[np.uint8], window: Window) -> NDArray[np.float32]:
-    """Give the distance to the glass, float32, of the window's shape; covered: uint8 (h, w), 0 on glass."""
+    """Return the distance to the glass, float32, of the window's shape; covered: uint8 (h, w), 0 on glass."""
     wide, inner = widened(window, _MARGIN)
     near = covered[wide]
     depth = cv2.distanceTransform(near, cv2.DIST_L2, 3)[inner]
@@ -231,7 +231,7 @@ def _are_one(one: _Part, other: _Part, covered: NDArray[np.uint8], red_cell: flo
 
 
 def _deepest(part: _Part, depth: NDArray[np.float32], corner: tuple[int, int]) -> float:
-    """Give the greatest depth in a part; corner: x and y of `depth` in the frame."""
+    """Return the greatest depth in a part; corner: x and y of `depth` in the frame."""
     x, y, w, h = part.box
     return cv2.minMaxLoc(depth[of_box((x - corner[0], y - corner[1], w, h))], part.mask)[1]
 

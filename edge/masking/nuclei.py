@@ -51,7 +51,7 @@ _CROSS = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 
 def log_ratio(green: Pixels, blue: Pixels, outside: NDArray[np.bool_] | None) -> NDArray[np.float32]:
-    """Give the smoothed natural log of blue over green, float32 (h, w), of two channels, uint8 (h, w)."""
+    """Return the smoothed natural log of blue over green, float32 (h, w), of two channels, uint8 (h, w)."""
     ratio, of_green = np.asarray(cv2.LUT(blue, _LOG), np.float32), cv2.LUT(green, _LOG)
     cv2.subtract(ratio, of_green, ratio)
     if outside is not None:
@@ -62,7 +62,7 @@ def log_ratio(green: Pixels, blue: Pixels, outside: NDArray[np.bool_] | None) ->
 
 
 def absorbed(channels: tuple[Pixels, Pixels], white: NDArray[np.float32], window: Window) -> Pixels:
-    """Give how much of the light the nuclear stain takes, uint8, 255 for all of it, of a window's shape.
+    """Return how much of the light the nuclear stain takes, uint8, 255 for all of it, of a window's shape.
 
     channels: green and blue, uint8 (h, w). white: RGB of the bare glass. It is the mean of what is absorbed
     of green, and of green beside blue: the first tells where much dye is, the second leaves out what is dark
@@ -88,7 +88,7 @@ def find_nuclei(
     outside: NDArray[np.bool_] | None,
     bare_ratio: float,
 ) -> Pixels:
-    """Give the nuclei, uint8 (h, w), 0 or 255.
+    """Return the nuclei, uint8 (h, w), 0 or 255.
 
     ratio: of `log_ratio`. channels: green and blue, uint8 (h, w). white, bare_ratio: RGB of the bare glass,
     and its ratio. outside: bool (h, w), what is no picture, or None.
@@ -110,7 +110,7 @@ def find_nuclei(
 def _coloured(
     ratio: NDArray[np.float32], outside: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.uint8], bool]:
-    """Give what has more blue than the rest, uint8 (h, w), 0 or 1, and if that is clearly another kind."""
+    """Return what has more blue than the rest, uint8 (h, w), 0 or 1, and if that is clearly another kind."""
     shifted = ratio + np.float32(_DARKEST)
     # NumPy's maximum takes ten times as long: it looks for what is no number.
     cv2.threshold(shifted, 0, 0, cv2.THRESH_TOZERO, shifted)
@@ -139,7 +139,7 @@ def _seeds(
     pale_ratio: float,
     fewest: float,
 ) -> Pixels:
-    """Give roughly where nuclei are, uint8 (h, w), 0 or 255: the darker of what has their colour.
+    """Return roughly where nuclei are, uint8 (h, w), 0 or 255: the darker of what has their colour.
 
     coloured, is_clear: of `_coloured`. pale_ratio: from which on a paler one is a nucleus as well. fewest:
     pixels of a kind.
@@ -164,7 +164,7 @@ def _opened(mask: NDArray[np.uint8]) -> Pixels:
 
 
 def _pale_nuclei(mask: Pixels, dark: Pixels, ratio: NDArray[np.float32], least: float) -> Pixels:
-    """Give those pieces of a mask, uint8 (h, w), that are nuclei as well though none of the `dark` ones.
+    """Return those pieces of a mask, uint8 (h, w), that are nuclei as well though none of the `dark` ones.
 
     A monocyte's beside a neutrophil's is one of the paler kind, but no red cell has a ratio of `least`.
     """

@@ -63,7 +63,7 @@ class Rims:
     largest_part: float
 
     def ruler(self, nucleus_area: float) -> Ruler:
-        """Give a red cell's diameter from the rims, and from a nucleus as far as these do not tell.
+        """Return a red cell's diameter from the rims, and from a nucleus as far as these do not tell.
 
         nucleus_area: of one white cell's nucleus, pixels. The two sources are averaged in log scale by their
         precision.
@@ -105,7 +105,7 @@ def find_rims(
 def _not_red_cells(
     nuclei: NDArray[np.uint8], pieces: Pieces, outside: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_]:
-    """Give where a rim is not a red cell's: around nuclei, and at the frame's edge or a wedge's."""
+    """Return where a rim is not a red cell's: around nuclei, and at the frame's edge or a wedge's."""
     blocked = np.zeros(nuclei.shape, np.bool_)
     if pieces.largest:
         near, is_near = within(nuclei, pieces.places, 0.8 * math.sqrt(pieces.largest / math.pi) + 3)
@@ -120,7 +120,7 @@ def _not_red_cells(
 def _arcs(
     tissue: NDArray[np.bool_], blocked: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give radius (pixels) and angle (whole turns) of every convex arc long enough and not blocked."""
+    """Return radius (pixels) and angle (whole turns) of every convex arc long enough and not blocked."""
     opened = cv2.morphologyEx(tissue.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contours = [contour for contour in contours if len(contour) >= 6 * _STEP]
@@ -160,7 +160,7 @@ def _arcs(
 def _sums(
     rows: Sequence[NDArray[np.float64]], starts: NDArray[np.intp], stops: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Give the sums of each row over each of the runs from start up to stop, float64 (rows, runs)."""
+    """Return the sums of each row over each of the runs from start up to stop, float64 (rows, runs)."""
     cumulated = np.zeros((len(rows), len(rows[0]) + 1))
     for row, its_own in zip(rows, cumulated, strict=True):
         row.cumsum(out=its_own[1:])
@@ -170,7 +170,7 @@ def _sums(
 def _polygons(
     contours: Sequence[cv2.typing.MatLike],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
-    """Give the means of every few points of closed contours, the first two of each again at its end.
+    """Return the means of every few points of closed contours, the first two of each again at its end.
 
     Their x and y, float64 (n,), and behind which of them each contour ends.
     """

@@ -76,7 +76,7 @@ def separate(
 def _kept(
     groups: Groups, nuclei: Pixels, around: Surroundings, red_cell: float | None
 ) -> list[tuple[Window, NDArray[np.bool_], float]]:
-    """Give those that are nuclei of white cells, the largest first.
+    """Return those that are nuclei of white cells, the largest first.
 
     Of each a window of the groups' window that holds it, where in that it is, and its median ratio.
     """
@@ -113,7 +113,7 @@ def _thick(nuclei: Pixels, at: Window, masks: list[tuple[Window, NDArray[np.bool
 
 
 def _masked(groups: Groups, number: int) -> tuple[Window, NDArray[np.bool_]]:
-    """Give a window of the groups' window that holds a nucleus, and where in it that is: bool."""
+    """Return a window of the groups' window that holds a nucleus, and where in it that is: bool."""
     parts = groups.nuclei[number]
     if len(parts) == 1:
         window = of_box(groups.boxes[parts[0]])
@@ -143,7 +143,7 @@ def measure(
     frame_size: tuple[int, int],
     side: int,
 ) -> FoundCell:
-    """Give the boxes of cell `rank` in pixels of the frame, `scale` times those of `labels`.
+    """Return the boxes of cell `rank` in pixels of the frame, `scale` times those of `labels`.
 
     window: rows and columns of `labels` that hold the cell. side: of the crop, pixels of the frame.
     """
@@ -168,7 +168,7 @@ def measure(
 
 
 def _place(mask: NDArray[np.bool_], window: Window) -> BoxTuple:
-    """Give the box of what is in a window's mask, in the frame of the window; all 0 where there is none."""
+    """Return the box of what is in a window's mask, in the frame of the window; all 0 where there is none."""
     x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
     return (x + window[1].start, y + window[0].start, w, h) if w else (0, 0, 0, 0)
 

@@ -56,7 +56,7 @@ class Stain:
     mixing: NDArray[np.float32]
 
     def normalized(self, pixels: Pixels) -> Pixels:
-        """Give uint8 RGB (h, w, 3) as it would look under the reference stain on the reference camera."""
+        """Return uint8 RGB (h, w, 3) as it would look under the reference stain on the reference camera."""
         table = _densities(tuple(self.white.tolist()))
         mixed = cv2.transform(cv2.LUT(pixels, table), -self.mixing)
         return np.asarray(cv2.convertScaleAbs(cv2.exp(mixed), alpha=WHITE_LEVEL), np.uint8)
@@ -104,7 +104,7 @@ def _density(
 
 
 def _axes(nucleus: _Vector, red_cell: _Vector) -> tuple[_Vector, _Vector, _Vector]:
-    """Give the two stains, and what lies across both."""
+    """Return the two stains, and what lies across both."""
     a, b, c = _cross(nucleus, red_cell)
     length = _length((a, b, c))
     if length > 0:
@@ -124,7 +124,7 @@ def _length(vector: _Vector) -> float:
 
 @lru_cache(maxsize=8)
 def _densities(white: tuple[float, ...]) -> NDArray[np.float32]:
-    """Give the optical density of every level, float32 (1, 256, 3): one table for all cells of a field."""
+    """Return the optical density of every level, float32 (1, 256, 3): one table for all cells of a field."""
     levels = np.maximum(np.arange(256, dtype=np.float32), 1.0)[:, None]
     light = np.maximum(np.array(white, np.float32), 32.0)
     density = np.minimum(np.maximum(np.log(light / levels), _THINNEST), _DENSEST)

@@ -83,7 +83,7 @@ def _padded(pixels: Pixels) -> Pixels:
 
 
 def _coloured(padded: Pixels) -> NDArray[np.uint8]:
-    """Give what has the colour and is wider than a few pixels: uint8 (h, w), 255 or 0."""
+    """Return what has the colour and is wider than a few pixels: uint8 (h, w), 255 or 0."""
     mask = cv2.inRange(padded, np.array(_LOW, np.uint8), np.array(_HIGH, np.uint8))
     side, times = _EROSION
     return np.asarray(cv2.erode(mask, np.ones((side, side), np.uint8), iterations=times), np.uint8)
@@ -97,7 +97,7 @@ def _largest(coloured: NDArray[np.uint8]) -> NDArray[np.int32] | None:
 
 
 def _filled(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Give 1 inside the contour, 0 outside: uint8 (h, w)."""
+    """Return 1 inside the contour, 0 outside: uint8 (h, w)."""
     mask = np.zeros(shape, np.uint8)
     cv2.drawContours(mask, [contour], -1, (1,), cv2.FILLED)
     return mask

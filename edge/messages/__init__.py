@@ -210,7 +210,7 @@ _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 def encode(message: Message) -> bytes:
-    """Give the payload, at most MAX_PAYLOAD bytes.
+    """Return the payload, at most MAX_PAYLOAD bytes.
 
     A field too crowded for that leaves out the heatmaps of its last cells and says how many.
     Raises ValueError when even that is not enough.
@@ -251,7 +251,7 @@ def decode_field(payload: bytes) -> FieldResult:
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) that every payload satisfies; `commands`: those of what is sent here."""
+    """The JSON Schema (2020-12) that every payload satisfies; `commands`: those of what is sent here."""
     requests = {f"cmd/{name}": request for name, request in REQUESTS.items()}
     (payloads, *commands), definitions = msgspec.json.schema_components(
         (Message, *requests.values()), ref_template="#/$defs/{name}"

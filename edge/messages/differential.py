@@ -53,7 +53,7 @@ class ClassCount(Struct, frozen=True):
     ] = None
 
     def spoken(self) -> tuple[str, str]:
-        """Give the percentage and its interval as people read them."""
+        """Return the percentage and its interval as people read them."""
         if self.percent is None:
             return "-", "-"
         return f"{self.percent:.1f}", f"{self.low:.1f} to {self.high:.1f}"

@@ -68,7 +68,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     ] = ()
 
     def spoken(self) -> str:
-        """Give the call as people read it, with why it is not counted."""
+        """Return the call as people read it, with why it is not counted."""
         aside = "" if self.complete else " (cut by the edge)"
         aside += "".join(f" ({remark})" for remark in (self.rejected, *self.flags) if remark)
         return f"{self.label} {100 * self.probability:.0f} %{aside}"

@@ -26,7 +26,7 @@ KnownSpecimenId = Annotated[
 
 
 def refused(message: str) -> str | None:
-    """Give the sentence for a text that breaks a rule of this module, from msgspec's message; else None."""
+    """Return the sentence for a text that breaks a rule of this module, from msgspec's message; else None."""
     if "matching regex" not in message:
         return None
     longest = _LONGEST.search(message)

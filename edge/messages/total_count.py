@@ -16,7 +16,7 @@ _CELLS = {"/ul", "perul", "permicrolitre", "permicroliter", "cells/ul", "/mm3", 
 
 
 def read_total_count(given: float | str) -> float:
-    """Give a total white count in 10^9/L. given: a number is that already; a text may have its unit.
+    """Return a total white count in 10^9/L. given: a number is that already; a text may have its unit.
 
     Raises ValueError with a sentence that says what to write instead.
     """

@@ -43,6 +43,6 @@ class Confusion(Struct, frozen=True):
 
 
 def answers(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give from counts (..., true, called and refused) the chances of each call: (..., called, true)."""
+    """Return from counts (..., true, called and refused) the chances of each call: (..., called, true)."""
     shares = counts / counts.sum(axis=-1, keepdims=True)
     return np.asarray(np.swapaxes(shares[..., :-1], -1, -2))

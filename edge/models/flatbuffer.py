@@ -30,27 +30,27 @@ class Table:
 
     @classmethod
     def root(cls, content: bytearray) -> Table:
-        """Give the table that a file begins with."""
+        """Return the table that a file begins with."""
         (position,) = struct.unpack_from("<I", content) if len(content) >= 4 else (len(content),)
         return cls(content, position)
 
     def number(self, field: int, kind: str, default: int = 0) -> int:
-        """Give an integer. kind: its format as `struct` writes it, `b`, `B`, `i` or `I`."""
+        """Return an integer. kind: its format as `struct` writes it, `b`, `B`, `i` or `I`."""
         position = self._field(field)
         return default if position is None else self._read(f"<{kind}", position)
 
     def table(self, field: int) -> Table | None:
-        """Give the table that a field points to, or None where the field was left out."""
+        """Return the table that a field points to, or None where the field was left out."""
         position = self._field(field)
         return None if position is None else Table(self._content, self._target(position))
 
     def tables(self, field: int) -> list[Table]:
-        """Give the tables of a vector of them."""
+        """Return the tables of a vector of them."""
         entries, length = self._vector(field)
         return [Table(self._content, self._target(entries + 4 * index)) for index in range(length)]
 
     def numbers(self, field: int, dtype: str) -> NDArray[Any]:
-        """Give a vector of numbers as a writable view of the file, (0,) where the field was left out.
+        """Return a vector of numbers as a writable view of the file, (0,) where the field was left out.
 
         dtype: little-endian, as `<f4`.
         """
@@ -60,7 +60,7 @@ class Table:
         return np.frombuffer(self._content, dtype, length, entries)
 
     def text(self, field: int) -> str:
-        """Give a string, empty where the field was left out."""
+        """Return a string, empty where the field was left out."""
         return self.numbers(field, "u1").tobytes().decode(errors="replace")
 
     def _vector(self, field: int) -> tuple[int, int]:

@@ -29,7 +29,7 @@ RUNTIMES = {
 
 
 def installed(*, in_new_process: bool = False) -> dict[str, str]:
-    """Give the runtimes that can be used, with their versions, the preferred one first.
+    """Return the runtimes that can be used, with their versions, the preferred one first.
 
     in_new_process: in one that has not loaded TensorFlow, whatever this one has.
     """

@@ -28,7 +28,7 @@ def refusals(about: Description) -> str:
 
 
 def estimate(value: object) -> str:
-    """Give a share of 0 to 1 in percent, with its interval where `value` has one, or a dash for None."""
+    """Return a share of 0 to 1 in percent, with its interval where `value` has one, or a dash for None."""
     if isinstance(value, dict):
         return f"{100 * value['value']:.1f} ({100 * value['low']:.1f}-{100 * value['high']:.1f})"
     return f"{100 * value:.1f}" if isinstance(value, int | float) else "-"

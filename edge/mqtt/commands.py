@@ -161,14 +161,14 @@ class Commands:
 
 
 def _plain(error: msgspec.ValidationError) -> str:
-    """Give msgspec's message; of an id or a text that may not be, the rule in words."""
+    """Return msgspec's message; of an id or a text that may not be, the rule in words."""
     what, at, where = str(error).partition(" - at `$.")
     rule = refused(what)
     return str(error) if rule is None or not at else f"{where.rstrip('`')}: {rule}"
 
 
 def _kept(correlation: str | None, kept: Answers | None) -> _Answered | None:
-    """Give what a process before this one has answered. Raises StoreError."""
+    """Return what a process before this one has answered. Raises StoreError."""
     answer = None if correlation is None or kept is None else kept.find(correlation)
     if answer is None:
         return None

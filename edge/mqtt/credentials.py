@@ -17,7 +17,7 @@ _MAX_PASSWORD = 65535  # bytes, of MQTT
 
 
 def password(config: MqttConfig) -> str | None:
-    """Give the password: of the file, else of the systemd credential `mqtt-password`, else none.
+    """Return the password: of the file, else of the systemd credential `mqtt-password`, else none.
 
     Raises ConfigError, also where the whole machine may read it.
     """
@@ -41,7 +41,7 @@ def password(config: MqttConfig) -> str | None:
 
 
 def tls_context(config: MqttConfig) -> ssl.SSLContext | None:
-    """Give what encrypts the connection, None where `[mqtt.tls]` is not configured. Raises ConfigError."""
+    """Return what encrypts the connection, None where `[mqtt.tls]` is not configured. Raises ConfigError."""
     tls = config.tls
     if tls is None:
         return None
@@ -67,7 +67,7 @@ def tls_context(config: MqttConfig) -> ssl.SSLContext | None:
 
 
 def credential(name: str) -> Path | None:
-    """Give the file of a credential that systemd passed on, if there is one."""
+    """Return the file of a credential that systemd passed on, if there is one."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     path = Path(folder) / name if folder else None
     return path if path is not None and path.is_file() else None

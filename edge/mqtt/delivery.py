@@ -133,7 +133,7 @@ class Delivery:
         return next(iter(self._complaints.values()), None)
 
     def topic(self, name: str) -> str:
-        """Give the full topic."""
+        """Return the full topic."""
         return f"leukoscope/{self._device_id}/{name}"
 
     def status(self, state: Literal["online", "offline"]) -> Outgoing:

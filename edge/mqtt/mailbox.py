@@ -41,7 +41,7 @@ class Mailbox:
         self.current = Version(last.number + 1, differential, event)
 
     def next(self) -> Version:
-        """Give what the broker is to have now: of other specimens first, then the current one."""
+        """Return what the broker is to have now: of other specimens first, then the current one."""
         while self.former and self.former[0].number <= max(self.acknowledged, self.refused):
             self.former.popleft()
         return self.former[0] if self.former else self.current

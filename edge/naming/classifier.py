@@ -47,7 +47,7 @@ class Call:
         return self.maps[:, :, self.called]
 
     def heatmap(self) -> Heatmap:
-        """Give the map as a message carries it: what speaks for the class (ReLU), its peak at 255."""
+        """Return the map as a message carries it: what speaks for the class (ReLU), its peak at 255."""
         positive = np.maximum(self.activation_map, 0)
         peak = float(positive.max())
         grid = np.rint(positive * (255 / peak)).astype(np.uint8) if peak > 0 else positive.astype(np.uint8)
@@ -111,7 +111,7 @@ class Classifier:
         )
 
     def raw_outputs(self, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Give logits (classes,), maps (rows, columns, classes) and features (n,), before calibration."""
+        """Return logits (classes,), maps (rows, columns, classes) and features (n,), before calibration."""
         return self._runtime.run(crop)
 
     def check_goldens(self) -> None:
@@ -147,7 +147,7 @@ class Classifier:
 
 
 def map_off(answer: NDArray[np.float32], expected: NDArray[np.float32], logits: NDArray[np.float32]) -> float:
-    """Give the greatest difference of two maps, float32 (n,), relative to the expected one's peak.
+    """Return the greatest difference of two maps, float32 (n,), relative to the expected one's peak.
 
     logits: float32 (classes,), which the map explains. Where a head pools, its peak is a logit's size. Where
     a head's tanh has saturated, its Grad-CAM is some hundred-thousandths of that, and the last place of int8

@@ -40,7 +40,7 @@ class Shares(NamedTuple):
     in_nucleus: float | None
 
     def flags(self) -> tuple[str, ...]:
-        """Give what to doubt the call for: `OUTSIDE`, or nothing."""
+        """Return what to doubt the call for: `OUTSIDE`, or nothing."""
         return (OUTSIDE,) if self.in_cell is not None and self.in_cell < LEAST_IN_CELL else ()
 
 
@@ -61,7 +61,7 @@ def shares(grid: Grid, masks: FieldMasks, number: int) -> Shares:
 
 
 def masks_in_crop(masks: FieldMasks, number: int) -> tuple[Mask, Mask]:
-    """Give a cell's own masks as its crop shows them, bool (120, 120): the whole cell, and its nucleus."""
+    """Return a cell's own masks as its crop shows them, bool (120, 120): the whole cell, and its nucleus."""
     found = masks.cells[number]
     height, width = masks.frame_size
     x, y, w, h = found.crop
@@ -78,12 +78,12 @@ def masks_in_crop(masks: FieldMasks, number: int) -> tuple[Mask, Mask]:
 
 
 def over_crop(grid: Grid) -> Grid:
-    """Give the map at the crop's size: float32 (120, 120)."""
+    """Return the map at the crop's size: float32 (120, 120)."""
     return _resized(grid, CROP_SIZE, CROP_SIZE)
 
 
 def over_field(grid: Grid, found: FoundCell, frame_size: tuple[int, int]) -> Grid:
-    """Give the map where it lies in its field: float32 (height, width), 0 outside of the crop.
+    """Return the map where it lies in its field: float32 (height, width), 0 outside of the crop.
 
     frame_size: height, width. What of the crop passes the frame's edge is cut off.
     """
@@ -102,7 +102,7 @@ def _resized(grid: Grid, width: int, height: int) -> Grid:
 
 
 def _places(start: int, length: int, frame: int, working: int) -> NDArray[np.intp]:
-    """Give each crop pixel's row or column at working scale, (120,); -1 beyond the frame."""
+    """Return each crop pixel's row or column at working scale, (120,); -1 beyond the frame."""
     middles = start + (np.arange(CROP_SIZE) + 0.5) * (length / CROP_SIZE)
     places = np.floor(middles * (working / frame)).astype(np.intp)
     return np.where((middles >= 0) & (middles < frame), np.minimum(places, working - 1), -1)

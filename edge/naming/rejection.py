@@ -25,7 +25,7 @@ _MOST = 12.0  # logits: beyond, int8 tells nothing any more
 
 
 def log_odds(probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give the log-odds, float64 (n,), of the called class (n,) in probabilities (n, classes)."""
+    """Return the log-odds, float64 (n,), of the called class (n,) in probabilities (n, classes)."""
     p = probabilities[np.arange(len(called)), called].astype(np.float64)
     odds = np.log(np.maximum(p, 1e-9)) - np.log(np.maximum(1 - p, 1e-9))
     # `np.clip` takes longer to ask what is meant than these two take.
@@ -35,7 +35,7 @@ def log_odds(probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> N
 def distances(
     features: NDArray[np.float32], called: NDArray[np.int64], known: Familiarity
 ) -> NDArray[np.float64]:
-    """Give how far features (n, f) lie from the centre of their called class (n,): float64 (n,).
+    """Return how far features (n, f) lie from the centre of their called class (n,): float64 (n,).
 
     Root mean square over the features of the difference in standard deviations: a Mahalanobis distance with
     a shared diagonal covariance (Lee et al. 2018).
@@ -56,7 +56,7 @@ def trust(
     called: NDArray[np.int64],
     known: Familiarity,
 ) -> NDArray[np.float64]:
-    """Give the trust in calls, float64 (n,) in 0 to 1."""
+    """Return the trust in calls, float64 (n,) in 0 to 1."""
     return _trust(log_odds(probabilities, called), distances(features, called, known), known)
 
 
@@ -83,7 +83,7 @@ class Judge:
     def __call__(
         self, probabilities: NDArray[np.float32], features: NDArray[np.float32] | None
     ) -> list[tuple[float, Reason | None]]:
-        """Give the trust in each call, 0 to 1, and why it is not to be counted, or None.
+        """Return the trust in each call, 0 to 1, and why it is not to be counted, or None.
 
         probabilities: (n, labels). features: (n, f) or None. The trust is in the likeliest class that is
         counted, also where `other` is likelier; without a bundle's `familiarity` it is that class's

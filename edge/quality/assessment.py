@@ -105,7 +105,7 @@ def measure(pixels: NDArray[np.uint8]) -> Measured:
 
 
 def _sampled(picture: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
-    """Give every step-th pixel of every step-th row."""
+    """Return every step-th pixel of every step-th row."""
     rows = picture[::step]
     across = picture.shape[1]
     if across % step:
@@ -138,7 +138,7 @@ def _beyond_limits(found: Measured) -> RefusalReason | None:
 def _sharpness(
     picture: NDArray[np.uint8], step: int, inside: NDArray[np.uint8] | None
 ) -> tuple[float, float]:
-    """Give the sharpness, percent of the contrast, and how far the edges are parallel, 0 to 1."""
+    """Return the sharpness, percent of the contrast, and how far the edges are parallel, 0 to 1."""
     green = np.asarray(cv2.extractChannel(picture, 1), np.uint8)
     laplacian, across, down = _derivatives(green, step, inside)
     count = laplacian.size
@@ -163,14 +163,14 @@ def _sharpness(
 
 
 def _ranks(values: NDArray[np.int16], *ranks: int) -> list[int]:
-    """Give the values of these ranks, 0 to n - 1, of int16 (n,), none of which is below 0: by counting."""
+    """Return the values of these ranks, 0 to n - 1, of int16 (n,), none of which is below 0: by counting."""
     return [int(rank) for rank in np.bincount(values).cumsum().searchsorted(ranks, "right")]
 
 
 def _derivatives(
     green: NDArray[np.uint8], step: int, inside: NDArray[np.uint8] | None
 ) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]:
-    """Give the smoothed picture's Laplacian, int16 (n,), and both gradients, float32 (n,).
+    """Return the smoothed picture's Laplacian, int16 (n,), and both gradients, float32 (n,).
 
     At every step-th pixel, in `_FINE` steps to a grey level.
     """
@@ -190,7 +190,7 @@ def _derivatives(
 
 
 def _cover(green: NDArray[np.float64], white: float) -> tuple[float, float]:
-    """Give the share that cells cover, and the optical density (natural log, root mean square), in green.
+    """Return the share that cells cover, and the optical density (natural log, root mean square), in green.
 
     The second needs no threshold, which a paler stain would pass less of.
     """
@@ -200,7 +200,7 @@ def _cover(green: NDArray[np.float64], white: float) -> tuple[float, float]:
 
 
 def _inside(coarse: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Give where there is a picture, uint8 0 or 1, and not the black of a diaphragm or of a turned image.
+    """Return where there is a picture, uint8 0 or 1, and not the black of a diaphragm or of a turned image.
 
     None where all of it is; and where none of it is, for then the black is what there is to judge.
     """

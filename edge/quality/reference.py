@@ -80,7 +80,7 @@ class _Usual:
             self._all.learn(quality)
 
     def reason(self, quality: Quality) -> RefusalReason | None:
-        """Give the first that is wrong, in the order in which an operator would set it right."""
+        """Return the first that is wrong, in the order in which an operator would set it right."""
         if len(self._focus) < _FEWEST:
             return None
         outvoted = 2 * len(self._accepted) < len(self._all)
@@ -157,7 +157,7 @@ class _Spread:
                 self._places[share] = last, before + 1
 
     def quantile(self, share: float) -> float:
-        """Give the middle of the bin in which this share of the values is reached."""
+        """Return the middle of the bin in which this share of the values is reached."""
         rank = max(1, math.ceil(share * self._total))
         # A value more moves it little: it is sought from where it was, with what lies before that bin.
         place, before = self._places.get(share, (0, 0))
@@ -179,12 +179,12 @@ class _Spread:
         return self.quantile(0.9)
 
     def beyond(self, value: float) -> float:
-        """Give how far a value lies outside of the middle eight tenths."""
+        """Return how far a value lies outside of the middle eight tenths."""
         return max(self.low - value, value - self.high, 0.0)
 
 
 def _light(quality: Quality) -> tuple[float, float, float]:
-    """Give the logarithms of green, and of red and blue over green, in bare glass."""
+    """Return the logarithms of green, and of red and blue over green, in bare glass."""
     red, green, blue = (math.log(max(level, 1.0)) for level in quality.light or (0, 0, 0))
     return green, red - green, blue - green
 

@@ -52,18 +52,18 @@ def thumbnail(pixels: NDArray[np.uint8]) -> Thumbnail:
 
 
 def _size(height: int, width: int) -> tuple[int, int]:
-    """Give width and height of the thumbnail of a frame."""
+    """Return width and height of the thumbnail of a frame."""
     scale = min(1.0, _SIDE / max(height, width))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def packed(picture: Thumbnail) -> bytes:
-    """Give a thumbnail as a PNG, three fifths of its size: without loss, and each one by itself."""
+    """Return a thumbnail as a PNG, three fifths of its size: without loss, and each one by itself."""
     return bytes(cv2.imencode(".png", np.bitwise_xor(picture.view(np.uint8), _SIGN))[1])
 
 
 def unpacked(png: bytes, height: int, width: int) -> Thumbnail | None:
-    """Give back what `packed` was given; None where it is no thumbnail of a frame of this size any more."""
+    """Return what `packed` was given; None where it is no thumbnail of a frame of this size any more."""
     read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE) if png else None
     if read is None or read.shape[::-1] != _size(height, width):
         return None
@@ -71,7 +71,7 @@ def unpacked(png: bytes, height: int, width: int) -> Thumbnail | None:
 
 
 def sketch(picture: Thumbnail) -> Sketch:
-    """Give a coarse thumbnail's spectrum, padded so that no shift wraps around, and of norm 1."""
+    """Return a coarse thumbnail's spectrum, padded so that no shift wraps around, and of norm 1."""
     height, width = picture.shape
     size = max(1, width // _SKETCH), max(1, height // _SKETCH)
     coarse = cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA)
@@ -82,7 +82,7 @@ def sketch(picture: Thumbnail) -> Sketch:
 
 
 def alike(sketches: Sequence[Sketch], one: Sketch) -> NDArray[np.float64]:
-    """Give how well each sketch, all of one form, fits `one` at its best place: of use for their order."""
+    """Return how well each sketch, all of one form, fits `one` at its best place: of use for their order."""
     peaks = [
         np.fft.irfft2(np.stack(sketches[start : start + _BATCH]).conj() * one).max(axis=(1, 2))
         for start in range(0, len(sketches), _BATCH)
@@ -118,7 +118,7 @@ def register(first: Thumbnail, second: Thumbnail, zoom: float) -> Shift | None:
 
 
 def _correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give how well `two` fits `one` at each shift, float32, twice as large: negative shifts from the end."""
+    """How well `two` fits `one` at each shift, float32, twice as large: negative shifts from the end."""
     # OpenCV's transform: a fifth of numpy's time.
     spectrum = cv2.mulSpectrums(_spectrum(one), _spectrum(two), 0, conjB=True)
     numbers = spectrum.view(np.complex64)[..., 0]
@@ -149,7 +149,7 @@ def _likeness(one: NDArray[np.float32], two: NDArray[np.float32], x: int, y: int
 
 
 def _between(values: NDArray[np.float32]) -> float:
-    """Give the place of a parabola's top, -0.5 to 0.5, through three values with the highest amid them."""
+    """Return the place of a parabola's top, -0.5 to 0.5, through three values with the highest amid them."""
     low, top, high = (float(v) for v in values)
     bend = low - 2 * top + high
     return min(0.5, max(-0.5, 0.5 * (low - high) / bend)) if np.isfinite(bend) and bend < 0 else 0.0

@@ -60,7 +60,7 @@ class Scan:
         self._take(field, place)
 
     def share(self, field: FieldResult) -> Tally:
-        """Give what an accepted field changes in the count: below 0 where it corrects an earlier sighting.
+        """Return what an accepted field changes in the count: below 0 where it corrects an earlier sighting.
 
         Its cells lie where the field says, so that the same fields read from the store make the same count.
         """
@@ -86,7 +86,7 @@ class Scan:
 
 
 def told(located: Located) -> FieldPlace:
-    """Give a place as the field's message says it."""
+    """Return a place as the field's message says it."""
     place, joined = located.place, located.joined
     return FieldPlace(
         *place,
@@ -96,7 +96,7 @@ def told(located: Located) -> FieldPlace:
 
 
 def _located(place: FieldPlace, remembered: Thumbnail | None = None) -> Located:
-    """Give a place as the map says it."""
+    """Return a place as the map says it."""
     region, joined = place.region, place.joined
     return Located(
         Place(region, place.x, place.y),

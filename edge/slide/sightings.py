@@ -79,7 +79,7 @@ class DistinctCells:
 
     @property
     def white_cells(self) -> tuple[Sighting, ...]:
-        """Give the best sightings of what counts: whole, steady, and not rather something else."""
+        """Return the best sightings of what counts: whole, steady, and not rather something else."""
         whole = [sighting for sighting in self._cells if sighting.cell.complete and sighting.is_steady]
         if not whole:
             return ()
@@ -130,7 +130,7 @@ class DistinctCells:
                 self._cells[number] = cell._replace(shown=shown)
 
     def tally(self) -> Tally:
-        """Give what the distinct cells add up to, in the form of one field's share of the count."""
+        """Return what the distinct cells add up to, in the form of one field's share of the count."""
         if self._tally is None:
             self._tally = self._added_up()
         return self._tally

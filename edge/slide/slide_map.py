@@ -177,7 +177,7 @@ class SlideMap:
         return self._best(self._matches([keyframes[i] for i in np.argsort(-scores)[:_LIKELIEST]], frame))
 
     def _matches(self, keyframes: list[_Keyframe], frame: _Keyframe) -> list[_Match]:
-        """Give what each says of the frame's place, up to the first that is sure."""
+        """Return what each says of the frame's place, up to the first that is sure."""
         zoom = self._shape[1] / frame.picture.shape[1]
         matches = []
         for keyframe in keyframes:
@@ -191,7 +191,7 @@ class SlideMap:
         return matches
 
     def _best(self, matches: list[_Match]) -> Place | None:
-        """Give the likeliest place, of those that are certain."""
+        """Return the likeliest place, of those that are certain."""
         certain = [
             match
             for match in matches
@@ -202,5 +202,5 @@ class SlideMap:
 
 
 def _moved(place: Place, joined: Joined) -> Place:
-    """Give where a place of the region that ended lies in the other one."""
+    """Return where a place of the region that ended lies in the other one."""
     return Place(joined.into, round(place.x + joined.x, 1), round(place.y + joined.y, 1))

@@ -30,7 +30,7 @@ class Obey(Protocol):
     """Does what a request says. note: writes the answer, and is called in the transaction that does it."""
 
     def __call__(self, request: Any, /, note: Note | None = None) -> Specimen:
-        """Give the specimen it was about. Raises LeukoscopeError with one sentence."""
+        """Return the specimen it was about. Raises LeukoscopeError with one sentence."""
         ...
 
 
@@ -51,7 +51,7 @@ class Orders:
         self._by_command = by_command
 
     def by_name(self) -> Mapping[str, Obey]:
-        """Give what does each command, by its name."""
+        """Return what does each command, by its name."""
         return {
             "specimen/start": self.start,
             "specimen/stop": self.stop,
@@ -90,7 +90,7 @@ class Orders:
         return self._do(act, note)
 
     def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
-        """Give a specimen another id."""
+        """Return a specimen another id."""
         return self._do(lambda ledger: ledger.rename(order.specimen_id, order.new_id), note)
 
     def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:

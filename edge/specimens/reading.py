@@ -52,7 +52,7 @@ class _Described(NamedTuple):
 
 
 def _described(config: Config) -> _Described:
-    """Give what the bundle says of its model, which is all that a count needs. Raises BundleError."""
+    """Return what the bundle says of its model, which is all that a count needs. Raises BundleError."""
     bundle = read_bundle(answering(config).path)
     about = bundle.description
     labels = tuple(label for label in about.labels if label != OTHER)

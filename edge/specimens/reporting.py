@@ -85,7 +85,7 @@ class Reporter:
         self._reckoning = Reckoning(config.specimen.interval, config.specimen.max_width).by(model.confusion)
 
     def recount(self, store: Store, specimen: Specimen) -> SpecimenCount:
-        """Give a specimen's count from the fields that are stored. Raises StoreError."""
+        """Return a specimen's count from the fields that are stored. Raises StoreError."""
         target = specimen.target or self._target
         count = SpecimenCount(specimen.specimen_id, self._model.labels, target, self._reckoning)
         for field_id, counts in store.tallies(specimen.specimen_id):
@@ -93,7 +93,7 @@ class Reporter:
         return count
 
     def differential(self, count: SpecimenCount, specimen: Specimen) -> Differential:
-        """Give the message. Signed after an update, a count is still that of the model that made it."""
+        """Return the message. Signed after an update, a count is still that of the model that made it."""
         own = self._model.reference
         others = [model.name for model in count.models if model != own]
         standing = specimen.standing

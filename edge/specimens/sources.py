@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def source_of(config: Config) -> str:
-    """Give the id of the source: the same paths, the same slide or the same camera have the same one."""
+    """Return the id of the source: the same paths, the same slide or the same camera have the same one."""
     source = msgspec.to_builtins(config.camera)
     # Calibrated anew, or shown faster, it is still the same slide.
     lit_by = "exposure_us", "gain", "white_balance_k", "calibration"
@@ -27,7 +27,7 @@ def source_of(config: Config) -> str:
 
 
 def specimen_of(config: Config) -> str:
-    """Give the id of the specimen that the source shows: its own, unless the configuration has one."""
+    """Return the id of the specimen that the source shows: its own, unless the configuration has one."""
     return config.specimen.id or source_of(config)
 
 
@@ -37,7 +37,7 @@ def is_simulated(config: Config) -> bool:
 
 
 def begin(config: Config, store: Store, *, resume: bool = False) -> Specimen:
-    """Give the specimen that the source is counted into; a new one is opened.
+    """Return the specimen that the source is counted into; a new one is opened.
 
     Raises SpecimenError where another source has counted it and `resume` does not say that it is meant;
     StoreError.

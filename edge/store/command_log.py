@@ -54,7 +54,7 @@ class Answers:
             )
 
     def find(self, correlation_id: str) -> Answer | None:
-        """Give what was answered under this id within REMEMBERED_S.
+        """Return what was answered under this id within REMEMBERED_S.
 
         How long ago an answer of an earlier boot was, no clock need know: at least as long as this boot is.
         """
@@ -68,7 +68,7 @@ class Answers:
         return None if row is None else Answer(*row)
 
     def unsent(self) -> list[Answer]:
-        """Give the answers that the broker has not acknowledged, the oldest first."""
+        """Return the answers that the broker has not acknowledged, the oldest first."""
         query = "SELECT correlation_id, command, asked, payload FROM answers WHERE sent = 0 ORDER BY number"
         with errors(self._path, "read"):
             return [Answer(*row) for row in self._db.execute(query).fetchall()]

@@ -102,7 +102,7 @@ class Store:
     def start_specimen(
         self, specimen_id: str, source: str | None = None, *, resume: bool = False, simulated: bool = False
     ) -> Specimen:
-        """Give the specimen that a source is counted into, as `Ledger.begin_source` does."""
+        """Return the specimen that a source is counted into, as `Ledger.begin_source` does."""
         return self.ledger.begin_source(specimen_id, source, resume=resume, simulated=simulated)
 
     def finish_specimen(self, specimen_id: str) -> None:
@@ -110,13 +110,13 @@ class Store:
         self.ledger.end_source(specimen_id)
 
     def specimens(self) -> list[Specimen]:
-        """Give all specimens, the oldest first."""
+        """Return all specimens, the oldest first."""
         return self.ledger.all()
 
     # Fields
 
     def next_sequence(self) -> int:
-        """Give the number of the next field; it goes on where the last process ended."""
+        """Return the number of the next field; it goes on where the last process ended."""
         with self._reading():
             row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'fields'").fetchone()
         return 1 if row is None else int(row[0]) + 1
@@ -134,7 +134,7 @@ class Store:
             return [str(source) for (source,) in self._db.execute(query, (specimen_id,))]
 
     def field_of(self, specimen_id: str, source_id: str) -> FieldResult | None:
-        """Give what was stored of this picture for this specimen; None where nothing was, or it was pruned.
+        """Return what was stored of this picture for this specimen; None where nothing was, or it was pruned.
 
         One that cannot be read back is None, too.
         """
@@ -194,7 +194,7 @@ class Store:
         return bool(added)
 
     def fields(self, specimen_id: str) -> Iterator[FieldResult]:
-        """Give a specimen's fields in their order, those that were pruned left out. Raises StoreError."""
+        """Return a specimen's fields in their order, those that were pruned left out. Raises StoreError."""
         for field_id, payload in self._pages("payload", specimen_id):
             try:
                 field = decode_field(payload)
@@ -203,7 +203,7 @@ class Store:
             yield field
 
     def looks(self, specimen_id: str) -> Iterator[Look]:
-        """Give how good each of a specimen's fields was, in their order, those that were pruned left out.
+        """Return how good each of a specimen's fields was, in their order, those that were pruned left out.
 
         One that cannot be read is left out, too.
         """
@@ -213,7 +213,7 @@ class Store:
                 yield decoder.decode(payload)
 
     def tallies(self, specimen_id: str) -> Iterator[tuple[str, Tally]]:
-        """Give what each field of a specimen adds to its differential, with the field's id."""
+        """Return what each field of a specimen adds to its differential, with the field's id."""
         for field_id, plain in self._pages("tally", specimen_id):
             yield field_id, msgspec.json.decode(plain, type=Tally)
 
@@ -235,7 +235,7 @@ class Store:
     # Delivery
 
     def undelivered(self, limit: int, after: int = -1, *, refused: bool = True) -> list[Waiting]:
-        """Give at most `limit` fields that wait behind sequence `after`, the oldest first.
+        """Return at most `limit` fields that wait behind sequence `after`, the oldest first.
 
         refused: with those that the broker has refused before.
         """

@@ -51,7 +51,7 @@ class Keyframes:
                 self._trim(specimen_id)
 
     def seen(self, specimen_id: str) -> Iterator[tuple[FieldResult, bytes | None]]:
-        """Give a specimen's live fields in their order, each with its picture where one is kept.
+        """Return a specimen's live fields in their order, each with its picture where one is kept.
 
         Live are those that no source shows again. What was pruned or cannot be read is left out.
         """

@@ -63,7 +63,7 @@ class Upkeep:
         return count.rowcount
 
     def used_bytes(self) -> int:
-        """Give what the results take of the file, which does not shrink when some are dropped."""
+        """Return what the results take of the file, which does not shrink when some are dropped."""
         with errors(self._path, "read"):
             pages, free, size = (
                 int(self._db.execute(f"PRAGMA {name}").fetchone()[0])

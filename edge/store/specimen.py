@@ -57,7 +57,7 @@ class Specimen(NamedTuple):
 
     @property
     def standing(self) -> Standing:
-        """Give what is known of it beyond its cells."""
+        """Return what is known of it beyond its cells."""
         return Standing(
             state=None if self.state == "open" else "preliminary" if self.state == "stopped" else self.state,
             simulated=self.simulated,
@@ -72,5 +72,5 @@ class Specimen(NamedTuple):
 
 
 def read_time(text: str) -> datetime:
-    """Give the time that the store has as ISO 8601."""
+    """Return the time that the store has as ISO 8601."""
     return datetime.fromisoformat(text)

@@ -34,26 +34,26 @@ class LedgerReading:
         self._path = path
 
     def find(self, specimen_id: str) -> Specimen | None:
-        """Give the specimen of this id."""
+        """Return the specimen of this id."""
         return next(self._specimens("id = ?", specimen_id), None)
 
     def all(self) -> list[Specimen]:
-        """Give all specimens, the oldest first."""
+        """Return all specimens, the oldest first."""
         return list(self._specimens("true"))
 
     def open_by_command(self) -> Specimen | None:
-        """Give the specimen that cells are counted into, where commands say which; there is at most one."""
+        """Return the specimen that cells are counted into, where commands say which; there is at most one."""
         return next(self._specimens("state = 'open' AND by_command = 1"), None)
 
     def latest_event(self) -> tuple[int, str]:
-        """Give the number of what was noted last, of whichever specimen, and that one; (0, "") of nothing."""
+        """The number of what was noted last, of whichever specimen, and that one; (0, "") of nothing."""
         with errors(self._path, "read"):
             query = "SELECT number, specimen_id FROM specimen_events ORDER BY number DESC LIMIT 1"
             row = self._db.execute(query).fetchone()
         return (0, "") if row is None else (int(row[0]), str(row[1]))
 
     def unsaid(self) -> list[tuple[str, int]]:
-        """Give the specimens of which the broker has not the latest: id and event, the oldest event first."""
+        """The specimens of which the broker has not the latest: id and event, the oldest event first."""
         query = (
             "SELECT id, max(number) AS latest FROM specimens JOIN specimen_events ON specimen_id = id"
             " GROUP BY id HAVING latest > said ORDER BY latest"
@@ -68,7 +68,7 @@ class LedgerReading:
             return [str(name) for (name,) in self._db.execute(query, (number,)).fetchall()]
 
     def name_now(self, specimen_id: str) -> str:
-        """Give the id that a specimen has now: it may have been renamed since it had this one."""
+        """Return the id that a specimen has now: it may have been renamed since it had this one."""
         query = (
             "SELECT id FROM specimens WHERE id = ?1 UNION ALL SELECT * FROM (SELECT specimen_id"
             " FROM specimen_events WHERE kind = 'renamed' AND what = ?1 ORDER BY number DESC) LIMIT 1"
@@ -78,7 +78,7 @@ class LedgerReading:
         return specimen_id if row is None else str(row[0])
 
     def counted(self, specimen_id: str) -> tuple[int, int]:
-        """Give how many fields a specimen has, and how many cells they counted."""
+        """Return how many fields a specimen has, and how many cells they counted."""
         cells = (
             "SELECT total(max(0, cells)) FROM (SELECT sum(value) AS cells FROM fields,"
             " json_each(CAST(tally AS TEXT), '$.counted') WHERE specimen_id = ? GROUP BY key)"
@@ -160,6 +160,6 @@ class LedgerReading:
 
 
 def stamp(ago: timedelta | None = None) -> str:
-    """Give the time now, or that long ago, as the store keeps it: UTC, ISO 8601."""
+    """Return the time now, or that long ago, as the store keeps it: UTC, ISO 8601."""
     moment = identity.now() if ago is None else identity.now() - ago
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

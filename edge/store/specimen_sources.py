@@ -28,7 +28,7 @@ class SourceLedger(LedgerReading):
     def begin_source(
         self, specimen_id: str, source: str | None = None, *, resume: bool = False, simulated: bool = False
     ) -> Specimen:
-        """Give the specimen that a source is counted into; a new one is opened.
+        """Return the specimen that a source is counted into; a new one is opened.
 
         One that the same source has begun goes on where it was interrupted. One that has ended is given as
         it is, for this source to deliver and add nothing to (`under_way` is False). resume: it is taken up
@@ -62,7 +62,7 @@ class SourceLedger(LedgerReading):
     def begin_endless(
         self, specimen_id: str, source: str | None = None, *, resume: bool = False, simulated: bool = False
     ) -> Specimen:
-        """Give the specimen that a source which never ends is counted into; a new one is opened.
+        """Return the specimen that a source which never ends is counted into; a new one is opened.
 
         It is the one of this id. As often as one was discarded the next follows it, with a number behind the
         id that no other specimen has. The rest is as with `begin_source`.
@@ -149,7 +149,7 @@ class SourceLedger(LedgerReading):
         return sentence if row is None else f"{sentence}, the last one {_picture(row[0])}"
 
     def _of_source(self, specimen_id: str, source: str | None) -> Specimen | None:
-        """Give the specimen of this id, or the one that this source began under it and that was renamed."""
+        """Return the specimen of this id, or the one that this source began under it and that was renamed."""
         found = self.find(specimen_id)
         if found is None and source is not None:
             renamed = self.find(self.name_now(specimen_id))

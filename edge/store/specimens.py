@@ -104,7 +104,7 @@ class Ledger(SourceLedger):
             )
 
     def rename(self, specimen_id: str, new_id: str) -> Specimen:
-        """Give a specimen another id, with all its fields, until it is signed. The former stays on record."""
+        """A specimen another id, with all its fields, until it is signed. The former stays on record."""
         with self._transaction():
             known = self.find(specimen_id)
             if known is None:

@@ -23,7 +23,7 @@ class Answering(NamedTuple):
 
 
 def answering(config: Config, state: State | None = None) -> Answering:
-    """Give the bundle that the configuration names, else the one installed last, else the one that ships.
+    """Return the bundle that the configuration names, else the one installed last, else the one that ships.
 
     An installed one that is missing or damaged does not answer: the one before it does, if it is whole.
     state: of the installed models, as the daemon has it after it began its start; None: as it is on the disk.

@@ -108,7 +108,7 @@ def _check_that_it_would_be_used(config: Config) -> None:
 
 
 def _told(state: State, name: str) -> tuple[str, str, str, str]:
-    """Give a model's name, hash, signer, and time of its installation; empty where there is none."""
+    """Return a model's name, hash, signer, and time of its installation; empty where there is none."""
     if name == SHIPPED:
         return "the model that ships", "", "", ""
     about = state.installed.get(name)

@@ -79,11 +79,11 @@ class ModelStore:
         self.folder = folder
 
     def path(self, name: str) -> Path:
-        """Give the file of an installed model by its sha256."""
+        """Return the file of an installed model by its sha256."""
         return self.folder / f"{name}.tflite"
 
     def state(self) -> State:
-        """Give the state; before the first installation, that of the model that ships."""
+        """Return the state; before the first installation, that of the model that ships."""
         path = self.folder / _STATE
         try:
             return msgspec.json.decode(path.read_bytes(), type=State)
@@ -97,7 +97,7 @@ class ModelStore:
             ) from None
 
     def standing(self) -> State:
-        """Give the state as a start would find it: without a current model that is missing or damaged."""
+        """Return the state as a start would find it: without a current model that is missing or damaged."""
         state = self.state()
         if state.current == SHIPPED or self.whole(state.current):
             return state
@@ -113,7 +113,7 @@ class ModelStore:
 
     @contextmanager
     def incoming(self, content: bytes) -> Iterator[Path]:
-        """Give a file with this content in the folder, safely on the disk; it is gone afterwards."""
+        """Return a file with this content in the folder, safely on the disk; it is gone afterwards."""
         with _errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             for left in self.folder.glob(f"{_INCOMING}*"):  # by a power cut
@@ -206,7 +206,7 @@ class ModelStore:
         return state
 
     def _before(self, state: State) -> str:
-        """Give the model to go back to."""
+        """Return the model to go back to."""
         former = state.former or SHIPPED
         return former if former == SHIPPED or self.whole(former) else SHIPPED
 

@@ -42,7 +42,7 @@ class TrustedKey(NamedTuple):
 
 
 def signature_path(bundle: Path) -> Path:
-    """Give where a bundle's signature lies."""
+    """Return where a bundle's signature lies."""
     return bundle.with_name(bundle.name + SIGNATURE_SUFFIX)
 
 
@@ -86,7 +86,7 @@ def trusted_keys(folder: Path) -> tuple[TrustedKey, ...]:
 
 
 def verify(content: bytes, signature: bytes, keys: tuple[TrustedKey, ...]) -> str | None:
-    """Give the name of the trusted key that signed the content, None where none of them did."""
+    """Return the name of the trusted key that signed the content, None where none of them did."""
     for name, key in keys:
         try:
             key.verify(signature, content)

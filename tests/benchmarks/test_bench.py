@@ -25,7 +25,7 @@ from edge.models.runtime import Runtime
 
 @pytest.fixture(scope="module")
 def short_run(tmp_path_factory):
-    """Give the folder of a short run: its result, its page, and what it printed."""
+    """Return the folder of a short run: its result, its page, and what it printed."""
     pytest.importorskip("matplotlib")
     folder = tmp_path_factory.mktemp("bench")
     arguments = [

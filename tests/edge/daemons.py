@@ -114,7 +114,7 @@ class Interrupted:
 
 
 def count(path: Path) -> int:
-    """Give how many fields a store holds, -1 before there is one."""
+    """Return how many fields a store holds, -1 before there is one."""
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as store:
             return int(store.execute("SELECT count(*) FROM fields").fetchone()[0])

@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 640, 480
 
 
 def seen(smear, x, y):
-    """Give the cells of a window as a perfect finder and classifier would."""
+    """Return the cells of a window as a perfect finder and classifier would."""
     return [
         msgspec.structs.replace(cell(true.label, complete=true.complete), box=true.box)
         for true in smear.cells_in(x, y, WIDTH, HEIGHT)
@@ -81,7 +81,7 @@ def configured(tmp_path, broker, registration: str) -> Config:
 
 
 def truth() -> Counter[str]:
-    """Give the classes of the cells that some field shows whole."""
+    """Return the classes of the cells that some field shows whole."""
     return Counter(
         true.label
         for true in SMEAR.cells

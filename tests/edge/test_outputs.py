@@ -17,7 +17,7 @@ from edge.config import SHIPPED_MODEL
 
 @pytest.fixture
 def slide(tmp_path):
-    """Give a folder with one drawn field, a.png."""
+    """Return a folder with one drawn field, a.png."""
     folder = tmp_path / "slide"
     folder.mkdir()
     picture = cv2.cvtColor(draw_nucleus(field(), 320, 240), cv2.COLOR_RGB2BGR)

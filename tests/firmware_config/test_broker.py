@@ -25,7 +25,7 @@ def certificates(*arguments):
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
-    """Give a folder with certificates: of the broker, two devices, a dashboard, an operator, a lost one."""
+    """Return a folder with certificates: of the broker, two devices, a dashboard, an operator, a lost one."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     folder = tmp_path_factory.mktemp("authority") / "ca"

@@ -30,7 +30,7 @@ def run(script, *arguments):
 
 
 def contents(root):
-    """Give every path below, with what it is and holds; byte code has times in it and is told by its name."""
+    """Every path below, with what it is and holds; byte code has times in it and is told by its name."""
     found = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
@@ -45,7 +45,7 @@ def contents(root):
 
 @pytest.fixture(scope="module")
 def wheelhouse(tmp_path_factory):
-    """Give a folder with the project's wheel, which is a zip with a little beside the packages."""
+    """Return a folder with the project's wheel, which is a zip with a little beside the packages."""
     folder = tmp_path_factory.mktemp("wheelhouse")
     about = f"leukoscope-{__version__}.dist-info"
     with zipfile.ZipFile(folder / f"leukoscope-{__version__}-py3-none-any.whl", "w") as wheel:
@@ -63,7 +63,7 @@ def wheelhouse(tmp_path_factory):
 
 @pytest.fixture
 def pi(tmp_path):
-    """Give the file system of a Pi that has nothing of ours."""
+    """Return the file system of a Pi that has nothing of ours."""
     for name in ("boot/firmware", "etc/systemd/system", "etc/mosquitto/conf.d", "var/lib", "usr/local/bin"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "boot/firmware/config.txt").write_text(BOOT, encoding="utf-8")

@@ -35,7 +35,7 @@ def needs(program):
 
 @pytest.fixture
 def unit(tmp_path):
-    """Give the unit with a program that is there."""
+    """Return the unit with a program that is there."""
     text = (FIRMWARE / "leukoscope.service").read_text(encoding="utf-8")
     path = tmp_path / "leukoscope.service"
     path.write_text(

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Give a command `--data`."""
+    """Add `--data` to a command."""
     parser.add_argument(
         "--data", type=Path, default=Path(), help="directory that holds the data sets (default: this one)"
     )
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:
-    """Give a command `--force`."""
+    """Add `--force` to a command."""
     parser.add_argument(
         "--force",
         action="store_true",
@@ -28,7 +28,7 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 
 
 def add_explain(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope-train explain` its arguments."""
+    """Add the arguments of `leukoscope-train explain`."""
     parser.add_argument("--run", dest="folder", type=Path, required=True, help="directory of the run")
     add_data(parser)
     parser.add_argument(
@@ -62,7 +62,7 @@ def add_explain(parser: argparse.ArgumentParser) -> None:
 
 
 def add_measure(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope-train measure` its arguments."""
+    """Add the arguments of `leukoscope-train measure`."""
     parser.add_argument("--model", type=Path, required=True, help="the bundle")
     add_data(parser)
     parser.add_argument("--on", required=True, help="a data set, or a folder with a folder a class")
@@ -79,7 +79,7 @@ def add_measure(parser: argparse.ArgumentParser) -> None:
 
 
 def add_find(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope-train find` its arguments."""
+    """Add the arguments of `leukoscope-train find`."""
     add_data(parser)
     parser.add_argument(
         "--part",
@@ -95,7 +95,7 @@ def add_find(parser: argparse.ArgumentParser) -> None:
 
 
 def add_measure_finder(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope-train measure-finder` its arguments."""
+    """Add the arguments of `leukoscope-train measure-finder`."""
     parser.add_argument("--run", dest="folder", type=Path, required=True, help="a run of fit-finder")
     add_data(parser)
     parser.add_argument(
@@ -108,7 +108,7 @@ def add_measure_finder(parser: argparse.ArgumentParser) -> None:
 
 
 def add_audit(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope-train audit` its arguments."""
+    """Add the arguments of `leukoscope-train audit`."""
     parser.add_argument("directory", type=Path, help="its first-level folders are compared")
     parser.add_argument("--originals", type=Path, metavar="DIR", help="the photographs, where they are there")
     parser.add_argument(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_microscopes(parser: argparse.ArgumentParser) -> None:
-    """Give `leukoscope-train microscopes` its arguments."""
+    """Add the arguments of `leukoscope-train microscopes`."""
     add_data(parser)
     parser.add_argument(
         "--sheets", type=Path, metavar="OUT", help="write a page with a contact sheet of each set into OUT"

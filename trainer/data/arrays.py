@@ -31,7 +31,7 @@ class Samples:
         return self.photographs if self.cells is None else self.cells
 
     def chosen(self, mask: NDArray[np.bool_]) -> Samples:
-        """Give those where `mask` (n,) is True."""
+        """Return those where `mask` (n,) is True."""
         index = np.flatnonzero(mask)
         return Samples(
             self.pixels[index],

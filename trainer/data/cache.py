@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def cache_folder() -> Path:
-    """Give the folder: $LEUKOSCOPE_CACHE, or leukoscope below $XDG_CACHE_HOME or ~/.cache.
+    """Return the folder: $LEUKOSCOPE_CACHE, or leukoscope below $XDG_CACHE_HOME or ~/.cache.
 
     Files in it are named by the hash of what they were made from; it may be removed at any time.
     """
@@ -26,7 +26,7 @@ def cache_folder() -> Path:
 
 @contextmanager
 def kept_at(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to, and put what was written in place: never half a file.
+    """Return a path beside `path` to write to, and put what was written in place: never half a file.
 
     Raises DataError when it cannot be written.
     """

@@ -46,7 +46,7 @@ class Crops:
 
 
 def of_classes(images: Sequence[LabelledImage], classes: Collection[str]) -> list[LabelledImage]:
-    """Give the images whose class is asked for: a set may hold more classes than a recipe wants."""
+    """Return the images whose class is asked for: a set may hold more classes than a recipe wants."""
     return [image for image in images if image.label in classes]
 
 
@@ -213,7 +213,7 @@ def _holds_middle(box: Box, other: tuple[int, int, int, int]) -> bool:
 
 
 def _overlap(box: Box, other: tuple[int, int, int, int]) -> float:
-    """Give the intersection over union."""
+    """Return the intersection over union."""
     x, y, width, height = other
     across = max(0, min(box.x + box.width, x + width) - max(box.x, x))
     down = max(0, min(box.y + box.height, y + height) - max(box.y, y))

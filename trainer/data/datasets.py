@@ -123,7 +123,7 @@ def differs_from_release(
 
 
 def fingerprint(images: Sequence[LabelledImage] | Sequence[AnnotatedImage]) -> str:
-    """Give the sha256 over every image's name, annotations and bytes: what a model says it was trained on.
+    """Return the sha256 over every image's name, annotations and bytes: what a model says it was trained on.
 
     Raises DataError for a file that cannot be read.
     """

@@ -55,7 +55,7 @@ PAIRS = (
 
 
 def one_name_a_field(photographs: Mapping[str, str]) -> dict[str, str]:
-    """Give each image the name of its field instead of its photograph, so that a split parts no field.
+    """Return each image the name of its field instead of its photograph, so that a split parts no field.
 
     photographs: image -> photograph. Photographs of one field get the name of the first of them.
     """

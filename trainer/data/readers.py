@@ -197,7 +197,7 @@ def _yolo_boxes(path: Path, kinds: Mapping[str, Kind], size: tuple[int, int]) ->
 
 
 def _field_labels(path: Path, classes: Mapping[str, str]) -> dict[str, list[str]]:
-    """Give the labels of each image's row: image file -> labels."""
+    """Return the labels of each image's row: image file -> labels."""
     spelt = {spelling.casefold(): label for spelling, label in classes.items()}
     rows = csv.DictReader(text_of(path, "file of classes").splitlines())
     if rows.fieldnames is None or not set(_COLUMNS) <= set(rows.fieldnames):

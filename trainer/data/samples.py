@@ -186,7 +186,7 @@ def _by_photograph(part: Samples, groups: dict[str, str], cells: dict[str, str],
 
 
 def joined(parts: Sequence[Samples]) -> Samples:
-    """Give the samples of all parts (at least one), one after the other."""
+    """Return the samples of all parts (at least one), one after the other."""
     return Samples(
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.labels for part in parts]),
@@ -210,7 +210,7 @@ def photographs_of(
     *,
     described: Mapping[str, OwnSet] = NONE,
 ) -> dict[str, str]:
-    """Give the photograph of each image of a set: from the file given, or the run's own, or by recovering it.
+    """The photograph of each image of a set: from the file given, or the run's own, or by recovering it.
 
     The run's folder `out` keeps what was used; what was recovered also serves the next run. described: the
     recipe's own sets. In a set that is not registered, the same file under two names is one photograph.
@@ -254,7 +254,7 @@ def _groups(path: Path) -> dict[str, str]:
 
 
 def _by_content(images: Sequence[LabelledImage]) -> dict[str, str]:
-    """Give each image the name of the first with the same bytes: both are of one photograph."""
+    """Return each image the name of the first with the same bytes: both are of one photograph."""
     first: dict[str, LabelledImage] = {}
     photographs = {}
     for image in images:

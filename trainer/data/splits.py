@@ -72,7 +72,7 @@ def deal_as_the_study(
 
 
 def photograph_weights(photographs: Sequence[str]) -> NDArray[np.float64]:
-    """Give each image the weight by which all copies of one photograph together count once: float64 (n,)."""
+    """Each image the weight by which all copies of one photograph together count once: float64 (n,)."""
     _, inverse, copies = np.unique(np.array(photographs), return_inverse=True, return_counts=True)
     return np.asarray(1.0 / copies[inverse], np.float64)
 
@@ -84,7 +84,7 @@ def draw_probabilities(
     sets: NDArray[np.int64] | None = None,
     set_balance: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Give each image's chance of being drawn, summing to 1: each photograph counts once, not once a copy.
+    """Return each image's chance of being drawn, summing to 1: each photograph counts once, not once a copy.
 
     balance: 1 draws all classes equally often, 0 each as often as it has photographs. sets: int64 (n,), the
     data set, and so the microscope, of each image. set_balance: as balance, of the sets within a class.

@@ -52,7 +52,7 @@ class Answers:
 
 
 def answers_name(on: str | None = None) -> str:
-    """Give the name, in a run's folder, of the answers on its own test part or on another data set."""
+    """Return the name, in a run's folder, of the answers on its own test part or on another data set."""
     return "answers.npz" if on is None else f"answers-{on.replace('/', '-')}.npz"
 
 
@@ -115,7 +115,7 @@ def _wrong(arrays: dict[str, NDArray[np.generic]]) -> str | None:
 
 
 def median_ms(runtime: Runtime, crop: NDArray[np.uint8]) -> float:
-    """Give the median time that the runtime takes for a crop, uint8 (120, 120, 3), in milliseconds."""
+    """Return the median time that the runtime takes for a crop, uint8 (120, 120, 3), in milliseconds."""
     taken = []
     for _ in range(_WARM_UP + _TIMED):
         started = time.perf_counter()

@@ -24,7 +24,7 @@ _CELLS = 2**22  # numbers in one block of draws: 32 MiB
 
 
 def over_draws(figures: Callable[[Floats], Floats], photographs: int, images: int) -> Floats:
-    """Give the figures (DRAWS, f) of photographs drawn with replacement; the draws are always the same.
+    """Return the figures (DRAWS, f) of photographs drawn with replacement; the draws are always the same.
 
     figures: from weights (b, photographs) to (b, f). images: how many it works on, to keep memory in bounds.
     """
@@ -40,7 +40,7 @@ def over_draws(figures: Callable[[Floats], Floats], photographs: int, images: in
 
 
 def figure_names(classes: int) -> list[str]:
-    """Give the names of the columns of `Arithmetic.figures`."""
+    """Return the names of the columns of `Arithmetic.figures`."""
     per_class = [f"{name} {c}" for name in ("precision", "recall", "f1", "auc") for c in range(classes)]
     return ["accuracy", "macro_precision", "macro_recall", "macro_f1", "macro_auc", "ece", *per_class]
 
@@ -64,7 +64,7 @@ class Arithmetic:
         self._rankings = [Ranking(labels == c, probabilities[:, c], photograph) for c in range(k)]
 
     def figures(self, weights: Floats) -> Floats:
-        """Give the figures (b, 6 + 4 k), in the order of `figure_names`, for weights (b, p).
+        """Return the figures (b, 6 + 4 k), in the order of `figure_names`, for weights (b, p).
 
         NaN: a class that a draw does not hold; the macro figures are means over the others. A class that is
         there and never called has the precision 0.
@@ -103,12 +103,12 @@ class Ranking:
         self._sides = [_Side(group[side], photograph[side]) for side in (positive, ~positive)]
 
     def counts(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Give the weight of the class and of the others in each group, lowest score first: (g, b) each."""
+        """Return the weight of the class and of the others in each group, lowest score first: (g, b) each."""
         positive, negative = (side.sums(weights, self._groups) for side in self._sides)
         return positive, negative
 
     def areas(self, weights: Floats) -> Floats:
-        """Give the area under the ROC curve (b,), NaN where a draw holds one side only; a tie counts half."""
+        """The area under the ROC curve (b,), NaN where a draw holds one side only; a tie counts half."""
         positive, negative = self.counts(weights)
         below = np.cumsum(negative, axis=0) - negative / 2
         won = np.einsum("gb,gb->b", positive, below)
@@ -124,7 +124,7 @@ class _Side:
         self._group, self._starts = np.unique(pairs[:, 0], return_index=True)
 
     def sums(self, weights: Floats, groups: int) -> Floats:
-        """Give the weight in each group: (groups, b), for weights (b, p)."""
+        """Return the weight in each group: (groups, b), for weights (b, p)."""
         found = np.zeros((groups, len(weights)))
         if len(self._starts):
             rows = weights.T[self._photograph] * self._images
@@ -133,7 +133,7 @@ class _Side:
 
 
 def bin_of(confidence: Floats) -> NDArray[np.int64]:
-    """Give each confidence, 0 to 1, the number of its bin of `BINS` equal ones."""
+    """Return each confidence, 0 to 1, the number of its bin of `BINS` equal ones."""
     return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
 
 
@@ -142,6 +142,6 @@ def _quotient(above: Floats, below: Floats) -> Floats:
 
 
 def _mean(of_classes: Floats) -> Floats:
-    """Give the mean (b,) over the classes (b, k) that are not NaN."""
+    """Return the mean (b,) over the classes (b, k) that are not NaN."""
     known = ~np.isnan(of_classes)
     return _quotient(np.where(known, of_classes, 0).sum(axis=1), known.sum(axis=1).astype(np.float64))

@@ -159,7 +159,7 @@ def among(
 
 
 def sentences(found: Measurement) -> str:
-    """Give the figures in words, in percent with 95 % intervals over photographs."""
+    """Return the figures in words, in percent with 95 % intervals over photographs."""
     calls, rejecting = found.calls, found.rejecting
 
     def percent(one: Estimate) -> str:

@@ -102,7 +102,7 @@ def compare(
 
 
 def _former(path: Path) -> tuple[Row, ...]:
-    """Give the rows of an earlier call. Raises ConfigError for a file that is none of this version."""
+    """Return the rows of an earlier call. Raises ConfigError for a file that is none of this version."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Comparison)
     except FileNotFoundError:
@@ -154,7 +154,7 @@ def _row(recipe: Recipe, runs: list[str], answers: list[Answers]) -> Row:
 
 
 def markdown(comparison: Comparison) -> str:
-    """Give the table, in percent with 95 % intervals over photographs, all in int8."""
+    """Return the table, in percent with 95 % intervals over photographs, all in int8."""
     head = ["recipe", "split", "epochs", "images / photographs"]
     head += ["accuracy", "macro recall", "by photograph", "float"]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
@@ -182,7 +182,7 @@ def _split_label(row: Row) -> str:
 
 
 def _short_names(sets: Sequence[str]) -> dict[str, str]:
-    """Give the data sets' names without the folder that is common to all of them."""
+    """Return the data sets' names without the folder that is common to all of them."""
     common = posixpath.commonpath([posixpath.dirname(name) for name in sets])
     return {name: name.removeprefix(f"{common}/") for name in sets}
 
@@ -203,7 +203,7 @@ def write_into(page: Path, table: str) -> None:
 
 
 def _around_table(page: Path) -> tuple[str, str]:
-    """Give the page up to its first marker and from its second one, both markers included."""
+    """Return the page up to its first marker and from its second one, both markers included."""
     try:
         text = page.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

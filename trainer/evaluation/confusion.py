@@ -27,7 +27,7 @@ def confusion_of(
     rule: Reject,
     on: str,
 ) -> Confusion:
-    """Give the confusion matrix of held-out cells, each called or refused as the device would.
+    """Return the confusion matrix of held-out cells, each called or refused as the device would.
 
     weights: (n,), so that each photograph counts once. on: which photographs, for people.
     """

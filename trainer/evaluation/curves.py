@@ -50,7 +50,7 @@ class Curves(Struct, frozen=True):
 
 
 def curves(logits: NDArray[np.float32], labels: NDArray[np.int64], photographs: Sequence[str]) -> Curves:
-    """Give the curves of logits (n, classes), labels (n,) and n photographs; n is at least 1."""
+    """Return the curves of logits (n, classes), labels (n,) and n photographs; n is at least 1."""
     probabilities = softmax(logits)
     names, photograph = np.unique(np.array(photographs), return_inverse=True)
     return Curves(
@@ -78,7 +78,7 @@ def _roc(ranking: Ranking, photographs: int, images: int) -> Roc:
 def _rates(
     ranking: Ranking, times: NDArray[np.float64]
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Give each draw's false and true positive rates, from 0 to 1; NaN where it holds one side only."""
+    """Return each draw's false and true positive rates, from 0 to 1; NaN where it holds one side only."""
     sides = []
     for counts in reversed(ranking.counts(times)):
         above = np.cumsum(counts[::-1], axis=0)

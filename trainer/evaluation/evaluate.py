@@ -170,7 +170,7 @@ def _measured_on(
 def _int8_answers(
     quantized: Quantized, pixels: NDArray[np.uint8], distribution: str, progress: Progress
 ) -> tuple[NDArray[np.float32], float]:
-    """Give the int8 logits, and the milliseconds that one crop takes.
+    """Return the int8 logits, and the milliseconds that one crop takes.
 
     tflite-runtime gets a process of its own: it cannot load beside TensorFlow.
     """

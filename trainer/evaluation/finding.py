@@ -111,7 +111,7 @@ def measure_finding(
 
 
 def images_of_part(images: Sequence[AnnotatedImage], part: Part) -> list[AnnotatedImage]:
-    """Give the images held back from tuning, or all others, of a set's images by name."""
+    """Return the images held back from tuning, or all others, of a set's images by name."""
     return [image for place, image in enumerate(images) if (place % HELD_EVERY == 0) == (part == "held")]
 
 
@@ -126,14 +126,14 @@ def matches(truth: Sequence[Rectangle], found: Sequence[Rectangle]) -> dict[int,
 
 
 def overlap(one: Rectangle, other: Rectangle) -> float:
-    """Give the intersection over union of two boxes, [x, y, width, height]."""
+    """Return the intersection over union of two boxes, [x, y, width, height]."""
     across = max(0, min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0]))
     down = max(0, min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1]))
     return across * down / (one[2] * one[3] + other[2] * other[3] - across * down)
 
 
 def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Give the Dice coefficient of two masks, bool (h, w); of two empty ones it is 1."""
+    """Return the Dice coefficient of two masks, bool (h, w); of two empty ones it is 1."""
     both = int(found.sum()) + int(truth.sum())
     return 2 * int((found & truth).sum()) / both if both else 1.0
 
@@ -166,7 +166,7 @@ def _measured(
 
 
 def _row(image: AnnotatedImage, kinds: Sequence[str]) -> tuple[float, ...]:
-    """Give nucleus Dice, cell Dice, boxes matched, of the truth, found, and the last two of whole cells.
+    """Return nucleus Dice, cell Dice, boxes matched, of the truth, found, and the last two of whole cells.
 
     What the set does not tell is 0. Of cells that the frame's edge cuts, which the device does not count and
     of which people mark some and leave out others, the last two have only those that are matched.
@@ -224,7 +224,7 @@ def _figure(dataset: str, figure: str, names: Sequence[str], sums: _Sums) -> Fin
 
 
 def table(finding: Finding) -> RenderableType:
-    """Give the figures as a person reads them, each beside what it is to reach."""
+    """Return the figures as a person reads them, each beside what it is to reach."""
     rows = Table("data set", "images", "figure", "measured (95 % interval)", "counts", "goal", box=None)
     for one in finding.figures:
         e = one.estimate

@@ -120,7 +120,7 @@ def measure(
 
 
 def share(true: NDArray[np.bool_], photographs: Sequence[str]) -> Estimate:
-    """Give the share of images (n,), at least one, of which something is true. photographs: n names."""
+    """Return the share of images (n,), at least one, of which something is true. photographs: n names."""
     _, photograph = np.unique(np.array(photographs), return_inverse=True)
     sums = np.stack([np.bincount(photograph, weights=true), np.bincount(photograph)], axis=1)
 
@@ -132,7 +132,7 @@ def share(true: NDArray[np.bool_], photographs: Sequence[str]) -> Estimate:
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give probabilities, float64 (n, classes), of logits (n, classes)."""
+    """Return probabilities, float64 (n, classes), of logits (n, classes)."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     # Summed by size, not by class: int8 answers that differ in their order alone give scores that tie.
     total = np.sort(powers, axis=1).sum(axis=1, keepdims=True)
@@ -144,7 +144,7 @@ def calibration_error(
     labels: NDArray[np.int64],
     weights: NDArray[np.float64] | None = None,
 ) -> float:
-    """Give the expected calibration error of the likeliest class, over 15 bins of equal width."""
+    """Return the expected calibration error of the likeliest class, over 15 bins of equal width."""
     weights = np.ones(len(labels)) if weights is None else weights
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
@@ -153,7 +153,7 @@ def calibration_error(
 
 
 def estimate(value: float, draws: NDArray[np.float64]) -> Estimate:
-    """Give a figure with the interval of its draws (d,); a draw that it could not be had of is NaN."""
+    """Return a figure with the interval of its draws (d,); a draw that it could not be had of is NaN."""
     known = draws[~np.isnan(draws)]
     low, high = np.percentile(known, _TAILS) if len(known) else (value, value)
     # Percentiles of a skewed figure may just miss the figure itself.
@@ -169,7 +169,7 @@ def _weighted(
 def _points(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> dict[str, float]:
-    """Give the figures themselves, by the names of `figure_names`; NaN where there is nothing to say."""
+    """Return the figures themselves, by the names of `figure_names`; NaN where there is nothing to say."""
     numbers = range(probabilities.shape[1])
     calls = probabilities.argmax(axis=1)
     precision, recall, f1, _ = precision_recall_fscore_support(

@@ -53,12 +53,12 @@ class Evaluation(Struct, frozen=True):
 
 
 def file_name(on: str | None = None) -> str:
-    """Give the name, in a run's folder, of the evaluation on its own test part or on another data set."""
+    """Return the name, in a run's folder, of the evaluation on its own test part or on another data set."""
     return "evaluation.json" if on is None else f"evaluation-{on.replace('/', '-')}.json"
 
 
 def weights_sha256(folder: Path) -> str:
-    """Give the hash of the weights of a run's last checkpoint. Raises ConfigError where there is none."""
+    """Return the hash of the weights of a run's last checkpoint. Raises ConfigError where there is none."""
     path = max(folder.glob("epoch-*"), default=folder) / "model.keras"
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()

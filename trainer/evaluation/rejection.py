@@ -33,7 +33,7 @@ class Outputs:
     labels: NDArray[np.int64]
 
     def probabilities(self, temperature: float) -> NDArray[np.float64]:
-        """Give calibrated probabilities, float64 (n, classes)."""
+        """Return calibrated probabilities, float64 (n, classes)."""
         scaled = self.logits.astype(np.float64) / temperature
         exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))
@@ -119,7 +119,7 @@ def _threshold(
 
 
 def _quantile(values: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:
-    """Give the value below which this share of the weight lies."""
+    """Return the value below which this share of the weight lies."""
     order = np.argsort(values)
     cumulated = np.cumsum(weights[order])
     return float(values[order][min(len(order) - 1, np.searchsorted(cumulated, share * cumulated[-1]))])
@@ -133,7 +133,7 @@ def figures(
     answered: NDArray[np.bool_],
     weights: NDArray[np.float64],
 ) -> dict[str, float]:
-    """Give the rule's figures: shares of 0 to 1, in which cells count by their weights.
+    """Return the rule's figures: shares of 0 to 1, in which cells count by their weights.
 
     score: the trust, (n,). answered: not refused already, whatever the trust. auroc: of known cells against
     the others by trust; absent where all are known. called: of the known cells. wrong_calls: of all calls.

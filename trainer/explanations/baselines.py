@@ -25,18 +25,18 @@ _WIDTH = 0.25  # of the side: the bell then holds about what a cell does
 
 
 def random_maps(count: int, grid: tuple[int, int], seed: int) -> NDArray[np.float32]:
-    """Give float32 (count, *grid), even between 0 and 1."""
+    """Return float32 (count, *grid), even between 0 and 1."""
     return np.random.default_rng(seed).random((count, *grid), np.float32)
 
 
 def centre_blob(grid: tuple[int, int]) -> NDArray[np.float32]:
-    """Give a Gaussian bell, float32 of the grid's shape, 1 in the middle of the crop."""
+    """Return a Gaussian bell, float32 of the grid's shape, 1 in the middle of the crop."""
     away = [((np.arange(side) + 0.5) / side - 0.5) / _WIDTH for side in grid]
     return np.asarray(np.exp(-0.5 * (away[0][:, None] ** 2 + away[1][None, :] ** 2)), np.float32)
 
 
 def redrawn(model: keras.Model, seed: int) -> keras.Model:
-    """Give the same network with all its weights drawn anew."""
+    """Return the same network with all its weights drawn anew."""
     for _, changed in cascade(model, seed):
         model = changed  # down to the first layer; it is one object all along
     return model

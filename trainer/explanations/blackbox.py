@@ -40,11 +40,11 @@ class LimeMaps:
     weights: NDArray[np.float64]
 
     def grid(self, label: int) -> NDArray[np.float32]:
-        """Give what speaks for a class, float32 (120, 120), at least 0."""
+        """Return what speaks for a class, float32 (120, 120), at least 0."""
         return np.asarray(np.maximum(self.weights[label], 0)[self.segments], np.float32)
 
     def strongest(self, label: int, number: int = 6) -> NDArray[np.bool_]:
-        """Give the superpixels that speak most for a class, at most so many of them: bool (120, 120).
+        """Return the superpixels that speak most for a class, at most so many of them: bool (120, 120).
 
         One that brings less than half a percentage point speaks for nothing.
         """
@@ -106,7 +106,7 @@ class Shap:
         )
 
     def values(self, crop: Pixels) -> NDArray[np.float32]:
-        """Give each pixel's part in each class's logit, float32 (120, 120, classes), of a crop, uint8.
+        """Return each pixel's part in each class's logit, float32 (120, 120, classes), of a crop, uint8.
 
         Over the whole crop they sum to the logit's difference from that of the blurred crop.
         """

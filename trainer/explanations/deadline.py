@@ -28,5 +28,5 @@ class Deadline:
         return self.left <= 0
 
     def part(self, share: float) -> Deadline:
-        """Give an earlier deadline, after this share (0 to 1) of what is left: for the next piece of work."""
+        """An earlier deadline, after this share (0 to 1) of what is left: for the next piece of work."""
         return Deadline(share * self.left, self._clock)

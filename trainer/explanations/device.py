@@ -54,11 +54,11 @@ class Answered:
     maps: NDArray[np.float32] | None
 
     def called(self) -> NDArray[np.int64]:
-        """Give the class of the highest logit, int64 (n,)."""
+        """Return the class of the highest logit, int64 (n,)."""
         return np.asarray(self.logits.argmax(axis=1), np.int64)
 
     def evidence(self, classes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Give what speaks for one class each (n,), float32 (n, rows, columns): ReLU, as the device shows it.
+        """What speaks for one class each (n,), float32 (n, rows, columns): ReLU, as the device shows it.
 
         Raises ValueError where the file has no maps.
         """
@@ -96,18 +96,18 @@ class Device:
         self._logits = Runtime(int8.model, {"logits": int8.outputs["logits"]})
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Give the logits, float32 (n, classes), of crops, uint8 (n, 120, 120, 3); n is at least 1."""
+        """Return the logits, float32 (n, classes), of crops, uint8 (n, 120, 120, 3); n is at least 1."""
         return np.array([self._logits.run(crop)["logits"] for crop in pixels], np.float32)
 
     def answer(self, pixels: NDArray[np.uint8]) -> Answered:
-        """Give all that it answers to crops, uint8 (n, 120, 120, 3); n is at least 1."""
+        """Return all that it answers to crops, uint8 (n, 120, 120, 3); n is at least 1."""
         return _answered(self._all, f"{self._all.name} {self._all.version}", pixels)
 
 
 def _in_new_process(
     int8: Int8, pixels: NDArray[np.uint8], name: str, version: str, seconds: float
 ) -> Answered:
-    """Give a runtime's answers to as many crops as it reached. Raises NoRuntimeError where it failed."""
+    """Return a runtime's answers to as many crops as it reached. Raises NoRuntimeError where it failed."""
     with tempfile.TemporaryDirectory() as folder:
         model, crops, answered = (Path(folder) / file for file in ("int8.tflite", "crops.npy", "answers.npz"))
         model.write_bytes(int8.model)

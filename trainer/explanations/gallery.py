@@ -139,7 +139,7 @@ def _input(axes: Axes, one: Shown, classes: Sequence[str]) -> None:
 
 
 def _strength(found: Map) -> Map | None:
-    """Give the map over the crop, 0 to 1, or None where it has no evidence anywhere."""
+    """Return the map over the crop, 0 to 1, or None where it has no evidence anywhere."""
     full = np.maximum(over_crop(found), 0)
     peak = float(full.max())
     return np.asarray(full / peak, np.float32) if peak > 0 else None

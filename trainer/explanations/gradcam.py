@@ -35,7 +35,7 @@ class CamMaps:
 
 
 def target_layer(model: keras.Model) -> keras.layers.Layer:
-    """Give the layer whose output is explained: the one named `activation`, or else the last convolution.
+    """Return the layer whose output is explained: the one named `activation`, or else the last convolution.
 
     In the study's network that is the second ReLU of the sixth block, before BatchNorm and pooling.
     Raises ConfigError for a network that has neither.
@@ -89,7 +89,7 @@ class GradCam:
 
 
 def gradcam(activation: NDArray[np.float32], gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the ReLU of the channels' sum, each weighted by its mean gradient (Selvaraju et al. 2017).
+    """Return the ReLU of the channels' sum, each weighted by its mean gradient (Selvaraju et al. 2017).
 
     activation, and gradient of the class's score by it: float32 (n, h, w, channels). Gives (n, h, w).
     """
@@ -98,7 +98,7 @@ def gradcam(activation: NDArray[np.float32], gradient: NDArray[np.float32]) -> N
 
 
 def gradcam_plus_plus(activation: NDArray[np.float32], gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the map whose weights count rising places only, each by its own alpha (Chattopadhyay et al. 2018).
+    """The map whose weights count rising places only, each by its own alpha (Chattopadhyay et al. 2018).
 
     Shapes as in `gradcam`. With the exponential of the score the second and third derivatives are the first
     one's square and cube, times a factor that no map shows.

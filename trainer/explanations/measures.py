@@ -33,7 +33,7 @@ def is_blank(grid: Map) -> bool:
 
 
 def pearson(one: Map, other: Map) -> float:
-    """Give the correlation of two maps, the larger averaged over the smaller's grid; 0 where one is blank."""
+    """The correlation of two maps, the larger averaged over the smaller's grid; 0 where one is blank."""
     if one.shape != other.shape:
         small = min((one, other), key=lambda grid: grid.size)
         height, width = small.shape
@@ -47,12 +47,12 @@ def pearson(one: Map, other: Map) -> float:
 
 
 def spearman(one: Map, other: Map) -> float:
-    """Give the rank correlation of two maps of one shape; ties share their rank, 0 where one is blank."""
+    """Return the rank correlation of two maps of one shape; ties share their rank, 0 where one is blank."""
     return pearson(_ranks(one), _ranks(other))
 
 
 def over_crop(grid: Map) -> Map:
-    """Give the map at the crop's size, float32 (120, 120), interpolated between the middles of its squares.
+    """Return the map at the crop's size, float32 (120, 120), interpolated between the middles of its squares.
 
     This is how `edge.drawing.heatmap` draws it.
     """
@@ -63,7 +63,7 @@ def over_crop(grid: Map) -> Map:
 
 
 def energy_inside(grid: Map, mask: NDArray[np.bool_]) -> float:
-    """Give the share of the map's sum that lies inside the mask, bool (120, 120) (Wang et al. 2020).
+    """Return the share of the map's sum that lies inside the mask, bool (120, 120) (Wang et al. 2020).
 
     Only what speaks for the class counts. A blank map of zeros has none inside.
     """
@@ -81,7 +81,7 @@ def points_inside(grid: Map, mask: NDArray[np.bool_]) -> bool:
 def deletion_and_insertion(
     grid: Map, crop: Pixels, called: int, predict: Predictor, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the called class's probability while the map's places go, highest first, and while they come.
+    """Return the called class's probability while the map's places go, highest first, and while they come.
 
     Both float64 (STEPS + 1,), the first value before any change (Petsiuk et al. 2018). What goes is replaced
     by the crop's mean colour; what comes replaces a blurred crop. crop: uint8 (120, 120, 3). predict: uint8
@@ -104,7 +104,7 @@ def deletion_and_insertion(
 
 
 def area(curve: NDArray[np.float64]) -> float:
-    """Give the area under a curve (n,) of equal steps, from 0 to 1 on both axes."""
+    """Return the area under a curve (n,) of equal steps, from 0 to 1 on both axes."""
     return float((curve[:-1] + curve[1:]).mean() / 2)
 
 

@@ -52,7 +52,7 @@ differ little on few images, it may be better and not be shown to be.
 
 
 def page(found: Explanation, pictures: Mapping[str, bytes]) -> str:
-    """Give the whole page. pictures: file name -> PNG of each of the explanation's pictures."""
+    """Return the whole page. pictures: file name -> PNG of each of the explanation's pictures."""
     parts = [
         f"<h1>Leukoscope: what the calls of {escape(found.recipe)} rest on</h1>",
         f'<p class="measures">{escape(_measured(found))}</p>',
@@ -95,7 +95,7 @@ def page(found: Explanation, pictures: Mapping[str, bytes]) -> str:
 
 
 def summary(found: Explanation) -> RenderableType:
-    """Give the proof as a person reads it in a terminal, and what the time limit cut."""
+    """Return the proof as a person reads it in a terminal, and what the time limit cut."""
     said: list[RenderableType] = [Text(_measured(found), "bold")]
     said += [
         Text(
@@ -179,7 +179,7 @@ def _proof(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _matrices(rows: Sequence[Row]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Give for each kind of figure in each group: its name, its figures, and a line for each method."""
+    """Return for each kind of figure in each group: its name, its figures, and a line for each method."""
     kinds: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         kinds[row.group, _kind(row.figure)].append(row)

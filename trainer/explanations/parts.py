@@ -87,7 +87,7 @@ def randomised(
 
 
 def by_source(cells: Cells) -> list[Group]:
-    """Give the held-out cells of each data set whose masks our own masking found."""
+    """Return the held-out cells of each data set whose masks our own masking found."""
     sources = dict.fromkeys(subject.source for subject in cells.subjects)
     together = [("held out, own masks", cells, list(range(len(cells.subjects))))] if len(sources) > 1 else []
     return together + [

@@ -53,7 +53,7 @@ class Measured:
 
 
 def rows(measured: Measured, photographs: Sequence[str]) -> list[Row]:
-    """Give a row for each method that has a figure of any image; baselines stand last.
+    """Return a row for each method that has a figure of any image; baselines stand last.
 
     photographs: of all images, by number. A method is compared with each baseline on the images that both
     have. Its verdict is made from the 95 % intervals of the paired differences alone.
@@ -112,7 +112,7 @@ def verdict(against: Sequence[Against], photographs: int) -> str:
 
 
 def middle(values: Sequence[float], photographs: Sequence[str], statistic: str) -> Estimate:
-    """Give the median, mean or tenth percentile of images' figures, with an interval over photographs."""
+    """Return the median, mean or tenth percentile of images' figures, with an interval over photographs."""
     return _estimates([(np.asarray(values, np.float64), statistic)], photographs)[0]
 
 
@@ -123,7 +123,7 @@ def fidelity(
     same_call: NDArray[np.bool_],
     photographs: Sequence[str],
 ) -> Fidelity:
-    """Give the figures of one runtime. blank: of each image, whether its map is, in int8 and in float."""
+    """Return the figures of one runtime. blank: of each image, whether its map is, in int8 and in float."""
     shown = [i for i, is_blank in enumerate(blank[1]) if not is_blank]
     of_shown = [correlations[i] for i in shown], [photographs[i] for i in shown]
     return Fidelity(
@@ -147,7 +147,7 @@ def randomisation(
     centred: Mapping[str, Floats],
     photographs: Sequence[str],
 ) -> Randomisation:
-    """Give the table of a cascade. pearson, spearman: method -> (steps, images), of the first map with the
+    """Return the table of a cascade. pearson, spearman: method -> (steps, images), of the first map with the
     one after each step. centred: method -> (images,), of the first map with the centre blob.
 
     Verdicts: the map depends on the head, if after the first step its correlation is below the class-free

@@ -25,7 +25,7 @@ class Session:
     notes: list[str] = field(default_factory=list)
 
     def bar(self, words: str, total: int) -> Callable[[int], None]:
-        """Give a function that moves a new bar by so many."""
+        """Return a function that moves a new bar by so many."""
         task = self.progress.add_task(words, total=total, note="")
         return lambda count: self.progress.advance(task, count)
 

@@ -58,7 +58,7 @@ class Subject:
 
 
 def held_out(run: Run, folder: Path, data: Path, progress: Progress) -> Iterator[Subject]:
-    """Give cells that the run was not trained on, as long as there are any: classes and sets in turn.
+    """Return cells that the run was not trained on, as long as there are any: classes and sets in turn.
 
     Within a class of a set each photograph comes once before any comes again. Masks are those of
     `edge.masking`, adaptive whatever the run's recipe is. Under the study's split copies of the same
@@ -86,7 +86,7 @@ def held_out(run: Run, folder: Path, data: Path, progress: Progress) -> Iterator
 
 
 def with_true_masks(data: Path, name: str, masking: Finding, seen: Collection[str]) -> Iterator[Subject]:
-    """Give cells of a set of `TRUTH` with the masks that people drew, each photograph once, in mixed order.
+    """Return cells of a set of `TRUTH` with the masks that people drew, each photograph once, in mixed order.
 
     seen: names of photographs that are left out, as training showed them. Raises DataError.
     """
@@ -153,7 +153,7 @@ def _chosen(masks: FieldMasks, box: Box | None) -> FoundCell | None:
 
 
 def _own_masks(frame: Pixels, masks: FieldMasks, cell: FoundCell) -> tuple[Mask | None, Mask | None]:
-    """Give the adaptive masks of the cell in its crop: the study's recipe knows a nucleus by colour only."""
+    """The adaptive masks of the cell in its crop: the study's recipe knows a nucleus by colour only."""
     if masks.recipe != "adaptive":
         masks = find_cells(frame)
     best = max(range(len(masks.cells)), key=lambda k: overlap(cell.box, masks.cells[k].box), default=None)
@@ -169,7 +169,7 @@ def _own_masks(frame: Pixels, masks: FieldMasks, cell: FoundCell) -> tuple[Mask 
 
 
 def _of_truth(masks: FieldMasks, image: AnnotatedImage) -> FoundCell | None:
-    """Give a whole cell that a box confirms, in a set with boxes; else the largest."""
+    """Return a whole cell that a box confirms, in a set with boxes; else the largest."""
     if not image.boxes:
         return masks.cells[0] if masks.cells else None
     boxes = [(b.x, b.y, b.width, b.height) for b in image.boxes if b.kind == "white cell"]
@@ -182,7 +182,7 @@ def _of_truth(masks: FieldMasks, image: AnnotatedImage) -> FoundCell | None:
 def _true_masks(
     image: AnnotatedImage, cell: FoundCell, kinds: Sequence[str]
 ) -> tuple[Mask | None, Mask | None] | None:
-    """Give nucleus and cell in the crop, of the cell that was found; None where truth shows none there.
+    """Return nucleus and cell in the crop, of the cell that was found; None where truth shows none there.
 
     Nor where most of the cell lies outside the crop: what was found is then a scrap of it.
     """

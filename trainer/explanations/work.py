@@ -53,7 +53,7 @@ class Cells:
         return tuple(subject.photograph for subject in self.subjects)
 
     def pixels(self, numbers: Iterable[int]) -> NDArray[np.uint8]:
-        """Give crops of these numbers, uint8 (n, 120, 120, 3)."""
+        """Return crops of these numbers, uint8 (n, 120, 120, 3)."""
         return np.stack([self.subjects[i].pixels for i in numbers])
 
     def put(self, method: str, number: int, grid: Map) -> None:
@@ -83,7 +83,7 @@ class Maker:
         self.shap: dict[int, NDArray[np.float32]] = {}
 
     def costs(self) -> tuple[Cost, ...]:
-        """Give the mean time of each method so far."""
+        """Return the mean time of each method so far."""
         return tuple(Cost(name, n, seconds / n) for name, (n, seconds) in self._spent.items())
 
     def fast(
@@ -173,7 +173,7 @@ class Maker:
         return None
 
     def curves(self, cells: Cells, number: int) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Give the deletion and insertion curve of each method that has a map of a cell."""
+        """Return the deletion and insertion curve of each method that has a map of a cell."""
         subject, called = cells.subjects[number], cells.called[number]
         return {
             name: deletion_and_insertion(found[number], subject.pixels, called, self.predict, SEED + number)
@@ -187,7 +187,7 @@ class Maker:
 
 
 def firsts_of(cells: Cells) -> list[int]:
-    """Give the first cell of each class, by class."""
+    """Return the first cell of each class, by class."""
     first: dict[int, int] = {}
     for number, subject in enumerate(cells.subjects):
         if subject.label is not None:
@@ -196,6 +196,6 @@ def firsts_of(cells: Cells) -> list[int]:
 
 
 def in_order(cells: Cells) -> list[int]:
-    """Give all cells, one of each class first: where time is short, these are what is wanted most."""
+    """Return all cells, one of each class first: where time is short, these are what is wanted most."""
     firsts = firsts_of(cells)
     return [*firsts, *(i for i in range(len(cells.subjects)) if i not in firsts)]

@@ -85,7 +85,7 @@ def _listed(names: Sequence[str]) -> str:
 def fit_temperature(
     logits: NDArray[np.float32], labels: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> float:
-    """Give the temperature with the least log loss on held-out cells (Guo et al. 2017).
+    """Return the temperature with the least log loss on held-out cells (Guo et al. 2017).
 
     logits: (n, classes), labels: (n,), weights: (n,), so that each photograph counts once. Searched on a
     grid: the loss is smooth and one-dimensional.
@@ -103,7 +103,7 @@ def fit_temperature(
 
 
 def allowed_bytes(network: keras.Model, quantized: Quantized) -> int:
-    """Give how large a network's bundle may be: one that shipped would fit, or hardly more than its int8.
+    """Return how large a network's bundle may be: one that shipped would fit, or hardly more than its int8.
 
     A flattened head is in the file twice, forwards and backwards, and in float.
     """

@@ -152,7 +152,7 @@ def export_run(
 def _confusion(
     held_out: Outputs, weights: NDArray[np.float64], opened: Opened, temperature: float, reject: Reject
 ) -> Confusion | None:
-    """Give how the model errs on photographs held out of training; None where copies of them were not."""
+    """Return how the model errs on photographs held out of training; None where copies of them were not."""
     data = opened.run.recipe.data
     if data.split == "study":
         return None
@@ -167,7 +167,7 @@ def _confusion(
 
 
 def evaluated(paths: Sequence[Path], folder: Path) -> dict[str, dict[str, Any]]:
-    """Give the main int8 figures of evaluations, by what was measured; another run's say by whose model.
+    """Return the main int8 figures of evaluations, by what was measured; another run's say by whose model.
 
     Raises ConfigError for a file that is no evaluation, has no int8 figures, or measures what another does.
     """
@@ -241,7 +241,7 @@ def compared(opened: Opened, answers: Answers) -> dict[str, dict[str, Any]]:
 
 
 def _main(figures: Figures) -> dict[str, dict[str, float]]:
-    """Give the figures that a bundle carries: name -> value, low and high of the 95 % interval."""
+    """Return the figures that a bundle carries: name -> value, low and high of the 95 % interval."""
     estimates = {name: getattr(figures, name) for name in _MAIN_FIGURES}
     return {
         name: {key: round(value, 4) for key, value in msgspec.structs.asdict(one).items()}
@@ -261,7 +261,7 @@ def _photographs(opened: Opened, number: int) -> dict[str, int]:
 
 
 def _shown(opened: Opened, seed: int) -> Samples:
-    """Give some training crops of every class: where a class lies is known from a few hundred."""
+    """Return some training crops of every class: where a class lies is known from a few hundred."""
     rng = np.random.default_rng(seed)
     chosen = np.zeros(len(opened.seen.labels), np.bool_)
     for label in np.unique(opened.seen.labels):

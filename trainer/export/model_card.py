@@ -29,7 +29,7 @@ _FIGURES = {
 
 
 def model_card(about: Description) -> str:
-    """Give the page. What the description does not say is left out, or shown as a dash."""
+    """Return the page. What the description does not say is left out, or shown as a dash."""
     sections = {
         "Intended use": [about.intended_use],
         "Limits": [about.limits],

@@ -68,7 +68,7 @@ BASELINES: dict[str, Baseline] = {
 
 
 def baseline(name: str, classes: int, *, weights: str = "imagenet") -> keras.Model:
-    """Give one of `BASELINES` with float32 logits (n, classes) by the head of `compact`.
+    """Return one of `BASELINES` with float32 logits (n, classes) by the head of `compact`.
 
     The study's head, going by its sizes, has a hidden dense layer of 256 besides; that would leave no class
     activation map. weights: see `weights_file`.
@@ -117,7 +117,7 @@ def weights_file(name: str, weights: str = "imagenet") -> tuple[Path | None, str
 
 
 def without_lone_scales(model: keras.Model) -> keras.Model:
-    """Give the same function with 1x1 depthwise convolutions for its rescalings and lone BatchNorms.
+    """Return the same function with 1x1 depthwise convolutions for its rescalings and lone BatchNorms.
 
     A BatchNorm right after a convolution is folded into it by the converter. One that follows anything else,
     as before DenseNet's activations, becomes a product and a sum in int8: the product, not yet centred, takes

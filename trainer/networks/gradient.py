@@ -47,7 +47,7 @@ def has_tanh_head(model: keras.Model) -> bool:
 
 
 def with_gradient(model: keras.Model) -> keras.Model:
-    """Give the network without BatchNorm, with outputs `logits` and `maps`.
+    """Return the network without BatchNorm, with outputs `logits` and `maps`.
 
     maps: float32 (n, h, w, classes), Grad-CAM (Selvaraju et al. 2017) at the last convolution's ReLU: its
     channels' sum, each weighted by the mean gradient of the class's logit by it; not yet rectified. All that
@@ -109,7 +109,7 @@ def _head(tail: _Tail, activation: tuple[int, ...], entering: tuple[int, ...]) -
 def _to_channels(
     tail: _Tail, kernel: NDArray[np.float32], activation: tuple[int, ...], entering: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Give the first layer's kernel backwards, float32 (units, channels): its mean over the map's places."""
+    """The first layer's kernel backwards, float32 (units, channels): its mean over the map's places."""
     summed = kernel.reshape(-1, entering[2], kernel.shape[1]).sum(axis=0)
     factor = np.float32(1 / (activation[0] * activation[1]))
     if tail.affine is not None:

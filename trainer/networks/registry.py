@@ -75,7 +75,7 @@ class MixStyle(layers.Layer):  # type: ignore[misc]
         return (inputs - mean) / spread * ops.stop_gradient(spread_to) + ops.stop_gradient(mean_to)
 
     def get_config(self) -> dict[str, Any]:
-        """Give what the layer is rebuilt from."""
+        """Return what the layer is rebuilt from."""
         return {**super().get_config(), "chance": self.chance}
 
 
@@ -114,7 +114,7 @@ def _mixed(x: Any, chance: float) -> Any:
 
 
 def with_maps(model: keras.Model) -> keras.Model:
-    """Give the network that is exported: scores, the class activation maps of all classes, and the features.
+    """The network that is exported: scores, the class activation maps of all classes, and the features.
 
     The maps are the dense layer applied at every place, as a 1x1 convolution without bias; their mean over
     the grid, plus the bias, is the logit.
@@ -132,7 +132,7 @@ def with_maps(model: keras.Model) -> keras.Model:
 
 
 def for_device(model: keras.Model) -> keras.Model:
-    """Give what is converted to int8, with named outputs: logits; maps and features where the head has them.
+    """What is converted to int8, with named outputs: logits; maps and features where the head has them.
 
     A flattened head other than the study's has no class activation map: such a network can be measured, but
     not shipped.

@@ -46,7 +46,7 @@ def study(
 
 
 def folded(model: keras.Model) -> keras.Model:
-    """Give the same function without BatchNorm: what it does after a ReLU is moved into the convolution.
+    """Return the same function without BatchNorm: what it does after a ReLU is moved into the convolution.
 
     At inference BatchNorm is y*g + c. After a ReLU, relu(x)*g + c = relu(|g|*x)*sign(g) + c for every sign of
     g, so |g| goes into the convolution before, and a 1x1 depthwise convolution with kernel sign(g) and
@@ -80,7 +80,7 @@ def folded(model: keras.Model) -> keras.Model:
 
 
 def affine(layer: keras.layers.Layer) -> tuple[Any, Any]:
-    """Give g and c, float32 (channels,) each, of what a BatchNorm does at inference: y*g + c."""
+    """Return g and c, float32 (channels,) each, of what a BatchNorm does at inference: y*g + c."""
     deviation = np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)
     scale = (np.asarray(layer.gamma) if layer.scale else 1.0) / deviation
     shift = (np.asarray(layer.beta) if layer.center else 0.0) - np.asarray(layer.moving_mean) * scale

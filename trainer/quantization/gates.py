@@ -82,7 +82,7 @@ def check_calls(
 
 
 def check_operators(model: bytes) -> str:
-    """Give the oldest runtime that knows all operators of a flatbuffer, as the converter wrote it there.
+    """Return the oldest runtime that knows all operators of a flatbuffer, as the converter wrote it there.
 
     Raises ExportError where it is later than `NEWEST_RUNTIME`, or is not said.
     """
@@ -102,7 +102,7 @@ def check_operators(model: bytes) -> str:
 
 
 def min_runtime_version(model: bytes) -> str:
-    """Give the metadata `min_runtime_version` of a flatbuffer, as 2.3.0. Raises ValueError without one."""
+    """Return the metadata `min_runtime_version` of a flatbuffer, as 2.3.0. Raises ValueError without one."""
     root = Table.root(bytearray(model))
     buffers = root.tables(_BUFFERS)
     for entry in root.tables(_METADATA):

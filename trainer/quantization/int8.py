@@ -81,7 +81,7 @@ def to_int8_file(
 
 
 def with_black_and_white(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give what the calibration sees: the crops, uint8 (n, h, w, 3), behind a black and a white one.
+    """Return what the calibration sees: the crops, uint8 (n, h, w, 3), behind a black and a white one.
 
     These pin the input's range to exactly 0 to 1, so that its scale is 1/255.
     """
@@ -149,7 +149,7 @@ def run_int8(
     runtime: str = "auto",
     progress: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float32]:
-    """Give the int8 logits, float32 (n, classes), of crops (n, 120, 120, 3), one by one as on the device."""
+    """The int8 logits, float32 (n, classes), of crops (n, 120, 120, 3), one by one as on the device."""
     return int8_outputs(quantized, pixels, ("logits",), runtime, progress)["logits"]
 
 
@@ -160,7 +160,7 @@ def int8_outputs(
     runtime: str = "auto",
     progress: Callable[[], None] = lambda: None,
 ) -> dict[str, NDArray[np.float32]]:
-    """Give the int8 outputs of these names, float32 (n, ...) each, of crops (n, 120, 120, 3), one by one."""
+    """The int8 outputs of these names, float32 (n, ...) each, of crops (n, 120, 120, 3), one by one."""
     opened = Runtime(quantized.model, quantized.outputs, choice=runtime)
     rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
     for crop in pixels:

@@ -70,7 +70,7 @@ class Range:
     fixed: bool
 
     def width(self) -> float:
-        """Give how many times wider than the values the range is; 1 where all values are 0."""
+        """Return how many times wider than the values the range is; 1 where all values are 0."""
         spanned = self.highest - self.lowest
         return (self.high - self.low) / spanned if spanned and not self.fixed else 1.0
 

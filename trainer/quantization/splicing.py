@@ -14,7 +14,7 @@ _VERSION = b"min_runtime_version"
 
 
 def spliced(first: bytes, second: bytes, joints: Mapping[str, str]) -> bytes:
-    """Give one flatbuffer that runs the first and then the second; operators keep the converter's versions.
+    """Return one flatbuffer that runs the first and then the second; operators keep the converter's versions.
 
     Each has one subgraph and one signature. joints: an input of the second's signature -> the output of the
     first's that it takes; all inputs are named. The result has the first's inputs and the second's outputs,
@@ -63,7 +63,7 @@ def _text(name: bytes | str) -> str:
 
 
 def _needs(model: Any) -> tuple[int, ...]:
-    """Give the oldest runtime that knows the file's operators, as the converter wrote it there."""
+    """Return the oldest runtime that knows the file's operators, as the converter wrote it there."""
     for entry in model.metadata or ():
         if entry.name == _VERSION:
             said = bytes(model.buffers[entry.buffer].data).rstrip(b"\0").decode()

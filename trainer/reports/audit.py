@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def table(audit: Audit) -> RenderableType:
-    """Give the sets, and what each two of them share."""
+    """Return the sets, and what each two of them share."""
     sets = Table("folder", "images", "with a known photograph", "photographs", "same file again", box=None)
     for one in audit.sets:
         share = 100 * one.assigned / one.images

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def table(evaluation: Evaluation) -> RenderableType:
-    """Give the figures of float and int8 side by side, the classes, and who is taken for whom."""
+    """Return the figures of float and int8 side by side, the classes, and who is taken for whom."""
     columns = {"float": evaluation.float32}
     if evaluation.int8 is not None:
         columns["int8"] = evaluation.int8

@@ -48,7 +48,7 @@ _INTERVALS = (
 
 
 def page(report: Report) -> str:
-    """Give the whole page. The same report gives the same page, to the byte."""
+    """Return the whole page. The same report gives the same page, to the byte."""
     parts = [
         "<h1>Leukoscope: what the runs are worth</h1>",
         f"<p>{escape(_INTERVALS)}</p>",
@@ -257,7 +257,7 @@ def _figures(drawn: Iterable[tuple[Figure, str]], numbers: Iterator[int]) -> str
 
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, long: bool = False) -> str:
-    """Give a table in a box of its own that scrolls sideways on a narrow screen; all text is escaped."""
+    """Return a table in a box of its own that scrolls sideways on a narrow screen; all text is escaped."""
     cell = '<td class="long">' if long else "<td>"
     # An empty corner is no header of anything.
     tops = "".join(f'<th scope="col">{escape(text)}</th>' if text else "<td></td>" for text in head)

@@ -137,7 +137,7 @@ def learning(history: Sequence[dict[str, float]], lines: dict[str, str], title: 
 
 
 def svg(figure: Figure, label: str, number: int) -> str:
-    """Give the figure as an `<svg>` element. number: of the plot in its page, as ids must be unique there."""
+    """The figure as an `<svg>` element. number: of the plot in its page, as ids must be unique there."""
     written = io.StringIO()
     figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     text = written.getvalue()

@@ -181,7 +181,7 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         return image + share * (tf.concat(soft, axis=0) - image)
 
     def get_config(self) -> dict[str, Any]:
-        """Give what the layer is rebuilt from."""
+        """Return what the layer is rebuilt from."""
         own = (
             "scale",
             "shift",

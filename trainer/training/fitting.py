@@ -118,14 +118,14 @@ def fit(
 
 
 def steps_per_epoch(settings: Training, images: int) -> int:
-    """Give the number of batches in an epoch over `images` training images."""
+    """Return the number of batches in an epoch over `images` training images."""
     if settings.images_per_epoch == 0:
         return -(-images // settings.batch)
     return max(1, settings.images_per_epoch // settings.batch)
 
 
 def predict(model: keras.Model, pixels: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
-    """Give the logits, float32 (n, classes), of uint8 crops (n, 120, 120, 3)."""
+    """Return the logits, float32 (n, classes), of uint8 crops (n, 120, 120, 3)."""
     parts = [
         np.asarray(model(tf.cast(pixels[i : i + batch], tf.float32) / 255.0, training=False))
         for i in range(0, len(pixels), batch)
@@ -184,7 +184,7 @@ def _start_or_resume(
 
 
 def last_checkpoint(out: Path) -> Path | None:
-    """Give the newest whole checkpoint folder of a run, or None. WEIGHTS in it holds the averaged weights."""
+    """The newest whole checkpoint folder of a run, or None. WEIGHTS in it holds the averaged weights."""
     return max(out.glob("epoch-*"), default=None)
 
 
@@ -217,7 +217,7 @@ def _batches(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.da
 
 
 def _drawn(recipe: Recipe, training: Samples, epoch: int, steps: int) -> Sequence[NDArray[np.int64]]:
-    """Give each batch's indices: drawn with replacement by chance, or a shuffle of all."""
+    """Return each batch's indices: drawn with replacement by chance, or a shuffle of all."""
     settings = recipe.training
     rng = np.random.default_rng([settings.seed, epoch])
     if settings.images_per_epoch == 0:

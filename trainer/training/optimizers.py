@@ -26,7 +26,7 @@ class RestartedCosine(keras.optimizers.schedules.LearningRateSchedule):  # type:
         self.rate, self.starts, self.steps = rate, starts, steps
 
     def __call__(self, step: Any) -> Any:
-        """Give the rate, float32, of the given step."""
+        """Return the rate, float32, of the given step."""
         step = tf.cast(step, tf.float32)
         warmup = float(self.starts[0])
         result = self.rate * (_FIRST + (1 - _FIRST) * step / warmup) if warmup else tf.constant(self.rate)
@@ -37,7 +37,7 @@ class RestartedCosine(keras.optimizers.schedules.LearningRateSchedule):  # type:
         return result
 
     def get_config(self) -> dict[str, Any]:
-        """Give what the schedule is rebuilt from."""
+        """Return what the schedule is rebuilt from."""
         return {"rate": self.rate, "starts": self.starts, "steps": self.steps}
 
 

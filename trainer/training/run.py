@@ -180,7 +180,7 @@ def calibration_crops(opened: Opened) -> NDArray[np.uint8]:
 
 
 def _split(recipe: Recipe, loaded: Loaded) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Give training, validation and test, bool (n,) each; "photographs" has no test part."""
+    """Return training, validation and test, bool (n,) each; "photographs" has no test part."""
     asked, samples, seed = recipe.data, loaded.samples, recipe.training.seed
     if asked.split == "study":
         return deal_as_the_study(samples.labels, seed)
@@ -245,7 +245,7 @@ def read_run(folder: Path) -> Run:
 
 
 def progress_bar() -> Progress:
-    """Give a bar that shows how far a task is, and how long it will take."""
+    """Return a bar that shows how far a task is, and how long it will take."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

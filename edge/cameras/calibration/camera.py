@@ -52,7 +52,7 @@ class CalibratedCamera:
         return pause_of(self._camera)
 
     def read(self) -> Frame | None:
-        """Give the next frame, corrected.
+        """Return the next frame, corrected.
 
         Raises as the camera does, and CameraError where the first frame is of another sensor or size than the
         calibration; UnreadableFrameError where a later one is, for another camera may be there for a while.

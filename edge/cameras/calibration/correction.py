@@ -71,7 +71,7 @@ class CameraCalibration(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         )
 
     def named(self) -> CameraCalibration:
-        """Give the same with its id: the first 16 hex digits of the SHA-256 of all else, as sorted JSON."""
+        """Return the same with its id: the first 16 hex digits of the SHA-256 of all else, as sorted JSON."""
         plain = msgspec.to_builtins(self)
         del plain["id"]
         for later in ("driver_gain", "temperature_k"):  # files that were written before know nothing of them
@@ -133,7 +133,7 @@ class Correction:
 
     @classmethod
     def of(cls, calibration: CameraCalibration) -> Correction:
-        """Give what a calibration does to frames."""
+        """Return what a calibration does to frames."""
         made = calibration
         return cls(made.width, made.height, made.white_balance, made.flat_field)
 
@@ -148,6 +148,6 @@ class Correction:
 
 
 def _between(nodes: int, pixels: int) -> NDArray[np.float32]:
-    """Give the weights (pixels, nodes) of the two nodes that each pixel lies between."""
+    """Return the weights (pixels, nodes) of the two nodes that each pixel lies between."""
     places = np.linspace(0, nodes - 1, pixels)[:, None]
     return np.maximum(1 - abs(places - np.arange(nodes)), 0).astype(np.float32)

@@ -50,7 +50,7 @@ class Light(NamedTuple):
 
 
 def levels(pixels: NDArray[np.uint8]) -> tuple[float, float, float]:
-    """Give how bright red, green and blue are where they are brightest, dust and noise aside, 0 to 255."""
+    """Return how bright red, green and blue are where they are brightest, dust and noise aside, 0 to 255."""
     blocks = _blocks([pixels]).reshape(-1, 3)
     red, green, blue = (float(v) for v in np.percentile(blocks, 95, axis=0))
     return red, green, blue
@@ -120,7 +120,7 @@ def _check_for_cells(
 
 
 def _blocks(frames: Sequence[NDArray[np.uint8]]) -> Floats:
-    """Give the median of each small block of the frames' mean, (down, across, 3)."""
+    """Return the median of each small block of the frames' mean, (down, across, 3)."""
     across, down = _BLOCKS
     size = across * _BLOCK, down * _BLOCK
     # Frame by frame: sixteen large ones as floats would fill a small device.
@@ -130,19 +130,19 @@ def _blocks(frames: Sequence[NDArray[np.uint8]]) -> Floats:
 
 
 def _reach(axis: int) -> float:
-    """Give where the frame's edge lies when the outermost blocks' centres lie at -1 and 1."""
+    """Return where the frame's edge lies when the outermost blocks' centres lie at -1 and 1."""
     return _BLOCKS[axis] / (_BLOCKS[axis] - 1)
 
 
 def _terms(x: Floats, y: Floats) -> Floats:
-    """Give the polynomial's terms at each place of a grid, row by row: (len(y) * len(x), terms)."""
+    """Return the polynomial's terms at each place of a grid, row by row: (len(y) * len(x), terms)."""
     across, down = (v.ravel() for v in np.meshgrid(x, y))
     powers = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
     return np.stack([across**i * down**j for i, j in powers], axis=1)
 
 
 def _fitted(terms: Floats, values: Floats) -> Floats:
-    """Give the coefficients of least squares, without the values that lie far off."""
+    """Return the coefficients of least squares, without the values that lie far off."""
     kept = np.ones(len(values), bool)
     fit: Floats = np.zeros(terms.shape[1])
     for _ in range(_TRIMMINGS):

@@ -100,7 +100,7 @@ class _Exposure:
 
     @classmethod
     def of(cls, limits: tuple[int, int] | None) -> _Exposure | None:
-        """Give it for a camera's limits; None where it has no control of its exposure."""
+        """Return it for a camera's limits; None where it has no control of its exposure."""
         return None if limits is None else cls(limits[0], max(limits[0], min(limits[1], MAX_EXPOSURE_US)))
 
     def forget(self) -> None:
@@ -108,7 +108,7 @@ class _Exposure:
         self.too_short, self.too_long = 0.0, float("inf")
 
     def after(self, exposure: int, pixels: NDArray[np.uint8]) -> int:
-        """Give the exposure to try after this one; the same where it is near enough, or at a limit."""
+        """Return the exposure to try after this one; the same where it is near enough, or at a limit."""
         brightest = max(*levels(pixels), 1.0)
         if clipped(pixels):
             factor = 1 / 3
@@ -136,7 +136,7 @@ def _start(camera: Adjustable, exposure: _Exposure | None) -> Controls:
 
 
 def _step(controls: Controls, pixels: NDArray[np.uint8], exposure: _Exposure | None) -> Controls:
-    """Give the settings that come nearer; the same where these are near enough, or nothing can be done."""
+    """Return the settings that come nearer; the same where these are near enough, or nothing can be done."""
     red, green, blue = (max(level, 1.0) for level in levels(pixels))
     gains, exposed = controls.colour_gains, controls.exposure_us
     if gains is not None and max(abs(red / green - 1), abs(blue / green - 1)) > _EVEN:
@@ -151,7 +151,7 @@ def _step(controls: Controls, pixels: NDArray[np.uint8], exposure: _Exposure | N
 
 
 def _taken_with(camera: Camera, controls: Controls) -> Frame:
-    """Give the first frame that was taken with these settings."""
+    """Return the first frame that was taken with these settings."""
     for count in range(_MAX_WAITED):
         frame = _next(camera)
         taken = None if frame.metadata is None else frame.metadata.exposure_us
@@ -177,7 +177,7 @@ def _within(value: float, least: float, most: float) -> float:
 
 
 def frames_of(camera: Camera) -> Iterator[Frame]:
-    """Give the frames that can be had. Raises CameraError where for a while none can."""
+    """Return the frames that can be had. Raises CameraError where for a while none can."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:

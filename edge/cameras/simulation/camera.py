@@ -57,7 +57,7 @@ class SimulatedCamera:
         return len(self._path)
 
     def read(self) -> Frame | None:
-        """Give the next frame, or None after the last one."""
+        """Return the next frame, or None after the last one."""
         if self._next >= len(self._path) or not self._pacer.wait():
             return None
         number, exposure = self._next, self._path[self._next]
@@ -74,7 +74,7 @@ class SimulatedCamera:
         return Frame(pixels, name, datetime.now(UTC), source_id, simulated=True)
 
     def truth(self, name: str) -> tuple[TrueCell, ...]:
-        """Give the white cells of the frame of this name, in its pixels; its edge cuts the incomplete.
+        """Return the white cells of the frame of this name, in its pixels; its edge cuts the incomplete.
 
         The boxes of a cut cell end at the edge; where its nucleus lies outside, that box is empty. Of a frame
         that was taken while the slide moved, the view is that of the middle of the exposure.
@@ -84,7 +84,7 @@ class SimulatedCamera:
         return tuple(_zoomed(cell, self._zoom) for cell in cells)
 
     def place(self, name: str) -> tuple[float, float]:
-        """Give the upper left corner of the frame of this name on the slide, in the frame's pixels.
+        """Return the upper left corner of the frame of this name on the slide, in the frame's pixels.
 
         Raises ValueError where the name is not a frame's.
         """
@@ -92,7 +92,7 @@ class SimulatedCamera:
         return x * self._zoom, y * self._zoom
 
     def true_cells(self) -> tuple[TrueCell, ...]:
-        """Give all white cells of the slide, in the places and the pixels of `place`."""
+        """Return all white cells of the slide, in the places and the pixels of `place`."""
         return tuple(_zoomed(cell, self._zoom) for cell in self.smear.cells)
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class SimulatedCamera:
         )
 
     def _meander(self) -> list[Exposure]:
-        """Give the views of a grid, every other row backwards: a stage goes step by step."""
+        """Return the views of a grid, every other row backwards: a stage goes step by step."""
         columns, (across, down) = self.smear.columns, self._field
         return [
             Exposure(((column * across, row * down),), 0.0)
@@ -119,7 +119,7 @@ class SimulatedCamera:
         ]
 
     def _view(self, number: int) -> tuple[int, ...]:
-        """Give what no other frame shares: the number of a hand's, column and row of the grid's."""
+        """Return what no other frame shares: the number of a hand's, column and row of the grid's."""
         if self._by_hand:
             return (number,)
         x, y = self._path[number].corner
@@ -133,7 +133,7 @@ class SimulatedCamera:
         return f"simulated x={column * self._config.width} y={row * self._config.height}"
 
     def _corner(self, name: str) -> tuple[int, int]:
-        """Give the corner of the view of a frame, in pixels of the slide."""
+        """Return the corner of the view of a frame, in pixels of the slide."""
         try:
             first, *number, x, y = name.split()
             column, row = int(x.removeprefix("x=")), int(y.removeprefix("y="))

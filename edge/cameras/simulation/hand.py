@@ -32,7 +32,7 @@ class Canvas(Protocol):
     """A slide that can be looked at through any window."""
 
     def transmittance(self, x: int, y: int, width: int, height: int) -> NDArray[np.float32]:
-        """Give the share of the light that passes, float32 (height, width, 3), of a window on the slide."""
+        """Return the share of the light that passes, float32 (height, width, 3), of a window on the slide."""
         ...
 
 
@@ -52,7 +52,7 @@ class Exposure(NamedTuple):
         return self.stops[len(self.stops) // 2]
 
     def light(self, canvas: Canvas, width: int, height: int) -> NDArray[np.float32]:
-        """Give what falls into a view of this size, float32 (height, width, 3), smeared by the movement."""
+        """Return what falls into a view of this size, float32 (height, width, 3), smeared by the movement."""
         left, top = (min(stop[axis] for stop in self.stops) for axis in (0, 1))
         right, bottom = (max(stop[axis] for stop in self.stops) for axis in (0, 1))
         if max(right - left, bottom - top) <= _STILL:
@@ -113,7 +113,7 @@ class HandPath:
         return math.ceil(float(self._ends[-1]) / self._period)
 
     def __getitem__(self, number: int) -> Exposure:
-        """Give an exposure; raises IndexError behind the last."""
+        """Return an exposure; raises IndexError behind the last."""
         if not 0 <= number < len(self):
             raise IndexError(number)
         # Not all of them at once: of a large slide they would be more than a small device has.
@@ -126,7 +126,7 @@ class HandPath:
         return (self[number] for number in range(len(self)))
 
     def _at(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Give the corner of the view (..., 2) at these times."""
+        """Return the corner of the view (..., 2) at these times."""
         last = np.clip(np.searchsorted(self._ends, times, side="right"), 1, len(self._ends) - 1)
         begins, ends = self._ends[last - 1], self._ends[last]
         done = np.clip((times - begins) / np.maximum(ends - begins, 1e-9), 0, 1)
@@ -137,7 +137,7 @@ class HandPath:
         return np.asarray(np.clip(np.rint(spots + shake.sum(-1)), 0, self._furthest), np.int64)
 
     def _stops(self, rng: np.random.Generator, field: tuple[int, int]) -> Iterator[list[_Move]]:
-        """Give the moves to each stop and the rest there, in the hand's order."""
+        """Return the moves to each stop and the rest there, in the hand's order."""
         been: list[Spot] = []
         unseen: list[Spot] = []  # for the focus was lost
         sharp, lost, blur = int(rng.integers(*_SHARP)), 0, 0.0
@@ -164,7 +164,7 @@ class HandPath:
             been.append(spot)
 
     def _meander(self, rng: np.random.Generator, field: tuple[int, int]) -> Iterator[Spot]:
-        """Give the stops row by row, or column by column, every other one backwards."""
+        """Return the stops row by row, or column by column, every other one backwards."""
         turned = rng.random() < 0.5
         along, across = (1, 0) if turned else (0, 1)
         rows = _uneven(rng, self._furthest[across], field[across] - _CELL - 2 * _DRIFT)
@@ -177,7 +177,7 @@ class HandPath:
     def _moves(
         self, rng: np.random.Generator, spot: Spot, seconds: tuple[float, float], blur: float = 0.0
     ) -> list[_Move]:
-        """Give a push that ends at a spot, and a rest there that no picture can miss."""
+        """Return a push that ends at a spot, and a rest there that no picture can miss."""
         rest = self._picture_s + float(rng.exponential(_PAUSE_S))
         return [_Move(spot, float(rng.uniform(*seconds)), blur), _Move(spot, rest, blur)]
 

@@ -45,7 +45,7 @@ class Panel(Protocol):
     """The controls of one open device, by OpenCV's names; `cv2.VideoCapture` is one."""
 
     def get(self, what: int, /) -> float:
-        """Give a control's value; -1 where there is none."""
+        """Return a control's value; -1 where there is none."""
         ...
 
     def set(self, what: int, value: float, /) -> bool:
@@ -95,7 +95,7 @@ _IDS = {
 
 
 def controls_of(node: str, ioctl: Ioctl = fcntl.ioctl) -> dict[int, Limits]:
-    """Give the controls that a device lets be set, by OpenCV's names, which does not tell their limits.
+    """Return the controls that a device lets be set, by OpenCV's names, which does not tell their limits.
 
     node: its path. ioctl: what asks a driver; raises OSError. None where the device does not answer.
     """
@@ -249,7 +249,7 @@ class Held:
 
 
 def merged(keys: Controls, calibrated: Controls) -> Controls:
-    """Give what a configuration's keys and a calibration say together, the calibration's where both do.
+    """Return what a configuration's keys and a calibration say together, the calibration's where both do.
 
     Raises CameraError where they say two things.
     """

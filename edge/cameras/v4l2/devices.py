@@ -44,7 +44,7 @@ class Listed(NamedTuple):
 
 
 def devices(root: Path = Path("/"), ioctl: Ioctl = fcntl.ioctl) -> Iterator[Listed]:
-    """Give the V4L2 devices that take pictures by themselves, by number.
+    """Return the V4L2 devices that take pictures by themselves, by number.
 
     One that may not be opened is given with what sysfs says of it. root: where /sys and /dev are. ioctl: what
     asks a driver; raises OSError.
@@ -85,7 +85,7 @@ def _numbered(folder: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _other_names(dev: Path) -> dict[str, tuple[str, ...]]:
-    """Give the names that udev made, by the device's own: those stay when its number does not."""
+    """Return the names that udev made, by the device's own: those stay when its number does not."""
     found: dict[str, list[str]] = {}
     with suppress(OSError):
         for each in sorted([*dev.iterdir(), *(dev / "v4l/by-id").glob("*")]):
@@ -95,7 +95,7 @@ def _other_names(dev: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _kind(descriptor: int, ioctl: Ioctl) -> int | None:
-    """Give the kind of its pictures' buffers; None where it takes none. Raises OSError."""
+    """Return the kind of its pictures' buffers; None where it takes none. Raises OSError."""
     answer = bytearray(_CAPABILITY)
     ioctl(descriptor, _QUERYCAP, answer)
     (able,) = struct.unpack_from("=I", answer, _DEVICE_CAPS)
@@ -125,7 +125,7 @@ def _sizes(descriptor: int, code: bytes, ioctl: Ioctl) -> Iterator[tuple[int, in
 
 
 def _enumerated(descriptor: int, request: int, length: int, of: bytes, ioctl: Ioctl) -> Iterator[bytearray]:
-    """Give the driver's answers, of this many bytes, to one request about `of`, until it says no more."""
+    """Return the driver's answers, of this many bytes, to one request about `of`, until it says no more."""
     for index in range(_MOST):
         answer = bytearray(length)
         struct.pack_into("=I4s", answer, 0, index, of)

@@ -38,7 +38,7 @@ WANTED = {"eosinophil": 7, "lymphocyte": 12, "neutrophil": 20}
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """Give two folders of drawn cells in another stain: to calibrate with, and others to measure on."""
+    """Return two folders of drawn cells in another stain: to calibrate with, and others to measure on."""
     folder, others = tmp_path_factory.mktemp("labelled"), tmp_path_factory.mktemp("others")
     camera = SimulatedCamera(SimulatedConfig(seed=4, cells=150))
     counts: Counter[str] = Counter()
@@ -59,13 +59,13 @@ def drawn(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parent(tmp_path_factory):
-    """Give a model that is often wrong on the drawn cells, as one from another microscope is."""
+    """Return a model that is often wrong on the drawn cells, as one from another microscope is."""
     return write_muddled(tmp_path_factory.mktemp("parent") / "parent.tflite")
 
 
 @pytest.fixture(scope="module")
 def calibrated(drawn, parent, tmp_path_factory):
-    """Give a calibrated bundle, its path, and what the command printed as JSON."""
+    """Return a calibrated bundle, its path, and what the command printed as JSON."""
     out = tmp_path_factory.mktemp("out") / "new.tflite"
     command = [sys.executable, "-m", "edge.cli", "calibrate", str(drawn[0]), "--out", str(out), "--json"]
     command += ["--model", str(parent)]
@@ -75,7 +75,7 @@ def calibrated(drawn, parent, tmp_path_factory):
 
 @pytest.fixture
 def labelled(drawn, tmp_path):
-    """Give a folder of labelled cells that a test may spoil."""
+    """Return a folder of labelled cells that a test may spoil."""
     return Path(shutil.copytree(drawn[0], tmp_path / "labelled"))
 
 

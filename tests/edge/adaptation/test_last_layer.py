@@ -32,7 +32,7 @@ def expected_logits(layer, features):
 
 
 def per_tensor():
-    """Give the shipped network with one scale for all weights of its last layer, as older files have it."""
+    """Return the shipped network with one scale for all weights of its last layer, as older files have it."""
     model, last = opened()
     start = np.frombuffer(model, np.uint8).ctypes.data
     kernel, bias = last.dense.kernel(), last.dense.offsets()

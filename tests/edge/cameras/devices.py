@@ -35,7 +35,7 @@ class Device(Protocol):
     """What a test does to a camera."""
 
     def camera(self) -> LiveCamera:
-        """Give the camera, which reads the device from here on."""
+        """Return the camera, which reads the device from here on."""
 
     def plug(self) -> None:
         """Let it be there."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def encoded(suffix: str, *, value: int = 0, size: tuple[int, int] = (24, 16)) -> bytes:
-    """Give an image file whose left half is red and whose right half is blue, `value` green in both."""
+    """Return an image file whose left half is red and whose right half is blue, `value` green in both."""
     picture = np.zeros((size[1], size[0], 3), np.uint8)
     picture[:, : size[0] // 2, 2] = 250
     picture[:, size[0] // 2 :, 0] = 250

@@ -39,7 +39,7 @@ def number_of(picture: np.ndarray) -> int:
 
 
 def part() -> bytes | None:
-    """Give the next picture as a part of the stream, or None while it stalls."""
+    """Return the next picture as a part of the stream, or None while it stalls."""
     number = next(_numbers) % 4096
     if _state == "stall":
         return None

@@ -43,7 +43,7 @@ class Source(NamedTuple):
 
 
 def pictures(count: int = 5) -> list[np.ndarray]:
-    """Give red pictures in BGR, as OpenCV writes them, each another one."""
+    """Return red pictures in BGR, as OpenCV writes them, each another one."""
     noise = np.random.default_rng(0).integers(0, 50, (count, 6, 8), np.uint8)
     made = np.zeros((count, 60, 80, 3), np.uint8)
     made[..., 2] = 250 - np.kron(noise, np.ones((1, 10, 10), np.uint8))
@@ -101,7 +101,7 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
 
 @pytest.fixture
 def live(device: Device) -> Iterator[Camera]:
-    """Give a camera whose device is there and flows."""
+    """Return a camera whose device is there and flows."""
     device.plug()
     camera = device.camera()
     following(camera)
@@ -110,7 +110,7 @@ def live(device: Device) -> Iterator[Camera]:
 
 
 def some_of(source: Source, rate: float = 0) -> list[Frame]:
-    """Give all frames of a source that ends, four of one that does not."""
+    """Return all frames of a source that ends, four of one that does not."""
     camera = source.open(rate)
     frames = list(frames_of(camera) if source.ends else islice(frames_of(camera), 4))
     camera.close()
@@ -291,7 +291,7 @@ def test_closing_frees_a_reader_whose_device_stalls(device: Device, live: Camera
 
 
 def settled(limit: int, of: Callable[[], int]) -> int:
-    """Give a count, once it is down to the limit or does not go there."""
+    """Return a count, once it is down to the limit or does not go there."""
     deadline = time.monotonic() + PATIENCE_S
     while of() > limit and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -16,13 +16,13 @@ ORDER = {"RGB888": [2, 1, 0], "BGR888": [0, 1, 2], "XRGB8888": [2, 1, 0, 0], "XB
 
 
 def picture() -> np.ndarray:
-    """Give a smooth picture, uint8 RGB, whose corners are of different colours."""
+    """Return a smooth picture, uint8 RGB, whose corners are of different colours."""
     corners = np.array([[[190, 90, 110], [120, 180, 130]], [[100, 130, 190], [180, 170, 110]]], np.uint8)
     return np.asarray(cv2.resize(corners, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def padded(rows: np.ndarray, stride: int) -> np.ndarray:
-    """Give rows as they lie in memory, with rubbish where nothing is to be read."""
+    """Return rows as they lie in memory, with rubbish where nothing is to be read."""
     rows = rows.reshape(len(rows), -1)
     buffer = np.full((len(rows), stride), 199, np.uint8)
     buffer[:, : rows.shape[1]] = rows
@@ -30,7 +30,7 @@ def padded(rows: np.ndarray, stride: int) -> np.ndarray:
 
 
 def planes(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give brightness, blue and red difference of BT.601 in limited range, as OpenCV makes them."""
+    """Return brightness, blue and red difference of BT.601 in limited range, as OpenCV makes them."""
     whole = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).ravel()
     size, quarter = WIDTH * HEIGHT, WIDTH * HEIGHT // 4
     small = (HEIGHT // 2, WIDTH // 2)
@@ -42,7 +42,7 @@ def planes(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def laid_out(rgb: np.ndarray, name: str, padding: int) -> tuple[np.ndarray, Layout]:
-    """Give a picture as a pipeline of this format hands it over."""
+    """Return a picture as a pipeline of this format hands it over."""
     if name in ORDER:
         stride = WIDTH * len(ORDER[name]) + padding
         return padded(rgb[:, :, ORDER[name]], stride), Layout(name, WIDTH, HEIGHT, stride)

@@ -20,7 +20,7 @@ PATIENCE_S = 30.0
 
 
 def read(camera: Camera) -> Frame | None:
-    """Give the next frame or None; a live camera on a busy machine may take its time."""
+    """Return the next frame or None; a live camera on a busy machine may take its time."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -35,7 +35,7 @@ def frames_of(camera: Camera) -> Iterator[Frame]:
 
 
 def following(camera: Camera) -> Frame:
-    """Give the next frame, whatever stands before it."""
+    """Return the next frame, whatever stands before it."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
@@ -48,7 +48,7 @@ def following(camera: Camera) -> Frame:
 
 
 def complaint(camera: Camera, *reasons: str) -> UnreadableFrameError:
-    """Give the first complaint of one of these reasons; pictures of before may come first."""
+    """Return the first complaint of one of these reasons; pictures of before may come first."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:

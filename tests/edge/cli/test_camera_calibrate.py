@@ -48,7 +48,7 @@ def calibrate(folder: Path, **values: object) -> int:
 
 @pytest.fixture
 def calibration(tmp_path: Path) -> Path:
-    """Give the calibration of a camera whose light is yellow and leaves half of it in the corners."""
+    """Return the calibration of a camera whose light is yellow and leaves half of it in the corners."""
     assert calibrate(tmp_path, **POOR_LIGHT) == 0
     return tmp_path / "camera.json"
 
@@ -60,7 +60,7 @@ def first(**values: object) -> Frame:
 
 
 def unevenness(pixels: np.ndarray) -> float:
-    """Give the most over the least light of an empty field's corners, middle and channels."""
+    """Return the most over the least light of an empty field's corners, middle and channels."""
     places = [pixels[y : y + 40, x : x + 40] for y in (0, 220, 440) for x in (0, 300, 600)]
     means = np.array([place.mean((0, 1)) for place in places])
     return float(means.max() / means.min())

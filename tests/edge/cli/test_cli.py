@@ -21,7 +21,7 @@ from edge.config import SHIPPED_MODEL
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Give a folder with two drawn fields, a text that calls itself an image, and half an image."""
+    """Return a folder with two drawn fields, a text that calls itself an image, and half an image."""
     folder = tmp_path / "slide"
     folder.mkdir()
     picture = cv2.cvtColor(draw_nucleus(field(), 320, 240), cv2.COLOR_RGB2BGR)

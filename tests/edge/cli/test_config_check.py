@@ -13,7 +13,7 @@ SIMULATED = '[camera]\nkind = "simulated"\n'
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a folder with what configurations may name: a picture, another program's database."""
+    """Return a folder with what configurations may name: a picture, another program's database."""
     (tmp_path / "slides [2024]").mkdir()
     (tmp_path / "slides [2024]" / "a.jpg").touch()
     with sqlite3.connect(tmp_path / "other.db") as other:

@@ -21,7 +21,7 @@ from edge.naming.seen_cells import MAX_HASHES, hash_crops, pack, seen_before, un
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory):
-    """Give a folder of drawn cells by class, one of them in the wrong folder, one image without a cell."""
+    """Return a folder of drawn cells by class, one of them in the wrong folder, one image without a cell."""
     folder = tmp_path_factory.mktemp("named")
     camera = SimulatedCamera(SimulatedConfig(seed=4, cells=40))
     number = 0

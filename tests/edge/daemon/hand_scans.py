@@ -87,7 +87,7 @@ def count_by_daemon(
 
 
 def judged(folder: Path, cells: Iterable[Known], corner: Corner) -> Counted:
-    """Give what is stored of a slide, beside what is known of it."""
+    """Return what is stored of a slide, beside what is known of it."""
     labels: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     with Store.open(folder / "results.db") as store:
@@ -130,7 +130,7 @@ def _distinct(fields: Iterable[FieldResult]) -> DistinctCells:
 
 
 def _origins(fields: Iterable[FieldResult], corner: Corner) -> dict[int, tuple[float, float]]:
-    """Give where each region's origin truly lies, in the middle of what its fields say."""
+    """Return where each region's origin truly lies, in the middle of what its fields say."""
     apart: dict[int, list[tuple[float, float]]] = {}
     for field in fields:
         if field.place is not None:
@@ -145,7 +145,7 @@ def _origins(fields: Iterable[FieldResult], corner: Corner) -> dict[int, tuple[f
 def _best_call(
     known: Known, fields: Iterable[FieldResult], corners: Iterable[tuple[float, float]]
 ) -> Cell | None:
-    """Give what is found at a known place, in the sharpest of the counted fields that have it whole."""
+    """Return what is found at a known place, in the sharpest of the counted fields that have it whole."""
     best, sharpest = None, -math.inf
     for field, (x, y) in zip(fields, corners, strict=True):
         if field.place is None or field.quality.focus <= sharpest:

@@ -45,7 +45,7 @@ def answers_to(listener, name: str, correlation: str) -> list:
 
 
 def noted(path: Path) -> list[tuple[str, str]]:
-    """Give what was ordered of which specimen, in order."""
+    """Return what was ordered of which specimen, in order."""
     with contextlib.closing(sqlite3.connect(path)) as store:
         query = "SELECT specimen_id, kind FROM specimen_events WHERE kind <> 'added' ORDER BY number"
         return store.execute(query).fetchall()

@@ -22,7 +22,7 @@ from edge.store.fields import Store
 
 @pytest.fixture
 def slide(tmp_path):
-    """Give a folder with two pictures and a copy of the first."""
+    """Return a folder with two pictures and a copy of the first."""
     folder = tmp_path / "slide"
     folder.mkdir()
     for name, level in {"a.png": 90, "c.png": 140}.items():
@@ -35,7 +35,7 @@ def slide(tmp_path):
 
 @pytest.fixture
 def count(tmp_path):
-    """Give what counts the first pictures of a folder, as a run that is interrupted; gives the stored."""
+    """Return what counts the first pictures of a folder, as a run that is interrupted; gives the stored."""
 
     def counted(folder, most=100):
         config = Config(

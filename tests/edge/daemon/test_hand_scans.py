@@ -100,7 +100,7 @@ class Interrupted(SimulatedCamera):
 
 
 def labelled(path: Path) -> list[tuple[float, float, float, float]]:
-    """Give the boxes of a field's white cells, in pixels of a field of the mosaic."""
+    """Return the boxes of a field's white cells, in pixels of a field of the mosaic."""
     lines = (path.parents[1] / "labels" / f"{path.stem}.txt").read_text(encoding="ascii").splitlines()
     boxes = [[float(number) * SIDE for number in line.split()[1:]] for line in lines if line[:2] == "0 "]
     return [(x - width / 2, y - height / 2, width, height) for x, y, width, height in boxes]

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(1200 if SOAK else 240)
 
 
 def shipped() -> list[str]:
-    """Give what the shipped broker's configuration says besides where to listen and to whom."""
+    """Return what the shipped broker's configuration says besides where to listen and to whom."""
     lines = (REPOSITORY / "firmware_config" / "mosquitto.conf").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith(("#", "listener", "allow_anonymous"))]
 

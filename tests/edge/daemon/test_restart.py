@@ -65,13 +65,13 @@ def shares(store: Store) -> tuple[Counter[str], Counter[str], int]:
 
 
 def kept(path: Path) -> list[int]:
-    """Give the numbers of the fields whose pictures are kept."""
+    """Return the numbers of the fields whose pictures are kept."""
     with contextlib.closing(sqlite3.connect(path, timeout=10)) as store:
         return [number for (number,) in store.execute("SELECT sequence FROM keyframes ORDER BY sequence")]
 
 
 def known_again(store: Store) -> Scan:
-    """Give the slide of S as a restart knows it; what was counted of it is what all shares add up to."""
+    """Return the slide of S as a restart knows it; what was counted of it is what all shares add up to."""
     scan = Scan(store.next_sequence())
     for each, picture in store.keyframes.seen("S"):
         scan.take_up(each, None if picture is None else unpacked(picture, each.height, each.width))

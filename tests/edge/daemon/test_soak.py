@@ -77,7 +77,7 @@ fuzzed = settings(
 
 
 def spoilt(good: bytes) -> st.SearchStrategy[bytes]:
-    """Give bytes of any kind, and good ones cut short or with a piece replaced."""
+    """Return bytes of any kind, and good ones cut short or with a piece replaced."""
     places = st.integers(0, len(good))
     cut = st.builds(lambda at: good[:at], places)
     changed_ = st.builds(

@@ -47,7 +47,7 @@ def outlined(pixels, *cells, glass=GLASS, reds=None):
 
 
 def masks_of(masks, number, shape):
-    """Give a cell's nucleus and whole cell, bool, as large as the frame."""
+    """Return a cell's nucleus and whole cell, bool, as large as the frame."""
     parts = masks.labels == 2 * number + 2, (masks.labels + 1) // 2 == number + 1
     size = shape[1], shape[0]
     return [cv2.resize(part.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for part in parts]
@@ -260,7 +260,7 @@ def test_whatever_the_finder_says_every_cell_stands_in_a_sound_field(width, heig
 
 
 def given_with_errors(boxes, seed, share=0.1):
-    """Give x, y and diameter of boxes as a finder has them that errs by a share of the diameter."""
+    """Return x, y and diameter of boxes as a finder has them that errs by a share of the diameter."""
     rng = np.random.default_rng(seed)
     boxes = np.array(boxes, float).reshape(-1, 4)
     diameters = np.sqrt(boxes[:, 2] * boxes[:, 3])

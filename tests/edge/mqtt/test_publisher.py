@@ -163,7 +163,7 @@ def test_every_command_is_answered(started, command, correlation, error):
 
 @pytest.fixture
 def started(broker, listen, device):
-    """Give a listener to a device that is online."""
+    """Return a listener to a device that is online."""
     listener = listen(broker)
     device.start(broker)
     wait_for(lambda: listener.of("info"), "the birth")

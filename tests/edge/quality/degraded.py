@@ -25,7 +25,7 @@ ALL = os.environ.get("LEUKOSCOPE_SOAK") == "1"
 
 
 def images(name, most=60):
-    """Give at most so many images of a set, uint8 RGB, evenly over it; all by LEUKOSCOPE_SOAK=1."""
+    """Return at most so many images of a set, uint8 RGB, evenly over it; all by LEUKOSCOPE_SOAK=1."""
     paths = sorted(
         path
         for path in real_images(*(SETS | HELD_OUT)[name]).rglob("*")

@@ -28,7 +28,7 @@ from edge.store.fields import Store
 
 
 def slide(**settings):
-    """Give the frames of a simulated slide."""
+    """Return the frames of a simulated slide."""
     camera = SimulatedCamera(SimulatedConfig(cells=20, **settings))
     return [camera.read().pixels for _ in range(10)]
 

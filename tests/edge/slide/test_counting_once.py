@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(900 if SOAK else 180)
 
 
 def by_hand(smear, seed):
-    """Give places of a hand's path over all of the slide: uneven steps, rows back and forth, a return."""
+    """Return places of a hand's path over all of the slide: uneven steps, rows back and forth, a return."""
     rng = np.random.default_rng(seed)
     right, bottom = (smear.columns - 1) * WIDTH, (smear.rows - 1) * HEIGHT
     path, y, backwards = [], 0, False

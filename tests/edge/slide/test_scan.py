@@ -37,7 +37,7 @@ def counted(listener) -> dict[str, int]:
 
 
 def whole(path) -> list[str]:
-    """Give the label of each whole cell of each field."""
+    """Return the label of each whole cell of each field."""
     return [true.label for x, y in path for true in SMEAR.cells_in(x, y, WIDTH, HEIGHT) if true.complete]
 
 

@@ -29,13 +29,13 @@ _LONG_S = 120.0  # for a process, on a machine that has much else to do
 
 @pytest.fixture
 def other(tmp_path) -> Path:
-    """Give another patient's pictures."""
+    """Return another patient's pictures."""
     draw(tmp_path / "other", 5, start=60)
     return tmp_path / "other"
 
 
 def all_of(path: Path) -> list[tuple]:
-    """Give all that a store says of patients: every specimen, event and field."""
+    """Return all that a store says of patients: every specimen, event and field."""
     with contextlib.closing(sqlite3.connect(path)) as db:
         queries = (
             "SELECT * FROM specimens",

@@ -287,7 +287,7 @@ def test_a_model_that_the_configuration_names_is_not_hidden_by_an_installed_one(
 
 
 def listed(capsys):
-    """Give the rows of `model list` below its header."""
+    """Return the rows of `model list` below its header."""
     header, *rows = (line.split("\t") for line in capsys.readouterr().out.splitlines())
     assert header == ["which", "model", "sha256", "signed by", "installed", "note"]
     return rows

@@ -31,7 +31,7 @@ def files(top: str) -> list[str]:
 
 
 def writable() -> list[str]:
-    """Give the folders in which this process can make a file."""
+    """Return the folders in which this process can make a file."""
     found = []
     for folder, below, _ in os.walk("/"):
         if folder == "/":

@@ -32,7 +32,7 @@ epochs = 1
 
 @pytest.fixture
 def slides(tmp_path):
-    """Give a folder as people have it: classes in any case, a hidden folder, an empty one, a stray file."""
+    """Return a folder as people have it: classes in any case, a hidden folder, an empty one, a stray file."""
     folder = tmp_path / "slides"
     for name in ("Neutrophils", "LYMPHOCYTE"):
         for number in range(2):

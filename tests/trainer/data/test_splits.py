@@ -15,7 +15,7 @@ CLASSES = 3
 
 @st.composite
 def copies(draw):
-    """Give labels and photographs: at least four photographs a class, with one to nine copies each."""
+    """Return labels and photographs: at least four photographs a class, with one to nine copies each."""
     labels, photographs = [], []
     for label in range(CLASSES):
         for number in range(draw(st.integers(4, 12))):

@@ -21,7 +21,7 @@ SIMPLE = "blood-cell-images/TEST_SIMPLE"
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Give a folder with a drawn TEST_SIMPLE, two images a class."""
+    """Return a folder with a drawn TEST_SIMPLE, two images a class."""
     folder = tmp_path_factory.mktemp("data")
     drawn = draw_data(folder / "drawn", photographs=2, copies=1)
     (folder / "blood-cell-images").mkdir()

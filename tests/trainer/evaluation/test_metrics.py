@@ -83,7 +83,7 @@ def test_calibration_is_perfect_where_confidence_is_what_comes_true():
 
 @st.composite
 def answers(draw):
-    """Give probabilities with many ties, as int8 has them, labels of every class, photographs, weights."""
+    """Return probabilities with many ties, as int8 has them, labels of every class, photographs, weights."""
     images = draw(st.integers(6, 40))
     classes = draw(st.integers(2, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -35,7 +35,7 @@ class FoundAtLeft:
 
 @pytest.fixture
 def data(tmp_path):
-    """Give `chula` of three fields: a cell at the left, at the right, and none that counts."""
+    """Return `chula` of three fields: a cell at the left, at the right, and none that counts."""
     rows = ["image,x,y,width,height,kind,label,group"]
     for name, kind, box in (
         ("L-1_0001.jpg", "white cell", "90,80,120,120"),

@@ -62,7 +62,7 @@ def test_the_recipe_that_ships_is_put_on_the_other_microscopes(microscope):
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """Give a folder with a drawn `pbc` and `chula`, and no other set registered."""
+    """Return a folder with a drawn `pbc` and `chula`, and no other set registered."""
     for name in set(DATASETS) - {"pbc", "chula"}:
         monkeypatch.delitem(DATASETS, name)
     folders = cast("ClassFolders", DATASETS["pbc"].reader).classes

@@ -52,7 +52,7 @@ def crops():
 
 @pytest.fixture(scope="module")
 def body(tmp_path_factory):
-    """Give MobileNetV2 without its top, as Keras makes it, and a file of its weights."""
+    """Return MobileNetV2 without its top, as Keras makes it, and a file of its weights."""
     keras.utils.set_random_seed(7)
     model = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(96, 96, 3))
     path = tmp_path_factory.mktemp("weights") / "body.weights.h5"
@@ -62,7 +62,7 @@ def body(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """Give the models' folder of an empty cache of Keras, whatever the user has in theirs."""
+    """Return the models' folder of an empty cache of Keras, whatever the user has in theirs."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     folder = tmp_path / "keras" / "models"
     folder.mkdir(parents=True)

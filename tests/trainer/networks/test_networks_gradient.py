@@ -45,7 +45,7 @@ def model():
 
 
 def by_tape(model, crops):
-    """Give each class's Grad-CAM, not rectified: float32 (n, h, w, classes)."""
+    """Return each class's Grad-CAM, not rectified: float32 (n, h, w, classes)."""
     last = [layer for layer in model.layers if isinstance(layer, keras.layers.SeparableConv2D)][-1]
     both = keras.Model(model.inputs, [last.output, model.outputs[0]])
     with tf.GradientTape(persistent=True) as tape:

@@ -18,7 +18,7 @@ BLUE = (60, 70, 190)  # RGB, of the cells drawn here
 
 @pytest.fixture
 def data(tmp_path):
-    """Give a folder with `chula`: 24 fields with a round blue lymphocyte, each larger than the last."""
+    """Return a folder with `chula`: 24 fields with a round blue lymphocyte, each larger than the last."""
     images, rows = tmp_path / "data" / "chula" / "images", [HEAD]
     for number in range(24):
         name, side = f"L-8_{number:04d}.jpg", 40 + 4 * number

@@ -29,7 +29,7 @@ RECIPE = Recipe(
 
 
 def drawn(count=16):
-    """Give crops of two classes, which differ in brightness; the last batch of six is not full."""
+    """Return crops of two classes, which differ in brightness; the last batch of six is not full."""
     rng = np.random.default_rng(1)
     labels = np.arange(count) % 2
     pixels = rng.integers(0, 90, (count, 120, 120, 3)) + 150 * labels[:, None, None, None]

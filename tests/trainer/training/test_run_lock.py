@@ -30,7 +30,7 @@ except LeukoscopeError as error:
 
 @pytest.fixture
 def second():
-    """Give a function that starts a process that locks a folder, and gives it with what it said."""
+    """Return a function that starts a process that locks a folder, and gives it with what it said."""
     started = []
 
     def start(folder):

@@ -37,7 +37,7 @@ class Crowd:
     def scatter(
         self, rng: np.random.Generator, area: tuple[int, int, int, int], keep_out: NDArray[np.float64]
     ) -> list[tuple[int, int, NDArray[np.int16]]]:
-        """Give stamps (x, y, stamp) with their middles inside an area (x, y, width, height) of the slide.
+        """Return stamps (x, y, stamp) with their middles inside an area (x, y, width, height) of the slide.
 
         keep_out: (n, 3) middles and radii of the white cells near the area; a red cell may touch one, not
         cover it.
@@ -62,14 +62,14 @@ class Crowd:
         ]
 
     def _crowding(self, spots: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the probability of a red cell: they lie in chains and clumps with holes between them."""
+        """Return the probability of a red cell: they lie in chains and clumps with holes between them."""
         vectors, phases = self._waves
         wave = np.cos(spots @ vectors.T + phases).sum(1)
         return np.asarray(0.12 + 0.72 / (1 + np.exp(-1.6 * wave)))
 
 
 def _gaps(spots: NDArray[np.float64], circles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the distance of every spot (n, 2) from the nearest circle (m, 3)."""
+    """Return the distance of every spot (n, 2) from the nearest circle (m, 3)."""
     away = np.hypot(*(spots[:, None] - circles[:, :2]).transpose(2, 0, 1)) - circles[:, 2]
     return np.asarray(away.min(1, initial=np.inf))
 
@@ -96,7 +96,7 @@ def _red_cell(rng: np.random.Generator, textures: Textures, thick: float) -> NDA
 
 
 def _drop(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Give the bright drop with a dark ring that trapped water leaves in a red cell."""
+    """Return the bright drop with a dark ring that trapped water leaves in a red cell."""
     middle = rng.normal(LARGEST, 12, 2)
     axes = rng.uniform(2, 5, 2)
     turn = float(rng.uniform(0, 360))

@@ -21,7 +21,7 @@ _ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
 
 def blob(rng: np.random.Generator, axes: tuple[float, float], turn: float, *, wobble: float) -> Curve:
-    """Give an uneven ellipse around (0, 0) as points (64, 2), x and y.
+    """Return an uneven ellipse around (0, 0) as points (64, 2), x and y.
 
     axes: half the length and half the breadth, pixels. turn: of the first axis, radians. wobble: how uneven,
     as a share of the axes.
@@ -33,7 +33,7 @@ def blob(rng: np.random.Generator, axes: tuple[float, float], turn: float, *, wo
 
 
 def bean(rng: np.random.Generator, radius: float, *, dent: float, width: float, wobble: float) -> Curve:
-    """Give a disc with one dent on its right side, as deep as `dent` (0 to 1) and `width` radians wide."""
+    """Return a disc with one dent on its right side, as deep as `dent` (0 to 1) and `width` radians wide."""
     disc = blob(rng, (radius * 1.08, radius * 0.94), 0.0, wobble=wobble)
     away = np.angle(np.exp(1j * _ANGLES))
     return np.asarray(disc * (1 - dent * np.exp(-0.5 * (away / width) ** 2))[:, None])
@@ -46,7 +46,7 @@ def turned(curve: Curve, turn: float) -> Curve:
 
 
 def bounds(curves: Sequence[Curve]) -> tuple[int, int, int, int]:
-    """Give the box (x, y, width, height) of whole pixels that holds all the curves."""
+    """Return the box (x, y, width, height) of whole pixels that holds all the curves."""
     points = np.concatenate(curves)
     low, high = np.floor(points.min(0)).astype(int), np.ceil(points.max(0)).astype(int)
     return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])

@@ -48,11 +48,11 @@ class _Canvas:
     nucleus: Map
 
     def piece(self, tile: Map) -> Map:
-        """Give a piece of a texture, of the canvas' size."""
+        """Return a piece of a texture, of the canvas' size."""
         return piece(tile, self.rng, len(self.cell))
 
     def between(self, one: Map, other: Map) -> Map:
-        """Give a dye between two."""
+        """Return a dye between two."""
         share = np.float32(self.rng.uniform())
         return (1 - share) * one + share * other
 
@@ -82,7 +82,7 @@ def _nucleus(cell: WhiteCell, half: int) -> Map:
 
 
 def _chromatin(on: _Canvas) -> Map:
-    """Give the nucleus with its lumps, darker towards its edge, where its membrane is seen from the side."""
+    """The nucleus with its lumps, darker towards its edge, where its membrane is seen from the side."""
     lumps = 0.10 * on.piece(on.textures.clumps) + 0.02 * on.piece(on.textures.fine)
     rim = np.maximum(0, on.nucleus - smoothed(on.nucleus, 6.0))
     return np.asarray(on.nucleus * (0.96 + lumps + 0.35 * rim), np.float32)
@@ -137,7 +137,7 @@ def _monocyte(on: _Canvas) -> Map:
 
 
 def _vacuoles(on: _Canvas) -> Map:
-    """Give 1 in the middle of a large bubble, 0 where there is none."""
+    """Return 1 in the middle of a large bubble, 0 where there is none."""
     bubbles = np.zeros(on.cell.shape, np.uint8)
     half = len(bubbles) // 2
     count = int(on.rng.integers(8, 18))

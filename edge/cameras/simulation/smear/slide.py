@@ -123,7 +123,7 @@ class Smear:
         return cls(seed, forms, layout, field=field, stain=stain)
 
     def transmittance(self, x: int, y: int, width: int, height: int) -> NDArray[np.float32]:
-        """Give the share of the light that passes, float32 (height, width, 3), of a window on the slide.
+        """Return the share of the light that passes, float32 (height, width, 3), of a window on the slide.
 
         A window may reach over the slide's edge: there is more blood there, but no white cell.
         """
@@ -145,7 +145,7 @@ class Smear:
         return np.asarray(cv2.exp(light, light), np.float32)
 
     def view(self, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        """Give a window on the slide as uint8 RGB (height, width, 3), in even light, sharp, without noise."""
+        """A window on the slide as uint8 RGB (height, width, 3), in even light, sharp, without noise."""
         light = self.transmittance(x, y, width, height)
         # Whole rows: numpy multiplies (..., 3) by (3,) three numbers at a time.
         rows = light.reshape(height, -1)
@@ -153,7 +153,7 @@ class Smear:
         return np.asarray(cv2.convertScaleAbs(light), np.uint8)
 
     def cells_in(self, x: int, y: int, width: int, height: int) -> tuple[TrueCell, ...]:
-        """Give the white cells that show in a window, in its pixels; the boxes of those it cuts end there."""
+        """The white cells that show in a window, in its pixels; the boxes of those it cuts end there."""
         window = (x, y, width, height)
         return tuple(
             replace(
@@ -218,7 +218,7 @@ def _grown(box: Box, by: int) -> Box:
 
 
 def _common(one: Box, other: Box) -> Box:
-    """Give the part that both boxes cover; without one, width or height is 0."""
+    """Return the part that both boxes cover; without one, width or height is 0."""
     left, top = max(one[0], other[0]), max(one[1], other[1])
     right, bottom = min(one[0] + one[2], other[0] + other[2]), min(one[1] + one[3], other[1] + other[3])
     return left, top, max(0, right - left), max(0, bottom - top)

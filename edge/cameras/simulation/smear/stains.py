@@ -29,7 +29,7 @@ _FILM = 0.006  # absorbance, deviation
 
 
 def absorbance(red: float, green: float, blue: float) -> NDArray[np.float32]:
-    """Give the absorbance (3,) that turns the empty background into this colour."""
+    """Return the absorbance (3,) that turns the empty background into this colour."""
     return np.asarray(np.log(np.asarray(WHITE) / (red, green, blue)), np.float32)
 
 
@@ -53,7 +53,7 @@ class Textures:
 
 
 def film(rng: np.random.Generator) -> NDArray[np.int16]:
-    """Give the faint film that plasma leaves between the cells: int16 absorbance (448, 448, 3).
+    """Return the faint film that plasma leaves between the cells: int16 absorbance (448, 448, 3).
 
     Tiles of it join without a seam.
     """
