@@ -159,6 +159,8 @@ def _class_folders(folder: Path, labels: Sequence[str]) -> list[tuple[int, Path]
     for entry in entries:
         if is_left_out(entry.name):
             continue
+        if not entry.exists():
+            raise LabelledCellsError(f"{entry}: is a link to {entry.readlink()}, which is not there")
         if entry.is_dir():
             label = same_class(entry.name, labels)
             if label is None:

@@ -102,6 +102,9 @@ def _told(counts: Mapping[str, int]) -> str:
 
 def _classes_of(folder: Path) -> dict[str, str]:
     """Return the class of each folder that holds images: its own name, in small letters."""
+    for path in folder.iterdir():
+        if not path.exists() and not is_left_out(path.name):
+            raise DataError(f"{path}: is a link to {path.readlink()}, which is not there")
     found = {
         path.name: plain_name(path.name)
         for path in sorted(folder.iterdir())

@@ -134,3 +134,11 @@ def test_the_cells_of_a_microscope_stay_when_there_are_too_many_to_keep():
     assert len(kept) == MAX_HASHES
     assert np.array_equal(kept[:200], hashes[:200])
     assert not seen_before([np.zeros((120, 120, 3), np.uint8)], b"").any()
+
+
+def test_a_class_that_is_a_link_to_nowhere_is_named(tmp_path, capsys):
+    (tmp_path / "neutrophil").symlink_to(tmp_path / "other disk")
+    assert main(["measure", str(tmp_path)]) == 1
+    assert (
+        f"neutrophil: is a link to {tmp_path / 'other disk'}, which is not there" in capsys.readouterr().err
+    )

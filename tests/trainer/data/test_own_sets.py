@@ -195,3 +195,9 @@ def test_the_same_picture_twice_is_one_photograph_and_in_two_classes_an_error(tm
             DataError, match=r"is the same image as .*copy\.png, which is of class lymphocyte"
         ):
             photographs_of("slides", tmp_path, tmp_path, None, progress)
+
+
+def test_a_class_that_is_a_link_to_nowhere_is_named(slides, tmp_path):
+    (slides / "Monocyte").symlink_to(tmp_path / "other disk")
+    with pytest.raises(DataError, match=r"Monocyte: is a link to .*other disk, which is not there"):
+        list_images(tmp_path, "slides")
