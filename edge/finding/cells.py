@@ -50,8 +50,7 @@ class CellFinder:
     """Finds the cells of a specimen's fields. Not thread-safe.
 
     thresholds: by kind, the score from which a cell counts as found; a kind without one is not looked for.
-    ruler: what is known of the scale; it
-    learns from each field.
+    ruler: what is known of the scale; it learns from each field.
     """
 
     def __init__(self, finder: Finder, thresholds: Mapping[str, float], ruler: Ruler | None = None) -> None:

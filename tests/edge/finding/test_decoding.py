@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,3 +93,14 @@ def test_what_is_not_sure_enough_to_be_found_hides_nothing():
     assert [KINDS[kind] for kind in only_cells.kinds] == ["white cell"]
     stricter = decode(maps, 1.0, {"white cell": 0.3, "red cell": 0.3, "platelet": 0.9})
     assert [KINDS[kind] for kind in stricter.kinds] == ["white cell"]
+
+
+def test_the_worst_picture_takes_little_memory():
+    noise = np.random.default_rng(0).normal(0, 3, (200, 200, 6)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        found = decode(noise, 1.0)
+        assert tracemalloc.get_traced_memory()[1] < 40e6
+    finally:
+        tracemalloc.stop()
+    assert found.overflow
