@@ -16,6 +16,7 @@ from trainer.data.datasets import DATASETS, list_annotated, list_images
 from trainer.data.images import Box, DataError, LabelledImage
 from trainer.data.readers import LabelledReader
 from trainer.files import put_in_place
+from trainer.outputs import has_mark, refuse_output
 from trainer.reports.page import STYLE
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ _CAPTION: Final = (
 )
 
 
+_TITLE = "Microscopes"
+
+
 @dataclass(frozen=True)
 class _Cut:
     """Where a cell is: in which picture, and in which box; None: not known."""
@@ -54,8 +58,10 @@ def write_sheets(
     """Write a page with a sheet of each set that is there into the folder `out`; return the page's path.
 
     progress: called with each set's name before it is cut. Raises DataError for an image that cannot be
-    read, OutputError.
+    read, OutputError: also where `out` holds other files and no page of this command, for its pictures would
+    lie among them and over some.
     """
+    _refuse_foreign(out)
     parts = []
     for row in rows:
         progress(row.name)
@@ -63,11 +69,18 @@ def write_sheets(
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Microscopes</title>\n<style>{STYLE}\nimg {{ max-width: 100%; }}</style>\n</head>\n"
+        f"<title>{_TITLE}</title>\n<style>{STYLE}\nimg {{ max-width: 100%; }}</style>\n</head>\n"
         f"<body>\n<main>\n<h1>Microscopes</h1>\n<p>{escape(_CAPTION)}</p>\n{''.join(parts)}</main>\n</body>\n</html>\n"
     )
     _write(out / PAGE, page.encode())
     return out / PAGE
+
+
+def _refuse_foreign(out: Path) -> None:
+    page = out / PAGE
+    refuse_output(page, "microscopes", has_mark(f"<title>{_TITLE}</title>"))
+    if not page.is_file() and out.is_dir() and any(out.iterdir()):
+        raise OutputError(f"{out}: holds other files; give a new folder, or that of an earlier page")
 
 
 def _section(row: SetRow, data: Path, out: Path) -> str:

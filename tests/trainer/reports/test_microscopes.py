@@ -77,3 +77,14 @@ def test_every_set_is_on_the_page_with_its_licence_and_what_is_wrong(data, tmp_p
         assert f"<h2>{name}</h2>" in page
         assert known.licence in page
     assert "for measuring only" in page
+
+
+def test_sheets_are_written_over_nothing_but_earlier_sheets(data, tmp_path, capsys):
+    pictures = tmp_path / "mine"
+    pictures.mkdir()
+    (pictures / "olympus-white-cell.jpg").write_bytes(b"a picture of somebody")
+    assert main(["microscopes", "--data", str(data), "--sheets", str(pictures)]) != 0
+    assert f"{pictures}: holds other files" in capsys.readouterr().err
+    assert (pictures / "olympus-white-cell.jpg").read_bytes() == b"a picture of somebody"
+    for _ in range(2):
+        assert main(["microscopes", "--data", str(data), "--sheets", str(tmp_path / "out")]) == 0
