@@ -120,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "config", type=Path, nargs="?", help="the file (default: leukoscope.toml here, else the system's)"
     )
+    check.add_argument(
+        "--config", dest="named", type=Path, metavar="FILE", help="the same, as of other commands"
+    )
     check.add_argument("--schema", action="store_true", help="print the JSON Schema of a configuration")
     check.set_defaults(run=_check_config)
 
@@ -220,6 +223,7 @@ def _check_config(options: argparse.Namespace) -> int:
 
         print(json.dumps(config_schema(), indent=2))
         return 0
+    options.config = options.config or options.named
     if options.config is None:
         options.config = find_config(aloud=False)
     config = load_config(options.config)

@@ -104,3 +104,12 @@ def test_what_can_start_is_right_and_looking_makes_nothing(folder, capsys, text)
     assert main(["check-config", str(path)]) == 0
     assert "right" in capsys.readouterr().out
     assert sorted(folder.rglob("*")) == before
+
+
+def test_the_file_may_be_given_as_to_other_commands(folder, capsys):
+    file = folder / "device.toml"
+    file.write_text('[camera]\nkind = "video"\npath = "a.mp4"\n', encoding="utf-8")
+    assert main(["check-config", "--config", str(file)]) == main(["check-config", str(file)]) != 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[: len(said) // 2] == said[len(said) // 2 :]
+    assert "line 3: camera.path" in said[0]
