@@ -30,6 +30,7 @@ _WHITE = KINDS.index("white cell")
 _SPREAD = 0.14  # of a thing's diameter: how far from its middle a peak may lie
 _LEAST_SPREAD = 0.55  # places
 _ASKED = 0.28  # of a thing's diameter: how far from its middle size and middle are asked for
+_MIDDLE = 0.2  # of a thing's diameter: nothing else has its middle there
 _FULL = 0.9  # share of a canvas
 _SEEN = 0.5  # of a thing's middle half that must be left where something is drawn over it
 
@@ -74,7 +75,7 @@ def draw_canvas(
     if rng.random() < drawing.drawn_in:
         drawn = draw_in(pixels, rng)
         things = [thing for thing in things if _is_seen(thing, drawn)]
-    return pixels, targets(things, weights)
+    return pixels, targets(things, weights, one_kind=drawing.one_kind)
 
 
 def _forget(weights: NDArray[np.float32], middle: NDArray[np.float64], diameter: float) -> None:
@@ -118,12 +119,15 @@ def _placed(
 
 
 def targets(
-    things: Sequence[tuple[float, float, float, int]], weights: NDArray[np.float32]
+    things: Sequence[tuple[float, float, float, int]],
+    weights: NDArray[np.float32],
+    *,
+    one_kind: bool = False,
 ) -> NDArray[np.float32]:
     """Return the maps that a canvas with these things should give, float32 (24, 24, 10).
 
     things: x, y, diameter in pixels of the canvas, and the kind. weights: float32 (24, 24, 3), where each
-    kind is known.
+    kind is known. one_kind: where the middle of one lies it is known that no other kind does.
     """
     result = np.zeros((PLACES, PLACES, TARGETS), np.float32)
     result[:, :, 3:6] = weights
@@ -139,6 +143,8 @@ def targets(
         np.maximum(result[:, :, kind], heat, out=result[:, :, kind])
         # What is marked is known, whatever else of its kind is not.
         result[peak[0], peak[1], 3 + kind] = 1.0
+        if one_kind:
+            result[apart < max(_LEAST_SPREAD, _MIDDLE * diameter / STRIDE), 3:6] = 1.0
         asked = (apart < max(0.75, _ASKED * diameter / STRIDE)) & (apart < nearest)
         asked[peak] |= apart[peak] < nearest[peak]
         nearest[asked] = apart[asked]

@@ -54,13 +54,15 @@ class Drawing(Struct, frozen=True, forbid_unknown_fields=True):
 
     scale: natural log; red cells are drawn up to so much larger or smaller than the ruler makes them. mosaic:
     share of the canvases that are filled up with further fields, `most` at most. drawn_in: share of those
-    with things drawn in.
+    with things drawn in. one_kind: a marked cell is known to be of no other kind; without, a kind that no set
+    marks completely, as platelets, is taught only where it is, and then seen in every cell.
     """
 
     scale: Annotated[float, Meta(ge=0, le=2)] = 0.7
     mosaic: Share = 0.85
     most: Count = 5
     drawn_in: Share = 0.2
+    one_kind: bool = False
 
 
 class FinderTraining(Struct, frozen=True, forbid_unknown_fields=True):

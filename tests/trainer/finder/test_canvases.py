@@ -101,3 +101,17 @@ def test_drawn_slides_have_their_white_cells_where_they_are():
         assert around[:, :, 1].min() < 170, "a white cell is darker in green than the glass"
     assert KINDS[0] == "white cell"
     assert RED_CELL_PIXELS / STRIDE == 3
+
+
+def test_in_the_middle_of_a_marked_cell_no_other_kind_is_where_that_is_asked():
+    unknown = np.zeros((PLACES, PLACES, 3), np.float32)
+    white, platelet = (60.0, 60.0, 48.0, 0), (140.0, 60.0, 9.0, 2)
+    plain = targets([white, platelet], unknown)
+    told = targets([white, platelet], unknown, one_kind=True)
+    row, column = 60 // STRIDE, 60 // STRIDE
+    assert plain[row, column, 3:6].tolist() == [1, 0, 0]
+    assert told[row, column, 3:6].tolist() == [1, 1, 1]
+    assert told[row, column, :3] == pytest.approx([1, 0, 0], abs=1e-6)
+    assert told[60 // STRIDE, 140 // STRIDE, :3] == pytest.approx([0, 0, 1], abs=1e-6)
+    assert told[20, 20, 3:6].tolist() == [0, 0, 0], "elsewhere nobody knows"
+    np.testing.assert_array_equal(plain[:, :, 6:], told[:, :, 6:])
