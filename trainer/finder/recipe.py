@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
 from edge.finding import KINDS
-from trainer.recipe import RECIPES
+
+RECIPES = Path(__file__).parent / "recipes"
 
 Count = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
