@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.errors import BundleError
 from edge.finding.decoding import MAPS, RED_CELL_PIXELS, STRIDE, Detections, decode
-from edge.finding.light import evened, glass, tiles
+from edge.finding.light import even
 from edge.models.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Finder:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         small = np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
-        small = evened(small, glass(small, tiles((size[1], size[0]), RED_CELL_PIXELS)))
+        small = even(small, RED_CELL_PIXELS)
         right, below = -size[0] % _MULTIPLE, -size[1] % _MULTIPLE
         padded = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(255, 255, 255))
         maps = self._runtime.run(np.asarray(padded, np.uint8))["maps"]

@@ -54,3 +54,8 @@ def evened(pixels: NDArray[np.uint8], glass_of_tiles: NDArray[np.float32]) -> ND
     smooth = cv2.blur(level, (3, 3), borderType=cv2.BORDER_REPLICATE)
     everywhere = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.divide(pixels, everywhere, scale=WHITE_LEVEL, dtype=cv2.CV_8U), np.uint8)
+
+
+def even(pixels: NDArray[np.uint8], red_cell: float) -> NDArray[np.uint8]:
+    """Return a picture, uint8 RGB (height, width, 3), in even light by its own glass; red_cell: in pixels."""
+    return evened(pixels, glass(pixels, tiles((pixels.shape[0], pixels.shape[1]), red_cell)))

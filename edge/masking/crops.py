@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.finding.light import WHITE_LEVEL
 from edge.masking.field import CROP_SIZE
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 CROP_DIAMETERS = 1.35
 """Side of a crop in diameters of its cell: all of it, and a rim of what lies around."""
-
-WHITE_LEVEL = 235
-"""Grey level that bare glass is brought to."""
 
 _AROUND = 3.0  # diameters: side of the window in which the glass is looked for
 _SAMPLES = 48  # pixels along a side of it

@@ -13,7 +13,7 @@ from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.errors import UnreadableFrameError
 from edge.finding import KINDS
-from edge.finding.light import evened, glass, tiles
+from edge.finding.light import even
 from trainer.data.images import DataError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def drawn_fields(seed: int, cells: int = 60) -> list[TrainingField]:
             boxes = np.array([cell.box for cell in white], np.float32).reshape(-1, 4)
             fields.append(
                 TrainingField(
-                    _evened(np.asarray(pixels, np.uint8), KEPT_RED_CELL),
+                    even(np.asarray(pixels, np.uint8), KEPT_RED_CELL),
                     KEPT_RED_CELL,
                     (boxes[:, :2] + boxes[:, 2:] / 2) * scale,
                     np.sqrt(boxes[:, 2] * boxes[:, 3]) * scale,
@@ -123,7 +123,7 @@ def read_fields(
         boxes = np.array([(b.x, b.y, b.width, b.height) for b in image.boxes], np.float32).reshape(-1, 4)
         fields.append(
             TrainingField(
-                _evened(pixels, red_cell * scale),
+                even(pixels, red_cell * scale),
                 red_cell * scale,
                 (boxes[:, :2] + boxes[:, 2:] / 2) * scale,
                 np.sqrt(boxes[:, 2] * boxes[:, 3]) * scale,
@@ -135,7 +135,3 @@ def read_fields(
             )
         )
     return fields
-
-
-def _evened(pixels: NDArray[np.uint8], red_cell: float) -> NDArray[np.uint8]:
-    return evened(pixels, glass(pixels, tiles((pixels.shape[0], pixels.shape[1]), red_cell)))

@@ -26,6 +26,14 @@ def measured_on(finder: Finder, one: TrainingField) -> Detections:
     return finder.find(one.pixels, RED_CELL_PIXELS / one.red_cell)
 
 
+def squares(found: Detections) -> list[tuple[int, int, int, int]]:
+    """Return what was found as boxes, [x, y, width, height] in whole pixels: squares of the diameters."""
+    return [
+        (round(x - side / 2), round(y - side / 2), max(1, round(side)), max(1, round(side)))
+        for (x, y), side in zip(found.centres.tolist(), found.diameters.tolist(), strict=True)
+    ]
+
+
 def matched(
     found: Detections, centres: NDArray[np.float32], diameters: NDArray[np.float32]
 ) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from edge.finding import RED_CELL_PIXELS, Detections, decode
-from edge.finding.light import evened, glass, tiles
+from edge.finding.light import even
 from trainer.data.cache import kept_at
 from trainer.finder.canvases import PLACES, SIDE, TARGETS, draw_canvas
 from trainer.finder.fields import with_unsure
@@ -113,7 +113,7 @@ def float_detections(model: keras.Model, one: TrainingField) -> Detections:
         cv2.resize(one.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
     )
     height, width = small.shape[:2]
-    small = evened(small, glass(small, tiles((height, width), RED_CELL_PIXELS)))  # as the device does
+    small = even(small, RED_CELL_PIXELS)  # as the device does
     white = (255, 255, 255)
     padded = cv2.copyMakeBorder(small, 0, -height % 16, 0, -width % 16, cv2.BORDER_CONSTANT, value=white)
     maps = np.asarray(model(padded[None].astype(np.float32) / 255, training=False))[0]

@@ -16,6 +16,7 @@ from edge.finding.finder import VERSION, Finder
 from trainer.data.datasets import DATASETS, fingerprint, list_annotated, list_images
 from trainer.data.images import DataError
 from trainer.finder.loading import boxed
+from trainer.finder.measuring import squares
 from trainer.finder.run import FINDER, fit_finder_run
 from trainer.left_out.figures import finding_figures
 from trainer.left_out.in_turn import Measured
@@ -87,7 +88,4 @@ class FinderHalf:
             raise DataError(str(error)) from None
         thresholds = self.recipe.thresholds
         cells = finder.find(pixels, scale, thresholds).of(WHITE_CELL, thresholds[WHITE_CELL])
-        return [
-            (round(x - side / 2), round(y - side / 2), max(1, round(side)), max(1, round(side)))
-            for (x, y), side in zip(cells.centres.tolist(), cells.diameters.tolist(), strict=True)
-        ]
+        return squares(cells)

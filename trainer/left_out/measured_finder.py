@@ -15,6 +15,7 @@ from edge.finding.finder import Finder
 from trainer.data.datasets import list_annotated
 from trainer.data.images import DataError
 from trainer.evaluation.metrics import Estimate
+from trainer.finder.measuring import squares
 from trainer.finder.run import FINDER, read_record
 from trainer.left_out.figures import finding_figures
 from trainer.left_out.in_turn import percent
@@ -91,10 +92,7 @@ def _white_cells(cells: CellFinder, image: AnnotatedImage) -> list[Rectangle]:
         white = cells.find(read_image(image.path)).white
     except UnreadableFrameError as error:
         raise DataError(str(error)) from None
-    return [
-        (round(x - side / 2), round(y - side / 2), max(1, round(side)), max(1, round(side)))
-        for (x, y), side in zip(white.centres.tolist(), white.diameters.tolist(), strict=True)
-    ]
+    return squares(white)
 
 
 def finder_table(found: Sequence[FinderMeasurement]) -> Table:
