@@ -16,7 +16,7 @@ _WORDS = ("20 um", "40x", "WBC", "2024-05-01", "Sample", "100 um", "Image", "Zoo
 def draw_in(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Draw one to three things into the picture, uint8 (h, w, 3), in place; return where, bool (h, w)."""
     before = pixels.copy()
-    things = (_banner, _bar, _arrow, _ink, _text, _frame)
+    things = (_banner, _bar, _arrow, _ink, _dot, _dot, _text, _frame)
     for number in rng.integers(0, len(things), rng.integers(1, 4)):
         things[number](pixels, rng)
     return np.asarray((pixels != before).any(axis=2))
@@ -80,16 +80,41 @@ def _arrow(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
 
 
 def _ink(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
-    """Draw a dot or stroke of a felt pen, round or ragged; its colours are those of nuclei, too."""
+    """Draw a stroke of a felt pen, ragged."""
     height, width = pixels.shape[:2]
     x, y = rng.uniform(0, width), rng.uniform(0, height)
     points = [(int(x), int(y))]
     for _ in range(rng.integers(0, 4)):
         x, y = x + rng.normal(0, 14), y + rng.normal(0, 14)
         points.append((int(x), int(y)))
-    colour, thick = _colour(rng), int(rng.integers(4, 34))
+    colour, thick = _pen(rng), int(rng.integers(4, 34))
     for one, other in zip(points, points[1:] or points, strict=False):
         cv2.line(pixels, one, other, colour, thick, cv2.LINE_AA)
+
+
+def _dot(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
+    """Draw a dot of a felt pen: round and as large as a cell, often of a nucleus's colour, but without form."""
+    height, width = pixels.shape[:2]
+    middle = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
+    radius = rng.uniform(4, 32)
+    axes = (max(2, int(radius * rng.uniform(0.8, 1.0))), max(2, int(radius)))
+    before, colour = pixels.copy(), _pen(rng)
+    cv2.ellipse(pixels, middle, axes, rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+    if rng.random() < 0.4:  # its rim, where ink collects
+        rim = tuple(int(0.7 * value) for value in colour)
+        cv2.ellipse(pixels, middle, axes, 0, 0, 360, rim, max(1, int(radius / 6)), cv2.LINE_AA)
+    cover = rng.uniform(0.75, 1.0)  # what lies below may show through
+    pixels[:] = cv2.addWeighted(pixels, cover, before, 1 - cover, 0)
+
+
+def _pen(rng: np.random.Generator) -> tuple[int, int, int]:
+    """Return a pen's colour: of the stain's blues and purples as often as any other."""
+    if rng.random() < 0.5:
+        return _colour(rng)
+    hue, saturation, value = rng.integers(105, 160), rng.integers(90, 256), rng.integers(50, 220)
+    pixel = np.array([[[hue, saturation, value]]], np.uint8)
+    red, green, blue = cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0].tolist()
+    return int(red), int(green), int(blue)
 
 
 def _text(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
