@@ -89,7 +89,7 @@ def measure(
     _copies(replayed, folder)
     with LocalBroker() as broker:
         config = folder / "soak.toml"
-        specimen, store = 'started_by = "command"', "max_mb = 500"
+        specimen, store = 'lifecycle = "command"', "max_mb = 500"
         text = configuration(replayed, model, broker, 0.0, runtime, specimen=specimen, store=store)
         config.write_text(text, "utf-8")
         with _daemon(config) as process, _Dashboard(broker, process) as dashboard:

@@ -1,4 +1,4 @@
-"""`leukoscope calibrate`: a bundle whose last layer is refitted to an operator's own cells, on the device.
+"""`leukoscope model adapt`: a bundle whose last layer is refitted to an operator's own cells, on the device.
 
 The network stays as it is up to its features. Its last layer is fitted anew to the features of the labelled
 cells (`edge.adaptation.refit`), written into the flatbuffer (`edge.adaptation.last_layer`), and the new
@@ -157,7 +157,7 @@ def _check_out(out: Path, parent: Path, folder: Path, *, force: bool) -> None:
         [out],
         inputs=folder.rglob("*"),
         is_earlier_result=_is_refitted,
-        command="leukoscope calibrate",
+        command="leukoscope model adapt",
         force=force,
     )
 

@@ -60,7 +60,7 @@ def held_back_confusion(
 
 
 def figures_of(figures: Figures, labels: Sequence[str]) -> dict[str, Any]:
-    """Figures as a bundle and the JSON of `calibrate` carry them: shares from 0 to 1."""
+    """Figures as a bundle and the JSON of `model adapt` carry them: shares from 0 to 1."""
     return {
         "macro_recall": round(figures.macro_recall, 4),
         "right": figures.right,

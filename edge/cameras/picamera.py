@@ -53,7 +53,7 @@ class _Device:
         if config.camera >= len(found):
             raise CameraError(
                 f"picamera2 camera {config.camera}: is not there, {len(found)} found; look at the ribbon "
-                "cable, and at `leukoscope cameras`"
+                "cable, and at `leukoscope camera list`"
             )
         self.picam2: Any = Picamera2(config.camera)
         try:

@@ -103,7 +103,7 @@ class UsbGrabber:
             mode = Path(self._name).stat().st_mode
         except OSError:
             raise CameraError(
-                f"{self._name}: is not there; plug it in, or see what is with `leukoscope cameras`"
+                f"{self._name}: is not there; plug it in, or see what is with `leukoscope camera list`"
             ) from None
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
             raise CameraError(f'{self._name}: is a file and no camera; for a video set kind = "video"')
@@ -136,7 +136,7 @@ class UsbGrabber:
         if self._config.width and (width, height) != wanted:
             raise CameraError(
                 f"{self._name}: gives {width}x{height} and not {wanted[0]}x{wanted[1]}; set camera.width and "
-                "camera.height to a size that `leukoscope cameras` lists for it"
+                "camera.height to a size that `leukoscope camera list` lists for it"
             )
         self._size = width, height
 

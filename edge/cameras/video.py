@@ -68,11 +68,11 @@ class VideoCamera:
         self._number = 0
         self._ended = False
         self._reading = threading.Lock()
-        self._pacer = Pacer(rate if config.own_rate else config.frames_per_second)
+        self._pacer = Pacer(rate if config.native_rate else config.frames_per_second)
 
     @property
     def pause_s(self) -> float:
-        """How far apart the pictures are shown, in seconds: what `own_rate` comes to only the file knows."""
+        """Seconds between two pictures; with `native_rate`, as the file says."""
         return self._pacer.pause_s
 
     def read(self) -> Frame | None:

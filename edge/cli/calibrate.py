@@ -1,4 +1,4 @@
-"""`leukoscope calibrate`: what it prints, and the next command, which works."""
+"""`leukoscope model adapt`: what it prints, and the next command, which works."""
 
 from __future__ import annotations
 

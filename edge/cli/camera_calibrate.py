@@ -1,4 +1,4 @@
-"""`leukoscope calibrate-camera`: from an empty field to the file that `camera.calibration` names."""
+"""`leukoscope camera calibrate`: from an empty field to the file that `camera.calibration` names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def calibrate_camera(config: Path, *, out: Path, frames: int, force: bool = Fals
         [out],
         inputs=[config, *([Path(chosen.path)] if isinstance(chosen, VideoConfig) else [])],
         is_earlier_result=_is_calibration,
-        command="leukoscope calibrate-camera",
+        command="leukoscope camera calibrate",
         force=force,
     )
     camera = open_camera(msgspec.structs.replace(chosen, calibration=""))

@@ -1,4 +1,4 @@
-"""`leukoscope focus`: a single number that rises as the picture gets sharper, to turn the knob by.
+"""`leukoscope camera focus`: a single number that rises as the picture gets sharper, to turn the knob by.
 
 It is a field's `quality.focus`. Where a camera has a low-resolution stream, it is measured in that one, at a
 tenth of the time: for its focus, a large picture is brought down to that size anyway.

@@ -1,4 +1,4 @@
-"""`leukoscope cameras`: what cameras are here, and what to write into the configuration for one."""
+"""`leukoscope camera list`: what cameras are here, and what to write into the configuration for one."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from edge.cli.renamed import renamed_command
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -17,9 +19,9 @@ _NAME = 18  # columns of a command's name in the overview
 
 _GROUPS = (
     ("Try it", ("demo", "analyze", "measure")),
-    ("Set a device up", ("check-config", "cameras", "focus", "calibrate-camera")),
+    ("Set a device up", ("config", "camera")),
     ("Count", ("run", "specimen", "results", "schema")),
-    ("The model", ("model", "calibrate")),
+    ("The model", ("model",)),
 )
 _FIRST = """\
 Begin without a microscope, a camera or a configuration:
@@ -36,18 +38,21 @@ EXAMPLES = {
     "run": "leukoscope run --config leukoscope.toml",
     "analyze": "leukoscope analyze slides/ --overlays drawn/",
     "measure": "leukoscope measure named-cells/",
-    "calibrate": "leukoscope calibrate named-cells/ --out mine.tflite",
-    "calibrate-camera": "leukoscope calibrate-camera --out camera.json",
-    "focus": "leukoscope focus",
-    "check-config": "leukoscope check-config leukoscope.toml",
-    "cameras": "leukoscope cameras",
+    "config": "leukoscope config check",
+    "config check": "leukoscope config check leukoscope.toml",
+    "config schema": "leukoscope config schema",
+    "camera": "leukoscope camera list",
+    "camera list": "leukoscope camera list",
+    "camera focus": "leukoscope camera focus",
+    "camera calibrate": "leukoscope camera calibrate --out camera.json",
     "model": "leukoscope model info",
     "model info": "leukoscope model info",
     "model verify": "leukoscope model verify new.tflite",
     "model install": "leukoscope model install new.tflite",
     "model list": "leukoscope model list",
     "model rollback": "leukoscope model rollback",
-    "model new-key": "leukoscope model new-key maker",
+    "model adapt": "leukoscope model adapt named-cells/ --out mine.tflite",
+    "model keygen": "leukoscope model keygen maker",
     "model sign": "leukoscope model sign new.tflite --key maker",
     "specimen": "leukoscope specimen start S-0017",
     "specimen start": "leukoscope specimen start S-0017 --target 100",
@@ -73,10 +78,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and where the rest is said; exit status 2."""
-        words = self.prog.removeprefix("leukoscope").strip()
+        words = self._words()
         print(f"leukoscope: {message}", file=sys.stderr)
         print(f"`leukoscope help{words and f' {words}'}` says what there is", file=sys.stderr)
         self.exit(2)
+
+    def _words(self) -> str:
+        """The command that this parser is of, such as `model`; empty for the first one."""
+        return self.prog.removeprefix("leukoscope").strip()
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; an option that there is not is an error that names the one that is meant."""
@@ -104,6 +113,8 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         known = [str(choice) for choice in action.choices]
+        if renamed := renamed_command(f"{self._words()} {value}".strip()):
+            raise argparse.ArgumentError(None, renamed)
         what = (
             action.option_strings[0] if action.option_strings else str(action.metavar or action.dest).lower()
         )
@@ -117,6 +128,8 @@ def show_help(parser: argparse.ArgumentParser, topic: Sequence[str]) -> int:
         known = {name: found for name, found, _ in _commands(chosen)}
         if word not in known:
             before = " ".join(topic[:number])
+            if renamed := renamed_command(f"{before} {word}".strip()):
+                chosen.error(renamed)
             chosen.error(
                 f"{word} is no {f'action of {before}' if before else 'command'}{_meant(word, known)}"
             )

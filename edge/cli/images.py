@@ -1,4 +1,4 @@
-"""The commands over images, `leukoscope analyze`, `measure` and `calibrate`, with their arguments."""
+"""The commands over images, `leukoscope analyze`, `measure` and `model adapt`, with their arguments."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def add_analyze_command(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_analyze)
 
 
-def add_calibrate_command(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `leukoscope calibrate`."""
+def add_adapt_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `leukoscope model adapt`."""
     parser.add_argument(
         "folder",
         type=Path,
@@ -67,7 +67,7 @@ def add_calibrate_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="what came of it as one JSON object")
     add_force_option(parser)
     _add_config(parser, "the device that is to trust the new model")
-    parser.set_defaults(run=_calibrate)
+    parser.set_defaults(run=_adapt)
 
 
 def add_force_option(parser: argparse.ArgumentParser) -> None:
@@ -120,7 +120,7 @@ def _analyze(options: argparse.Namespace) -> int:
     )
 
 
-def _calibrate(options: argparse.Namespace) -> int:
+def _adapt(options: argparse.Namespace) -> int:
     from edge.cli.calibrate import run_calibrate  # noqa: PLC0415
 
     return run_calibrate(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.cli.config_option import add_config_option, find_config
+from edge.cli.images import add_adapt_arguments
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,13 +41,16 @@ def add_model_commands(parser: argparse.ArgumentParser) -> None:
         add_config_option(command)
         command.set_defaults(finds_config=False)  # without one, the model that ships answers
 
-    new_key = actions.add_parser("new-key", help="make a key to sign bundles with")
-    new_key.add_argument("file", type=Path, help="the secret key; the public one is FILE.pub")
-    new_key.set_defaults(run=_new_key)
+    adapt = actions.add_parser("adapt", help="fit a model to named cells of your own microscope")
+    add_adapt_arguments(adapt)
+
+    keygen = actions.add_parser("keygen", help="make a key to sign bundles with")
+    keygen.add_argument("file", type=Path, help="the secret key; the public one is FILE.pub")
+    keygen.set_defaults(run=_keygen)
 
     sign = actions.add_parser("sign", help="sign a bundle; the signature is written to FILE.sig")
     sign.add_argument("file", type=Path, help="a bundle")
-    sign.add_argument("--key", type=Path, required=True, help="the secret key, as new-key made it")
+    sign.add_argument("--key", type=Path, required=True, help="the secret key, as keygen made it")
     sign.set_defaults(run=_sign)
 
 
@@ -109,7 +113,7 @@ def _rollback(options: argparse.Namespace) -> int:
     return 0
 
 
-def _new_key(options: argparse.Namespace) -> int:
+def _keygen(options: argparse.Namespace) -> int:
     from edge.updates.signing import make_key  # noqa: PLC0415
 
     public = make_key(options.file)

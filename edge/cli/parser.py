@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import __version__
+from edge.cli.camera import add_camera_commands
+from edge.cli.config import add_config_commands
 from edge.cli.config_option import add_config_option, find_config
 from edge.cli.help import Parser, explain, overview, show_help
 from edge.cli.images import (
     add_analyze_command,
-    add_calibrate_command,
     add_force_option,
     add_measure_command,
 )
@@ -104,34 +105,13 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("measure", help="say how right the model is on named cells of your own")
     )
 
-    add_calibrate_command(
-        commands.add_parser("calibrate", help="fit a model to named cells of your own microscope")
+    add_config_commands(
+        commands.add_parser("config", help="say whether a configuration is right, or what may be in one")
     )
-
-    _add_calibrate_camera(
-        commands.add_parser("calibrate-camera", help="measure a camera's light in an empty field")
-    )
-
-    focus = commands.add_parser("focus", help="show a number that rises as the picture gets sharper")
-    add_config_option(focus, "the configuration with the camera")
-    focus.set_defaults(run=_focus)
-
-    check = commands.add_parser("check-config", help="say whether a configuration is right, and if not, why")
-    check.add_argument(
-        "config", type=Path, nargs="?", help="the file (default: leukoscope.toml here, else the system's)"
-    )
-    check.add_argument(
-        "--config", dest="named", type=Path, metavar="FILE", help="the same, as of other commands"
-    )
-    check.add_argument("--schema", action="store_true", help="print the JSON Schema of a configuration")
-    check.set_defaults(run=_check_config)
-
-    cameras = commands.add_parser("cameras", help="list the cameras that are here, and what they can do")
-    cameras.add_argument("--json", action="store_true", help="as one JSON object")
-    cameras.set_defaults(run=_cameras)
+    add_camera_commands(commands.add_parser("camera", help="list the cameras, focus one, measure its light"))
 
     add_model_commands(
-        commands.add_parser("model", help="look at a model bundle, prove it, sign it, install it")
+        commands.add_parser("model", help="look at a model, fit it to your cells, sign it, install it")
     )
 
     add_specimen_commands(
@@ -164,16 +144,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_calibrate_camera(camera: argparse.ArgumentParser) -> None:
-    add_config_option(camera, "the configuration with the camera")
-    camera.add_argument("--out", type=Path, required=True, metavar="FILE", help="write the calibration there")
-    camera.add_argument(
-        "--frames", type=int, default=16, metavar="N", help="how many to measure (default: 16)"
-    )
-    add_force_option(camera)
-    camera.set_defaults(run=_calibrate_camera)
-
-
 def _demo(options: argparse.Namespace) -> int:
     from edge.demo import run_demo  # noqa: PLC0415
 
@@ -201,57 +171,6 @@ def _run(options: argparse.Namespace) -> int:
     # All is closed. What is left to free goes with the process; to take the interpreter apart first would map
     # megabytes of code for it, the most memory of the whole run.
     os._exit(status)
-
-
-def _calibrate_camera(options: argparse.Namespace) -> int:
-    from edge.cli.camera_calibrate import calibrate_camera  # noqa: PLC0415
-
-    return calibrate_camera(options.config, out=options.out, frames=options.frames, force=options.force)
-
-
-def _focus(options: argparse.Namespace) -> int:
-    from edge.cli.camera_focus import show_focus  # noqa: PLC0415
-
-    return show_focus(options.config)
-
-
-def _check_config(options: argparse.Namespace) -> int:
-    from edge.config import config_schema, load_config  # noqa: PLC0415
-
-    if options.schema:
-        import json  # noqa: PLC0415
-
-        print(json.dumps(config_schema(), indent=2))
-        return 0
-    options.config = options.config or options.named
-    if options.config is None:
-        options.config = find_config(aloud=False)
-    config = load_config(options.config)
-    from edge.cli.config_check import check_that_it_can_start  # noqa: PLC0415
-    from edge.config.cameras import camera_in_words  # noqa: PLC0415
-
-    check_that_it_can_start(config, options.config)
-    if calibration := getattr(config.camera, "calibration", ""):
-        from edge.cameras.calibration.correction import read_calibration  # noqa: PLC0415
-
-        read_calibration(Path(calibration))
-    source = camera_in_words(config.camera)
-    broker = f"{config.mqtt.host}:{config.mqtt.port}"
-    if config.endless:
-        print(f"{options.config}: note: {config.endless}", file=sys.stderr)
-    from edge.models.bundle import read_bundle  # noqa: PLC0415
-    from edge.updates.choice import answering  # noqa: PLC0415
-
-    chosen = answering(config)
-    model = f"model {read_bundle(chosen.path).description.name} ({chosen.why})"
-    print(f"{options.config}: right. Device {config.device}, camera: {source}, broker {broker}, {model}")
-    return 0
-
-
-def _cameras(options: argparse.Namespace) -> int:
-    from edge.cli.camera_list import list_cameras  # noqa: PLC0415
-
-    return list_cameras(as_json=options.json)
 
 
 def _schema(_options: argparse.Namespace) -> int:

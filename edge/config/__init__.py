@@ -94,12 +94,12 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     interval: Literal["exact", "wilson"] = "exact"  # exact: Clopper-Pearson, as in Rumke's tables
     # Enough are counted, too, when no class's interval is wider than this, in percent points. 0: only the
     # target says.
-    max_width: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    max_interval_width: Annotated[float, Meta(ge=0, le=100)] = 0.0
     # By "source", what the camera shows is one specimen, this one; by "command", one begins and ends when
     # told to. Empty: by source for images, videos and the simulated slide, by command for a live camera.
     # A live camera by source is one specimen for ever: for a bench, and said at every start.
-    started_by: Literal["", "source", "command"] = ""
-    when_enough: Literal["go on", "stop"] = "go on"  # of specimens by command
+    lifecycle: Literal["", "source", "command"] = ""
+    on_target: Literal["go on", "stop"] = "go on"  # of specimens by command
     # Whether frames that overlap are registered to each other, so that a cell that is seen again counts once.
     # "auto": off for images and the simulated slide of the grid, where each view is new; on for what moves.
     registration: Literal["auto", "on", "off"] = "auto"
@@ -143,7 +143,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def by_command(self) -> bool:
         """Whether specimens begin and end by command, not with the source."""
-        return self.specimen.started_by == "command" or not (self.specimen.started_by or self.ends)
+        return self.specimen.lifecycle == "command" or not (self.specimen.lifecycle or self.ends)
 
     @property
     def endless(self) -> str | None:
@@ -151,7 +151,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         if self.by_command or self.ends:
             return None
         return (
-            'specimen.started_by: with "source" all that this live camera ever shows is one specimen, over '
+            'specimen.lifecycle: with "source" all that this live camera ever shows is one specimen, over '
             'restarts too, and only discarding ends it; for one specimen after another set "command"'
         )
 
@@ -160,7 +160,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         """Whether frames are registered to each other, so that a cell that is seen again counts once."""
         if self.specimen.registration != "auto":
             return self.specimen.registration == "on"
-        views = isinstance(self.camera, SimulatedConfig) and self.camera.path == "grid"
+        views = isinstance(self.camera, SimulatedConfig) and self.camera.motion == "grid"
         return not (views or isinstance(self.camera, ReplayConfig))
 
     @property

@@ -25,7 +25,7 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
     seed: Annotated[int, Meta(ge=0)] = 1  # which slide is drawn
     cells: Annotated[int, Meta(ge=0, le=5000)] = 60  # white cells on the slide
     # Each view once; or pushed by hand, with pauses, returns, shake, motion blur and lost focus.
-    path: Literal["grid", "hand"] = "grid"
+    motion: Literal["grid", "manual"] = "grid"
     hand_rate: Annotated[float, Meta(ge=0.5, le=100)] = 4.0  # frames in a second of the hand's own time
     exposure_ms: Annotated[float, Meta(ge=0, le=500)] = 15.0  # what moves in this time smears; by hand only
     width: Annotated[int, Meta(ge=160, le=4096)] = 640  # of one frame, pixels
@@ -37,8 +37,8 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
     illumination: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # 1: background as on the training microscope
     stain: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # optical density of the dyes, 1: as usual
     warmth: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # white balance: -1 bluish, 1 yellowish
-    empty: bool = False  # clear glass without blood, as `calibrate-camera` wants it
-    calibration: str = ""  # the file that `calibrate-camera` wrote; empty: frames stay as they are
+    empty: bool = False  # clear glass without blood, as `camera calibrate` wants it
+    calibration: str = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 
 
 class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="usb"):
@@ -56,7 +56,7 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
     exposure_us: Annotated[int, Meta(ge=0, le=60_000_000)] = 0
     gain: Annotated[int, Meta(ge=-1, le=1_000_000)] = -1  # in steps of the driver's own
     white_balance_k: Annotated[int, Meta(ge=0, le=100_000)] = 0  # kelvin
-    calibration: str = ""  # the file that `calibrate-camera` wrote; empty: frames stay as they are
+    calibration: str = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 
     def __post_init__(self) -> None:
         """Refuse half a size, and an address that is none to publish."""
@@ -88,22 +88,22 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ki
 
     path: Annotated[str, Meta(min_length=1)]  # the file
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
-    own_rate: bool = False  # at the rate at which it was filmed
-    calibration: str = ""  # the file that `calibrate-camera` wrote; empty: frames stay as they are
+    native_rate: bool = False  # at the rate at which it was filmed
+    calibration: str = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 
     def __post_init__(self) -> None:
         """Refuse two rates."""
-        if self.own_rate and self.frames_per_second:
-            raise ValueError("own_rate: and frames_per_second are two rates; leave one of the lines out")
+        if self.native_rate and self.frames_per_second:
+            raise ValueError("native_rate: and frames_per_second are two rates; leave one of the lines out")
 
 
 class PicameraConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="picamera2"):
     """A camera on the Pi's own connector, by picamera2 and libcamera."""
 
-    camera: Annotated[int, Meta(ge=0, le=31)] = 0  # its number, as `leukoscope cameras` lists it
+    camera: Annotated[int, Meta(ge=0, le=31)] = 0  # its number, as `leukoscope camera list` lists it
     width: Annotated[int, Meta(ge=160, le=16384)] = 1640  # of what is analysed, pixels
     height: Annotated[int, Meta(ge=120, le=16384)] = 1232  # pixels
-    calibration: str = ""  # the file that `calibrate-camera` wrote; empty: frames stay as they are
+    calibration: str = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 
 
 CameraConfig = ReplayConfig | SimulatedConfig | UsbConfig | VideoConfig | PicameraConfig

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import inspect
 
+from edge.config import renamed
 from edge.config.values import alternatives, instead, is_of
 from edge.config.words import (
     KEYS_MEANT,
@@ -114,6 +115,10 @@ class _Check:
         guess = meant(key, known, KEYS_MEANT)
         others = [f'kind = "{kind.tag}"' for kind in kinds if key in _keys([kind])]
         elsewhere = self._sections_with(key)
+        new = renamed.KEYS.get(key)
+        if new in known:
+            right = f"; write {new} = {shown(renamed.renamed_value(new, value))}"
+            return f"{name} is called {new} since 0.2{'' if isinstance(value, list | dict) else right}"
         if guess == "password_file":
             return f'{name}: a password stands in a file of its own; write password_file = "FILE"'
         if guess == "tls":
@@ -211,5 +216,5 @@ def _whole(raw: dict[str, Any], kind: inspect.StructType, place: Place) -> list[
         if colon and key in _keys([kind]):
             return [Fault((*place, key), f"{dotted((*place, key))} {text}")]
         # Never so far; but what a library says of it is not for who writes configurations.
-        return [Fault(place, f"[{dotted(place)}] has a value that cannot be; see `check-config --schema`")]
+        return [Fault(place, f"[{dotted(place)}] has a value that cannot be; see `config schema`")]
     return []

@@ -35,7 +35,7 @@ class MqttConfig(Struct, frozen=True, forbid_unknown_fields=True):
     retain: bool = True
     qos: Annotated[int, Meta(ge=0, le=1)] = 1  # 0 for a broker without QoS 1: a result can be lost on its way
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30  # silence after which either side asks
-    health_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0  # between two messages on `health`
+    health_interval_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0  # between two messages on `health`
     drain_s: Seconds = 10.0  # how long a finished run waits for its last acknowledgements
 
     def __post_init__(self) -> None:

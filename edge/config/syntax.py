@@ -19,7 +19,7 @@ _ITEM = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s,\[\]]+")
 _MARKS = "\"'"
 _SECRET = re.compile(r"pass|secret|pwd", re.IGNORECASE)
 _LISTS = {"paths"}
-_SWITCHES = {"empty", "own_rate", "retain"}
+_SWITCHES = {"empty", "native_rate", "retain"}
 _YES, _NO = {"yes", "on", "true"}, {"no", "off", "false"}
 
 

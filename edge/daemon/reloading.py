@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RELOADABLE = frozenset({"log_level", "mqtt.drain_s", "mqtt.health_s", "store.retention_days", "store.max_mb"})
+RELOADABLE = frozenset(
+    {"log_level", "mqtt.drain_s", "mqtt.health_interval_s", "store.retention_days", "store.max_mb"}
+)
 """Keys whose change needs no restart."""
 
 _PATIENCE_S = 1.0
@@ -61,7 +63,7 @@ def take_over(running: Config, read: Config) -> Config:
     return replace(
         running,
         log_level=read.log_level,
-        mqtt=replace(running.mqtt, drain_s=read.mqtt.drain_s, health_s=read.mqtt.health_s),
+        mqtt=replace(running.mqtt, drain_s=read.mqtt.drain_s, health_interval_s=read.mqtt.health_interval_s),
         store=replace(running.store, retention_days=read.store.retention_days, max_mb=read.store.max_mb),
     )
 

@@ -43,7 +43,7 @@ class Session:
         announcer: Announcer,
         progress: Progress,
     ) -> None:
-        self._stops = config.by_command and config.specimen.when_enough == "stop"
+        self._stops = config.by_command and config.specimen.on_target == "stop"
         self._store = store
         self._current = current
         self._begin = begin

@@ -30,12 +30,13 @@ NO_MATRIX = "the model's bundle carries no confusion matrix"
 class Reckoning(NamedTuple):
     """How counts become figures.
 
-    interval: its method. max_width: of every class's interval, in percent points, at which enough are
-    counted; 0: the target alone says. corrector: None where nothing can be corrected, and `why_not` says why.
+    interval: its method. max_interval_width: of every class's interval, in percent points, at which enough
+    are counted; 0: the target alone says. corrector: None where nothing can be corrected, and `why_not` says
+    why.
     """
 
     interval: Method = "exact"
-    max_width: float = 0.0
+    max_interval_width: float = 0.0
     corrector: Corrector | None = None
     correction: Correction = Correction(None, reason=NO_MATRIX)
 
@@ -130,7 +131,7 @@ class SpecimenCount:
         """Say why no more cells are needed, or None."""
         if self.counted >= self._target:
             return f"the target of {self._target} cells is reached"
-        widest = self._reckoning.max_width
+        widest = self._reckoning.max_interval_width
         if widest and all(share.high - share.low <= widest for share in self._shares().values()):
             return f"every interval is at most {widest:g} percent points wide"
         return None

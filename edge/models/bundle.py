@@ -74,7 +74,7 @@ class Parent(Struct, frozen=True):
 class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the bundle says of its model. Unknown keys are ignored, so that newer bundles can add some.
 
-    parent, calibration: of a bundle that `leukoscope calibrate` made, from which, with how many cells, and
+    parent, calibration: of a bundle that `leukoscope model adapt` made, from which, with how many cells, and
     how right it was before and after. confusion: how it answers to what it was not trained on; without it no
     differential can be corrected for its errors.
     """

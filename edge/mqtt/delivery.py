@@ -42,7 +42,7 @@ _MAX_RESPONSES = 100
 class Delivery:
     """One connection's worth of delivering. Nothing of it outlives the connection.
 
-    window: how many fields may be in flight at once. health: called with the backlog every health_s.
+    window: how many fields may be in flight at once. health: called with the backlog every health_interval_s.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Delivery:
         *,
         window: int,
         health: Callable[[int], Health],
-        health_s: float,
+        health_interval_s: float,
     ) -> None:
         self.delivered = 0
         self._connection = connection
@@ -66,7 +66,7 @@ class Delivery:
         self._device_id = info.device_id
         self._window = window
         self._health = health
-        self.health_s = health_s
+        self.health_interval_s = health_interval_s
         self._health_due = 0.0
         self._born = False
         self._unproven = connection.hears_itself
@@ -252,7 +252,7 @@ class Delivery:
         now = time.monotonic()
         if now < self._health_due or self._connection.congested:
             return
-        self._health_due = now + self.health_s
+        self._health_due = now + self.health_interval_s
         refused, reason = self._store.refused()
         health = msgspec.structs.replace(
             self._health(self._store.backlog()), results_refused=refused, refusal=reason

@@ -111,7 +111,7 @@ class Publisher:
         self._config = config
         delivery = self._delivery
         if delivery is not None:
-            delivery.health_s = config.health_s
+            delivery.health_interval_s = config.health_interval_s
 
     def close(self, drain_s: float) -> int:
         """Wait until all is acknowledged or the time is up, say offline, and give how many results remain.
@@ -219,7 +219,7 @@ class Publisher:
                 self._commands,
                 window=WINDOW if self._fruitless < _SUSPICIOUS else 1,
                 health=self._health_with_rival,
-                health_s=self._config.health_s,
+                health_interval_s=self._config.health_interval_s,
             )
             try:
                 self._deliver(connection, delivery)

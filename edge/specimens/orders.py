@@ -109,5 +109,5 @@ class Orders:
         if not self._by_command:
             raise SpecimenError(
                 "what this device's camera shows is one specimen from its start to its end: "
-                'set specimen.started_by = "command" in its configuration'
+                'set specimen.lifecycle = "command" in its configuration'
             )

@@ -82,7 +82,9 @@ class Reporter:
         self._model = model
         self._made_at = float("-inf")
         self._owed: SpecimenCount | None = None
-        self._reckoning = Reckoning(config.specimen.interval, config.specimen.max_width).by(model.confusion)
+        self._reckoning = Reckoning(config.specimen.interval, config.specimen.max_interval_width).by(
+            model.confusion
+        )
 
     def recount(self, store: Store, specimen: Specimen) -> SpecimenCount:
         """Return a specimen's count from the fields that are stored. Raises StoreError."""

@@ -20,7 +20,7 @@ def source_of(config: Config) -> str:
     source = msgspec.to_builtins(config.camera)
     # Calibrated anew, or shown faster, it is still the same slide.
     lit_by = "exposure_us", "gain", "white_balance_k", "calibration"
-    for beside in ("frames_per_second", "own_rate", *lit_by):
+    for beside in ("frames_per_second", "native_rate", *lit_by):
         source.pop(beside, None)
     digest = hashlib.sha256(msgspec.json.encode(source, order="sorted")).hexdigest()
     return f"{source['kind']}-{digest[:8]}"

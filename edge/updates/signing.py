@@ -152,7 +152,7 @@ def private_key(path: Path) -> Ed25519PrivateKey:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise SignatureError(
-            f"{path}: is no Ed25519 key without passphrase; make one with: leukoscope model new-key FILE"
+            f"{path}: is no Ed25519 key without passphrase; make one with: leukoscope model keygen FILE"
         )
     return key
 
@@ -163,7 +163,9 @@ def _public_key(path: Path) -> Ed25519PublicKey:
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise SignatureError(f"{path}: is no public Ed25519 key; the .pub file of new-key was expected")
+        raise SignatureError(
+            f"{path}: is no public Ed25519 key; the .pub file of `model keygen` was expected"
+        )
     return key
 
 

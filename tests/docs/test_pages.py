@@ -192,7 +192,8 @@ def test_the_speed_of_the_readme_is_the_measured_one():
 
 QUICK = (
     "analyze",
-    "check-config",
+    "config check",
+    "config schema",
     "model info",
     "results list",
     "results export",

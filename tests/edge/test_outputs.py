@@ -114,7 +114,7 @@ def test_calibrate_spares_the_cells_it_learns_from(slide, capsys, force):
     cells.mkdir()
     shutil.move(slide / "a.png", cells / "a.png")
     before = contents(cells)
-    assert main(["calibrate", str(slide), "--out", str(cells / "a.png"), *force]) == 1
+    assert main(["model", "adapt", str(slide), "--out", str(cells / "a.png"), *force]) == 1
     assert f"{cells / 'a.png'}: is an input" in capsys.readouterr().err
     assert contents(cells) == before
 
@@ -123,9 +123,9 @@ def test_calibrate_spares_what_it_has_not_written(slide, tmp_path, capsys):
     for name, content in {"letter.txt": b"Dear Sir", "shipped.tflite": SHIPPED_MODEL.read_bytes()}.items():
         out = tmp_path / name
         out.write_bytes(content)
-        assert main(["calibrate", str(slide), "--out", str(out)]) == 1
+        assert main(["model", "adapt", str(slide), "--out", str(out)]) == 1
         assert (
-            f"{out}: is there already and was not written by `leukoscope calibrate`"
+            f"{out}: is there already and was not written by `leukoscope model adapt`"
             in capsys.readouterr().err
         )
         assert out.read_bytes() == content
@@ -135,14 +135,14 @@ def test_calibrate_camera_spares_what_it_has_not_written(tmp_path, capsys):
     config, out = tmp_path / "empty.toml", tmp_path / "camera.json"
     config.write_text('[camera]\nkind = "simulated"\nempty = true\n')
     text = config.read_text()
-    call = ["calibrate-camera", "--config", str(config), "--frames", "2", "--out"]
+    call = ["camera", "calibrate", "--config", str(config), "--frames", "2", "--out"]
     for force in ((), ("--force",)):
         assert main([*call, str(config), *force]) == 1
         assert f"{config}: is an input" in capsys.readouterr().err
         assert config.read_text() == text
     out.write_text('{"settings": "of another program"}')
     assert main([*call, str(out)]) == 1
-    assert "was not written by `leukoscope calibrate-camera`" in capsys.readouterr().err
+    assert "was not written by `leukoscope camera calibrate`" in capsys.readouterr().err
     assert main([*call, str(out), "--force"]) == 0
     assert main([*call, str(out)]) == 0, "an earlier calibration"
 

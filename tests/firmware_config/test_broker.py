@@ -297,7 +297,7 @@ def test_the_daemon_says_its_password_to_the_broker_only(idle_broker, listen, tm
     for content, status in ((f"{password}-wrong", 3), (password, 0)):
         secret.write_text(content, encoding="utf-8")
         secret.chmod(0o600)
-        for command in ("run", "--config"), ("check-config",):
+        for command in ("run", "--config"), ("config", "check"):
             arguments = [sys.executable, "-m", "edge.cli", *command, config]
             done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
             assert done.returncode == (status if command[0] == "run" else 0), done.stderr

@@ -81,7 +81,7 @@ class CalibratedCamera:
         if this != made_with:
             raise CameraError(
                 f"{self._path}: was made with the camera {made_with!r}, and this is {this!r}: "
-                "calibrate this one with leukoscope calibrate-camera"
+                "calibrate this one with leukoscope camera calibrate"
             )
 
     def _check_size(self, frame: Frame) -> None:
@@ -90,5 +90,5 @@ class CalibratedCamera:
         if (width, height) != (made.width, made.height):
             raise CameraError(
                 f"{self._path}: was made for frames of {made.width}x{made.height}, and the camera gives "
-                f"{width}x{height}: calibrate it anew with leukoscope calibrate-camera"
+                f"{width}x{height}: calibrate it anew with leukoscope camera calibrate"
             )

@@ -1,4 +1,4 @@
-"""The calibration of a camera: what `leukoscope calibrate-camera` writes, and what it does to a frame.
+"""The calibration of a camera: what `leukoscope camera calibrate` writes, and what it does to a frame.
 
 Not to be confused with `edge.adaptation.adapting`, which refits a model. A light field that is not even, and
 a white that is not white, are divided out (flat-field correction as in any text on quantitative microscopy,
@@ -90,13 +90,13 @@ def read_calibration(path: Path) -> CameraCalibration:
     except OSError as error:
         raise CameraError(
             f"{path}: the camera calibration cannot be read: {error.strerror}; "
-            "make one with leukoscope calibrate-camera"
+            "make one with leukoscope camera calibrate"
         ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CameraError(f"{path}: is not a camera calibration: {error}") from None
     if calibration.named().id != calibration.id:
         raise CameraError(
-            f"{path}: was altered since leukoscope calibrate-camera wrote it: its id is {calibration.id}, "
+            f"{path}: was altered since leukoscope camera calibrate wrote it: its id is {calibration.id}, "
             f"its content's {calibration.named().id}; calibrate anew"
         )
     return calibration

@@ -46,7 +46,7 @@ class SimulatedCamera:
         self.smear = Smear.draw(config.seed, cells, field=self._field, stain=config.stain)
         self._optics = Optics(config, WHITE)
         self._pacer = Pacer(config.frames_per_second)
-        self._by_hand = config.path == "hand"
+        self._by_hand = config.motion == "manual"
         self._path: HandPath | list[Exposure] = self._hand_path() if self._by_hand else self._meander()
         self._next = 0
         drawn = msgspec.structs.replace(config, frames_per_second=0.0, calibration="")

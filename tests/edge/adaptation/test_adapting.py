@@ -1,4 +1,4 @@
-"""`leukoscope calibrate`: a better bundle that names its parent, or one sentence and nothing written."""
+"""`leukoscope model adapt`: a better bundle that names its parent, or one sentence and nothing written."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def parent(tmp_path_factory):
 def calibrated(drawn, parent, tmp_path_factory):
     """Return a calibrated bundle, its path, and what the command printed as JSON."""
     out = tmp_path_factory.mktemp("out") / "new.tflite"
-    command = [sys.executable, "-m", "edge.cli", "calibrate", str(drawn[0]), "--out", str(out), "--json"]
+    command = [sys.executable, "-m", "edge.cli", "model", "adapt", str(drawn[0]), "--out", str(out), "--json"]
     command += ["--model", str(parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return out, json.loads(done.stdout), done.stderr
@@ -94,7 +94,7 @@ def macro_recall(bundle, folder):
 def refused(arguments, capsys, out):
     """Run the command, which must fail with one sentence and write nothing; give the sentence."""
     before = sorted(out.parent.iterdir())
-    assert main(["calibrate", *map(str, arguments), "--out", str(out)]) in {1, 2}
+    assert main(["model", "adapt", *map(str, arguments), "--out", str(out)]) in {1, 2}
     captured = capsys.readouterr()
     assert captured.out == ""
     assert sorted(out.parent.iterdir()) == before
@@ -163,7 +163,7 @@ def test_a_class_without_labels_keeps_its_row_to_the_byte(calibrated, parent):
 
 def test_a_calibrated_bundle_can_be_calibrated_again_or_is_no_better(labelled, calibrated, tmp_path, capsys):
     out = tmp_path / "again.tflite"
-    status = main(["calibrate", str(labelled), "--model", str(calibrated[0]), "--out", str(out)])
+    status = main(["model", "adapt", str(labelled), "--model", str(calibrated[0]), "--out", str(out)])
     captured = capsys.readouterr()
     if status:
         assert "no better" in captured.err
@@ -249,7 +249,7 @@ def test_what_is_broken_or_too_small_is_passed_over_by_name(labelled, parent, tm
     for number in range(4, 8):
         (labelled / "Eosinophil" / f"{number}.png").unlink()
     out = tmp_path / "new.tflite"
-    command = ["calibrate", str(labelled), "--model", str(parent), "--out", str(out), "--json"]
+    command = ["model", "adapt", str(labelled), "--model", str(parent), "--out", str(out), "--json"]
     assert main(command) == 0
     captured = capsys.readouterr()
     line = json.loads(captured.out)
@@ -285,7 +285,7 @@ def test_its_last_line_is_a_command_that_works_on_this_device_and_on_no_other(
         config.write_text('[camera]\nkind = "simulated"\n[model]\ntrusted_keys = "keys"\n', encoding="utf-8")
         configs.append(config)
     out = tmp_path / "new model.tflite"
-    command = ["calibrate", str(labelled), "--model", str(parent), "--out", str(out)]
+    command = ["model", "adapt", str(labelled), "--model", str(parent), "--out", str(out)]
     assert main([*command, "--config", str(configs[0])]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     program, *following = shlex.split(last.removeprefix("next: "))
@@ -363,7 +363,7 @@ def test_a_place_where_nothing_can_be_written_is_refused_first(labelled, tmp_pat
         (Path("/dev/null"), "is there, and is no file"),
         (tmp_path / "none" / "new.tflite", "there is no such folder"),
     ):
-        assert main(["calibrate", str(labelled), "--out", str(out)]) == 1
+        assert main(["model", "adapt", str(labelled), "--out", str(out)]) == 1
         assert complaint in capsys.readouterr().err
 
 
@@ -390,7 +390,7 @@ def test_real_cells_that_the_parent_gets_wrong(tmp_path, parent, capsys):
                 (tmp_path / name / label / file.name).symlink_to(file)
     out = tmp_path / "pbc.tflite"
     labelled = str(tmp_path / "labelled")
-    assert main(["calibrate", labelled, "--out", str(out), "--json", "--model", str(parent)]) == 0
+    assert main(["model", "adapt", labelled, "--out", str(out), "--json", "--model", str(parent)]) == 0
     line = json.loads(capsys.readouterr().out)
     assert line["cells"] == dict.fromkeys(classes, 25)
     assert line["seconds"] < 60

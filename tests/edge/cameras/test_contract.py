@@ -56,7 +56,7 @@ def configured(kind: str, folder: Path) -> Callable[[float], CameraConfig]:
             seed=5, cells=4, width=320, height=240, warmth=1, frames_per_second=rate
         )
     if kind == "hand":
-        settings = {"seed": 5, "cells": 2, "width": 320, "height": 240, "path": "hand", "hand_rate": 0.5}
+        settings = {"seed": 5, "cells": 2, "width": 320, "height": 240, "motion": "manual", "hand_rate": 0.5}
         return lambda rate: SimulatedConfig(**settings, warmth=1, frames_per_second=rate)
     if kind == "video":
         path = folder / "red.avi"

@@ -49,7 +49,7 @@ def test_a_camera_that_is_away_at_the_start_and_later(tmp_path, stream, manager,
         stream.config,
         device_id="test-1",
         store=StoreConfig(str(tmp_path / "results.db")),
-        mqtt=MqttConfig(host=broker.host, port=broker.port, health_s=1),
+        mqtt=MqttConfig(host=broker.host, port=broker.port, health_interval_s=1),
     )
     log = tmp_path / "log"
 
@@ -140,7 +140,7 @@ def test_a_film_that_is_cut_off_is_counted_as_far_as_it_goes_and_is_a_failure(tm
 
 def test_a_film_of_a_picture_in_100_s_is_waited_for_by_the_watchdog(tmp_path, manager):
     config = Config(
-        VideoConfig(str(film(tmp_path / "slide.avi", rate=0.01)), own_rate=True),
+        VideoConfig(str(film(tmp_path / "slide.avi", rate=0.01)), native_rate=True),
         specimen=SpecimenConfig(id="S"),
         store=StoreConfig(str(tmp_path / "results.db")),
         mqtt=MqttConfig(port=1, drain_s=0),
@@ -160,12 +160,12 @@ def test_a_live_camera_that_is_one_specimen_for_ever_is_said_to_be(
     config = Config(
         stream.config,
         device_id="test-1",
-        specimen=SpecimenConfig(id="S", started_by="source"),
+        specimen=SpecimenConfig(id="S", lifecycle="source"),
         store=StoreConfig(str(tmp_path / "results.db")),
-        mqtt=MqttConfig(host=broker.host, port=broker.port, health_s=1),
+        mqtt=MqttConfig(host=broker.host, port=broker.port, health_interval_s=1),
     )
     path = toml(config, tmp_path / "device.toml")
-    assert main(["check-config", str(path)]) == 0
+    assert main(["config", "check", str(path)]) == 0
     assert "all that this live camera ever shows is one specimen" in capsys.readouterr().err
     log = tmp_path / "log"
     with spawn(path, manager, log) as daemon:
@@ -175,7 +175,7 @@ def test_a_live_camera_that_is_one_specimen_for_ever_is_said_to_be(
     assert 'for one specimen after another set "command"' in listener.of("health")[-1].notices["specimen"]
     assert log.read_text().count("all that this live camera ever shows is one specimen") == 1
     by_command = msgspec.structs.replace(config, specimen=SpecimenConfig())
-    assert main(["check-config", str(toml(by_command, path))]) == 0
+    assert main(["config", "check", str(toml(by_command, path))]) == 0
     assert not capsys.readouterr().err
 
 

@@ -124,7 +124,7 @@ def test_a_daemon_counts_from_it_until_it_is_stopped(tmp_path, broker, listen) -
     config = tmp_path / "device.toml"
     config.write_text(
         f'device_id = "test-1"\n[camera]\nkind = "picamera2"\nwidth = {WIDTH}\nheight = {HEIGHT}\n'
-        f'[specimen]\nid = "S"\nstarted_by = "source"\n[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n'
+        f'[specimen]\nid = "S"\nlifecycle = "source"\n[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n'
     )
     listener = listen(broker)
     daemon = subprocess.Popen([*COMMAND, "run", "--config", str(config)], stderr=subprocess.PIPE, text=True)

@@ -39,7 +39,7 @@ def refusal(config: UsbConfig) -> str:
 
 def test_a_device_that_is_not_there(tmp_path: Path) -> None:
     assert refusal(UsbConfig(str(tmp_path / "video0"))).endswith(
-        "video0: is not there; plug it in, or see what is with `leukoscope cameras`"
+        "video0: is not there; plug it in, or see what is with `leukoscope camera list`"
     )
     assert refusal(UsbConfig(200)).startswith("/dev/video200: is not there")
 

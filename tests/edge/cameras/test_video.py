@@ -62,7 +62,7 @@ def test_a_change_at_the_end_of_a_long_film_makes_it_another(tmp_path: Path) -> 
 def test_it_comes_at_its_own_rate_where_it_is_told_to(tmp_path: Path) -> None:
     path = film(tmp_path / "a.avi", rate=50)
     start = time.monotonic()
-    assert len(shown(path, own_rate=True)) == COUNT
+    assert len(shown(path, native_rate=True)) == COUNT
     assert time.monotonic() - start > (COUNT - 1) / 50 - 0.02
 
 

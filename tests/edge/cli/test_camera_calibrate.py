@@ -1,4 +1,4 @@
-"""`leukoscope calibrate-camera`: the light of an empty field measured, and taken out of every frame after."""
+"""`leukoscope camera calibrate`: the light of an empty field measured, and taken out of every frame after."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def configured(path: Path, **values: object) -> Path:
 
 def calibrate(folder: Path, **values: object) -> int:
     config = configured(folder / "empty.toml", **{"empty": True, **values})
-    return main(["calibrate-camera", "--config", str(config), "--out", str(folder / "camera.json")])
+    return main(["camera", "calibrate", "--config", str(config), "--out", str(folder / "camera.json")])
 
 
 @pytest.fixture
@@ -85,9 +85,9 @@ def test_the_file_is_named_as_the_configuration_has_to_name_it(
         (tmp_path / folder).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)  # not the configuration's folder, from which its paths are meant
     configured(tmp_path / "site/empty.toml", empty=True)
-    assert main(["calibrate-camera", "--config", "site/empty.toml", "--out", given]) == 0
+    assert main(["camera", "calibrate", "--config", "site/empty.toml", "--out", given]) == 0
     named = capsys.readouterr().out.split('set camera.calibration = "')[1].split('"')[0]
-    assert main(["check-config", str(configured(tmp_path / "site/device.toml", calibration=named))]) == 0
+    assert main(["config", "check", str(configured(tmp_path / "site/device.toml", calibration=named))]) == 0
 
 
 def test_a_smear_looks_as_in_good_light(calibration: Path) -> None:
@@ -166,7 +166,7 @@ def test_what_is_no_calibration_is_refused_in_one_sentence(
     if content is not None:
         (tmp_path / "camera.json").write_bytes(content)
     config = configured(tmp_path / "device.toml", calibration="camera.json")
-    assert main(["check-config", str(config)]) == 1
+    assert main(["config", "check", str(config)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "camera.json: " in line
     assert "camera calibration" in line

@@ -1,4 +1,4 @@
-"""`leukoscope focus`: the number rises with sharpness, whatever the camera, and it ends when told to."""
+"""`leukoscope camera focus`: the number rises with sharpness, whatever the camera; it ends when told to."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_number_rises_as_the_picture_gets_sharper(
 ) -> None:
     numbers = []
     for defocus in (4.0, 2.0, 0.3):
-        assert main(["focus", "--config", str(written(tmp_path, defocus=defocus, noise=2.0))]) == 0
+        assert main(["camera", "focus", "--config", str(written(tmp_path, defocus=defocus, noise=2.0))]) == 0
         numbers.append(statistics.median(float(line) for line in capsys.readouterr().out.split()))
     assert numbers == sorted(numbers)
     assert numbers[-1] > 2 * numbers[0]
@@ -78,7 +78,7 @@ def test_a_small_picture_is_measured_where_the_camera_has_one(
 
 def test_on_a_terminal_it_is_one_line_with_the_best_so_far_until_a_signal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "edge.cli", "focus", "--config"]
+    command = [sys.executable, "-m", "edge.cli", "camera", "focus", "--config"]
     path = written(tmp_path, frames_per_second=5, cells=9)
     with subprocess.Popen([*command, str(path)], stdout=theirs, cwd=REPOSITORY) as shown:
         os.close(theirs)
@@ -102,7 +102,7 @@ def test_on_a_terminal_it_is_one_line_with_the_best_so_far_until_a_signal(tmp_pa
 def test_images_are_no_camera_to_focus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "device.toml"
     path.write_text('[camera]\nkind = "replay"\npaths = ["*.jpg"]\n')
-    assert main(["focus", "--config", str(path)]) == 2
+    assert main(["camera", "focus", "--config", str(path)]) == 2
     assert "replay shows images, and no camera to focus" in capsys.readouterr().err
 
 
@@ -113,7 +113,7 @@ def test_without_a_camera_it_ends_by_itself_and_says_what_to_do(
     path = tmp_path / "device.toml"
     path.write_text('[camera]\nkind = "usb"\ndevice = "/dev/no-such-camera"\n')
     began = time.monotonic()
-    assert main(["focus", "--config", str(path)]) == 1
+    assert main(["camera", "focus", "--config", str(path)]) == 1
     assert time.monotonic() - began < PATIENCE_S
     said = capsys.readouterr().err
     assert "no picture for 1 s: /dev/no-such-camera: is not there; plug it in" in said

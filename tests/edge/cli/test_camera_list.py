@@ -1,4 +1,4 @@
-"""`leukoscope cameras`, on this machine and on machines that a test makes up."""
+"""`leukoscope camera list`, on this machine and on machines that a test makes up."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_the_pis_own_cameras_where_picamera2_is(tmp_path, monkeypatch, capsys, t
 
 
 def test_the_command_answers_on_this_machine_without_loading_opencv(capsys):
-    assert main(["cameras", "--json"]) in {0, 1}
+    assert main(["camera", "list", "--json"]) in {0, 1}
     assert set(json.loads(capsys.readouterr().out)) == {"cameras", "notes"}
     check = "import sys, edge.cli.camera_list; sys.exit('cv2' in sys.modules)"
     repository = Path(__file__).parents[3]

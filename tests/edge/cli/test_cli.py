@@ -148,13 +148,13 @@ def test_model_info_and_verify_tell_of_the_shipped_model(capsys):
 def test_check_config_says_right_or_what_is_wrong(tmp_path, capsys):
     path = tmp_path / "device.toml"
     path.write_text('[camera]\nkind = "simulated"\n', encoding="utf-8")
-    assert main(["check-config", str(path)]) == 0
+    assert main(["config", "check", str(path)]) == 0
     assert "right" in capsys.readouterr().out
     path.write_text('[camera]\nkind = "simulated"\ncolour = 1\n', encoding="utf-8")
-    assert main(["check-config", str(path)]) == 2
+    assert main(["config", "check", str(path)]) == 2
     assert "camera.colour is not a known key" in capsys.readouterr().err
     path.write_text('[camera]\nkind = "simulated"\n[model]\npath = "none.tflite"\n', encoding="utf-8")
-    assert main(["check-config", str(path)]) == 2
+    assert main(["config", "check", str(path)]) == 2
     assert "model.path" in capsys.readouterr().err
 
 
@@ -178,15 +178,15 @@ def test_check_config_says_which_camera_it_is(tmp_path, capsys, camera, said):
     for name in ("slides/a.jpg", "a.mp4"):
         (tmp_path / name).touch()
     path.write_text(f"[camera]\n{camera}\n")
-    assert main(["check-config", str(path)]) == 0
+    assert main(["config", "check", str(path)]) == 0
     assert f"camera: {said.format(tmp_path)}, broker" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", [["--help"], ["check-config"], ["model", "info"]])
+@pytest.mark.parametrize("command", [["--help"], ["config", "check"], ["model", "info"]])
 def test_what_needs_no_pictures_loads_neither_opencv_nor_a_runtime(command, tmp_path):
     config = tmp_path / "device.toml"
     config.write_text('[camera]\nkind = "simulated"\n', encoding="utf-8")
-    arguments = [*command, str(config)] if command == ["check-config"] else command
+    arguments = [*command, str(config)] if command == ["config", "check"] else command
     script = (
         "import sys\nfrom edge.cli import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"

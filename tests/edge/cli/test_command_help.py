@@ -31,7 +31,7 @@ def test_the_overview_is_a_page_of_80_columns_that_begins_with_what_works_at_onc
     assert max(map(len, lines)) <= 80
     assert len(lines) <= 28
     assert "leukoscope demo" in lines[3]
-    for command in ("run", "analyze", "check-config", "specimen", "model", "results", "cameras"):
+    for command in ("run", "analyze", "config", "specimen", "model", "results", "camera"):
         assert shown.count(f"\n  {command} ") == 1, command
 
 
@@ -86,10 +86,10 @@ def test_the_configuration_is_the_one_here_else_the_systems(tmp_path, monkeypatc
     monkeypatch.chdir(here)
     monkeypatch.setattr(config_option, "SYSTEM", system)
     for command in (
-        ["check-config"],
+        ["config", "check"],
         ["specimen", "list"],
         ["results", "list"],
-        ["focus"],
+        ["camera", "focus"],
         ["model", "list"],
     ):
         assert main(command) == 2
@@ -104,7 +104,7 @@ def test_the_configuration_is_the_one_here_else_the_systems(tmp_path, monkeypatc
     assert "own.db" in capsys.readouterr().err
     assert main(["results", "list", "--config", str(system)]) == 1
     assert "system.db" in capsys.readouterr().err
-    assert main(["check-config"]) == 0
+    assert main(["config", "check"]) == 0
     assert capsys.readouterr().out.startswith("leukoscope.toml: right")
 
 
@@ -135,3 +135,21 @@ def test_the_runtimes_own_chatter_is_not_shown_and_all_else_is():
     done = subprocess.run(verify, capture_output=True, cwd=REPOSITORY, check=True)
     assert b"golden inputs pass" in done.stdout
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("check-config", "config check"),
+        ("cameras", "camera list"),
+        ("focus", "camera focus"),
+        ("calibrate-camera", "camera calibrate"),
+        ("calibrate", "model adapt"),
+        ("model new-key", "model keygen"),
+    ],
+)
+@pytest.mark.parametrize("asked", [[], ["help"]])
+def test_a_command_of_the_first_release_is_told_its_new_name(old, new, asked, capsys):
+    with pytest.raises(SystemExit):
+        main([*asked, *old.split()])
+    assert f"leukoscope: `{old}` is called `{new}` since 0.2\n" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What `check-config` calls right can start; else it says, by line and key, what a start would fail at."""
+"""What `config check` calls right can start; else it says, by line and key, what a start would fail at."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def test_what_a_start_would_fail_at_is_said_before(folder, capsys, monkeypatch, 
     monkeypatch.setattr("edge.cli.config_check.find_spec", lambda _: None)
     path = folder / "device.toml"
     path.write_text(text)
-    assert main(["check-config", str(path)]) == 2
+    assert main(["config", "check", str(path)]) == 2
     assert f"device.toml: {sentence.format(folder)}" in capsys.readouterr().err
 
 
 def test_all_of_it_is_said_at_once(folder, capsys):
     path = folder / "device.toml"
     path.write_text('[camera]\nkind = "video"\npath = "a.mp4"\n[store]\npath = "other.db"\n')
-    assert main(["check-config", str(path)]) == 2
+    assert main(["config", "check", str(path)]) == 2
     first, *lines = capsys.readouterr().err.splitlines()
     assert first.endswith("2 things are wrong")
     assert [line.split(":")[0].strip() for line in lines] == ["line 3", "line 5"]
@@ -101,7 +101,7 @@ def test_what_can_start_is_right_and_looking_makes_nothing(folder, capsys, text)
     path = folder / "device.toml"
     path.write_text(text)
     before = sorted(folder.rglob("*"))
-    assert main(["check-config", str(path)]) == 0
+    assert main(["config", "check", str(path)]) == 0
     assert "right" in capsys.readouterr().out
     assert sorted(folder.rglob("*")) == before
 
@@ -109,7 +109,7 @@ def test_what_can_start_is_right_and_looking_makes_nothing(folder, capsys, text)
 def test_the_file_may_be_given_as_to_other_commands(folder, capsys):
     file = folder / "device.toml"
     file.write_text('[camera]\nkind = "video"\npath = "a.mp4"\n', encoding="utf-8")
-    assert main(["check-config", "--config", str(file)]) == main(["check-config", str(file)]) != 0
+    assert main(["config", "check", "--config", str(file)]) == main(["config", "check", str(file)]) != 0
     said = capsys.readouterr().err.splitlines()
     assert said[: len(said) // 2] == said[len(said) // 2 :]
     assert "line 3: camera.path" in said[0]

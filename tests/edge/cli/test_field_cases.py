@@ -47,5 +47,5 @@ def test_hidden_and_deleted_files_and_thumbnails_are_left_out(name, shown, capsy
 )
 def test_what_is_wrong_with_a_configuration_is_said_with_what_to_write(name, sentence, capsys):
     path = field_cases("config") / f"{name}.toml"
-    assert main(["check-config", str(path)]) == 2
+    assert main(["config", "check", str(path)]) == 2
     assert f"{path}: {sentence}" in capsys.readouterr().err

@@ -73,7 +73,7 @@ def test_what_is_live_waits_for_a_command_and_what_moves_is_registered(tmp_path)
         assert (config.ends, config.by_command, config.registers) == (ends, not ends, registers)
         for by, on in (("source", "off"), ("command", "on")):
             told = load_config(
-                written(tmp_path, text + f'[specimen]\nstarted_by = "{by}"\nregistration = "{on}"\n')
+                written(tmp_path, text + f'[specimen]\nlifecycle = "{by}"\nregistration = "{on}"\n')
             )
             assert (told.by_command, told.registers) == (by == "command", on == "on")
 

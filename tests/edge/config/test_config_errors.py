@@ -239,15 +239,47 @@ WRONG = [
         "line 3: camera.paths is not a known key; did you mean path?",
         VIDEO + 'path = "a.mp4"\n',
     ),
+    # Keys of 0.1
     (
-        SIMULATED + 'path = "foot"\n',
-        'line 3: camera.path is "foot"; write one of "grid", "hand"',
         SIMULATED + 'path = "hand"\n',
+        'line 3: camera.path is called motion since 0.2; write motion = "manual"',
+        SIMULATED + 'motion = "manual"\n',
     ),
     (
-        VIDEO + 'path = "a.mp4"\nown_rate = true\nframes_per_second = 2\n',
-        "line 4: camera.own_rate and frames_per_second are two rates; leave one of the lines out",
         VIDEO + 'path = "a.mp4"\nown_rate = true\n',
+        "line 4: camera.own_rate is called native_rate since 0.2; write native_rate = true",
+        VIDEO + 'path = "a.mp4"\nnative_rate = true\n',
+    ),
+    (
+        SIMULATED + '[specimen]\nstarted_by = "command"\n',
+        'line 4: specimen.started_by is called lifecycle since 0.2; write lifecycle = "command"',
+        SIMULATED + '[specimen]\nlifecycle = "command"\n',
+    ),
+    (
+        SIMULATED + '[specimen]\nwhen_enough = "stop"\n',
+        'line 4: specimen.when_enough is called on_target since 0.2; write on_target = "stop"',
+        SIMULATED + '[specimen]\non_target = "stop"\n',
+    ),
+    (
+        SIMULATED + "[specimen]\nmax_width = 10\n",
+        "line 4: specimen.max_width is called max_interval_width since 0.2; write max_interval_width = 10",
+        SIMULATED + "[specimen]\nmax_interval_width = 10\n",
+    ),
+    (
+        MQTT + "health_s = 5\n",
+        "line 4: mqtt.health_s is called health_interval_s since 0.2; write health_interval_s = 5",
+        MQTT + "health_interval_s = 5\n",
+    ),
+    # Choices
+    (
+        SIMULATED + 'motion = "foot"\n',
+        'line 3: camera.motion is "foot"; write one of "grid", "manual"',
+        SIMULATED + 'motion = "manual"\n',
+    ),
+    (
+        VIDEO + 'path = "a.mp4"\nnative_rate = true\nframes_per_second = 2\n',
+        "line 4: camera.native_rate and frames_per_second are two rates; leave one of the lines out",
+        VIDEO + 'path = "a.mp4"\nnative_rate = true\n',
     ),
     # Values
     (

@@ -177,9 +177,9 @@ def test_two_devices_of_one_name_are_told_and_do_not_throw_each_other_out_fast(
 
     caplog.set_level("INFO")
     listener = listen(broker)
-    device.start(broker, backoff_s=(0.2, 3.0), health_s=1)
+    device.start(broker, backoff_s=(0.2, 3.0), health_interval_s=1)
     other = type(device)(tmp_path / "other")
-    other.start(broker, backoff_s=(0.2, 3.0), health_s=1)
+    other.start(broker, backoff_s=(0.2, 3.0), health_interval_s=1)
     time.sleep(4)
     said = sum(status.state == "online" for status in listener.of("status"))
     device.add(3)

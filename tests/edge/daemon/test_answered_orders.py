@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(900 if SOAK else 180)
 
 @pytest.fixture
 def attended(config):
-    return changed(config, "specimen", id="", started_by="command")
+    return changed(config, "specimen", id="", lifecycle="command")
 
 
 def order(name: str, **carried: object) -> tuple[str, bytes]:

@@ -104,7 +104,7 @@ def test_check_config_names_all_errors_and_looks_at_the_files(tmp_path):
     path = tmp_path / "f.toml"
     camera = '[camera]\nkind = "simulated"\n'
     path.write_text(camera + '[mqtt]\nprot = 1\nport = "x"\n[stoer]\n')
-    done = leukoscope("check-config", str(path))
+    done = leukoscope("config", "check", str(path))
     assert done.returncode == 2
     assert [line.strip()[:27] for line in done.stderr.splitlines()[1:]] == [
         "line 4: mqtt.prot is not a ",
@@ -112,9 +112,9 @@ def test_check_config_names_all_errors_and_looks_at_the_files(tmp_path):
         "line 6: [stoer] is not a kn",
     ]
     path.write_text(camera + '[mqtt]\nusername = "a"\npassword_file = "none"\n')
-    done = leukoscope("check-config", str(path))
+    done = leukoscope("config", "check", str(path))
     assert (done.returncode, "password cannot be read" in done.stderr) == (2, True)
     path.write_text(camera + '[mqtt.tls]\nca_file = "none.pem"\n')
-    done = leukoscope("check-config", str(path))
+    done = leukoscope("config", "check", str(path))
     assert (done.returncode, "mqtt.tls.ca_file cannot be used" in done.stderr) == (2, True)
-    assert '"$schema"' in leukoscope("check-config", "--schema").stdout
+    assert '"$schema"' in leukoscope("config", "schema").stdout

@@ -52,7 +52,7 @@ def told(what: str, counted: Counted, drawn: Counter[str] | None = None) -> None
 
 @pytest.mark.parametrize(("seed", "cells"), SLIDES)
 def test_a_drawn_slide_pushed_by_hand_counts_every_cell_once(tmp_path, seed, cells):
-    config = SimulatedConfig(seed=seed, cells=cells, path="hand", hand_rate=RATE)
+    config = SimulatedConfig(seed=seed, cells=cells, motion="manual", hand_rate=RATE)
     camera = SimulatedCamera(config)
     true = [Known(cell.label, cell.box) for cell in camera.true_cells()]
     counted = count_by_daemon(tmp_path, config, camera, true, camera.place)
@@ -64,7 +64,7 @@ def test_a_drawn_slide_pushed_by_hand_counts_every_cell_once(tmp_path, seed, cel
 
 
 def test_a_slide_that_begins_anew_after_a_restart_is_counted_as_without_one(tmp_path):
-    config = SimulatedConfig(seed=3, cells=6, path="hand", hand_rate=0.8)
+    config = SimulatedConfig(seed=3, cells=6, motion="manual", hand_rate=0.8)
     frames = len(SimulatedCamera(config))
 
     def count(folder: Path, frames: int) -> Counted:
@@ -178,7 +178,7 @@ class MosaicCamera:
 def test_a_slide_of_real_fields_pushed_by_hand_counts_every_cell_once(tmp_path, seed, columns, rows):
     paths = [path for path in sorted(real_images("fields-575", "images").glob("*.jpg")) if is_usable(path)]
     np.random.default_rng(seed).shuffle(paths)
-    config = SimulatedConfig(seed=seed, path="hand", hand_rate=RATE)
+    config = SimulatedConfig(seed=seed, motion="manual", hand_rate=RATE)
     camera = MosaicCamera(Mosaic(paths, columns, rows), config)
     counted = count_by_daemon(tmp_path, config, camera, camera.mosaic.cells, camera.corner)
     cells = len(camera.mosaic.cells)

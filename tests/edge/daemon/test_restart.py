@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
 LIVE = [sys.executable, str(Path(__file__).with_name("live_daemon.py"))]
 CELLS, RATE, KILLS = (20, 1.5, 20) if SOAK else (6, 0.8, 4)
-SLIDE = SimulatedConfig(seed=3, cells=CELLS, path="hand", hand_rate=RATE)
+SLIDE = SimulatedConfig(seed=3, cells=CELLS, motion="manual", hand_rate=RATE)
 PATIENCE_S = 120.0
 
 pytestmark = pytest.mark.timeout(1200 if SOAK else 300)
@@ -103,7 +103,7 @@ def test_kills_of_a_live_camera_s_daemon_leave_its_count_as_it_is_without_them(t
         config = Config(
             SLIDE,
             device_id="test-1",
-            specimen=SpecimenConfig(started_by="command", target=10_000),
+            specimen=SpecimenConfig(lifecycle="command", target=10_000),
             store=StoreConfig(str(folder / "results.db")),
             mqtt=MqttConfig(host="127.0.0.1", port=1, drain_s=0),
         )
@@ -140,7 +140,7 @@ def test_kills_of_a_live_camera_s_daemon_leave_its_count_as_it_is_without_them(t
 
 def test_stopped_and_resumed_by_command_over_restarts_a_specimen_knows_its_cells(tmp_path, broker):
     config = msgspec.structs.replace(
-        configured(tmp_path, broker, "on"), specimen=SpecimenConfig(started_by="command", registration="on")
+        configured(tmp_path, broker, "on"), specimen=SpecimenConfig(lifecycle="command", registration="on")
     )
     orders = Orders(Path(config.store.path), by_command=True, target=200)
     half = len(FIELDS) // 2

@@ -73,7 +73,7 @@ def config(tmp_path, broker):
     return Config(
         SimulatedConfig(),
         device_id="test-1",
-        specimen=SpecimenConfig(started_by="command"),
+        specimen=SpecimenConfig(lifecycle="command"),
         store=StoreConfig(str(tmp_path / "results.db")),
         mqtt=MqttConfig(host=broker.host, port=broker.port),
     )
@@ -126,7 +126,7 @@ def test_what_is_discarded_of_a_live_camera_that_is_one_specimen_is_followed_by_
     config, broker, listen
 ):
     config = msgspec.structs.replace(
-        config, camera=UsbConfig("/dev/none"), specimen=SpecimenConfig(id="S", started_by="source")
+        config, camera=UsbConfig("/dev/none"), specimen=SpecimenConfig(id="S", lifecycle="source")
     )
     path, listener = Path(config.store.path), listen(broker)
     with Store.open(path) as store:  # of another day, and another blood
@@ -238,7 +238,7 @@ def test_where_the_source_says_the_specimen_it_cannot_be_begun_or_ended_by_comma
     path = tmp_path / "results.db"
     orders = Orders(path, by_command=False, target=200)
     for order in (lambda: orders.start(StartSpecimen(specimen_id="A")), lambda: orders.stop(StopSpecimen())):
-        with pytest.raises(SpecimenError, match=r'set specimen\.started_by = "command"'):
+        with pytest.raises(SpecimenError, match=r'set specimen\.lifecycle = "command"'):
             order()
     with Store.open(path) as store:
         store.start_specimen("S")

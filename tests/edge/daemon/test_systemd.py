@@ -57,7 +57,7 @@ def test_a_reload_takes_what_it_can_and_names_the_rest(tmp_path, config, manager
     with spawn(path, manager, log) as daemon:
         wait_for(listener.fields, "the first field")
         wait_for(lambda: listener.of("health"), "the first health")
-        toml(changed(changed(slow, "mqtt", health_s=1.0, port=1), "store", max_mb=7.0), path)
+        toml(changed(changed(slow, "mqtt", health_interval_s=1.0, port=1), "store", max_mb=7.0), path)
         daemon.send_signal(signal.SIGHUP)
         wait_for(lambda: manager.hear().count("READY=1") == 2, "the reload")
         assert any(text.startswith("RELOADING=1\nMONOTONIC_USEC=") for text in manager.hear())
@@ -68,7 +68,7 @@ def test_a_reload_takes_what_it_can_and_names_the_rest(tmp_path, config, manager
         assert daemon.wait(PATIENCE_S) == 0
     told = log.read_text()
     assert "needs a restart to take effect: mqtt.port" in told
-    assert "changed: mqtt.health_s, store.max_mb" in told
+    assert "changed: mqtt.health_interval_s, store.max_mb" in told
     assert "line 1: a section stands in square brackets" in told
     assert "the running configuration is kept" in told
     assert "Traceback" not in told

@@ -157,7 +157,7 @@ def test_more_cells_never_make_the_interval_wider(total, count):
 
 def test_the_message_names_its_interval_its_denominator_and_why_it_is_enough():
     exactly = SpecimenCount("S", LABELS, 100)
-    by_wilson = SpecimenCount("S", LABELS, 1000, Reckoning("wilson", max_width=20.0))
+    by_wilson = SpecimenCount("S", LABELS, 1000, Reckoning("wilson", max_interval_width=20.0))
     for count in (exactly, by_wilson):
         count.add("1", counted_of({"neutrophil": 60, "lymphocyte": 38, "eosinophil": 2}))
     said = message(exactly)
@@ -168,7 +168,9 @@ def test_the_message_names_its_interval_its_denominator_and_why_it_is_enough():
     said = message(by_wilson)
     assert (said.interval, said.state) == ("Wilson 95 %", "preliminary")
     assert said.enough == "every interval is at most 20 percent points wide"
-    assert message(SpecimenCount("S", LABELS, 1000, Reckoning("wilson", max_width=20.0))).enough is None
+    assert (
+        message(SpecimenCount("S", LABELS, 1000, Reckoning("wilson", max_interval_width=20.0))).enough is None
+    )
 
 
 def test_with_a_total_count_each_class_has_its_absolute_count_and_without_one_none():
@@ -264,14 +266,14 @@ def test_few_named_cells_among_many_unnamed_ones_are_a_flag():
 
 def test_it_is_enough_when_the_widest_interval_is_narrow_and_not_before():
     def enough(cells, width):
-        count = SpecimenCount("S", ("neutrophil", "basophil"), 10_000, Reckoning(max_width=width))
+        count = SpecimenCount("S", ("neutrophil", "basophil"), 10_000, Reckoning(max_interval_width=width))
         count.add("1", counted_of({"neutrophil": cells, "basophil": cells}))
         return count.enough()
 
     # Of 50 and 50 cells: 39.8 to 60.2 %.
     assert enough(50, 20.0) is None
     assert enough(50, 21.0) == "every interval is at most 21 percent points wide"
-    narrow_and_wide = SpecimenCount("S", LABELS, 10_000, Reckoning(max_width=10.0))
+    narrow_and_wide = SpecimenCount("S", LABELS, 10_000, Reckoning(max_interval_width=10.0))
     narrow_and_wide.add("1", counted_of({"neutrophil": 50, "lymphocyte": 50}))
     assert narrow_and_wide.enough() is None, "no monocyte of a hundred is 0 to 3.6 %, but half is not so sure"
 

@@ -157,7 +157,7 @@ def test_a_session_that_was_taken_over_is_named_and_no_field_is_blamed(idle_brok
     taken_over = b"\x20\x03\x00\x00\x00" + b"\xe0\x02\x8e\x00"  # CONNACK; DISCONNECT with reason 0x8E
     device.add(3)
     with contextlib.closing(Pretender(idle_broker, taken_over)) as pretender:
-        device.start(idle_broker, backoff_s=(0.05, 0.1), health_s=1)
+        device.start(idle_broker, backoff_s=(0.05, 0.1), health_interval_s=1)
         wait_for(lambda: pretender.met > 8, "some turns")
     assert device.errors() == [None] * 3
     warned = [each for each in caplog.messages if "device's id" in each]

@@ -187,7 +187,7 @@ def test_a_blurred_stretch_is_refused_and_counted_nowhere_also_after_a_restart(
         device_id="test-1",
         specimen=SpecimenConfig(id="S"),
         store=StoreConfig(str(tmp_path / "results.db")),
-        mqtt=MqttConfig(host=broker.host, port=broker.port, health_s=1, drain_s=PATIENCE_S),
+        mqtt=MqttConfig(host=broker.host, port=broker.port, health_interval_s=1, drain_s=PATIENCE_S),
     )
     listener = listen(broker)
     blurred = slide(defocus=7.0)[:4]

@@ -99,7 +99,7 @@ def test_a_source_that_comes_behind_its_end_begins_a_region_whose_number_is_new(
 
 def test_stopped_and_resumed_a_specimen_counts_what_it_has_seen_no_second_time(tmp_path, broker):
     config = msgspec.structs.replace(
-        configured(tmp_path, broker, "on"), specimen=SpecimenConfig(started_by="command", registration="on")
+        configured(tmp_path, broker, "on"), specimen=SpecimenConfig(lifecycle="command", registration="on")
     )
     orders = Orders(Path(config.store.path), by_command=True, target=200)
     length = len(FIELDS) + 1
@@ -144,7 +144,10 @@ def test_images_and_the_simulated_slide_are_registered_only_when_told_to(specime
 
 def test_a_simulated_slide_that_a_hand_pushes_is_registered_and_still_one_specimen_to_its_end():
     for registration, registers in (("auto", True), ("on", True), ("off", False)):
-        plain = {"camera": {"kind": "simulated", "path": "hand"}, "specimen": {"registration": registration}}
+        plain = {
+            "camera": {"kind": "simulated", "motion": "manual"},
+            "specimen": {"registration": registration},
+        }
         config = from_plain(plain, origin="test")
         assert (config.registers, config.by_command) == (registers, False)
 
@@ -152,7 +155,7 @@ def test_a_simulated_slide_that_a_hand_pushes_is_registered_and_still_one_specim
 def test_a_frame_in_which_the_slide_flies_past_has_no_place_and_counts_for_nothing(tmp_path, broker, listen):
     listener = listen(broker)
     config = configured(tmp_path, broker, "on")
-    often = msgspec.structs.replace(config.mqtt, health_s=1)
+    often = msgspec.structs.replace(config.mqtt, health_interval_s=1)
     stage = Stage(msgspec.structs.replace(config, mqtt=often), FIELDS + FIELDS[:1])
     still = stage.read
 

@@ -247,12 +247,12 @@ def test_an_id_that_may_be_a_name_is_refused_with_the_reason(tmp_path, capsys, w
         (f'device_id = "{wrong}"\n{camera}', "device_id"),
     ):
         file.write_text(text, encoding="utf-8")
-        assert main(["check-config", str(file)]) == 2
+        assert main(["config", "check", str(file)]) == 2
         said = capsys.readouterr().err
         assert key in said
         assert NEVER_A_NAME in said
         assert "^" not in said
-    file.write_text(f'{camera}[specimen]\nstarted_by = "command"\n', encoding="utf-8")
+    file.write_text(f'{camera}[specimen]\nlifecycle = "command"\n', encoding="utf-8")
     for order in (["start", wrong], ["rename", "S", wrong]):
         Store.open(tmp_path / "leukoscope.db").close()
         assert main(["specimen", *order, "--config", str(file)]) == 1

@@ -39,9 +39,9 @@ class Bench:
         config = Config(
             SimulatedConfig(cells=cells, frames_per_second=rate, seed=7),
             device_id="test-1",
-            specimen=SpecimenConfig(started_by="command", **specimen),
+            specimen=SpecimenConfig(lifecycle="command", **specimen),
             store=StoreConfig(str(self.store)),
-            mqtt=MqttConfig(host=self._broker.host, port=self._broker.port, health_s=1),
+            mqtt=MqttConfig(host=self._broker.host, port=self._broker.port, health_interval_s=1),
         )
         self.config = toml(config, self._folder / "device.toml")
 
@@ -235,7 +235,7 @@ def test_the_command_line_does_the_same_whether_or_not_the_daemon_runs(bench):
 
 
 def test_it_stops_by_itself_where_it_is_told_to(bench):
-    bench.configure(when_enough="stop", target=10)
+    bench.configure(on_target="stop", target=10)
     bench.run()
     assert bench.order("specimen/start", specimen_id="A").ok
     wait_for(lambda: bench.counted("A") >= 10, "10 cells")

@@ -102,8 +102,8 @@ def test_every_listing_goes_by_the_model_that_answers(bench, capsys):
 
     def said() -> tuple[str, str, str]:
         shown = []
-        for command in (["model", "info"], ["check-config"], ["specimen", "show"]):
-            option = [] if command == ["check-config"] else ["--config"]
+        for command in (["model", "info"], ["config", "check"], ["specimen", "show"]):
+            option = [] if command == ["config", "check"] else ["--config"]
             assert main([*command, *option, str(bench.config)]) == 0
             shown.append(" ".join(capsys.readouterr().out.split()))
         return tuple(shown)
@@ -295,14 +295,14 @@ def listed(capsys):
 
 def test_keys_are_for_their_owner_and_never_written_over(tmp_path, capsys):
     key = tmp_path / "key"
-    assert main(["model", "new-key", str(key)]) == 0
+    assert main(["model", "keygen", str(key)]) == 0
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     secret = key.read_bytes()
-    assert main(["model", "new-key", str(key)]) == 1
+    assert main(["model", "keygen", str(key)]) == 1
     assert "never written over" in capsys.readouterr().err
     assert key.read_bytes() == secret
     (tmp_path / "key.pub").unlink()
-    assert main(["model", "new-key", str(key)]) == 1
+    assert main(["model", "keygen", str(key)]) == 1
     assert not (tmp_path / "key.pub").exists()
 
 

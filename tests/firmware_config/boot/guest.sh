@@ -72,7 +72,7 @@ check "systemd says it was the watchdog" logged "watchdog"
 check "it is ready again" until_ 180 ready
 check "as another process" [ "$pid" != "$(property MainPID)" ]
 
-$python model new-key /root/maker
+$python model keygen /root/maker
 install -m 644 /root/maker.pub /etc/leukoscope/keys/
 cp /opt/leukoscope/.venv/lib/python3*/site-packages/edge/models/clinic.tflite /root/new.tflite
 $python model sign /root/new.tflite --key /root/maker

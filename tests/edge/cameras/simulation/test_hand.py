@@ -76,7 +76,7 @@ def test_movement_adds_up_what_passes_while_the_shutter_is_open() -> None:
 @pytest.mark.parametrize("size", [(640, 480), (320, 240), (960, 720)])
 def test_frames_know_their_place_and_their_cells(size: tuple[int, int]) -> None:
     config = SimulatedConfig(
-        seed=2, cells=4, width=size[0], height=size[1], noise=0, path="hand", hand_rate=1
+        seed=2, cells=4, width=size[0], height=size[1], noise=0, motion="manual", hand_rate=1
     )
     camera = SimulatedCamera(config)
     cells, shown, frames = camera.true_cells(), set(), 0
@@ -94,7 +94,7 @@ def test_frames_know_their_place_and_their_cells(size: tuple[int, int]) -> None:
 
 
 def test_a_name_that_is_no_frames_of_this_path_is_refused() -> None:
-    camera = SimulatedCamera(SimulatedConfig(cells=2, path="hand"))
+    camera = SimulatedCamera(SimulatedConfig(cells=2, motion="manual"))
     for name in (
         "",
         "simulated x=0 y=0",

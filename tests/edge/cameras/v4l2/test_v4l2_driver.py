@@ -94,7 +94,7 @@ class Microscope:
                 sys.executable,
                 "-m",
                 "edge.cli",
-                *("calibrate-camera", "--config", str(config), "--out", str(out)),
+                *("camera", "calibrate", "--config", str(config), "--out", str(out)),
             ],
             env={**os.environ, **self.environment},
             cwd=REPOSITORY,
@@ -134,7 +134,7 @@ def test_keys_of_the_configuration_are_held_and_the_rest_is_left_as_it_is(micros
     config = tmp_path / "device.toml"
     config.write_text(f'[camera]\nkind = "usb"\ndevice = "{microscope.node}"\nexposure_us = 6000\ngain = 5\n')
     with subprocess.Popen(
-        [sys.executable, "-m", "edge.cli", "focus", "--config", str(config)],
+        [sys.executable, "-m", "edge.cli", "camera", "focus", "--config", str(config)],
         env={**os.environ, **microscope.environment},
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
@@ -156,9 +156,9 @@ def test_a_daemon_keeps_a_camera_to_its_calibration(microscope, tmp_path, manage
     config = Config(
         UsbConfig(str(microscope.node), calibration=str(tmp_path / "camera.json")),
         device_id="test-1",
-        specimen=SpecimenConfig(id="S", started_by="source"),
+        specimen=SpecimenConfig(id="S", lifecycle="source"),
         store=StoreConfig(str(tmp_path / "results.db")),
-        mqtt=MqttConfig(host=broker.host, port=broker.port, health_s=1),
+        mqtt=MqttConfig(host=broker.host, port=broker.port, health_interval_s=1),
     )
 
     def notice() -> str:
