@@ -93,7 +93,7 @@ def _ink(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
 
 
 def _dot(pixels: NDArray[np.uint8], rng: np.random.Generator) -> None:
-    """Draw a dot of a felt pen: round and as large as a cell, often of a nucleus's colour, but without form."""
+    """Draw a dot of a felt pen: as large as a cell, often of the colour of a nucleus, without form."""
     height, width = pixels.shape[:2]
     middle = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
     radius = rng.uniform(4, 32)
