@@ -18,6 +18,8 @@ from edge.naming.evidence import shares
 from edge.quality.assessment import assess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -110,10 +112,14 @@ class Analyzer:
         found = self._finder.find(pixels)
         return _outlined(pixels, found), found
 
-    def forget_scale(self) -> None:
-        """Look for the scale anew with the next frame: it may be of another microscope."""
+    def take_up(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
+        """Begin a specimen, or go on with it: what comes may be of another microscope than what was.
+
+        scales: of its fields so far, in their order. remembered: micrometres a pixel, of the specimen before
+        with the same camera.
+        """
         if self._finder is not None:
-            self._finder.forget_scale()
+            self._finder.take_up(scales, remembered)
 
     def _cell(self, masks: FieldMasks, number: int, call: Call) -> Cell:
         found = masks.cells[number]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -61,4 +63,11 @@ class FieldAnalyzer(Protocol):
 
     def analyze(self, pixels: NDArray[np.uint8], reference: QualityReference) -> AnalyzedField:
         """Analyse a frame, uint8 RGB (height, width, 3). reference: what the specimen's fields are like."""
+        ...
+
+    def take_up(self, scales: Iterable[Scale], remembered: float | None, /) -> None:
+        """Begin a specimen, or go on with it.
+
+        scales: of its fields so far, in their order. remembered: micrometres a pixel, of the specimen before.
+        """
         ...

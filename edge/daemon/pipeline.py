@@ -98,8 +98,12 @@ class Counting:
         # Interrupted, its source shows first what it showed first before.
         self._expects_known = not specimen.by_command and store.ledger.has_begun(specimen)
         self._reference = QualityReference()
+        scales = []
         for seen in store.looks(self.specimen_id):
             self._reference.learn(seen.quality, seen.width, seen.height)
+            if seen.scale is not None:
+                scales.append(seen.scale)
+        model.analyzer.take_up(scales, None)
         with self._reporter.lock:
             self._count = self._reporter.recount(store, specimen)
             self._publish()

@@ -12,19 +12,16 @@ import numpy as np
 from edge.errors import BundleError
 from edge.finding.decoding import KINDS, RED_CELL_PIXELS
 from edge.finding.finder import VERSION, Finder
-from edge.finding.ruler import RED_CELL_UM, Ruler, look_for_scale, reading_of
-from edge.messages.field import Scale
+from edge.finding.ruler import OTHER_SCALE, RED_CELL_UM, Reading, Ruler, look_for_scale, reading_of
+from edge.messages.field import FieldScale, Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from edge.finding.decoding import Detections
     from edge.models.bundle import Bundle
-
-_OTHER_SCALE = 0.3
-"""Natural log: a field whose red cells differ that much from the ruler is of another magnification."""
 
 _LOWEST = {"white cell": 0.2}  # score, of what golden cells are sought in
 _GOLDEN_APART = 2.0  # pixels of the working picture, of a golden cell's middle and diameter
@@ -88,30 +85,52 @@ class CellFinder:
         red_cell = self.ruler.red_cell or look_for_scale(self._finder, pixels)
         found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, self._thresholds)
         reading = None if self.ruler.is_fixed else reading_of(found)
-        if reading is not None and abs(math.log(reading.diameter / red_cell)) > _OTHER_SCALE:
+        of_another_scale = reading is not None and abs(math.log(reading.diameter / red_cell)) > OTHER_SCALE
+        if of_another_scale:
             red_cell = look_for_scale(self._finder, pixels)
             found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, self._thresholds)
-        self.ruler.read(found)
+        reading = self.ruler.read(found)
         white, red, platelets = (found.of(kind) for kind in KINDS)
         told = len(platelets) if KINDS[2] in self._thresholds else None
-        return FoundCells(white, red, told, self._scale(red_cell), found.overflow)
+        if of_another_scale and self.ruler.is_settled:
+            scale = Scale(round(RED_CELL_UM / red_cell, 5), "red cells", field=_told(reading))
+        else:
+            scale = self._scale(red_cell, reading)
+        return FoundCells(white, red, told, scale, found.overflow)
 
-    def forget_scale(self) -> None:
-        """Forget the ruler, unless it is configured: what comes next may be of another microscope."""
-        if not self.ruler.is_fixed:
-            self.ruler = Ruler()
+    def take_up(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
+        """Begin a specimen, or go on with it: its ruler is again what the scales of its fields made of it.
 
-    def _scale(self, red_cell: float) -> Scale:
+        scales: of the fields so far, in their order. remembered: micrometres a pixel of the specimen before,
+        with the same camera. A ruler that is configured stays.
+        """
+        if self.ruler.is_fixed:
+            return
+        self.ruler = Ruler(remembered)
+        for scale in scales:
+            if scale.settled:
+                self.ruler.settle(scale.micrometres_per_pixel, scale.spread or 0.0)
+            elif scale.field is not None:
+                self.ruler.learn(Reading(scale.field.micrometres_per_pixel, scale.field.red_cells))
+
+    def _scale(self, red_cell: float, reading: Reading | None) -> Scale:
         ruler = self.ruler
-        by: Literal["configured", "red cells", "white cells"] = (
-            "configured" if ruler.is_fixed else "red cells" if ruler.is_seen else "white cells"
-        )
+        known = ruler.micrometres_per_pixel
+        by: Literal["configured", "red cells", "remembered", "white cells"] = "red cells"
+        if not ruler.is_seen:
+            by = "configured" if ruler.is_fixed else "white cells" if known is None else "remembered"
         spread = ruler.spread
         return Scale(
-            round(RED_CELL_UM / (ruler.red_cell or red_cell), 4),
+            round(RED_CELL_UM / red_cell if known is None else known, 5),
             by,
             None if spread is None else round(spread, 3),
+            settled=ruler.is_settled,
+            field=_told(reading),
         )
+
+
+def _told(reading: Reading | None) -> FieldScale | None:
+    return None if reading is None else FieldScale(reading.micrometres_per_pixel, reading.count)
 
 
 def _check(

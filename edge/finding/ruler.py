@@ -1,8 +1,9 @@
 """How large a red cell is in pixels: the ruler of a specimen, told by its red cells over all of its fields.
 
 Magnification, camera and adapter of a microscope stay as they are for a whole slide, so one ruler holds for
-all fields. Where nothing is known yet, a field is looked at in several scales, and the one at which its red
-cells come out as large as that scale has them is the right one.
+all fields. When twenty fields agree it stays as it is: a field has the same answer then, whenever it comes.
+Where nothing is known yet, a field is looked at in several scales, and the one at which its red cells come
+out as large as that scale has them is the right one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import numpy as np
 from edge.finding.decoding import RED_CELL_PIXELS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from edge.finding.decoding import Detections
@@ -40,75 +43,131 @@ _WHITE_VOTE = 0.3  # white cells are of many sizes, and a scale that is far too 
 _FEWEST = 3  # red cells that can speak for a scale
 _REMEMBERED = 100  # fields
 _LIMITS = (0.01, 2.0)  # micrometres a pixel: no microscope shows cells beyond
+_MOST_VOTES = 30  # red cells of one field that count: a crowded field is no more than one field
+_MEMORY = 90  # red cells that a ruler from before this specimen speaks for: three fields outvote it
+_DIGITS = 5  # of micrometres a pixel: as results state them, so that they restore the ruler exactly
+
+OTHER_SCALE = 0.3
+"""Natural log: a field whose red cells differ that much from the ruler is of another magnification."""
+
+SETTLING = 20
+"""Fields that must agree before the ruler of a specimen stays as it is."""
+
+_AGREEING = 0.12  # spread of these fields: from there on more of them say nothing new
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one field says: the diameter of its red cells (pixels of the frame), and how many said so."""
+    """What one field says: micrometres a pixel by its red cells, and how many said so."""
 
-    diameter: float
+    micrometres_per_pixel: float
     count: int
+
+    @property
+    def diameter(self) -> float:
+        """Return the diameter of a red cell, pixels of the frame."""
+        return RED_CELL_UM / self.micrometres_per_pixel
 
 
 class Ruler:
-    """The size of red cells in a specimen's fields.
+    """The size of red cells in a specimen's fields. It settles when enough fields agree.
 
-    red_cell: diameter in pixels where it is configured or remembered, else None until a field tells.
+    micrometres_per_pixel: where it is configured or remembered, else None until a field tells.
     fixed: it is configured, and the fields are not asked.
     """
 
-    def __init__(self, red_cell: float | None = None, *, fixed: bool = False) -> None:
-        self._start, self.is_fixed = red_cell, fixed
+    def __init__(self, micrometres_per_pixel: float | None = None, *, fixed: bool = False) -> None:
+        self._start, self.is_fixed = micrometres_per_pixel, fixed
         self._readings: list[Reading] = []
+        self._settled: tuple[float, float] | None = None  # micrometres a pixel, spread
 
     @classmethod
     def configured(cls, micrometres_per_pixel: float) -> Ruler:
         """Return the ruler that a configuration states."""
-        return cls(RED_CELL_UM / micrometres_per_pixel, fixed=True)
+        return cls(micrometres_per_pixel, fixed=True)
 
     @property
     def red_cell(self) -> float | None:
         """Return the diameter of a red cell in pixels of the frame, or None where nothing told it yet."""
-        if self.is_fixed or not self._readings:
-            return self._start
-        logs = np.log([reading.diameter for reading in self._readings])
-        weights = np.array([min(reading.count, 30) for reading in self._readings], np.float64)
-        return math.exp(_weighted_median(logs, weights))
-
-    @property
-    def spread(self) -> float | None:
-        """Return how far fields differ from the ruler, as a share of it (68 % of them by less), or None."""
-        if len(self._readings) < 2 or self.is_fixed:
-            return None
-        red_cell = self.red_cell
-        assert red_cell is not None  # noqa: S101 (there are readings)
-        away = np.abs(np.log([reading.diameter / red_cell for reading in self._readings]))
-        return float(np.quantile(away, 0.68))
-
-    @property
-    def is_seen(self) -> bool:
-        """Return whether red cells told it; otherwise it is configured, remembered or a guess."""
-        return not self.is_fixed and any(reading.count >= _FEWEST for reading in self._readings)
+        known = self.micrometres_per_pixel
+        return None if known is None else RED_CELL_UM / known
 
     @property
     def micrometres_per_pixel(self) -> float | None:
         """Return the size of a pixel on the slide, or None where nothing told it yet."""
-        red_cell = self.red_cell
-        return None if red_cell is None else RED_CELL_UM / red_cell
+        if self._settled is not None:
+            return self._settled[0]
+        if self.is_fixed or not self._readings:
+            return self._start
+        sizes = [reading.micrometres_per_pixel for reading in self._readings]
+        votes = [min(reading.count, _MOST_VOTES) for reading in self._readings]
+        if self._start is not None:
+            sizes.append(self._start)
+            votes.append(_MEMORY)
+        return _weighted_median(np.array(sizes), np.array(votes, np.float64))
 
-    def read(self, found: Detections) -> None:
-        """Take what a field shows into account; a field without enough red cells says nothing."""
+    @property
+    def spread(self) -> float | None:
+        """Return how far fields differ from the ruler, as a share of it (68 % of them by less), or None."""
+        if self._settled is not None:
+            return self._settled[1]
+        if len(self._readings) < 2 or self.is_fixed:
+            return None
+        return self._spread(self._readings)
+
+    @property
+    def is_seen(self) -> bool:
+        """Return whether red cells of this specimen told it; else it is configured, remembered or a guess."""
+        return not self.is_fixed and (bool(self._readings) or self.is_settled)
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether it stays as it is for the rest of the specimen, by its fields."""
+        return self._settled is not None
+
+    def read(self, found: Detections) -> Reading | None:
+        """Take what a field shows into account, and return it; without enough red cells it says nothing."""
         reading = None if self.is_fixed else reading_of(found)
-        if reading is not None and _LIMITS[0] <= RED_CELL_UM / reading.diameter <= _LIMITS[1]:
-            self._readings = [*self._readings[1 - _REMEMBERED :], reading]
+        if reading is not None:
+            self.learn(reading)
+        return reading
+
+    def learn(self, reading: Reading) -> None:
+        """Take into account what a field has said. The same readings in the same order: the same ruler."""
+        if self.is_fixed or self.is_settled:
+            return
+        if self._start is not None and _differ(reading.micrometres_per_pixel, self._start):
+            self._start = None  # another lens than before
+        self._readings = [*self._readings[1 - _REMEMBERED :], reading]
+        latest = self._readings[-SETTLING:]
+        if len(latest) == SETTLING and (spread := self._spread(latest)) <= _AGREEING:
+            known = self.micrometres_per_pixel
+            assert known is not None  # noqa: S101 (there are readings)
+            self.settle(round(known, _DIGITS), round(spread, 3))
+
+    def settle(self, micrometres_per_pixel: float, spread: float) -> None:
+        """Stay at this, as an earlier run of the same specimen did."""
+        if not self.is_fixed:
+            self._settled = micrometres_per_pixel, spread
+
+    def _spread(self, readings: Sequence[Reading]) -> float:
+        known = self.micrometres_per_pixel
+        assert known is not None  # noqa: S101 (there are readings)
+        away = np.abs(np.log([reading.micrometres_per_pixel / known for reading in readings]))
+        return float(np.quantile(away, 0.68))
+
+
+def _differ(one: float, other: float) -> bool:
+    return abs(math.log(one / other)) > OTHER_SCALE
 
 
 def reading_of(found: Detections) -> Reading | None:
-    """Return what a field's red cells say, or None where there are too few."""
+    """Return what a field's red cells say; None where there are too few, or they are as none can be."""
     red = found.of("red cell", _SURE)
     if len(red) < _FEWEST:
         return None
-    return Reading(float(np.median(red.diameters)), len(red))
+    size = round(RED_CELL_UM / float(np.median(red.diameters)), _DIGITS)
+    return Reading(size, len(red)) if _LIMITS[0] <= size <= _LIMITS[1] else None
 
 
 def look_for_scale(finder: Finder, pixels: NDArray[np.uint8]) -> float:

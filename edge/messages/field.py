@@ -74,18 +74,32 @@ class Cell(Struct, frozen=True, kw_only=True):
         return f"{self.label} {100 * self.probability:.0f} %{aside}"
 
 
+class FieldScale(Struct, frozen=True):
+    """What the red cells of one field say, and how many there are to say so."""
+
+    micrometres_per_pixel: Annotated[float, Meta(gt=0)]
+    red_cells: Annotated[int, Meta(ge=1)]
+
+
 class Scale(Struct, frozen=True):
     """How large a pixel is, and how that is known.
 
-    "red cells": of all fields of the specimen so far, or of this one. "nucleus", "white cells": a guess from
-    their size, where no field has red cells to measure.
+    "red cells": of all fields of the specimen so far, or of this one. "remembered": of the specimen before,
+    with the same camera. "nucleus", "white cells": a guess from their size, where no field has red cells to
+    measure.
     """
 
     micrometres_per_pixel: Annotated[float, Meta(gt=0)]
-    source: Literal["configured", "red cells", "nucleus", "white cells"]
+    source: Literal["configured", "red cells", "remembered", "nucleus", "white cells"]
     spread: Annotated[
         Annotated[float, Meta(ge=0)] | None,
         Meta(description="how far fields differ from it, as a share of it; null: one field or none"),
+    ] = None
+    settled: Annotated[
+        bool, Meta(description="enough fields agree: it stays for the rest of the specimen")
+    ] = False
+    field: Annotated[
+        FieldScale | None, Meta(description="what this field alone says; null: it has too few red cells")
     ] = None
 
 

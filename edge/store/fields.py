@@ -16,7 +16,7 @@ import msgspec
 from edge import identity
 from edge.differential.count import tally
 from edge.errors import StoreError
-from edge.messages import FieldResult, Quality, decode_field
+from edge.messages import FieldResult, Quality, Scale, decode_field
 from edge.slide.tally import Tally
 from edge.store.command_log import Answers
 from edge.store.database import connect, errors, transaction
@@ -50,11 +50,12 @@ class Waiting(NamedTuple):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What a stored field says of its frame: its size in pixels, and how good it was."""
+    """What a stored field says of its frame: its size in pixels, how good it was, its scale."""
 
     width: int
     height: int
     quality: Quality
+    scale: Scale | None = None
 
 
 class Store:

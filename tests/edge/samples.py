@@ -91,6 +91,9 @@ class ScriptedAnalyzer:
         label = LABELS[round(float(pixels.mean())) % len(LABELS)]
         return Analyzed(width, height, quality(), (cell(label),), {"total": 0.1})
 
+    def take_up(self, _scales: object, _remembered: object) -> None:
+        """It measures nothing, and has nothing to take up."""
+
 
 def scripted(_config: object) -> Model:
     return Model(ScriptedAnalyzer(), LABELS, MODEL, "scripted 1")

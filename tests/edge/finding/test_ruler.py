@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge.finding import KINDS, RED_CELL_PIXELS, Detections
-from edge.finding.ruler import RED_CELL_UM, WHITE_CELL, Ruler, look_for_scale
+from edge.finding.ruler import RED_CELL_UM, SETTLING, WHITE_CELL, Reading, Ruler, look_for_scale
 
 
 def seen(red=(), white=(), score=0.8):
@@ -67,9 +67,9 @@ def test_the_ruler_is_the_specimens_and_has_a_spread():
 
 
 def test_a_field_with_two_red_cells_says_nothing():
-    ruler = Ruler(50.0)
+    ruler = Ruler(0.15)
     ruler.read(seen(red=[80, 82]))
-    assert ruler.red_cell == 50
+    assert ruler.red_cell == pytest.approx(50)
     assert not ruler.is_seen
 
 
@@ -78,3 +78,40 @@ def test_what_is_configured_is_not_asked_of_the_fields():
     ruler.read(seen(red=[200] * 20))
     assert ruler.red_cell == pytest.approx(60)
     assert ruler.spread is None
+
+
+def test_the_ruler_settles_when_enough_fields_agree_and_then_stays():
+    ruler = Ruler()
+    for number in range(SETTLING):
+        assert not ruler.is_settled
+        ruler.read(seen(red=[60 + number % 3] * 12))
+    assert ruler.is_settled
+    known, spread = ruler.red_cell, ruler.spread
+    for _ in range(50):
+        ruler.read(seen(red=[75] * 30))
+    assert (ruler.red_cell, ruler.spread) == (known, spread)
+
+
+def test_fields_that_do_not_agree_settle_nothing():
+    ruler = Ruler()
+    for number in range(3 * SETTLING):
+        ruler.read(seen(red=[(40, 60, 85)[number % 3]] * 12))
+    assert not ruler.is_settled
+
+
+def test_a_remembered_ruler_holds_until_this_specimens_red_cells_have_spoken():
+    ruler = Ruler(0.125)
+    assert ruler.red_cell == pytest.approx(60)
+    assert not ruler.is_seen
+    for _ in range(2):
+        ruler.learn(Reading(0.14, 25))
+    assert ruler.micrometres_per_pixel == 0.125
+    for _ in range(2):
+        ruler.learn(Reading(0.14, 30))
+    assert ruler.micrometres_per_pixel == 0.14
+
+
+def test_another_lens_than_the_remembered_one_is_noticed_at_its_first_field():
+    ruler = Ruler(0.125)
+    ruler.learn(Reading(0.25, 12))
+    assert ruler.micrometres_per_pixel == 0.25

@@ -175,6 +175,9 @@ class Judge:
         cells = (cell(),) if quality.accepted else ()
         return Analyzed(pixels.shape[1], pixels.shape[0], quality, cells, {"total": 0.1})
 
+    def take_up(self, scales, remembered) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

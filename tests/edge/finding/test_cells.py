@@ -1,0 +1,95 @@
+"""Cells of a specimen's fields: the same field has the same answer, whatever interrupts the specimen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edge.cameras.simulation.camera import SimulatedCamera
+from edge.config import SimulatedConfig
+from edge.finding.cells import CellFinder
+from edge.finding.finder import Finder
+from edge.finding.ruler import SETTLING, Ruler
+from edge.messages import Scale
+
+TRAINED = Path(__file__).parents[3] / "trainer" / "finder" / "trained"
+FIELDS = SETTLING + 5
+
+
+@pytest.fixture(scope="module")
+def network():
+    record = json.loads((TRAINED / "finder.json").read_text())
+    return Finder((TRAINED / "finder.tflite").read_bytes(), {"maps": record["output"]}), record
+
+
+@pytest.fixture
+def cells(network):
+    finder, record = network
+    return CellFinder(finder, record["recipe"]["thresholds"])
+
+
+@pytest.fixture(scope="module")
+def frames():
+    camera = SimulatedCamera(SimulatedConfig(seed=4, cells=60))
+    frames = [frame.pixels for frame in iter(camera.read, None)]
+    return [frames[number % len(frames)] for number in range(FIELDS)]
+
+
+@pytest.fixture(scope="module")
+def whole(network, frames):
+    """Return what is found in a specimen that nothing interrupts."""
+    finder, record = network
+    cells = CellFinder(finder, record["recipe"]["thresholds"])
+    return [cells.find(frame) for frame in frames]
+
+
+def stored(found) -> Scale:
+    """Return a field's scale as the store gives it back."""
+    return msgspec.json.decode(msgspec.json.encode(found.scale), type=Scale)
+
+
+def answer(found):
+    return found.scale, found.white.centres.tolist(), found.white.diameters.tolist()
+
+
+@pytest.mark.parametrize("killed_after", [7, SETTLING - 1, SETTLING])
+def test_a_specimen_that_is_taken_up_again_has_the_answers_of_one_that_was_not_interrupted(
+    cells, frames, whole, killed_after
+):
+    assert whole[-1].scale.settled
+    cells.take_up(stored(found) for found in whole[:killed_after])
+    again = [cells.find(frame) for frame in frames[killed_after:]]
+    assert [answer(found) for found in again] == [answer(found) for found in whole[killed_after:]]
+
+
+def test_the_ruler_is_restored_where_the_fields_that_set_it_are_gone(cells, frames, whole):
+    cells.take_up([stored(whole[-2])])
+    assert answer(cells.find(frames[-1])) == answer(whole[-1])
+
+
+def test_a_field_of_another_lens_is_measured_by_its_own_red_cells(cells, frames, whole):
+    cells.take_up([stored(whole[-1])])
+    settled = cells.ruler.micrometres_per_pixel
+    larger = np.repeat(np.repeat(frames[0], 2, axis=0), 2, axis=1)
+    scale = cells.find(larger).scale
+    assert scale.micrometres_per_pixel == pytest.approx(settled / 2, rel=0.1)
+    assert not scale.settled
+    assert cells.find(frames[0]).scale.micrometres_per_pixel == settled
+
+
+def test_a_configured_ruler_is_no_specimens(network, frames):
+    finder, record = network
+    cells = CellFinder(finder, record["recipe"]["thresholds"], Ruler.configured(0.125))
+    cells.take_up([Scale(0.3, "red cells", 0.01, settled=True)], 0.3)
+    scale = cells.find(frames[0]).scale
+    assert (scale.micrometres_per_pixel, scale.source) == (0.125, "configured")
+
+
+def test_a_new_specimen_begins_with_the_remembered_ruler_and_says_so(cells):
+    cells.take_up((), 0.15)
+    scale = cells.find(np.full((480, 640, 3), 230, np.uint8)).scale
+    assert (scale.micrometres_per_pixel, scale.source, scale.field) == (0.15, "remembered", None)
