@@ -13,7 +13,7 @@ from edge.messages.commands import REQUESTS
 
 if TYPE_CHECKING:
     from edge.config import Config
-    from edge.daemon.pipeline import Model
+    from edge.daemon.model import Model
 
 
 def about(config: Config, model: Model) -> Info:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from edge.errors import StoreError
 from edge.store.database import REST_S
@@ -17,41 +17,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from edge.messages import FieldResult
-    from edge.slide.tally import Tally
+    from edge.daemon.placement import PendingField
 
-_PACE_S = 0.05  # between two commits while fields keep coming: each writes the same pages of indices anew
+_PACE_S = 0.05  # between two commits while fields keep coming: each writes the same pages of indices again
 _MOST = 20  # fields that may wait: then the disk is what everything waits for
 
 
-class Counted(NamedTuple):
-    """A field that is to be kept, as `Store.add` takes it. share: what it changes in the count."""
+class FieldWriter:
+    """Stores fields in their order, from `with` to its end; by then all are stored that were put.
 
-    field: FieldResult
-    source_id: str | None
-    share: Tally
-    keyframe: bytes | None
-    clock_offset_s: float | None = None
-
-
-class Keeper:
-    """Keeps fields in their order, from `with` to its end; by then all are kept that were put.
-
-    path: the store. keep: puts fields into the store it is given, all or none, and tells of them after;
-    called on the keeper's thread. What it raises, be it a StoreError or a mistake, is raised by the methods
-    from then on and at the end, and nothing more is kept.
+    path: the store. write: stores fields in the store it is given, all or none, and tells of them after;
+    called on the writer's thread. What it raises, a StoreError or a mistake, is raised by the methods from
+    then on and at the end, and nothing more is stored.
     """
 
-    def __init__(self, path: Path, keep: Callable[[Store, Sequence[Counted]], None]) -> None:
+    def __init__(self, path: Path, write: Callable[[Store, Sequence[PendingField]], None]) -> None:
         self._path = path
-        self._keep = keep
-        self._waiting: list[Counted] = []  # those among them that are just being kept
+        self._write = write
+        self._waiting: list[PendingField] = []  # those that are just being stored among them
         self._changed = threading.Condition()
         self._idle = False
         self._hurry = False
         self._ended = False
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="field-writer", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -65,23 +54,23 @@ class Keeper:
         if self._error is not None and kind is None:
             raise self._error
 
-    def put(self, counted: Counted) -> None:
-        """Let a field be kept soon: at once, if none was just now. Waits where too many wait."""
+    def put(self, pending: PendingField) -> None:
+        """Let a field be stored soon: at once, if none was just now. Waits where too many wait."""
         with self._changed:
             while len(self._waiting) >= _MOST and self._error is None:
                 self._changed.wait()
             self._check()
-            self._waiting.append(counted)
+            self._waiting.append(pending)
             if self._idle:
                 self._changed.notify_all()
 
     def has(self, source_id: str) -> bool:
-        """Whether this picture's field waits to be kept."""
+        """Whether this picture's field waits to be stored."""
         with self._changed:
-            return any(counted.source_id == source_id for counted in self._waiting)
+            return any(pending.source_id == source_id for pending in self._waiting)
 
     def settle(self) -> None:
-        """Wait until all is kept that was put."""
+        """Wait until all is stored that was put."""
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
@@ -99,24 +88,24 @@ class Keeper:
             with Store.open(self._path) as store:
                 while batch := self._next():
                     began = time.monotonic()
-                    self._keep_all(store, batch)
+                    self._write_all(store, batch)
                     self._done(len(batch), began)
         except BaseException as error:  # noqa: BLE001 (it is raised again where the fields come from)
             with self._changed:
                 self._error = error
                 self._changed.notify_all()
 
-    def _keep_all(self, store: Store, batch: list[Counted]) -> None:
+    def _write_all(self, store: Store, batch: list[PendingField]) -> None:
         try:
-            self._keep(store, batch)
+            self._write(store, batch)
         except StoreError:
             if len(batch) == 1:
                 raise
-            for counted in batch:  # as many of them as a disk that is full has room for
-                self._keep(store, [counted])
+            for pending in batch:  # as many of them as a disk that is full has room for
+                self._write(store, [pending])
 
-    def _next(self) -> list[Counted]:
-        """Wait for fields; give all that are there, and none at the end."""
+    def _next(self) -> list[PendingField]:
+        """Wait for fields: all that are there, and none at the end."""
         with self._changed:
             self._idle = True
             while not self._waiting and not self._ended:
@@ -125,9 +114,9 @@ class Keeper:
             return self._waiting.copy()
 
     def _done(self, count: int, began: float) -> None:
-        """Let go what was kept, and let others come together until it is time for them.
+        """Let go what was stored, and wait until it is time for what comes next.
 
-        As long as it took, up to what is enough, the store is left to who else wants to write.
+        The store is left to others who want to write for as long as the commit took, up to a limit.
         """
         ended = time.monotonic()
         due = max(began + _PACE_S, ended + min(ended - began, REST_S))

@@ -32,7 +32,7 @@ def keep_freed_memory() -> None:
             mallopt(ctypes.c_int(threshold), ctypes.c_int(_KEPT))
 
 
-def leave_what_only_starting_needed() -> None:
+def release_startup_memory() -> None:
     """Hand back what was freed so far, and unmap the libraries' code: what runs from here on is mapped again.
 
     Loading libraries and making them ready touches far more than a field does, and the kernel maps sixteen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.daemon.pipeline import Model
+from edge.daemon.model import Model
 from edge.updates.probation import load_chosen
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edge.config import Config
     from edge.daemon.health import Progress
-    from edge.daemon.pipeline import Model
+    from edge.daemon.model import Model
 
 log = logging.getLogger(__name__)
 

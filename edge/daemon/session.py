@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edge.cameras import Frame
     from edge.config import Config
     from edge.daemon.health import Progress
-    from edge.daemon.pipeline import Counting
+    from edge.daemon.pipeline import Pipeline
     from edge.specimens.reporting import Announcer
     from edge.store.fields import Store
     from edge.store.specimen import Specimen
@@ -39,7 +39,7 @@ class Session:
         config: Config,
         store: Store,
         current: Callable[[], Specimen | None],
-        begin: Callable[[Specimen], Counting],
+        begin: Callable[[Specimen], Pipeline],
         announcer: Announcer,
         progress: Progress,
     ) -> None:
@@ -49,8 +49,8 @@ class Session:
         self._begin = begin
         self._announcer = announcer
         self._progress = progress
-        self._counting: Counting | None = None
-        self._before: Counting | None = None
+        self._counting: Pipeline | None = None
+        self._before: Pipeline | None = None
         self._event: int | None = None
         self._opened = 0
         self._noticed = (identity.now(), time.monotonic())
@@ -114,7 +114,8 @@ class Session:
             else:
                 self._counting = self._begin(specimen)
                 if self._before is not None and self._before.specimen_id == specimen.specimen_id:
-                    self._counting.go_on_from(self._before)  # stopped and resumed, the slide lies there still
+                    # Stopped and resumed: the slide lies there still.
+                    self._counting.resume_from(self._before)
                 self._before = self._counting
                 self._opened = specimen.opened
                 self._noticed = (identity.now(), time.monotonic())

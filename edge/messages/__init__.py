@@ -69,7 +69,7 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     scale: Annotated[Scale | None, Meta(description="null where there is no white cell")] = None
     place: Annotated[
         FieldPlace | None,
-        Meta(description="null: not looked for, as of images, or refused, or smeared by movement"),
+        Meta(description="null: not looked for, as of images, or refused, or blurred by motion"),
     ] = None
     calibration: Annotated[
         Annotated[str, Meta(pattern="^[0-9a-f]{16}$")] | None,

@@ -11,7 +11,7 @@ from samples import LABELS, MODEL, Analyzed, cell, quality
 from edge.cameras import Frame
 from edge.cameras.simulation.smear import Smear
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
-from edge.daemon.pipeline import Model
+from edge.daemon.model import Model
 from edge.daemon.process import Daemon
 
 WIDTH, HEIGHT = 640, 480

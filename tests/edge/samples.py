@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from edge import identity
-from edge.daemon.pipeline import Model
+from edge.daemon.model import Model
 from edge.messages import Cell, FieldResult, Heatmap, Info, ModelReference, Quality, Scale
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from samples import LABELS, MODEL, ScriptedAnalyzer
 from edge import identity
 from edge.cameras import replay
 from edge.config import load_config
-from edge.daemon.pipeline import Model
+from edge.daemon.model import Model
 from edge.daemon.process import Daemon
 
 

@@ -15,7 +15,7 @@ from edge.cameras.replay import ReplayCamera
 from edge.cli import main
 from edge.config import Config, MqttConfig, ReplayConfig, SpecimenConfig, StoreConfig
 from edge.daemon.health import Progress
-from edge.daemon.pipeline import Counting
+from edge.daemon.pipeline import Pipeline
 from edge.mqtt.publisher import Publisher
 from edge.store.fields import Store
 
@@ -49,7 +49,7 @@ def count(tmp_path):
             publisher = Publisher(
                 config.mqtt, store=tmp_path / "results.db", info=info(), health=lambda _: None
             )
-            counting = Counting(config, scripted(config), store, publisher, progress)
+            counting = Pipeline(config, scripted(config), store, publisher, progress)
             camera = ReplayCamera(config.camera)
             for _ in range(most):
                 frame = camera.read()

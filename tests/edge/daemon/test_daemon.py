@@ -125,7 +125,7 @@ def test_unreadable_pictures_are_named_and_passed_over(config, broker, listen, i
     assert run(config) == 1
     wait_for(lambda: listener.state("result/differential") == "complete", "the end")
     assert len(listener.fields()) == 12
-    warnings = [r.getMessage() for r in caplog.records if r.name == "edge.daemon.process"]
+    warnings = [r.getMessage() for r in caplog.records if r.name == "edge.daemon.frames"]
     assert [Path(w.split(":")[0]).name for w in warnings] == ["005a.png", "007a.png"]
 
 

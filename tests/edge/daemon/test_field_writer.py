@@ -12,7 +12,8 @@ import pytest
 from mqtt_partners import wait_for
 from samples import field
 
-from edge.daemon.field_writer import Counted, Keeper
+from edge.daemon.field_writer import FieldWriter
+from edge.daemon.placement import PendingField
 from edge.differential.count import tally
 from edge.errors import StoreError
 from edge.store.fields import Store
@@ -33,11 +34,11 @@ class Disk:
     def keep(self, store, fields):
         self.free.wait()
         with store.together():
-            for counted in fields:
-                if counted.field.sequence == self.full_at:
+            for pending in fields:
+                if pending.field.sequence == self.full_at:
                     raise StoreError("the result store cannot be written: database or disk is full")
-                assert store.add(*counted)
-        self.batches.append([counted.field.sequence for counted in fields])
+                assert store.add(*pending)
+        self.batches.append([pending.field.sequence for pending in fields])
 
     def kept(self):
         with Store.open(self.path) as store:
@@ -55,41 +56,41 @@ def numbered():
 
     def make():
         one = field(next(numbers))
-        return Counted(one, f"picture {one.sequence}", tally(one), None)
+        return PendingField(one, f"picture {one.sequence}", tally(one), None)
 
     return make
 
 
 def test_a_field_is_kept_at_once_where_none_was_just_now(disk, numbered):
-    with Keeper(disk.path, disk.keep) as keeper:
+    with FieldWriter(disk.path, disk.keep) as writer:
         for number in (1, 2, 3):
-            keeper.put(numbered())
+            writer.put(numbered())
             wait_for(lambda number=number: disk.kept() == [*range(1, number + 1)], "the field")
     assert disk.batches == [[1], [2], [3]]
 
 
 def test_fields_that_wait_for_the_disk_are_kept_together_in_their_order(disk, numbered):
-    with Keeper(disk.path, disk.keep) as keeper:
+    with FieldWriter(disk.path, disk.keep) as writer:
         disk.free.clear()
         for _ in range(8):
-            keeper.put(numbered())
-        assert keeper.has("picture 8")
+            writer.put(numbered())
+        assert writer.has("picture 8")
         assert disk.kept() == []
         disk.free.set()
-        keeper.settle()
+        writer.settle()
         assert disk.kept() == [*range(1, 9)]
-        assert not keeper.has("picture 8")
+        assert not writer.has("picture 8")
     assert len(disk.batches) <= 3
 
 
 def test_a_disk_that_is_slower_than_the_camera_is_waited_for(disk, numbered):
     put = []
-    with Keeper(disk.path, disk.keep) as keeper:
+    with FieldWriter(disk.path, disk.keep) as writer:
         disk.free.clear()
 
         def analyse():
             for number in range(60):
-                keeper.put(numbered())
+                writer.put(numbered())
                 put.append(number)
 
         thread = threading.Thread(target=analyse)
@@ -113,13 +114,13 @@ def test_others_can_write_while_a_slow_disk_has_all_it_can_do(disk, numbered, mo
     monkeypatch.setattr(Store, "together", together)
     done = threading.Event()
 
-    def analyse(keeper):
+    def analyse(writer):
         with suppress(StoreError):
             while not done.is_set():
-                keeper.put(numbered())
+                writer.put(numbered())
 
-    with Keeper(disk.path, disk.keep) as keeper, closing(sqlite3.connect(disk.path, timeout=2)) as other:
-        thread = threading.Thread(target=analyse, args=(keeper,))
+    with FieldWriter(disk.path, disk.keep) as writer, closing(sqlite3.connect(disk.path, timeout=2)) as other:
+        thread = threading.Thread(target=analyse, args=(writer,))
         thread.start()
         try:
             for _ in range(3):
@@ -132,37 +133,37 @@ def test_others_can_write_while_a_slow_disk_has_all_it_can_do(disk, numbered, mo
 
 
 def test_at_the_end_all_are_kept(disk, numbered):
-    with Keeper(disk.path, disk.keep) as keeper:
+    with FieldWriter(disk.path, disk.keep) as writer:
         for _ in range(7):
-            keeper.put(numbered())
+            writer.put(numbered())
     assert disk.kept() == [*range(1, 8)]
 
 
 def test_a_full_disk_keeps_what_there_is_room_for_and_is_told(disk, numbered):
     disk.full_at = 6
     disk.free.clear()
-    keeper = Keeper(disk.path, disk.keep)
+    writer = FieldWriter(disk.path, disk.keep)
     with pytest.raises(StoreError, match="full"):
-        put_eight(keeper, numbered, disk.free.set)
+        put_eight(writer, numbered, disk.free.set)
     assert disk.kept() == [*range(1, 6)]
 
 
-def put_eight(keeper, numbered, then):
-    with keeper:
+def put_eight(writer, numbered, then):
+    with writer:
         for _ in range(8):
-            keeper.put(numbered())
+            writer.put(numbered())
         then()
 
 
 def test_a_full_disk_is_told_to_who_goes_on(disk, numbered):
     disk.full_at = 1
-    keeper = Keeper(disk.path, disk.keep)
-    with suppress(StoreError), keeper:
-        keeper.put(numbered())
+    writer = FieldWriter(disk.path, disk.keep)
+    with suppress(StoreError), writer:
+        writer.put(numbered())
         with pytest.raises(StoreError, match="full"):
-            keeper.settle()
+            writer.settle()
         with pytest.raises(StoreError, match="full"):
-            keeper.put(numbered())
+            writer.put(numbered())
     assert disk.kept() == []
 
 
@@ -174,4 +175,4 @@ def test_what_ended_the_run_is_not_hidden_by_the_disk(disk, numbered):
     disk.full_at = 1
     disk.free.clear()
     with pytest.raises(RuntimeError, match="camera"):
-        put_eight(Keeper(disk.path, disk.keep), numbered, camera_goes)
+        put_eight(FieldWriter(disk.path, disk.keep), numbered, camera_goes)

@@ -36,7 +36,7 @@ import re
 from pathlib import Path
 import cv2
 import numpy as np
-from edge.daemon.memory import leave_what_only_starting_needed
+from edge.daemon.memory import release_startup_memory
 
 def mapped():
     return int(re.search(r"RssFile:\\s+(\\d+)", Path("/proc/self/status").read_text()).group(1))
@@ -44,7 +44,7 @@ def mapped():
 picture = np.arange(30000, dtype=np.uint8).reshape(100, 100, 3)
 expected = cv2.GaussianBlur(picture, (5, 5), 0)
 before = mapped()
-leave_what_only_starting_needed()
+release_startup_memory()
 assert np.array_equal(cv2.GaussianBlur(picture, (5, 5), 0), expected)
 print(before, mapped())
 """
@@ -53,7 +53,7 @@ _WRITTEN = """
 import ctypes
 import os
 import sys
-from edge.daemon.memory import leave_what_only_starting_needed
+from edge.daemon.memory import release_startup_memory
 
 size, private = ctypes.c_size_t(4096), 2
 may_write, may_run = 1 | 2, 1 | 4
@@ -63,7 +63,7 @@ libc.mmap.restype = ctypes.c_void_p
 place = libc.mmap(None, size, may_write, private, file, ctypes.c_long(0))
 ctypes.memmove(place, b"relocated", 9)
 assert libc.mprotect(ctypes.c_void_p(place), size, may_run) == 0
-leave_what_only_starting_needed()
+release_startup_memory()
 print(ctypes.string_at(place, 9).decode())
 """
 

@@ -31,7 +31,7 @@ from edge.cameras.simulation.camera import SimulatedCamera
 from edge.cameras.simulation.smear import Smear
 from edge.config import LEAST_MAX_MB, Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
 from edge.daemon.housekeeping import Housekeeping
-from edge.daemon.pipeline import TAKING_UP
+from edge.daemon.placement import RESTORING
 from edge.daemon.process import UNDELIVERED
 from edge.messages.commands import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.messages.position import FieldPlace
@@ -197,7 +197,7 @@ def test_the_watchdog_is_fed_while_a_slide_is_taken_up(tmp_path, monkeypatch):
         with contextlib.suppress(BlockingIOError):
             while True:
                 heard.append(manager.recv(4096).decode())
-    begun = heard.index(f"STATUS={TAKING_UP}")
+    begun = heard.index(f"STATUS={RESTORING}")
     assert heard[begun + 1 : begun + 4] == ["WATCHDOG=1"] * 3
 
 

@@ -17,7 +17,7 @@ from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
 
 from edge.cameras import Frame
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig, UsbConfig
-from edge.daemon.pipeline import Model
+from edge.daemon.model import Model
 from edge.daemon.process import Daemon
 from edge.errors import SpecimenError
 from edge.messages import ModelReference, encode

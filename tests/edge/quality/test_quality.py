@@ -19,7 +19,7 @@ from samples import LABELS, MODEL, Analyzed, cell
 
 from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
-from edge.daemon.pipeline import Model
+from edge.daemon.model import Model
 from edge.daemon.process import Daemon
 from edge.messages import Quality, json_schema
 from edge.quality.assessment import assess

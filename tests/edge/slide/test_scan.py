@@ -164,7 +164,7 @@ def test_a_frame_in_which_the_slide_flies_past_has_no_place_and_counts_for_nothi
         if frame is None:
             wait_for(
                 lambda: any(
-                    each.fields_refused == {"smeared by movement": 1} for each in listener.of("health")
+                    each.fields_refused == {"blurred by motion": 1} for each in listener.of("health")
                 ),
                 "health to say why",
             )

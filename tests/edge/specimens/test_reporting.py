@@ -7,7 +7,7 @@ from mqtt_partners import wait_for
 from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
 
 from edge.config import Config, SimulatedConfig
-from edge.daemon.pipeline import Model
+from edge.daemon.model import Model
 from edge.errors import StoreError
 from edge.specimens.reporting import Announcer, Reporter
 from edge.store.fields import Store

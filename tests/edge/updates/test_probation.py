@@ -10,7 +10,7 @@ import pytest
 from bundles import rewritten
 
 from edge.config import SHIPPED_MODEL, from_plain
-from edge.daemon.process import load_model
+from edge.daemon.model_loading import load_model
 from edge.errors import BundleError, CameraError, NoRuntimeError, StoreError
 from edge.models.bundle import read_bundle
 from edge.updates.model_store import SHIPPED, Installed, ModelStore, Trial

@@ -85,9 +85,9 @@ def notify(text: bytes) -> None:
 
 
 def wrap() -> None:
-    from edge.daemon.pipeline import Counting
+    from edge.daemon.pipeline import Pipeline
 
-    take = Counting.take
+    take = Pipeline.take
     stand_in = not any(
         b"NOTIFY_SOCKET" in path.read_bytes()
         for path in Path(sys.modules["edge"].__file__).parent.rglob("*.py")
@@ -106,12 +106,12 @@ def wrap() -> None:
         if stand_in:
             notify(b"READY=1\nWATCHDOG=1")
 
-    Counting.take = probed
+    Pipeline.take = probed
 
 
 def wait_and_wrap() -> None:
     while "edge.daemon.pipeline" not in sys.modules or not hasattr(
-        sys.modules["edge.daemon.pipeline"], "Counting"
+        sys.modules["edge.daemon.pipeline"], "Pipeline"
     ):
         time.sleep(0.005)
     wrap()

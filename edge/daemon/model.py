@@ -1,8 +1,10 @@
-"""What is expected of whoever analyses frames."""
+"""What the daemon counts with: a model, and the analyzer that asks it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from edge.updates.probation import FirstStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -10,7 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.messages import Cell, Quality, Scale
+    from edge.messages import Cell, ModelReference, Quality, Scale
+    from edge.models.confusion import Confusion
     from edge.quality.reference import QualityReference
 
 
@@ -71,3 +74,14 @@ class FieldAnalyzer(Protocol):
         scales: of its fields so far, in their order. remembered: micrometres a pixel, of the specimen before.
         """
         ...
+
+
+class Model(NamedTuple):
+    """An analyzer, what is known of the model behind it, and its trial where it was just installed."""
+
+    analyzer: FieldAnalyzer
+    labels: tuple[str, ...]
+    reference: ModelReference
+    runtime: str
+    confusion: Confusion | None = None
+    first_start: FirstStart = FirstStart()

@@ -1,0 +1,69 @@
+"""The second stage of a frame's way: it is analysed, and becomes a numbered field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge import identity
+from edge.messages import FieldResult
+from edge.quality.reference import QualityReference
+
+if TYPE_CHECKING:
+    from edge.cameras import Frame
+    from edge.daemon.model import Model
+    from edge.store.fields import Store
+
+
+class Analysis:
+    """Fields of one specimen, made from its frames. What they usually look like is learnt on the way.
+
+    It starts from the fields of earlier runs that are stored whole. Raises StoreError.
+    """
+
+    def __init__(self, device_id: str, model: Model, store: Store, specimen_id: str) -> None:
+        self._device_id = device_id
+        self._model = model
+        self._next_sequence = store.next_sequence
+        self._sequence: int | None = None
+        self._reference = QualityReference()
+        scales = []
+        for look in store.looks(specimen_id):
+            self._reference.learn(look.quality, look.width, look.height)
+            if look.scale is not None:
+                scales.append(look.scale)
+        model.analyzer.take_up(scales, None)
+
+    def field(self, frame: Frame, specimen_id: str) -> FieldResult:
+        """The frame's field, with its cells; its place on the slide is not known yet."""
+        analyzed = self._model.analyzer.analyze(frame.pixels, self._reference)
+        self._model.first_start.passed()
+        self._reference.learn(analyzed.quality, analyzed.width, analyzed.height)
+        return FieldResult(
+            field_id=identity.new_id(),
+            specimen_id=specimen_id,
+            device_id=self._device_id,
+            boot_id=identity.boot_id(),
+            sequence=self._number(),
+            captured_at=frame.captured_at,
+            clock_synced=identity.clock_synced(),
+            historical=False,
+            source=frame.name,
+            simulated=frame.simulated,
+            width=analyzed.width,
+            height=analyzed.height,
+            model=self._model.reference,
+            quality=analyzed.quality,
+            scale=analyzed.scale,
+            red_cells=analyzed.red_cells,
+            platelets=analyzed.platelets,
+            calibration=frame.calibration,
+            timings_ms=analyzed.timings_ms,
+            cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),
+        )
+
+    def _number(self) -> int:
+        """The next field's number. The store is asked once: nobody else numbers fields meanwhile."""
+        self._sequence = self._next_sequence() if self._sequence is None else self._sequence + 1
+        return self._sequence
