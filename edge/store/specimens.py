@@ -130,8 +130,9 @@ class Ledger(SourceLedger):
         return self._again(new_id)
 
     def discard(self, reason: str, specimen_id: str | None = None) -> Specimen:
-        """The specimen is not to be used. It stays, with the reason. specimen_id: None is the open one, else
-        the only one that waits for a signature.
+        """The specimen is not to be used. It stays, with the reason.
+
+        specimen_id: None is the open one, else the only one that waits for a signature.
         """
         with self._transaction():
             chosen = (None if specimen_id else self.open_by_command()) or self._chosen(specimen_id, "discard")

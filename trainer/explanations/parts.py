@@ -70,6 +70,7 @@ def fidelity_of(
 def randomised(
     network: keras.Model, cells: Cells, chosen: Sequence[str], session: Session
 ) -> Randomisation | None:
+    """How much of the maps is left while the weights are drawn anew; None where no such map is chosen."""
     if not {GRADCAM, PLUS} & set(chosen):
         return None
     advance = session.bar("randomisation", 100)

@@ -58,6 +58,7 @@ def black_boxes(
 
 
 def galleries(cells: Cells, chosen: Sequence[str], classes: Sequence[str]) -> Pictures:
+    """A picture a class: some of its cells with the maps of their calls."""
     pictures = {}
     names = [name for name in (GRADCAM, PLUS, DEVICE) if name in chosen and name in cells.maps]
     for label, name in enumerate(classes):

@@ -147,8 +147,10 @@ def randomisation(
     centred: Mapping[str, Floats],
     photographs: Sequence[str],
 ) -> Randomisation:
-    """Return the table of a cascade. pearson, spearman: method -> (steps, images), of the first map with the
-    one after each step. centred: method -> (images,), of the first map with the centre blob.
+    """Return the table of a cascade.
+
+    pearson, spearman: method -> (steps, images), of the first map with the one after each step.
+    centred: method -> (images,), of the first map with the centre blob.
 
     Verdicts: the map depends on the head, if after the first step its correlation is below the class-free
     mean activation's; and nothing of it is left at the end, if by then it is no more like itself than any map

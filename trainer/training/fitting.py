@@ -56,6 +56,7 @@ class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
         self._average, self._decay, self._seen = average, decay, seen
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Take the weights after a step into the average."""
         self._seen += 1
         # The first steps are forgotten faster, or the average would start from noise.
         self._mix(tf.constant(min(self._decay, (1 + self._seen) / (10 + self._seen)), tf.float32))

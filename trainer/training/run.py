@@ -238,6 +238,7 @@ def _same_or_new(run: Run, out: Path) -> None:
 
 
 def read_run(folder: Path) -> Run:
+    """The record of the run in a folder. Raises ConfigError where there is none."""
     try:
         return msgspec.json.decode((folder / RUN).read_bytes(), type=Run)
     except (OSError, msgspec.DecodeError) as error:

@@ -1,5 +1,6 @@
-"""The daemon as a process of its own, under whose live camera a hand pushes a slide: live_daemon.py CONFIG
+"""The daemon as a process of its own, under whose live camera a hand pushes a slide.
 
+live_daemon.py CONFIG.
 The hand goes on where the last process ended, as if the power had been away for a moment.
 """
 
