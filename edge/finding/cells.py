@@ -11,6 +11,7 @@ import numpy as np
 
 from edge.errors import BundleError
 from edge.finding.decoding import KINDS, RED_CELL_PIXELS
+from edge.finding.drawn import is_drawn
 from edge.finding.finder import VERSION, Finder
 from edge.finding.ruler import OTHER_SCALE, RED_CELL_UM, Reading, Ruler, look_for_scale, reading_of
 from edge.messages.field import FieldScale, Scale
@@ -91,6 +92,9 @@ class CellFinder:
             found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, self._thresholds)
         reading = self.ruler.read(found)
         white, red, platelets = (found.of(kind) for kind in KINDS)
+        white = white.without(
+            [is_drawn(pixels, *one) for one in zip(white.centres, white.diameters, strict=True)]
+        )
         told = len(platelets) if KINDS[2] in self._thresholds else None
         if of_another_scale and self.ruler.is_settled:
             scale = Scale(round(RED_CELL_UM / red_cell, 5), "red cells", field=_told(reading))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,6 +52,10 @@ class Detections:
     def of(self, kind: str, least: float = 0.0) -> Detections:
         """Return those of one kind with at least this score."""
         return self._chosen((self.kinds == KINDS.index(kind)) & (self.scores >= least))
+
+    def without(self, left_out: Sequence[bool]) -> Detections:
+        """Return those that are not left out, of one entry a thing."""
+        return self._chosen(~np.array(left_out, np.bool_))
 
     def _chosen(self, mask: NDArray[np.bool_]) -> Detections:
         return Detections(

@@ -70,7 +70,8 @@ class FinderTraining(Struct, frozen=True, forbid_unknown_fields=True):
     """How the finder is trained.
 
     balance: how often microscopes are drawn, from 0, as often as they have fields, to 1, all alike.
-    look_again_after: epochs, see `FinderData.incomplete`.
+    look_again_after: epochs, see `FinderData.incomplete`. restarts: epochs at which the learning rate begins
+    another cosine, from half the rate of the one before.
     """
 
     epochs: Count = 40
@@ -78,6 +79,7 @@ class FinderTraining(Struct, frozen=True, forbid_unknown_fields=True):
     batch: Count = 16
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.003
     warmup_epochs: Annotated[int, Meta(ge=0)] = 1
+    restarts: tuple[Count, ...] = ()
     weight_decay: Annotated[float, Meta(ge=0)] = 0.01
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.997
     balance: Share = 0.7

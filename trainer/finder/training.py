@@ -150,7 +150,10 @@ def _start_or_resume(
     }
     average, model = finder(**network), finder(**network)
     model.set_weights(average.get_weights())
-    rate = RestartedCosine(settings.learning_rate, [settings.warmup_epochs * steps], settings.epochs * steps)
+    starts = [settings.warmup_epochs, *(epoch for epoch in settings.restarts if epoch < settings.epochs)]
+    rate = RestartedCosine(
+        settings.learning_rate, [epoch * steps for epoch in starts], settings.epochs * steps
+    )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=5.0)
     model.compile(optimizer, finder_loss)
     return model, average, []

@@ -1,0 +1,34 @@
+"""Dots that a program drew into a picture: round as a cell and dark as a nucleus, but of one colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_LEVELS = 4  # grey levels from the dot's colour, which a JPEG leaves
+_MOST = 0.85  # of the middle: of 1,300 white cells of seven sets none has more than 0.64 of one colour
+_ENOUGH = 16  # rows in half of it are looked at
+_MIDDLE = 0.4  # of the diameter: within it a cell has its nucleus
+
+
+def is_drawn(pixels: NDArray[np.uint8], centre: NDArray[np.float32], diameter: float) -> bool:
+    """Whether what lies there has one flat colour, as no cell has.
+
+    pixels: uint8 RGB (height, width, 3). centre: x and y in pixels. diameter: in pixels.
+    """
+    reach = max(1.0, _MIDDLE * float(diameter))
+    x, y = (float(value) for value in centre)
+    left, top = max(0, int(x - reach)), max(0, int(y - reach))
+    step = max(1, int(reach / _ENOUGH))
+    bottom, right = min(pixels.shape[0], int(y + reach) + 1), min(pixels.shape[1], int(x + reach) + 1)
+    window = pixels[top:bottom:step, left:right:step]
+    rows, columns = np.ogrid[top:bottom:step, left:right:step]
+    middle = window[np.hypot(columns - x, rows - y) <= reach].astype(np.int16)
+    if not len(middle):
+        return False
+    apart = np.abs(middle - np.median(middle, axis=0)).max(axis=1)
+    return bool((apart <= _LEVELS).mean() > _MOST)
