@@ -64,3 +64,15 @@ class BrokerError(LeukoscopeError):
     """The MQTT broker cannot be reached, or refused what was sent."""
 
     exit_status = 3
+
+
+class PeopleError(LeukoscopeError):
+    """What was asked for cannot be done to the people of the device, or their file cannot be used."""
+
+
+class TooManyGuessesError(PeopleError):
+    """Too many wrong PINs. retry_s: in how many seconds it can be tried again."""
+
+    def __init__(self, retry_s: int) -> None:
+        super().__init__(f"too many wrong PINs: try again in {-(-retry_s // 60)} minutes")
+        self.retry_s = retry_s

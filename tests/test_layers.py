@@ -25,7 +25,17 @@ ROOMS = {
             "naming",
             "analyzer",
         ),
-        *("slide", "differential", "store", "adaptation", "updates", "drawing", "export", "specimens"),
+        *(
+            "slide",
+            "differential",
+            "store",
+            "people",
+            "adaptation",
+            "updates",
+            "drawing",
+            "export",
+            "specimens",
+        ),
         *("mqtt", "web", "daemon", "demo", "cli"),
     ),
     "trainer": (

@@ -20,7 +20,7 @@ _NAME = 18  # columns of a command's name in the overview
 _GROUPS = (
     ("Try it", ("demo", "analyze", "measure")),
     ("Set a device up", ("config", "camera")),
-    ("Count", ("run", "specimen", "results", "schema")),
+    ("Count", ("run", "web", "user", "specimen", "results", "schema")),
     ("The model", ("model",)),
 )
 _FIRST = """\
@@ -63,6 +63,12 @@ EXAMPLES = {
     "specimen list": "leukoscope specimen list",
     "specimen show": "leukoscope specimen show S-0017",
     "results": "leukoscope results list",
+    "web": "leukoscope web --port 8080",
+    "user": "leukoscope user add K7 --name Amina --role reviewer",
+    "user add": "leukoscope user add K7 --name Amina --role reviewer",
+    "user remove": "leukoscope user remove K7",
+    "user list": "leukoscope user list",
+    "user reset": "leukoscope user reset K7",
     "schema": "leukoscope schema",
 }
 """One line that works, for each command and each of its actions."""

@@ -20,6 +20,8 @@ from edge.cli.images import (
 from edge.cli.model import add_model_commands
 from edge.cli.specimen import add_specimen_commands
 from edge.cli.terminal import escape_unprintable
+from edge.cli.user import add_user_commands
+from edge.cli.web import add_web_command
 from edge.errors import LeukoscopeError
 
 if TYPE_CHECKING:
@@ -116,6 +118,14 @@ def _parser() -> argparse.ArgumentParser:
 
     add_specimen_commands(
         commands.add_parser("specimen", help="start, stop, sign, rename, discard or look at specimens")
+    )
+
+    add_web_command(
+        commands.add_parser("web", help="serve the page: count, look, name and sign in a browser")
+    )
+
+    add_user_commands(
+        commands.add_parser("user", help="who may use the page: add people, and give them PINs")
     )
 
     schema = commands.add_parser("schema", help="print the JSON Schema of all MQTT messages")

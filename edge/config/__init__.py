@@ -18,6 +18,7 @@ from edge.config.cameras import (
 )
 from edge.config.file import complaint, line_of, lines_of, read_toml
 from edge.config.mqtt import MqttConfig, TlsConfig
+from edge.config.web import WebConfig
 from edge.identity import machine_device_id
 from edge.messages.ids import ID_CHARACTERS, WHY
 
@@ -40,6 +41,7 @@ __all__ = [
     "TlsConfig",
     "UsbConfig",
     "VideoConfig",
+    "WebConfig",
     "config_schema",
     "expanded",
     "from_plain",
@@ -134,6 +136,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     specimen: SpecimenConfig = SpecimenConfig()
     store: StoreConfig = StoreConfig()
     mqtt: MqttConfig = MqttConfig()
+    web: WebConfig = WebConfig()
 
     @property
     def device(self) -> str:
@@ -267,5 +270,11 @@ def _anchored(config: Config, folder: Path) -> Config:
             password_file=absolute(config.mqtt.password_file),
             tls=tls
             and TlsConfig(absolute(tls.ca_file), absolute(tls.certificate_file), absolute(tls.key_file)),
+        ),
+        web=msgspec.structs.replace(
+            config.web,
+            certificate_file=absolute(config.web.certificate_file),
+            key_file=absolute(config.web.key_file),
+            preview_dir=absolute(config.web.preview_dir),
         ),
     )

@@ -1,0 +1,29 @@
+"""`leukoscope web`: the page and its API, served until a signal ends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.cli.config_option import add_config_option
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_web_command(parser: argparse.ArgumentParser) -> None:
+    """Add what `leukoscope web` takes."""
+    add_config_option(parser)
+    parser.add_argument("--host", help="the address to listen on (default: the configuration's)")
+    parser.add_argument("--port", type=int, help="the port (default: the configuration's)")
+    parser.set_defaults(run=_web)
+
+
+def _web(options: argparse.Namespace) -> int:
+    from edge.config import load_config  # noqa: PLC0415
+
+    config = load_config(options.config)
+    from edge.web.server import address_of, serve, url_of  # noqa: PLC0415
+
+    host, port = address_of(config, options.host, options.port)
+    print(f"the page: {url_of(config, host, port)} (Ctrl-C ends it)", flush=True)
+    return serve(config, host=host, port=port)

@@ -1,0 +1,24 @@
+"""The section `[web]` of the configuration: where the page is served, and how it is encrypted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The device's page, as `leukoscope web` serves it."""
+
+    # "0.0.0.0": for everybody in the network. As long as nobody has a PIN, only this machine is served.
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8080
+    certificate_file: str = ""  # the page's certificate; empty: not encrypted
+    key_file: str = ""  # the secret key to it; empty: the systemd credential `web-key`, where there is one
+    # Where the daemon leaves the live picture while somebody looks, in memory; empty: there is none.
+    preview_dir: str = "/run/leukoscope"
+
+    def __post_init__(self) -> None:
+        """Refuse a key without a certificate: the page would not be encrypted, unnoticed."""
+        if self.key_file and not self.certificate_file:
+            raise ValueError("key_file: is of use with certificate_file only; write that, too")

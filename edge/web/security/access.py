@@ -1,0 +1,97 @@
+"""Whose session a request belongs to. Without one there is the sign-in, and nothing else."""
+
+from __future__ import annotations
+
+import ipaddress
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse
+
+from edge.people.people import SESSION_S
+from edge.web.answers import refusal
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from edge.people import People, Person
+
+OPEN = ("/sign-in", "/language", "/api/v1/session", "/favicon.ico")
+"""What needs no session; and the static files."""
+
+_DATA = ("/api/", "/events", "/live.jpg")  # asked for by scripts, which follow no redirection to a page
+
+
+class Access:
+    """Finds the person behind the session's cookie and sets `state.person` and `state.token`."""
+
+    def __init__(self, app: ASGIApp, *, people: People) -> None:
+        self._app = app
+        self._people = people
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        state, path = scope["state"], scope["path"]
+        token = session_token(scope)
+        state["token"] = token
+        answer = None
+        if state["local"]:
+            if not is_loopback(state["address"]):
+                sentence = "nobody has a PIN on this device yet: on it, run `leukoscope user add`"
+                answer = refusal(403, sentence)
+        else:
+            state["person"] = await self._person(token)
+            if state["person"] is None and path not in OPEN and not path.startswith("/static/"):
+                answer = self._to_sign_in(scope)
+        await (answer or self._app)(scope, receive, send)
+
+    async def _person(self, token: str | None) -> Person | None:
+        return None if token is None else await run_in_threadpool(self._people.session, token)
+
+    def _to_sign_in(self, scope: Scope) -> Response:
+        path = scope["path"]
+        if path.startswith(_DATA) or scope["method"] not in {"GET", "HEAD"}:
+            return refusal(401, "sign in first")
+        wanted = quote(path, safe="/")
+        return RedirectResponse(f"/sign-in?next={wanted}" if path != "/" else "/sign-in", 303)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is this machine's own."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
+
+
+def session_token(scope: Scope) -> str | None:
+    """Return the token of the session's cookie, if there is one that can be read."""
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            try:
+                found = SimpleCookie(value.decode("latin-1")).get(cookie_name(scope))
+            except CookieError:
+                continue
+            if found is not None and 0 < len(found.value) <= 64:
+                return found.value
+    return None
+
+
+def cookie_name(scope: Scope) -> str:
+    """Return the cookie's name; under TLS browsers keep this one to whom it was given, and to TLS."""
+    return "__Host-leukoscope" if scope["scheme"] == "https" else "leukoscope"
+
+
+def session_cookie(scope: Scope, token: str | None) -> str:
+    """Return the header that gives a browser its session, or takes it away."""
+    secure = "; Secure" if scope["scheme"] == "https" else ""
+    age = 0 if token is None else int(SESSION_S)
+    return f"{cookie_name(scope)}={token or ''}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}"

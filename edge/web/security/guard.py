@@ -1,0 +1,64 @@
+"""The first that a request meets: its origin, its size, its rate; and the headers of every answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+
+from edge.web.answers import refusal
+from edge.web.security.body import BoundedBody, too_large
+from edge.web.security.headers import with_headers
+from edge.web.security.origin import check_origin
+from edge.web.security.rates import Rate
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from edge.people import People
+
+PICTURES = "/api/v1/pictures"
+"""Where a photograph may be sent: the only path that takes much."""
+
+_PER_S, _BURST = 500.0, 1000  # a gallery asks for 400 pictures at once
+_UPLOADS_PER_S, _UPLOADS_BURST = 0.5, 20
+
+
+class Guard:
+    """Refuses what no person of ours would send, before anything reads it.
+
+    Sets `state.address`, and `state.local`: nobody has a PIN yet, and only this machine is served.
+    """
+
+    def __init__(self, app: ASGIApp, *, people: People) -> None:
+        self._app = app
+        self._people = people
+        self._rate = Rate(_PER_S, _BURST)
+        self._uploads = Rate(_UPLOADS_PER_S, _UPLOADS_BURST)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        tls = scope["scheme"] == "https"
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": with_headers(list(message.get("headers", [])), tls=tls)}
+            await send(message)
+
+        address = scope["client"][0] if scope["client"] else ""
+        local = not await run_in_threadpool(self._people.anybody)
+        scope.setdefault("state", {}).update(address=address, local=local, person=None)
+        upload = scope["path"] == PICTURES and scope["method"] == "POST"
+        body = BoundedBody(receive, picture=upload)
+        answer = None
+        if refused := check_origin(scope["scheme"], scope["method"], scope["headers"], local=local):
+            answer = refusal(refused.status, refused.sentence)
+        elif wait := self._rate.take(address) or (upload and self._uploads.take(address)):
+            answer = refusal(429, "too many requests: wait a little", {"retry-after": str(wait)})
+        elif body.refused([value for name, value in scope["headers"] if name == b"content-length"]):
+            await body.drain()
+            answer = refusal(413, too_large(body.most), {"connection": "close"})
+        await (answer or self._app)(scope, body.receive, send_with_headers)
