@@ -136,6 +136,7 @@ class Analyzer:
             probability=probabilities[call.label],
             probabilities=probabilities,
             trust=round(call.trust, 4),
+            distance=None if call.distance is None else round(call.distance, 3),
             rejected=call.rejected,
             complete=found.complete,
             heatmap=call.heatmap(),

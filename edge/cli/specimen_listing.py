@@ -67,6 +67,8 @@ def _print(said: Differential) -> None:
     console = Console()
     if said.simulated:
         console.print(Text("SIMULATED SLIDE: drawn by a program, no blood", style="bold"))
+    if (told := said.familiar.spoken()) is not None:
+        console.print(Text(f"{told}\n", style="bold"))
     ended = f" ({said.ended})" if said.ended and said.signature is None else ""
     signed = f", signed by {said.signature.operator}" if said.signature else ""
     signed += " (a simulated slide)" * bool(said.signature and said.signature.simulated)
@@ -90,6 +92,8 @@ def _print(said: Differential) -> None:
     aside = [f"{count} {reason}" for reason, count in said.unclassified.items()]
     notes = [f"not counted: {', '.join([*aside, f'{said.incomplete} cut by the edge'])}"]
     notes += [f"not assessed: {', '.join(said.not_assessed)}"] * bool(said.not_assessed)
+    if said.familiar.verdict is None:
+        notes.append(f"whether the model knows this microscope: {'; '.join(said.familiar.reasons)}")
     notes += [f"not corrected: {said.correction.reason}"] * bool(said.correction.reason)
     notes += [f"{flag.sentence} [{flag.rule}/{flag.version}]" for flag in said.flags]
     notes += [f"{change.at:%Y-%m-%d %H:%M}: {change.what}: {change.why}" for change in said.changes]

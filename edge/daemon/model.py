@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from edge.messages import Cell, ModelReference, Quality, Scale
     from edge.models.confusion import Confusion
+    from edge.models.known import KnownMicroscopes
     from edge.quality.reference import QualityReference
 
 
@@ -84,4 +85,5 @@ class Model(NamedTuple):
     reference: ModelReference
     runtime: str
     confusion: Confusion | None = None
+    known: KnownMicroscopes | None = None
     first_start: FirstStart = FirstStart()

@@ -29,12 +29,14 @@ def load_model(config: Config) -> Model:
         analyzer = Analyzer(
             classifier, masking.recipe, micrometres_per_pixel=masking.micrometres_per_pixel or None
         )
+        about = classifier.bundle.description
         return Model(
             analyzer,
             classifier.assessed,
             classifier.reference,
             classifier.runtime_name,
-            classifier.bundle.description.confusion,
+            about.confusion,
+            about.known,
         )
 
     model, first_start = load_chosen(config, load)

@@ -9,21 +9,24 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge.differential.correction import METHOD, Corrector
-from edge.differential.flags import LEAST_CELLS, UNCLASSIFIED, Figure, raised
+from edge.differential.familiarity import judge
+from edge.differential.flags import BLAST_LIKE, LEAST_CELLS, UNCLASSIFIED, Figure, raised
 from edge.differential.intervals import METHODS, Method
 from edge.labels import NORMAL_CLASSES, OTHER
 from edge.messages import Differential, FieldResult, ModelReference
 from edge.messages.differential import Absolute, ClassCount, Correction, Share, Standing, State
-from edge.slide.tally import Tally
+from edge.slide.tally import UNSTEADY, Likeness, Tally, likeness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from edge.messages.differential import Flag
+    from edge.messages.differential import Familiarity, Flag
     from edge.models.confusion import Confusion
+    from edge.models.known import KnownMicroscopes
 
 DENOMINATOR = "whole white cells that the model named and did not refuse"
+INCLUDING = ", wherever the refused cells belong"
 NO_MATRIX = "the model's bundle carries no confusion matrix"
 
 
@@ -31,25 +34,25 @@ class Reckoning(NamedTuple):
     """How counts become figures.
 
     interval: its method. max_interval_width: of every class's interval, in percent points, at which enough
-    are counted; 0: the target alone says. corrector: None where nothing can be corrected, and `why_not` says
-    why.
+    are counted; 0: the target alone says. corrector: None where nothing can be corrected, and
+    `correction` says why. known: the microscopes that the model knows.
     """
 
     interval: Method = "exact"
     max_interval_width: float = 0.0
     corrector: Corrector | None = None
     correction: Correction = Correction(None, reason=NO_MATRIX)
+    known: KnownMicroscopes | None = None
 
-    def by(self, confusion: Confusion | None) -> Reckoning:
-        """Return the same with a model's confusion matrix, if it carries one that can be used."""
+    def by(self, confusion: Confusion | None, known: KnownMicroscopes | None = None) -> Reckoning:
+        """Return the same with what a model's bundle says of its errors, and of the microscopes it knows."""
+        by = self._replace(corrector=None, correction=Correction(None, reason=NO_MATRIX), known=known)
         if confusion is None:
-            return self._replace(corrector=None, correction=Correction(None, reason=NO_MATRIX))
+            return by
         reason = confusion.problem() or confusion.uncorrectable()
         if reason is not None:
-            return self._replace(corrector=None, correction=Correction(None, confusion.on, reason))
-        return self._replace(
-            corrector=Corrector(confusion), correction=Correction(METHOD, confusion.on, None)
-        )
+            return by._replace(correction=Correction(None, confusion.on, reason))
+        return by._replace(corrector=Corrector(confusion), correction=Correction(METHOD, confusion.on, None))
 
 
 def tally(field: FieldResult) -> Tally:
@@ -66,6 +69,7 @@ def tally(field: FieldResult) -> Tally:
         unclassified=dict(Counter(cell.rejected for cell in whole if cell.rejected is not None)),
         incomplete=len(field.cells) - len(whole),
         model=field.model,
+        likeness=likeness(whole),
     )
 
 
@@ -93,6 +97,8 @@ class SpecimenCount:
         self._counts_added: Counter[str] = Counter()
         self._models: dict[ModelReference, None] = {}
         self._unclassified_added: Counter[str] = Counter()
+        self._likeness: list[Likeness] = []
+        self._familiar: tuple[int, Familiarity] | None = None  # of so many cells: many ask for it
 
     @property
     def _counts(self) -> Counter[str]:
@@ -117,6 +123,7 @@ class SpecimenCount:
         self._incomplete += tally.incomplete
         self._counts_added.update(tally.counted)
         self._unclassified_added.update(tally.unclassified)
+        self._likeness += tally.likeness
         if tally.model is not None:
             self._models.pop(tally.model, None)
             self._models[tally.model] = None
@@ -127,8 +134,21 @@ class SpecimenCount:
         """The models that called its cells, the latest last, as far as that was noted."""
         return tuple(self._models)
 
+    def familiar(self, why_not: str | None = None) -> Familiarity:
+        """Say whether its cells are like those that the model knows.
+
+        why_not: why what the model's bundle says of these does not hold here, or None.
+        """
+        if why_not is not None:
+            return judge(self._likeness, self._reckoning.known, why_not)
+        if self._familiar is None or self._familiar[0] != len(self._likeness):
+            self._familiar = len(self._likeness), judge(self._likeness, self._reckoning.known, None)
+        return self._familiar[1]
+
     def enough(self) -> str | None:
-        """Say why no more cells are needed, or None."""
+        """Say why no more cells are needed, or None: of cells that the model does not know, never."""
+        if self.familiar().verdict == "unfamiliar":
+            return None
         if self.counted >= self._target:
             return f"the target of {self._target} cells is reached"
         widest = self._reckoning.max_interval_width
@@ -156,8 +176,12 @@ class SpecimenCount:
         uncorrected: why the model's confusion matrix does not hold for these cells, or None.
         """
         known = {label.casefold() for label in self._labels}
-        shares, enough = self._shares(), self.enough()
+        familiar = self.familiar(uncorrected)
+        aside = self._aside(familiar)
+        shares, enough = self._shares(aside), self.enough()
         corrector, correction = self._reckoning.corrector, self._reckoning.correction
+        if familiar.verdict in {"doubtful", "unfamiliar"}:
+            corrector, correction = None, Correction(None, reason=f"the microscope is {familiar.verdict}")
         if uncorrected is not None:
             corrector, correction = None, Correction(None, reason=uncorrected)
         corrected = corrector and corrector.shares(self._counts, self._unclassified[OTHER])
@@ -181,6 +205,7 @@ class SpecimenCount:
             started_at=standing.started_at,
             stopped_at=standing.stopped_at,
             ended=standing.ended,
+            familiar=familiar,
             target=self._target,
             enough=enough,
             fields=len(self._seen),
@@ -202,7 +227,7 @@ class SpecimenCount:
                 for label, share in shares.items()
             ),
             not_assessed=tuple(name for name in NORMAL_CLASSES if name not in known),
-            interval=METHODS[self._reckoning.interval][0],
+            interval=METHODS[self._reckoning.interval][0] + INCLUDING * bool(aside),
             correction=correction,
             total_count=standing.total_count,
             flags=self._flags(shares, absolutes),
@@ -212,18 +237,28 @@ class SpecimenCount:
             model=model,
         )
 
-    def _shares(self) -> dict[str, Share]:
-        """Return each class's percentage of the counted cells with its interval, not rounded."""
+    def _aside(self, familiar: Familiarity) -> int:
+        """Count the refused cells, each of which may be of any class, where that has to be reckoned with."""
+        if familiar.verdict not in {"doubtful", "unfamiliar"}:
+            return 0
+        return sum(count for reason, count in self._unclassified.items() if reason != UNSTEADY)
+
+    def _shares(self, aside: int = 0) -> dict[str, Share]:
+        """Return each class's percentage of the counted cells with its interval, not rounded.
+
+        aside: cells that were refused; the interval holds wherever these may belong.
+        """
         counts = self._counts
         labels = (*self._labels, *sorted(set(counts) - set(self._labels)))
-        return {label: self._share(counts[label], counts.total()) for label in labels}
+        return {label: self._share(counts[label], counts.total(), aside) for label in labels}
 
     def _known(self, figure: float) -> float | None:
         """Return a figure as it is published: of no cells nothing is known."""
         return round(figure, 2) if self.counted else None
 
-    def _share(self, count: int, total: int) -> Share:
-        low, high = METHODS[self._reckoning.interval][1](count, total)
+    def _share(self, count: int, total: int, aside: int = 0) -> Share:
+        interval = METHODS[self._reckoning.interval][1]
+        low, high = interval(count, total + aside)[0], interval(count + aside, total + aside)[1]
         return Share(100 * count / total if total else 0.0, low, high)
 
     def _flags(self, shares: dict[str, Share], absolutes: dict[str, Absolute]) -> tuple[Flag, ...]:
@@ -233,6 +268,7 @@ class SpecimenCount:
             percentages = {label.casefold(): _figure(share) for label, share in shares.items()}
         if self.counted + aside >= LEAST_CELLS:
             percentages[UNCLASSIFIED] = _figure(self._share(aside, self.counted + aside))
+            percentages[BLAST_LIKE] = _figure(self._share(self._unclassified[OTHER], self.counted + aside))
         of_blood = {label.casefold(): Figure(a.value, a.low, a.high) for label, a in absolutes.items()}
         return raised(percentages, of_blood if absolutes and self.counted >= LEAST_CELLS else None)
 

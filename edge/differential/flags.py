@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 UNCLASSIFIED = "unclassified"
 """What the rules call the share of whole cells that the model did not name."""
 
+BLAST_LIKE = "cells like blasts"
+"""What the rules call the share of whole cells that are of no class that is counted: blasts are among them,
+and never called anything else on purpose."""
+
 LEAST_CELLS = 20
 """With fewer, no flag is raised: of three cells, one is a third."""
 
@@ -53,6 +57,7 @@ RULES = (
     Rule("eosinophil-percent-high", 1, "eosinophil", "more", 10.0, "%"),
     Rule("basophil-percent-high", 1, "basophil", "more", 3.0, "%"),
     Rule("unclassified-percent-high", 1, UNCLASSIFIED, "more", 20.0, "%"),
+    Rule("blast-like-percent-high", 1, BLAST_LIKE, "more", 10.0, "%"),
     Rule("neutrophil-count-low", 1, "neutrophil", "less", 1.0, "10^9/L"),
     Rule("neutrophil-count-high", 1, "neutrophil", "more", 20.0, "10^9/L"),
     Rule("lymphocyte-count-high", 1, "lymphocyte", "more", 5.0, "10^9/L"),
@@ -90,10 +95,16 @@ def _certainty(rule: Rule, figure: Figure) -> Certainty | None:
     return "possible" if sign * figure.value > sign * rule.limit else None
 
 
+_ADVICE = {
+    UNCLASSIFIED: "look at the smear",
+    BLAST_LIKE: "the model counts no blasts: have the smear looked at",
+}
+
+
 def _sentence(rule: Rule, figure: Figure, certainty: Certainty) -> str:
-    what = "unclassified cells" if rule.label == UNCLASSIFIED else f"{rule.label}s"
+    what = {UNCLASSIFIED: "unclassified cells", BLAST_LIKE: BLAST_LIKE}.get(rule.label, f"{rule.label}s")
     possibly = "Possibly " if certainty == "possible" else ""
     text = f"{possibly}{rule.side} than {rule.limit:g} {rule.unit} {what}"
     interval = f"{figure.value:.3g} ({figure.low:.3g} to {figure.high:.3g}) {rule.unit}"
-    advice = "look at the smear" if rule.label == UNCLASSIFIED else "confirm by eye"
+    advice = _ADVICE.get(rule.label, "confirm by eye")
     return f"{text[:1].upper()}{text[1:]}: {interval}; {advice}."

@@ -14,6 +14,7 @@ from edge.messages.differential import (
     Change,
     ClassCount,
     Correction,
+    Familiarity,
     Flag,
     Signature,
     State,
@@ -111,6 +112,9 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
             description="why no more is counted: source ended, stopped, enough; null while cells are counted"
         ),
     ] = None
+    familiar: Annotated[
+        Familiarity, Meta(description="whether its cells are like those that the model knows: read it first")
+    ] = Familiarity(None)
     target: int
     enough: Annotated[str | None, Meta(description="why no more cells are needed; null: go on")] = None
     fields: int

@@ -67,6 +67,28 @@ class Correction(Struct, frozen=True):
     reason: str | None = None
 
 
+Verdict = Literal["familiar", "doubtful", "unfamiliar"]
+
+
+class Familiarity(Struct, frozen=True):
+    """Whether the specimen's cells are like those that the model knows: read it before the count.
+
+    Where they are doubtful or unfamiliar nothing is corrected, and the intervals hold wherever the refused
+    cells may belong. Where they are unfamiliar, the count is not to be relied on, and is never enough.
+    """
+
+    verdict: Annotated[Verdict | None, Meta(description="null: it cannot be told, and reasons say why")]
+    reasons: tuple[str, ...] = ()
+    next_step: str | None = None
+
+    def spoken(self) -> str | None:
+        """Return what a person must know before the count, or None."""
+        if self.verdict in {None, "familiar"}:
+            return None
+        care = "do not rely on this count" if self.verdict == "unfamiliar" else "take care with this count"
+        return f"{self.verdict} microscope: {care}: {'; '.join(self.reasons)}; {self.next_step}".capitalize()
+
+
 class Signature(Struct, frozen=True):
     """Who has confirmed the count, and when.
 

@@ -46,6 +46,13 @@ class Cell(Struct, frozen=True, kw_only=True):
         Probability | None,
         Meta(description="in the call, from its confidence and its likeness to known cells of its class"),
     ] = None
+    distance: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(
+            description="to known cells of its class, in times of what 99 % of these stay within; null: the "
+            "model's bundle does not tell"
+        ),
+    ] = None
     rejected: Annotated[
         str | None,
         Meta(description="why it is not counted: other, unfamiliar, uncertain; null where it is"),

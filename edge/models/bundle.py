@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import BundleError
 from edge.models.confusion import Confusion  # noqa: TC001 (msgspec reads annotations at run time)
+from edge.models.known import KnownMicroscopes  # noqa: TC001 (msgspec reads annotations at run time)
 from edge.models.reject import Reject  # noqa: TC001 (msgspec reads annotations at run time)
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -76,7 +77,7 @@ class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     parent, calibration: of a bundle that `leukoscope model adapt` made, from which, with how many cells, and
     how right it was before and after. confusion: how it answers to what it was not trained on; without it no
-    differential can be corrected for its errors.
+    differential can be corrected for its errors. known: how cells of the microscopes that it knows answer.
     """
 
     format: Literal["leukoscope.bundle/1"]
@@ -101,6 +102,7 @@ class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
     calibration: dict[str, Any] | None = None
     confusion: Confusion | None = None
     finder: FinderDescription | None = None
+    known: KnownMicroscopes | None = None
 
 
 @dataclass(frozen=True)

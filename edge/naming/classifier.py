@@ -31,7 +31,8 @@ class Call:
     called: the class's number. probabilities: float32 (classes,), calibrated. maps: float32 (rows, columns,
     classes), each class's evidence at each place in logits. Where the head pools, a map's mean plus the
     class's bias is the logit; elsewhere it is Grad-CAM. rejected: why the call is not to be counted, or None.
-    trust: 0 to 1, what that was decided by (see `edge.naming.rejection`).
+    trust: 0 to 1, what that was decided by, as is distance: to known cells, in times of the usual, or None
+    (see `edge.naming.rejection.Judgement`).
     """
 
     label: str
@@ -40,6 +41,7 @@ class Call:
     maps: NDArray[np.float32]
     rejected: str | None
     trust: float
+    distance: float | None = None
 
     @property
     def activation_map(self) -> NDArray[np.float32]:
@@ -100,8 +102,16 @@ class Classifier:
         probabilities = exponent / exponent.sum(axis=1, keepdims=True)
         features = np.array([each["features"] for each in outputs]) if "features" in outputs[0] else None
         return tuple(
-            Call(self.labels[best], best, probability, each["maps"], reason, trust)
-            for best, probability, each, (trust, reason) in zip(
+            Call(
+                self.labels[best],
+                best,
+                probability,
+                each["maps"],
+                judged.reason,
+                judged.trust,
+                judged.distance,
+            )
+            for best, probability, each, judged in zip(
                 probabilities.argmax(axis=1).tolist(),
                 probabilities,
                 outputs,

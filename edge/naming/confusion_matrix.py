@@ -35,8 +35,8 @@ def confusion_matrix(
     """
     judged = Judge(rule, classes)(probabilities, features)
     counts = np.zeros((len(classes), len(classes) + 1))
-    for true, weight, row, (_, reason) in zip(labels, weights, probabilities, judged, strict=True):
-        refused = reason is not None and reason != OTHER
+    for true, weight, row, call in zip(labels, weights, probabilities, judged, strict=True):
+        refused = call.reason is not None and call.reason != OTHER
         counts[true, len(classes) if refused else int(row.argmax())] += weight
     return Confusion(
         on, tuple(classes), tuple(tuple(round(float(value), 4) for value in row) for row in counts)

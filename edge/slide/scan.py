@@ -9,7 +9,7 @@ from edge.slide.motion_blur import Steadiness
 from edge.slide.registration import thumbnail
 from edge.slide.sightings import DistinctCells
 from edge.slide.slide_map import Joined, Located, Place, SlideMap
-from edge.slide.tally import Tally
+from edge.slide.tally import Tally, likeness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +66,8 @@ class Scan:
         """
         if field.place is None:
             return Tally(accepted=True, counted={}, unclassified={}, incomplete=0, model=field.model)
-        before = self._cells.tally()
+        seen = likeness(cell for cell in field.cells if cell.complete)
+        before, cells = self._cells.tally(), len(self._cells)
         self._take(field, field.place)
         after = self._cells.tally()
         return Tally(
@@ -75,6 +76,8 @@ class Scan:
             unclassified=_change(before.unclassified, after.unclassified),
             incomplete=after.incomplete - before.incomplete,
             model=field.model,
+            # One cell that stays in view for a minute is one cell.
+            likeness=seen[: max(0, len(self._cells) - cells)],
         )
 
     def _take(self, field: FieldResult, place: FieldPlace) -> None:

@@ -13,7 +13,7 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.slide.tally import Tally
+from edge.slide.tally import UNSTEADY, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from edge.slide.slide_map import Joined, Place
 
     Box = tuple[float, float, float, float]
-
-UNSTEADY = "unsteady"
-"""Why a thing is not counted: found in less than half of the fields that show it, or oftener as another."""
 
 _MARGIN = 0.025  # of a frame's height: nearer to its edge, a whole cell may pass for a cut one
 _SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edge.config import Config
     from edge.messages import Differential
     from edge.models.confusion import Confusion
+    from edge.models.known import KnownMicroscopes
 
 
 def open_store(config: Config) -> Store:
@@ -49,6 +50,7 @@ class _Described(NamedTuple):
     labels: tuple[str, ...]
     reference: ModelReference
     confusion: Confusion | None
+    known: KnownMicroscopes | None
 
 
 def _described(config: Config) -> _Described:
@@ -56,4 +58,4 @@ def _described(config: Config) -> _Described:
     bundle = read_bundle(answering(config).path)
     about = bundle.description
     labels = tuple(label for label in about.labels if label != OTHER)
-    return _Described(labels, ModelReference(about.name, bundle.sha256), about.confusion)
+    return _Described(labels, ModelReference(about.name, bundle.sha256), about.confusion, about.known)

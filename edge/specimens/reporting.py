@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edge.config import Config
     from edge.messages import Differential, ModelReference
     from edge.models.confusion import Confusion
+    from edge.models.known import KnownMicroscopes
     from edge.store.specimen import Specimen
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,11 @@ class Described(Protocol):
     @property
     def confusion(self) -> Confusion | None:
         """How it errs, if its bundle says so."""
+        ...
+
+    @property
+    def known(self) -> KnownMicroscopes | None:
+        """How cells of the microscopes that it knows answer, if its bundle says so."""
         ...
 
 
@@ -82,8 +88,9 @@ class Reporter:
         self._model = model
         self._made_at = float("-inf")
         self._owed: SpecimenCount | None = None
+        self._verdicts: dict[str, str | None] = {}
         self._reckoning = Reckoning(config.specimen.interval, config.specimen.max_interval_width).by(
-            model.confusion
+            model.confusion, model.known
         )
 
     def recount(self, store: Store, specimen: Specimen) -> SpecimenCount:
@@ -125,9 +132,23 @@ class Reporter:
         if self._owed is not None and self._owed.specimen_id == count.specimen_id:
             self._owed = None
         if specimen is not None:
-            listener.publish_differential(self.differential(count, specimen), specimen.event, news=news)
+            differential = self.differential(count, specimen)
+            self._log_microscope(differential)
+            listener.publish_differential(differential, specimen.event, news=news)
         elif news:
             listener.notify()
+
+    def _log_microscope(self, differential: Differential) -> None:
+        """Log once that a specimen's microscope is none that the model knows, and when that is taken back."""
+        specimen_id, familiar = differential.specimen_id, differential.familiar
+        before = self._verdicts.get(specimen_id)
+        if familiar.verdict == before:
+            return
+        self._verdicts[specimen_id] = familiar.verdict
+        if (told := familiar.spoken()) is not None:
+            log.warning("specimen %s: %s", specimen_id, told)
+        elif before not in {None, "familiar"} and familiar.verdict == "familiar":
+            log.info("specimen %s: its cells are like those that the model knows after all", specimen_id)
 
     def catch_up(self, listener: Listener, store: Store) -> None:
         """Publish the count that is owed, if one is. Raises StoreError."""

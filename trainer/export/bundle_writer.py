@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.models.confusion import Confusion
+    from edge.models.known import KnownMicroscopes
     from edge.models.reject import Reject
     from trainer.finder.bundled import FinderPart
     from trainer.recipe import Data, Recipe
@@ -165,6 +166,7 @@ def write(
     seen: bytes = b"",
     max_bytes: int = MAX_BUNDLE_BYTES,
     finder: FinderPart | None = None,
+    known: KnownMicroscopes | None = None,
 ) -> None:
     """Write the bundle, with its model card in it and beside it, after it ran on every installed runtime.
 
@@ -191,6 +193,7 @@ def write(
         tools=versions(TOOLS),
         confusion=confusion,
         finder=None if finder is None else finder.description,
+        known=known,
     )
     trial = path.with_name(f"trial-{path.name}")
     card = model_card(description)

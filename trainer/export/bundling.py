@@ -9,10 +9,12 @@ import msgspec
 import numpy as np
 
 from edge.errors import ConfigError
+from edge.labels import OTHER
 from edge.models.reject import Reject
 from trainer.data.datasets import find_set
 from trainer.data.splits import photograph_weights
 from trainer.evaluation.confusion import confusion_of
+from trainer.evaluation.known_microscopes import known_microscopes, microscope_weights
 from trainer.evaluation.metrics import measure
 from trainer.evaluation.record import read_evaluation, weights_sha256
 from trainer.evaluation.rejection import Outputs, fit_rejection
@@ -107,6 +109,7 @@ def export_run(
         temperature = bundle_writer.fit_temperature(answers.int8, unseen.labels, weights)
         outputs = Outputs(answers.int8, answers.features, unseen.labels)
         reject = Reject(_MINIMUM_PROBABILITY)
+        known = None
         if "features" in quantized.outputs:
             shown = _shown(opened, recipe.training.seed)
             seen = _answers(shown, quantized, None, progress)
@@ -118,6 +121,15 @@ def export_run(
                 temperature,
                 _MINIMUM_PROBABILITY,
             )
+            known = known_microscopes(
+                outputs,
+                _balanced(opened, weights),
+                unseen.sets,
+                recipe.data.classes,
+                temperature=temperature,
+                rule=reject,
+                on=f"{HELD_OUT} of {', '.join(recipe.data.sets)}",
+            )
         bundle_writer.write(
             out,
             quantized,
@@ -125,6 +137,7 @@ def export_run(
             finder=own_finder,
             temperature=temperature,
             reject=reject,
+            known=known,
             training={
                 "data": {
                     name: {
@@ -147,6 +160,13 @@ def export_run(
             max_bytes=bundle_writer.allowed_bytes(opened.model, quantized),
         )
         progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")
+
+
+def _balanced(opened: Opened, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights by which each microscope's held-out cells weigh the same."""
+    unseen, classes = opened.held_out, opened.run.recipe.data.classes
+    counted = np.array([label != OTHER for label in classes])
+    return microscope_weights(weights, unseen.sets, counted[unseen.labels])
 
 
 def _confusion(

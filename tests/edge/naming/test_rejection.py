@@ -26,7 +26,7 @@ def judged(probabilities, features=(0.0, 0.0), rule=RULE):
 
 
 def test_a_sure_call_among_its_kind_is_counted():
-    trust, reason = judged((0.98, 0.01, 0.01))
+    trust, reason, _ = judged((0.98, 0.01, 0.01))
     assert reason is None
     assert trust > 0.9
 
@@ -40,16 +40,17 @@ def test_between_two_classes_there_is_no_answer():
 
 
 def test_a_sure_call_unlike_its_kind_is_refused_for_that():
-    trust, reason = judged((0.999, 0.0005, 0.0005), (30.0, 30.0))
+    trust, reason, _ = judged((0.999, 0.0005, 0.0005), (30.0, 30.0))
     assert reason == "unfamiliar"
     assert trust < judged((0.999, 0.0005, 0.0005))[0]
+    assert judged((0.999, 0.0005, 0.0005), (30.0, 30.0)).distance == pytest.approx(15.0)
     even_so = msgspec.structs.replace(KNOWN, distance=0.0, minimum_trust=0.0)
     assert judged((0.999, 0.0005, 0.0005), (30.0, 30.0), Reject(0.5, even_so))[1] == "unfamiliar"
 
 
 def test_a_bundle_that_knows_no_distances_goes_by_probability_as_before():
     older = msgspec.json.decode(b'{"minimum_probability": 0.5}', type=Reject)
-    assert judged((0.7, 0.2, 0.1), rule=older) == (pytest.approx(0.7), None)
+    assert judged((0.7, 0.2, 0.1), rule=older) == (pytest.approx(0.7), None, None)
     assert judged((0.4, 0.35, 0.25), rule=older)[1] == "uncertain"
     assert msgspec.json.encode(older) == b'{"minimum_probability":0.5}'
 
@@ -60,7 +61,7 @@ def test_the_rule_survives_the_bundle():
 
 def test_beyond_all_that_was_seen_it_is_refused_even_at_full_trust():
     certain = msgspec.structs.replace(KNOWN, intercept=400.0, distance=0.0)
-    trust, reason = judged((0.999, 0.0005, 0.0005), (30.0, 30.0), Reject(0.5, certain))
+    trust, reason, _ = judged((0.999, 0.0005, 0.0005), (30.0, 30.0), Reject(0.5, certain))
     assert trust == 1.0
     assert reason == "unfamiliar"
 
@@ -89,7 +90,7 @@ def test_among_its_kind_with_little_trust_it_is_uncertain_and_far_off_unfamiliar
 
 def test_the_trust_in_a_cell_called_other_is_in_the_likeliest_class_that_counts():
     older = Reject(0.5)
-    assert judged((0.2, 0.1, 0.7), rule=older) == (pytest.approx(0.2), "other")
+    assert judged((0.2, 0.1, 0.7), rule=older)[:2] == (pytest.approx(0.2), "other")
 
 
 def test_distance_is_in_units_of_the_classes_own_spread():
@@ -100,7 +101,7 @@ def test_distance_is_in_units_of_the_classes_own_spread():
 def test_a_feature_that_never_varied_in_training_does_not_overflow():
     stiff = msgspec.structs.replace(KNOWN, spread=(1e-3, 1.0), distance=50.0)
     with np.errstate(all="raise"):
-        assert judged((0.99, 0.005, 0.005), (1e3, 0.0), Reject(0.5, stiff)) == (
+        assert judged((0.99, 0.005, 0.005), (1e3, 0.0), Reject(0.5, stiff))[:2] == (
             pytest.approx(0.0, abs=1e-9),
             "unfamiliar",
         )
@@ -130,7 +131,7 @@ def test_a_higher_threshold_never_lets_through_what_a_lower_one_refused(one, oth
 )
 def test_every_cell_gets_a_verdict_and_nearer_is_never_less_trusted(probabilities, features):
     probabilities = (probabilities / probabilities.sum()).astype(np.float32)
-    trust, reason = judged(probabilities, features)
+    trust, reason, _ = judged(probabilities, features)
     assert 0 <= trust <= 1
     assert reason in {None, "other", "uncertain", "unfamiliar"}
     best = int(np.argmax(probabilities[:2]))
@@ -147,4 +148,4 @@ def test_cells_judged_together_get_the_verdict_that_each_gets_alone():
         alone = [judge(p[None], f[None])[0] for p, f in zip(probabilities, features, strict=True)]
         assert judge(probabilities, features) == alone
         assert len(set(alone)) > 10
-        assert {reason for _, reason in alone} >= {"uncertain", None}
+        assert {reason for _, reason, _ in alone} >= {"uncertain", None}

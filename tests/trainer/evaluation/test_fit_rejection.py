@@ -31,13 +31,13 @@ def test_copies_of_one_photograph_count_once():
     assert weighted.familiarity.minimum_trust == pytest.approx(plain.familiarity.minimum_trust, abs=0.02)
 
 
-def test_a_target_out_of_reach_does_not_make_it_refuse_more_than_a_tenth():
+def test_a_target_out_of_reach_does_not_make_it_refuse_more_than_three_in_ten():
     rule, found = fit_rejection(cells(2000), cells(2000, noise=6, seed=4), np.ones(2000), CLASSES, 1.0, 0.5)
     assert found["wrong_calls"] > 0.01
     held_out = cells(2000, noise=6, seed=4)
     called_other = held_out.logits.argmax(axis=1) == 2
     known = held_out.labels < 2
-    assert found["called"] >= 0.9 - called_other[known].mean()
+    assert found["called"] >= 0.7 - called_other[known].mean()
     assert rule.familiarity.minimum_trust < 1
 
 

@@ -1,0 +1,71 @@
+"""Whether a specimen's cells are like those that the model knows: what is to be said first. Pure.
+
+A model counts cells of any microscope, and of one that it does not know it is wrong more often, without
+knowing it of any one cell. Of the specimen it shows: more cells than usual are unlike the known ones, named
+without being sure, or refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.differential.intervals import exact
+from edge.labels import OTHER
+from edge.messages.differential import Familiarity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.models.known import KnownMicroscopes, Sign
+    from edge.slide.tally import Likeness
+
+FEWEST = 20
+"""White cells; of fewer nothing is said."""
+
+NEXT_STEP = "name 100 of its cells, and adapt the model to this microscope: leukoscope model adapt"
+LOOK = "compare its cells with their names before you rely on them"
+
+_WORDS: dict[Sign, str] = {
+    "unlike": "of its cells are unlike those that the model knows",
+    "unsure": "of its cells are named without being sure",
+    "refused": "of its cells are refused",
+    "other": "of its cells are of no class that the model counts",
+}
+_TOGETHER = 2  # doubtful signs that make a microscope an unfamiliar one
+
+
+def judge(cells: Sequence[Likeness], known: KnownMicroscopes | None, why_not: str | None) -> Familiarity:
+    """Return what a specimen's whole white cells say of its microscope.
+
+    known: of the model that called them; None where its bundle says nothing. why_not: why that does not hold
+    for these cells, or None.
+    """
+    if known is None:
+        return Familiarity(None, ("the model's bundle does not say what is usual",))
+    if why_not is not None:
+        return Familiarity(None, (why_not,))
+    if len(cells) < FEWEST:
+        return Familiarity(None, (f"{FEWEST} white cells are needed to tell, {len(cells)} were seen",))
+    doubted, is_unfamiliar = [], False
+    for sign, (count, total) in _signs(cells, known).items():
+        limits = known.limits.get(sign)
+        # The lower end of what the count may come from: chance alone is no reason.
+        least = exact(count, total)[0] / 100 if total else 0.0
+        if limits is not None and least > limits.doubtful:
+            is_unfamiliar |= least > limits.unfamiliar
+            usual = 100 * known.usual.get(sign, 0.0)
+            doubted.append(f"{100 * count / total:.0f} % {_WORDS[sign]}, where {usual:.0f} % are usual")
+    if is_unfamiliar or len(doubted) >= _TOGETHER:
+        return Familiarity("unfamiliar", tuple(doubted), NEXT_STEP)
+    return Familiarity("doubtful", tuple(doubted), LOOK) if doubted else Familiarity("familiar")
+
+
+def _signs(cells: Sequence[Likeness], known: KnownMicroscopes) -> dict[Sign, tuple[int, int]]:
+    """Return in how many cells, of how many, each sign is seen."""
+    white = [cell for cell in cells if cell.rejected != OTHER]
+    return {
+        "unlike": (sum(cell.distance > known.unlike for cell in white), len(white)),
+        "unsure": (sum(cell.probability < known.unsure for cell in white), len(white)),
+        "refused": (sum(cell.rejected is not None for cell in white), len(white)),
+        "other": (len(cells) - len(white), len(cells)),
+    }

@@ -1,0 +1,127 @@
+"""Whether a specimen's microscope is known is said first, and changes what is said of its count."""
+
+from __future__ import annotations
+
+import pytest
+from counts import message
+from samples import LABELS
+
+from edge.differential.correction import METHOD
+from edge.differential.count import Reckoning, SpecimenCount
+from edge.differential.familiarity import FEWEST, judge
+from edge.models.confusion import Confusion
+from edge.models.known import KnownMicroscopes, Limits
+from edge.slide.tally import Likeness, Tally
+
+SIGNS = ("unlike", "unsure", "refused", "other")
+KNOWN = KnownMicroscopes(
+    on="held-out photographs",
+    unlike=1.0,
+    unsure=0.6,
+    usual={"unlike": 0.1, "unsure": 0.1, "refused": 0.1, "other": 0.03},
+    limits=dict.fromkeys(SIGNS, Limits(0.15, 0.30)),
+)
+USUAL = Likeness(0.6, 0.95, None)
+
+
+def cells(count, odd, share):
+    """Return so many cells, of which a share are odd."""
+    return [odd if number < share * count else USUAL for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("odd", "share", "verdict", "reason"),
+    [
+        (Likeness(1.4, 0.95, None), 0.10, "familiar", None),
+        (Likeness(1.4, 0.95, None), 0.28, "doubtful", "28 % of its cells are unlike those"),
+        (Likeness(1.4, 0.95, None), 0.60, "unfamiliar", "60 % of its cells are unlike those"),
+        (Likeness(0.6, 0.40, None), 0.60, "unfamiliar", "60 % of its cells are named without being sure"),
+        (Likeness(0.6, 0.95, "uncertain"), 0.60, "unfamiliar", "60 % of its cells are refused"),
+        (Likeness(3.0, 0.30, "other"), 0.60, "unfamiliar", "60 % of its cells are of no class"),
+        (Likeness(1.4, 0.40, None), 0.28, "unfamiliar", "named without being sure, where 10 % are usual"),
+    ],
+)
+def test_the_cells_of_a_specimen_say_whether_its_microscope_is_known(odd, share, verdict, reason):
+    said = judge(cells(200, odd, share), KNOWN, None)
+    assert said.verdict == verdict
+    assert reason is None or reason in "; ".join(said.reasons)
+    assert (said.next_step is None) == (verdict == "familiar")
+
+
+def test_chance_alone_makes_no_microscope_an_unknown_one():
+    assert judge(cells(FEWEST, Likeness(1.4, 0.95, None), 0.25), KNOWN, None).verdict == "familiar"
+
+
+@pytest.mark.parametrize(
+    ("count", "known", "why_not", "reason"),
+    [
+        (FEWEST - 1, KNOWN, None, "20 white cells are needed to tell, 19 were seen"),
+        (100, None, None, "the model's bundle does not say"),
+        (100, KNOWN, "cells were called by another model, old", "called by another model"),
+    ],
+)
+def test_where_it_cannot_be_told_that_is_said(count, known, why_not, reason):
+    said = judge(cells(count, USUAL, 0), known, why_not)
+    assert said.verdict is None
+    assert reason in said.reasons[0]
+    assert said.spoken() is None
+
+
+CONFUSION = Confusion(
+    "photographs", LABELS, tuple(tuple(50.0 if i == j else 1.0 for j in range(5)) for i in range(4))
+)
+
+
+def counted(odd, share):
+    reckoning = Reckoning(max_interval_width=50.0).by(CONFUSION, KNOWN)
+    count = SpecimenCount("S", LABELS, 100, reckoning)
+    tally = Tally(
+        accepted=True,
+        counted={"neutrophil": 70, "lymphocyte": 50},
+        unclassified={"unfamiliar": 50, "unsteady": 30},
+        incomplete=0,
+        likeness=tuple(cells(200, odd, share)),
+    )
+    count.add("1", tally)
+    return count
+
+
+def test_of_a_known_microscope_the_count_is_as_it_was():
+    said = message(counted(USUAL, 0))
+    assert said.familiar.verdict == "familiar"
+    assert said.enough is not None
+    assert said.correction.method == METHOD
+    assert (said.classes[0].label, said.interval) == (LABELS[0], "Clopper-Pearson 95 %")
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.28, "doubtful"), (0.9, "unfamiliar")])
+def test_of_another_one_nothing_is_corrected_and_refused_cells_may_be_of_any_class(share, verdict):
+    said, usual = message(counted(Likeness(1.4, 0.95, None), share)), message(counted(USUAL, 0))
+    assert said.familiar.verdict == verdict
+    assert said.correction.method is None
+    assert verdict in said.correction.reason
+    assert all(row.corrected is None for row in said.classes)
+    assert said.interval.endswith(", wherever the refused cells belong")
+    neutrophil, before = (next(c for c in one.classes if c.label == "neutrophil") for one in (said, usual))
+    assert neutrophil.percent == before.percent
+    # 70 to 120 of 170 cells may be neutrophils.
+    assert neutrophil.low < 100 * 70 / 170 < before.low
+    assert neutrophil.high > 100 * 120 / 170 > before.high
+
+
+def test_of_an_unfamiliar_one_the_count_is_never_enough():
+    assert message(counted(Likeness(1.4, 0.95, None), 0.28)).enough is not None
+    count = counted(Likeness(1.4, 0.95, None), 0.9)
+    assert count.enough() is None
+    assert message(count).state == "running"
+
+
+def test_cells_like_blasts_are_said_aloud_and_not_as_anything_else():
+    count = SpecimenCount("S", LABELS, 100)
+    count.add("1", Tally(accepted=True, counted={"lymphocyte": 60}, unclassified={"other": 40}, incomplete=0))
+    flag = next(flag for flag in message(count).flags if flag.rule == "blast-like-percent-high")
+    assert (flag.version, flag.certainty, flag.label) == (1, "definite", "cells like blasts")
+    assert "have the smear looked at" in flag.sentence
+    count = SpecimenCount("S", LABELS, 100)
+    count.add("1", Tally(accepted=True, counted={"lymphocyte": 97}, unclassified={"other": 3}, incomplete=0))
+    assert not message(count).flags or message(count).flags[0].rule != "blast-like-percent-high"
