@@ -22,6 +22,7 @@ from edge.daemon.housekeeping import Housekeeping
 from edge.daemon.memory import keep_freed_memory, release_startup_memory
 from edge.daemon.model_loading import load_model
 from edge.daemon.pipeline import Pipeline
+from edge.daemon.preview import Preview
 from edge.daemon.reloading import on_hangup, take_over
 from edge.daemon.run_log import RunLog, start_log
 from edge.daemon.session import Session
@@ -162,6 +163,7 @@ class Daemon:
             health=lambda backlog: self._progress.health(config.device, machine, backlog),
             obey=orders.by_name(),
         )
+        preview = Preview.of(config.web.preview_dir)
         begin = partial(
             Pipeline,
             config,
@@ -172,8 +174,9 @@ class Daemon:
             resume=self._resume,
             reporter=reporter,
             alive=self._service.progress,
+            watch=preview.show,
         )
-        return _Parts(store, housekeeping, frames, begin, reporter, announcer, publisher)
+        return _Parts(store, housekeeping, frames, begin, reporter, announcer, publisher, preview)
 
     def _say_how_it_counts(self, model: Model) -> None:
         config = self._config
@@ -194,7 +197,15 @@ class Daemon:
             self._read(camera, parts.begin(specimen), parts)
 
     def _session(self, parts: _Parts, current: Callable[[], Specimen | None]) -> Session:
-        return Session(self._config, parts.store, current, parts.begin, parts.announcer, self._progress)
+        return Session(
+            self._config,
+            parts.store,
+            current,
+            parts.begin,
+            parts.announcer,
+            self._progress,
+            idle=parts.preview.show,
+        )
 
     def _read(self, camera: Camera, pipeline: Pipeline, parts: _Parts) -> None:
         """Count all that the source shows into one specimen, and be done."""
@@ -265,3 +276,4 @@ class _Parts(NamedTuple):
     reporter: Reporter
     announcer: Announcer
     publisher: Publisher
+    preview: Preview

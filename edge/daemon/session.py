@@ -31,7 +31,7 @@ class Session:
     """The specimen that frames are counted into, as the store has it at each frame.
 
     current: gives that specimen, asked after each order. begin: takes it up, with what was counted of it
-    before. All methods raise StoreError.
+    before. idle: shown each frame that is counted into none. All methods raise StoreError.
     """
 
     def __init__(
@@ -42,6 +42,8 @@ class Session:
         begin: Callable[[Specimen], Pipeline],
         announcer: Announcer,
         progress: Progress,
+        *,
+        idle: Callable[[Frame], None] = lambda _: None,
     ) -> None:
         self._stops = config.by_command and config.specimen.on_target == "stop"
         self._store = store
@@ -49,6 +51,7 @@ class Session:
         self._begin = begin
         self._announcer = announcer
         self._progress = progress
+        self._idle = idle
         self._counting: Pipeline | None = None
         self._before: Pipeline | None = None
         self._event: int | None = None
@@ -70,12 +73,15 @@ class Session:
                     self._wait()
             elif now != before or self._is_of_before(frame):
                 before = now
+                self._idle(frame)
                 del frame  # else two are there while the next one is read
                 continue
             if self._counting is not None:
                 # Stopped while it is analysed, it still belongs to the specimen it was taken under.
                 self._counting.take(frame)
                 self._stop_if_enough()
+            else:
+                self._idle(frame)
             del frame
             before = self._look()
 

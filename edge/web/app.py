@@ -15,6 +15,7 @@ from edge.errors import LeukoscopeError
 from edge.people import People, people_file
 from edge.web.answers import of_error, refusal
 from edge.web.api.table import api_routes
+from edge.web.live import Live, live_routes
 from edge.web.screens import screen_routes
 from edge.web.security.access import Access
 from edge.web.security.guard import Guard
@@ -37,7 +38,7 @@ def create_app(config: Config, *, people: People | None = None) -> Starlette:
     """
     people = people or People(people_file(Path(config.store.path)))
     app = Starlette(
-        routes=[*api_routes(), *screen_routes()],
+        routes=[*api_routes(), *live_routes(), *screen_routes()],
         middleware=[Middleware(Guard, people=people), Middleware(Access, people=people)],
         exception_handlers={
             HTTPException: _refused,
@@ -49,6 +50,7 @@ def create_app(config: Config, *, people: People | None = None) -> Starlette:
     app.router.redirect_slashes = False  # a path with a slash too many is another path
     app.state.config = config
     app.state.people = people
+    app.state.live = Live(config, lambda: None)
     return app
 
 

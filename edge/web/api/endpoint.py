@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -11,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from edge.errors import LeukoscopeError
+from edge.errors import LeukoscopeError, SpecimenError
 from edge.messages.ids import refused
 from edge.people import may
 from edge.web.answers import as_json, of_error, refusal
@@ -66,8 +68,9 @@ class Nothing(msgspec.Struct, frozen=True):
 class Endpoint:
     """One line of the table.
 
-    answer: called on a thread of its own. needs: the least role; None asks for no session. gives: a struct's
-    type, or a media type. audited: what the audit trail calls it; empty for what only reads.
+    answer: called on a thread of its own, unless it is a coroutine. needs: the least role; None asks for no
+    session. gives: a struct's type, or a media type. audited: what the audit trail calls it; empty for what
+    only reads. upload: the name of the file in a form, instead of a body of JSON.
     """
 
     method: str
@@ -80,6 +83,7 @@ class Endpoint:
     query: type[msgspec.Struct] | None = None
     errors: tuple[int, ...] = ()
     audited: str = ""
+    upload: str = ""
     tags: tuple[str, ...] = field(default=("specimens",))
 
     @property
@@ -100,6 +104,11 @@ class Endpoint:
         call = Call(
             request.app.state, person, request.state.address, request.path_params, query, body, request
         )
+        if inspect.iscoroutinefunction(self.answer):
+            try:
+                return _answer(await self.answer(call))
+            except LeukoscopeError as error:
+                return of_error(error)
         return await run_in_threadpool(self._answered, call)
 
     def _answered(self, call: Call) -> Response:
@@ -113,11 +122,7 @@ class Endpoint:
             self._note_outcome(call, number, "done")
         except LeukoscopeError as error:
             return of_error(error)
-        if isinstance(content, Response):
-            return content
-        if isinstance(content, Content):
-            return Response(content.data, 200, {**content.headers}, media_type=content.media_type)
-        return as_json(content)
+        return _answer(content)
 
     def _noted(self, call: Call) -> int | None:
         if not self.audited:
@@ -130,6 +135,26 @@ class Endpoint:
     def _note_outcome(self, call: Call, number: int | None, outcome: str) -> None:
         if number is not None:
             call.app.people.note_outcome(number, outcome)
+
+
+def known_specimen(call: Call) -> str:
+    """Return the id in the path. Raises HTTPException where there is no such specimen."""
+    name = call.path["specimen_id"]
+    try:
+        there = Path(call.app.config.store.path).is_file() and call.app.service.version(name)
+    except SpecimenError:
+        there = False
+    if not there:
+        raise HTTPException(404, f"there is no specimen {name}")
+    return name
+
+
+def _answer(content: object) -> Response:
+    if isinstance(content, Response):
+        return content
+    if isinstance(content, Content):
+        return Response(content.data, 200, {**content.headers}, media_type=content.media_type)
+    return as_json(content)
 
 
 def _query(request: Request, kind: type[msgspec.Struct]) -> msgspec.Struct:

@@ -79,6 +79,11 @@ def _operation(endpoint: Endpoint, known: dict[str, dict[str, Any]]) -> dict[str
     if endpoint.body is not None:
         content = {"application/json": {"schema": known[repr(endpoint.body)]}}
         operation["requestBody"] = {"required": True, "content": content}
+    if endpoint.upload:
+        file = {"type": "string", "contentMediaType": "application/octet-stream"}
+        form = {"type": "object", "required": [endpoint.upload], "properties": {endpoint.upload: file}}
+        content = {"multipart/form-data": {"schema": form}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from edge.web.api import people, session
+from edge.web.api import device, people, pictures, session
 from edge.web.api.endpoint import PREFIX, Call, Content, Endpoint
 from edge.web.api.openapi import document
 
@@ -23,6 +23,8 @@ def _openapi(_: Call) -> Content:
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *session.ENDPOINTS,
+    *pictures.ENDPOINTS,
+    *device.ENDPOINTS,
     *people.ENDPOINTS,
     Endpoint("GET", "/openapi.json", _openapi, "This document", "application/json", tags=("document",)),
 )

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive
 
-MOST_BYTES = 64 * 1024
-"""Of a request: a thousand cells renamed at once are 40 KB."""
+MOST_BYTES = 128 * 1024
+"""Of a request: two thousand cells renamed at once are 80 KB."""
 
 MOST_PICTURE_BYTES = 24 * 1024 * 1024
 """Of an uploaded picture with what a form adds to it."""
