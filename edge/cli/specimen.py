@@ -37,7 +37,7 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
     start = parsers["start"]
     start.add_argument("--target", type=int, help="cells to count (default: the configuration's)")
     start.add_argument(
-        "--total-count",
+        "--wbc-count",
         metavar="COUNT",
         help="white cells of the same blood: 7.2 or 7,2 (10^9/L), or 7200/uL",
     )

@@ -76,9 +76,9 @@ def _print(said: Differential) -> None:
         signed += f" because: {said.signature.reason}"
     standing = f"{said.specimen_id}: {said.state}{ended}{signed}"
     console.print(Text(f"{standing}; {said.counted} of {said.target} cells"))
-    if said.total_count is not None:
-        console.print(Text(f"total white count: {said.total_count:g} {said.total_count_unit}"))
-    table = Table("class", "cells", "%", said.interval, "corrected", said.total_count_unit, box=None)
+    if said.wbc_count is not None:
+        console.print(Text(f"total white count: {said.wbc_count:g} {said.wbc_count_unit}"))
+    table = Table("class", "cells", "%", said.interval, "corrected", said.wbc_count_unit, box=None)
     for row in said.classes:
         corrected, absolute = row.corrected, row.absolute
         table.add_row(
@@ -89,8 +89,8 @@ def _print(said: Differential) -> None:
             f"{absolute.value:.2f} ({absolute.low:.2f} to {absolute.high:.2f})" if absolute else "-",
         )
     console.print(table)
-    aside = [f"{count} {reason}" for reason, count in said.unclassified.items()]
-    notes = [f"not counted: {', '.join([*aside, f'{said.incomplete} cut by the edge'])}"]
+    excluded = [f"{count} {reason}" for reason, count in said.unclassified.items()]
+    notes = [f"not counted: {', '.join([*excluded, f'{said.incomplete} cut by the edge'])}"]
     notes += [f"not assessed: {', '.join(said.not_assessed)}"] * bool(said.not_assessed)
     if said.familiar.verdict is None:
         notes.append(f"whether the model knows this microscope: {'; '.join(said.familiar.reasons)}")

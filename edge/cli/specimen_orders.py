@@ -14,7 +14,7 @@ from edge.config import load_config
 from edge.errors import SpecimenError
 from edge.messages.commands import DiscardSpecimen, RenameSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.messages.ids import refused
-from edge.messages.total_count import UNIT
+from edge.messages.wbc_count import UNIT
 from edge.specimens.orders import Orders
 from edge.store.database import expect_store
 
@@ -80,4 +80,4 @@ def _signed(specimen: Specimen, state: str) -> str:
 
 
 def _shown_count(specimen: Specimen, state: str) -> str:
-    return state if specimen.total_count is None else f"{state}; {specimen.total_count:g} {UNIT} white cells"
+    return state if specimen.wbc_count is None else f"{state}; {specimen.wbc_count:g} {UNIT} white cells"

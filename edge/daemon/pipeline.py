@@ -103,9 +103,9 @@ class Pipeline:
         return self._count.specimen_id
 
     @property
-    def enough(self) -> str | None:
+    def stop_reason(self) -> str | None:
         """Why no more cells are needed, or None."""
-        return self._count.enough
+        return self._count.stop_reason
 
     def finish(self) -> None:
         """Nothing more comes: the count is complete."""

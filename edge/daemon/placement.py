@@ -75,7 +75,7 @@ class Placement:
             if located.remembered is not None and frame.source_id is None:
                 keyframe = packed(located.remembered)
         timings = field.timings_ms | {"register": round(1000 * (time.perf_counter() - began), 3)}
-        placed = msgspec.structs.replace(field, place=place, timings_ms=timings)
+        placed = msgspec.structs.replace(field, position=place, timings_ms=timings)
         return PendingField(placed, frame.source_id, scan.share(placed), keyframe, offset_s)
 
     def replay(self, frame: Frame, specimen_id: str) -> None:

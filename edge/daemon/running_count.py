@@ -54,9 +54,9 @@ class RunningCount:
         return self._count.specimen_id
 
     @property
-    def enough(self) -> str | None:
+    def stop_reason(self) -> str | None:
         """Why no more cells are needed, or None."""
-        return self._count.enough()
+        return self._count.stop_reason()
 
     def follow(self, store: Store) -> None:
         """Go by the id that the specimen has now: it may have been renamed."""
@@ -78,7 +78,7 @@ class RunningCount:
             self._progress.field({**field.timings_ms, "store": stored_ms}, cells)
             if not field.quality.accepted:
                 self._progress.refused(field.quality.reason or "not worth analysing")
-            elif self._registers and field.place is None:
+            elif self._registers and field.position is None:
                 self._progress.refused(BLURRED)
 
     def finish(self, store: Store) -> None:

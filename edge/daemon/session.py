@@ -130,7 +130,7 @@ class Session:
 
     def _stop_if_enough(self) -> None:
         counting = self._counting
-        if self._stops and counting is not None and counting.enough is not None:
+        if self._stops and counting is not None and counting.stop_reason is not None:
             with suppress(SpecimenError):  # somebody was faster
-                self._store.ledger.stop(counting.specimen_id, counting.enough)
+                self._store.ledger.stop(counting.specimen_id, counting.stop_reason)
                 self._announcer.look()

@@ -191,7 +191,7 @@ class Dashboard:
         beside: list[RenderableType] = [heat(cell.heatmap) if cell.heatmap else Text("no map")]
         for label, probability in sorted(cell.probabilities.items(), key=lambda item: -item[1])[:2]:
             beside.append(Text(f"{label[:10]:<10} {100 * probability:3.0f}%", COLOURS.get(label, "white")))
-        if cell.rejected or not cell.complete:
+        if cell.rejected or cell.cut_by_edge:
             beside.append(Text(cell.rejected or "cut by the edge", "yellow"))
         else:
             beside.append(Text("counted", "dim"))
@@ -233,13 +233,13 @@ class Dashboard:
         return Panel(body, title=head, subtitle=foot, border_style="blue", width=min(width, _WIDEST))
 
     def _differential_table(self, differential: Differential, *, whole: bool = False) -> Group:
-        aside = [f"{count} {reason}" for reason, count in differential.unclassified.items()]
+        excluded = [f"{count} {reason}" for reason, count in differential.unclassified.items()]
         if differential.incomplete:
-            aside.append(f"{differential.incomplete} cut by the edge")
+            excluded.append(f"{differential.incomplete} cut by the edge")
         title = f"Differential of {differential.specimen_id} ({differential.state}): "
         title += f"{differential.counted} of {differential.target} counted"
-        if aside:
-            title += f"; not: {', '.join(aside)}"
+        if excluded:
+            title += f"; not: {', '.join(excluded)}"
         table = Table(box=None, padding=(0, 1))
         for name, justify in (
             ("", "left"),

@@ -62,7 +62,7 @@ def tally(field: FieldResult) -> Tally:
     """
     if not field.quality.accepted:
         return Tally(accepted=False, counted={}, unclassified={}, incomplete=0, model=field.model)
-    whole = [cell for cell in field.cells if cell.complete]
+    whole = [cell for cell in field.cells if not cell.cut_by_edge]
     return Tally(
         accepted=True,
         counted=dict(Counter(cell.label for cell in whole if cell.rejected is None)),
@@ -145,7 +145,7 @@ class SpecimenCount:
             self._familiar = len(self._likeness), judge(self._likeness, self._reckoning.known, None)
         return self._familiar[1]
 
-    def enough(self) -> str | None:
+    def stop_reason(self) -> str | None:
         """Say why no more cells are needed, or None: of cells that the model does not know, never."""
         if self.familiar().verdict == "unfamiliar":
             return None
@@ -158,7 +158,7 @@ class SpecimenCount:
 
     def state(self) -> State:
         """Return the state of a count that is still going on."""
-        return "preliminary" if self.enough() else "running"
+        return "preliminary" if self.stop_reason() else "running"
 
     def differential(
         self,
@@ -177,8 +177,8 @@ class SpecimenCount:
         """
         known = {label.casefold() for label in self._labels}
         familiar = self.familiar(uncorrected)
-        aside = self._aside(familiar)
-        shares, enough = self._shares(aside), self.enough()
+        excluded = self._excluded(familiar)
+        shares, stop_reason = self._shares(excluded), self.stop_reason()
         corrector, correction = self._reckoning.corrector, self._reckoning.correction
         if familiar.verdict in {"doubtful", "unfamiliar"}:
             corrector, correction = None, Correction(None, reason=f"the microscope is {familiar.verdict}")
@@ -190,15 +190,15 @@ class SpecimenCount:
             correction = Correction(None, correction.on, why)
         absolutes = {
             label: Absolute(
-                *(round(value * standing.total_count / 100, 3) for value in (s.percent, s.low, s.high))
+                *(round(value * standing.wbc_count / 100, 3) for value in (s.percent, s.low, s.high))
             )
             for label, s in shares.items()
-            if standing.total_count is not None and self.counted
+            if standing.wbc_count is not None and self.counted
         }
         return Differential(
             specimen_id=self.specimen_id,
             device_id=device_id,
-            state=state or standing.state or ("preliminary" if enough else "running"),
+            state=state or standing.state or ("preliminary" if stop_reason else "running"),
             updated_at=updated_at,
             clock_synced=clock_synced,
             simulated=standing.simulated,
@@ -207,7 +207,7 @@ class SpecimenCount:
             ended=standing.ended,
             familiar=familiar,
             target=self._target,
-            enough=enough,
+            stop_reason=stop_reason,
             fields=len(self._seen),
             fields_refused=self._refused,
             counted=self.counted,
@@ -227,9 +227,9 @@ class SpecimenCount:
                 for label, share in shares.items()
             ),
             not_assessed=tuple(name for name in NORMAL_CLASSES if name not in known),
-            interval=METHODS[self._reckoning.interval][0] + INCLUDING * bool(aside),
+            interval=METHODS[self._reckoning.interval][0] + INCLUDING * bool(excluded),
             correction=correction,
-            total_count=standing.total_count,
+            wbc_count=standing.wbc_count,
             flags=self._flags(shares, absolutes),
             signature=standing.signature,
             changes=standing.changes,
@@ -237,38 +237,38 @@ class SpecimenCount:
             model=model,
         )
 
-    def _aside(self, familiar: Familiarity) -> int:
+    def _excluded(self, familiar: Familiarity) -> int:
         """Count the refused cells, each of which may be of any class, where that has to be reckoned with."""
         if familiar.verdict not in {"doubtful", "unfamiliar"}:
             return 0
         return sum(count for reason, count in self._unclassified.items() if reason != UNSTEADY)
 
-    def _shares(self, aside: int = 0) -> dict[str, Share]:
+    def _shares(self, excluded: int = 0) -> dict[str, Share]:
         """Return each class's percentage of the counted cells with its interval, not rounded.
 
-        aside: cells that were refused; the interval holds wherever these may belong.
+        excluded: cells that were refused; the interval holds wherever these may belong.
         """
         counts = self._counts
         labels = (*self._labels, *sorted(set(counts) - set(self._labels)))
-        return {label: self._share(counts[label], counts.total(), aside) for label in labels}
+        return {label: self._share(counts[label], counts.total(), excluded) for label in labels}
 
     def _known(self, figure: float) -> float | None:
         """Return a figure as it is published: of no cells nothing is known."""
         return round(figure, 2) if self.counted else None
 
-    def _share(self, count: int, total: int, aside: int = 0) -> Share:
+    def _share(self, count: int, total: int, excluded: int = 0) -> Share:
         interval = METHODS[self._reckoning.interval][1]
-        low, high = interval(count, total + aside)[0], interval(count + aside, total + aside)[1]
+        low, high = interval(count, total + excluded)[0], interval(count + excluded, total + excluded)[1]
         return Share(100 * count / total if total else 0.0, low, high)
 
     def _flags(self, shares: dict[str, Share], absolutes: dict[str, Absolute]) -> tuple[Flag, ...]:
-        aside = self._unclassified.total()
+        excluded = self._unclassified.total()
         percentages = {}
         if self.counted >= LEAST_CELLS:
             percentages = {label.casefold(): _figure(share) for label, share in shares.items()}
-        if self.counted + aside >= LEAST_CELLS:
-            percentages[UNCLASSIFIED] = _figure(self._share(aside, self.counted + aside))
-            percentages[BLAST_LIKE] = _figure(self._share(self._unclassified[OTHER], self.counted + aside))
+        if self.counted + excluded >= LEAST_CELLS:
+            percentages[UNCLASSIFIED] = _figure(self._share(excluded, self.counted + excluded))
+            percentages[BLAST_LIKE] = _figure(self._share(self._unclassified[OTHER], self.counted + excluded))
         of_blood = {label.casefold(): Figure(a.value, a.low, a.high) for label, a in absolutes.items()}
         return raised(percentages, of_blood if absolutes and self.counted >= LEAST_CELLS else None)
 

@@ -138,7 +138,9 @@ def _frame(
     for number, cell in enumerate(field.cells, start=1):
         x, y, _, height = (scale * side for side in cell.box)
         named = (
-            f"{number} {cell.label}" if cell.complete and not cell.rejected else f"{number} ({cell.label})"
+            f"{number} {cell.label}"
+            if not cell.cut_by_edge and not cell.rejected
+            else f"{number} ({cell.label})"
         )
         label(plain, named, (round(x), round(y) - 5 if y > LINE else round(y + height) + 16))
     if not explained:
@@ -190,7 +192,7 @@ def _title(cell: Cell, one: _Explained, width: int) -> Pixels:
         if second[1] >= _WORTH_SAYING
         else ["nothing else is likely"]
     )
-    if not cell.complete:
+    if cell.cut_by_edge:
         remarks.append("cut by the edge, not counted")
     elif cell.rejected:
         remarks.append(f"{cell.rejected}, not counted")

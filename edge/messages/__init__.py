@@ -20,7 +20,8 @@ from edge.messages.differential import (
     State,
 )
 from edge.messages.field import Cell, Heatmap, ModelReference, Quality, RefusalReason, Scale
-from edge.messages.position import FieldPlace  # noqa: TC001
+from edge.messages.former import upgraded
+from edge.messages.position import FieldPosition  # noqa: TC001
 
 __all__ = [
     "MAX_PAYLOAD",
@@ -50,7 +51,7 @@ Milliseconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 
 
-class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.field/1"):
+class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.field/2"):
     """One analysed field with its cells."""
 
     field_id: str
@@ -68,8 +69,8 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     model: ModelReference
     quality: Quality
     scale: Annotated[Scale | None, Meta(description="null where there is no white cell")] = None
-    place: Annotated[
-        FieldPlace | None,
+    position: Annotated[
+        FieldPosition | None,
         Meta(description="null: not looked for, as of images, or refused, or blurred by motion"),
     ] = None
     calibration: Annotated[
@@ -89,7 +90,7 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     ] = 0
 
 
-class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.differential/1"):
+class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.differential/2"):
     """The current specimen's count, or the last one's. `counted` is the denominator of the percentages."""
 
     specimen_id: str
@@ -116,7 +117,7 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
         Familiarity, Meta(description="whether its cells are like those that the model knows: read it first")
     ] = Familiarity(None)
     target: int
-    enough: Annotated[str | None, Meta(description="why no more cells are needed; null: go on")] = None
+    stop_reason: Annotated[str | None, Meta(description="why no more cells are needed; null: go on")] = None
     fields: int
     fields_refused: int
     counted: int
@@ -131,8 +132,8 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
     ]
     interval: Annotated[str, Meta(description="the method of low and high")]
     correction: Correction = Correction(None)
-    total_count: Annotated[CellsPerLitre | None, Meta(description="given with the specimen")] = None
-    total_count_unit: Literal["10^9/L"] = "10^9/L"
+    wbc_count: Annotated[CellsPerLitre | None, Meta(description="given with the specimen")] = None
+    wbc_count_unit: Literal["10^9/L"] = "10^9/L"
     flags: tuple[Flag, ...] = ()
     signature: Annotated[Signature | None, Meta(description="null: nobody has confirmed it")] = None
     changes: Annotated[
@@ -142,7 +143,7 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
     model: ModelReference
 
 
-class Status(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.status/1"):
+class Status(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.status/2"):
     """Is the device there. `offline` is also what the broker says in its name when it vanishes."""
 
     device_id: str
@@ -150,7 +151,7 @@ class Status(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukosc
     boot_id: str
 
 
-class Info(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.info/1"):
+class Info(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.info/2"):
     """What the device is: versions, model, configuration without secrets."""
 
     device_id: str
@@ -165,7 +166,7 @@ class Info(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscop
     config: dict[str, Any]
 
 
-class Health(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.health/1"):
+class Health(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.health/2"):
     """How the device is. A figure that this machine does not give is null."""
 
     device_id: str
@@ -196,7 +197,7 @@ class Health(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukosc
     refusal: Annotated[str | None, Meta(description="why it did not take the last of them")] = None
 
 
-class Response(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.response/1"):
+class Response(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukoscope.response/2"):
     """The answer to a command."""
 
     device_id: str
@@ -250,8 +251,8 @@ def decode(payload: bytes) -> Message:
 
 
 def decode_field(payload: bytes) -> FieldResult:
-    """Read a field's payload. Raises as `decode`."""
-    return msgspec.json.decode(payload, type=FieldResult)
+    """Read a field's payload, also as release 0.1 has stored it. Raises as `decode`."""
+    return msgspec.json.decode(upgraded(payload), type=FieldResult)
 
 
 def json_schema() -> dict[str, Any]:

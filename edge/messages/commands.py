@@ -14,7 +14,7 @@ CorrelationId = Annotated[
     Meta(max_length=128, description="comes back in the answer; the same request again is not done twice"),
 ]
 Target = Annotated[int, Meta(ge=1, le=10_000, description="cells to count: 100, 200, 400")]
-TotalCountText = Annotated[
+WbcCountText = Annotated[
     str, Meta(max_length=64, description='with comma or point, and its unit: "7,2", "7.2 10^9/L", "7200/uL"')
 ]
 Reason = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,200}\Z")]
@@ -34,8 +34,8 @@ class StartSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     specimen_id: SpecimenId
     target: Target | None = None
-    total_count: Annotated[
-        CellsPerLitre | TotalCountText | None,
+    wbc_count: Annotated[
+        CellsPerLitre | WbcCountText | None,
         Meta(description="white cells of the same blood, if they were counted: a number is 10^9/L"),
     ] = None
     resume: bool = False

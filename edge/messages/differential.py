@@ -125,7 +125,7 @@ class Flag(Struct, frozen=True):
 class Standing(Struct, frozen=True, kw_only=True):
     """What people and the daemon have said of a specimen, beside its cells.
 
-    state: None while the count itself says it. ended: why no more is counted. total_count: as it was given
+    state: None while the count itself says it. ended: why no more is counted. wbc_count: as it was given
     with the specimen, 10^9/L.
     """
 
@@ -134,7 +134,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     stopped_at: datetime | None = None
     ended: str | None = None
-    total_count: CellsPerLitre | None = None
+    wbc_count: CellsPerLitre | None = None
     signature: Signature | None = None
     changes: tuple[Change, ...] = ()
     discarded: Change | None = None

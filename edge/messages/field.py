@@ -42,9 +42,9 @@ class Cell(Struct, frozen=True, kw_only=True):
     label: str
     probability: Probability
     probabilities: dict[str, Probability]
-    trust: Annotated[
+    confidence: Annotated[
         Probability | None,
-        Meta(description="in the call, from its confidence and its likeness to known cells of its class"),
+        Meta(description="in the call, from its probability and its likeness to known cells of its class"),
     ] = None
     distance: Annotated[
         Annotated[float, Meta(ge=0)] | None,
@@ -57,7 +57,7 @@ class Cell(Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="why it is not counted: other, unfamiliar, uncertain; null where it is"),
     ]
-    complete: Annotated[bool, Meta(description="false: cut by the frame's edge, not counted")]
+    cut_by_edge: Annotated[bool, Meta(description="the frame's edge cuts it: it is not counted")]
     heatmap: Heatmap | None
     evidence_in_cell: Annotated[
         Probability | None,
@@ -76,9 +76,9 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     def spoken(self) -> str:
         """Return the call as people read it, with why it is not counted."""
-        aside = "" if self.complete else " (cut by the edge)"
-        aside += "".join(f" ({remark})" for remark in (self.rejected, *self.flags) if remark)
-        return f"{self.label} {100 * self.probability:.0f} %{aside}"
+        remarks = ("cut by the edge" if self.cut_by_edge else None, self.rejected, *self.flags)
+        said = "".join(f" ({remark})" for remark in remarks if remark)
+        return f"{self.label} {100 * self.probability:.0f} %{said}"
 
 
 class FieldScale(Struct, frozen=True):
@@ -138,7 +138,7 @@ class Quality(Struct, frozen=True, kw_only=True):
     ] = None
     brightness: Annotated[float, Meta(description="mean grey level, 0 to 255")]
     clipped: Annotated[Share, Meta(description="share of pixels at white")]
-    light: Annotated[
+    background_rgb: Annotated[
         tuple[float, float, float] | None,
         Meta(description="red, green and blue level of bare glass, where a tenth of the frame is bare"),
     ] = None
@@ -146,4 +146,4 @@ class Quality(Struct, frozen=True, kw_only=True):
         float | None,
         Meta(description="optical density (natural log) of the field in green, root mean square"),
     ] = None
-    covered: Annotated[Share | None, Meta(description="share of the frame that cells cover")] = None
+    coverage: Annotated[Share | None, Meta(description="share of the frame that cells cover")] = None

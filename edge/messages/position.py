@@ -10,7 +10,7 @@ MAX_KEYFRAMES = 1000
 """Fields of a specimen that the map of its slide remembers, and the store with it; then the oldest go."""
 
 
-class JoinedRegion(Struct, frozen=True):
+class MergedRegion(Struct, frozen=True):
     """A region that turned out to be part of another: what lay at (0, 0) in it lies at (x, y) in that one."""
 
     region: int
@@ -18,7 +18,7 @@ class JoinedRegion(Struct, frozen=True):
     y: float
 
 
-class FieldPlace(Struct, frozen=True):
+class FieldPosition(Struct, frozen=True):
     """Where a field lies on the slide: its upper left corner, in pixels of the frame.
 
     Fields that could be registered to each other share a region, and its origin. A cell that is seen in
@@ -28,9 +28,9 @@ class FieldPlace(Struct, frozen=True):
     region: Annotated[int, Meta(ge=0, description="no other region of this device has this number")]
     x: float
     y: float
-    begins: Annotated[
+    new_region: Annotated[
         bool, Meta(description="a new region: this field could not be registered to any before it")
     ] = False
-    joined: Annotated[
-        JoinedRegion | None, Meta(description="a region that ended: by this field it is part of this one")
+    merged: Annotated[
+        MergedRegion | None, Meta(description="a region that ended: by this field it is part of this one")
     ] = None

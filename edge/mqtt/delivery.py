@@ -11,6 +11,7 @@ import msgspec
 
 from edge import identity
 from edge.messages import MAX_PAYLOAD, FieldResult, Health, Info, Status, decode_field, encode
+from edge.messages.former import is_former
 from edge.mqtt.broker_words import refused_topic, unheard
 from edge.mqtt.connection import Outgoing, RefusedError
 from edge.mqtt.mailbox import Version
@@ -268,7 +269,7 @@ def status_message(device_id: str, state: Literal["online", "offline"]) -> Outgo
 
 def _field_payload(row: Waiting) -> bytes:
     late = row.run_id != identity.RUN_ID or time.monotonic() - row.committed_s > LATE_S
-    if not late and len(row.payload) <= MAX_PAYLOAD:
+    if not late and len(row.payload) <= MAX_PAYLOAD and not is_former(row.payload):
         return row.payload
     field: FieldResult = decode_field(row.payload)
     return encode(msgspec.structs.replace(field, historical=late))

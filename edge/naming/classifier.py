@@ -31,8 +31,8 @@ class Call:
     called: the class's number. probabilities: float32 (classes,), calibrated. maps: float32 (rows, columns,
     classes), each class's evidence at each place in logits. Where the head pools, a map's mean plus the
     class's bias is the logit; elsewhere it is Grad-CAM. rejected: why the call is not to be counted, or None.
-    trust: 0 to 1, what that was decided by, as is distance: to known cells, in times of the usual, or None
-    (see `edge.naming.rejection.Judgement`).
+    confidence: 0 to 1, what that was decided by, as is distance: to known cells, in times of the usual, or
+    None (see `edge.naming.rejection.Judgement`).
     """
 
     label: str
@@ -40,7 +40,7 @@ class Call:
     probabilities: NDArray[np.float32]
     maps: NDArray[np.float32]
     rejected: str | None
-    trust: float
+    confidence: float
     distance: float | None = None
 
     @property
@@ -108,7 +108,7 @@ class Classifier:
                 probability,
                 each["maps"],
                 judged.reason,
-                judged.trust,
+                judged.confidence,
                 judged.distance,
             )
             for best, probability, each, judged in zip(

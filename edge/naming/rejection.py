@@ -1,6 +1,6 @@
 """When the model does not answer: the cell is of no class that it counts, unlike its kind, or between two.
 
-Confidence alone is not enough, for a network is often sure of what it has never seen; nor is distance in
+The probability alone does not do, for a network is often sure of what it has never seen; nor is distance in
 feature space, for it says nothing of two classes that lie side by side. Both come out of the same int8 pass.
 """
 
@@ -26,11 +26,12 @@ Reason = Literal["other", "unfamiliar", "uncertain"]
 class Judgement(NamedTuple):
     """What is said of a call.
 
-    trust: in it, 0 to 1. reason: why it is not to be counted, or None. distance: of the cell to known ones of
-    its likeliest counted class, in times of what 99 % of these stay within; None where the bundle knows none.
+    confidence: in it, 0 to 1. reason: why it is not to be counted, or None. distance: of the cell to known
+    ones of its likeliest counted class, in times of what 99 % of these stay within; None where the bundle
+    knows none.
     """
 
-    trust: float
+    confidence: float
     reason: Reason | None
     distance: float | None
 
@@ -64,24 +65,26 @@ def _apart(
     return np.asarray(np.sqrt(np.mean(off * off, axis=-1)), np.float64)
 
 
-def trust(
+def call_confidence(
     probabilities: NDArray[np.float64],
     features: NDArray[np.float32],
     called: NDArray[np.int64],
     known: Familiarity,
 ) -> NDArray[np.float64]:
-    """Return the trust in calls, float64 (n,) in 0 to 1."""
-    return _trust(log_odds(probabilities, called), distances(features, called, known), known)
+    """Return the confidence in calls, float64 (n,) in 0 to 1."""
+    return _confidence(log_odds(probabilities, called), distances(features, called, known), known)
 
 
-def _trust(odds: NDArray[np.float64], off: NDArray[np.float64], known: Familiarity) -> NDArray[np.float64]:
+def _confidence(
+    odds: NDArray[np.float64], off: NDArray[np.float64], known: Familiarity
+) -> NDArray[np.float64]:
     score = known.intercept + known.confidence * odds - known.distance * off
     # Where a feature never varied in training, a cell can be thousands of deviations off.
     return np.asarray(1 / (1 + np.exp(-np.minimum(np.maximum(score, -500), 500))), np.float64)
 
 
 class Judge:
-    """Says of calls how far each is to be trusted, and why it is not to be counted.
+    """Says of calls how sure each is, and why it is not to be counted.
 
     What the rule says is made ready once: a bundle has it as thousands of numbers in a form of its own.
     """
@@ -99,7 +102,7 @@ class Judge:
     ) -> list[Judgement]:
         """Return what is said of each call.
 
-        probabilities: (n, labels). features: (n, f) or None. The trust is in the likeliest class that is
+        probabilities: (n, labels). features: (n, f) or None. It is that in the likeliest class that is
         counted, also where `other` is likelier; without a bundle's `familiarity` it is that class's
         probability.
         """
@@ -107,24 +110,24 @@ class Judge:
         counted = np.where(self._counted, probabilities, np.float32(-1))
         best, likeliest = counted.argmax(axis=1), counted.max(axis=1)
         if known is None or features is None or self._centres is None or self._spread is None:
-            trusted, enough = likeliest.astype(np.float64), rule.minimum_probability
+            confident, needed = likeliest.astype(np.float64), rule.minimum_probability
             off, usual = np.full(len(best), np.nan), 1.0
         else:
             odds = log_odds(probabilities.astype(np.float64), best)
             off, usual = _apart(features, self._centres[best], self._spread), known.usual_distance
-            trusted, enough = _trust(odds, off, known), known.minimum_trust
+            confident, needed = _confidence(odds, off, known), known.minimum_trust
         verdicts: list[Judgement] = []
         called = probabilities.argmax(axis=1).tolist()
-        for label, trust_in_it, distance, probability in zip(
-            called, trusted.tolist(), off.tolist(), likeliest, strict=True
+        for label, sure, distance, probability in zip(
+            called, confident.tolist(), off.tolist(), likeliest, strict=True
         ):
             reason: Reason | None = None
             if self._labels[label] == OTHER:
                 reason = "other"
-            elif trust_in_it < enough or distance > TOO_FAR * usual:
+            elif sure < needed or distance > TOO_FAR * usual:
                 reason = "unfamiliar" if distance > usual else "uncertain"
             elif probability < rule.minimum_probability:
                 reason = "uncertain"
             apart = None if np.isnan(distance) else distance / usual
-            verdicts.append(Judgement(trust_in_it, reason, apart))
+            verdicts.append(Judgement(sure, reason, apart))
         return verdicts

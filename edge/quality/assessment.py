@@ -88,7 +88,7 @@ def measure(pixels: NDArray[np.uint8]) -> Measured:
     deviation = float(np.sqrt(grey @ (_LEVELS - mean) ** 2 / grey.sum()))
     counts = [histogram(np.asarray(channel, np.uint8), inside) for channel in cv2.split(coarse)]
     white = [float(quantile(each, _GLASS)) for each in counts]
-    covered, stain = _cover(counts[1], white[1])
+    coverage, stain = _coverage(counts[1], white[1])
     focus, motion = _sharpness(picture, step, inside)
     quality = Quality(
         accepted=True,
@@ -97,11 +97,13 @@ def measure(pixels: NDArray[np.uint8]) -> Measured:
         motion=round(motion, 3),
         brightness=round(mean, 1),
         clipped=round(float(grey[254:].sum() / grey.sum()), 4),
-        light=(white[0], white[1], white[2]),
+        background_rgb=(white[0], white[1], white[2]),
         stain=round(stain, 3),
-        covered=round(covered, 3),
+        coverage=round(coverage, 3),
     )
-    return Measured(quality, deviation, colour_problem(coarse, inside, quality.light or (255.0,) * 3))
+    return Measured(
+        quality, deviation, colour_problem(coarse, inside, quality.background_rgb or (255.0,) * 3)
+    )
 
 
 def _sampled(picture: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
@@ -122,11 +124,11 @@ def _beyond_limits(found: Measured) -> RefusalReason | None:
         reason = "too dark"
     elif quality.clipped > _CLIPPED:
         reason = "overexposed"
-    elif found.deviation < _BLANK or (quality.covered or 0) < _BARE:
+    elif found.deviation < _BLANK or (quality.coverage or 0) < _BARE:
         reason = "blank"
     elif found.colour is not None:
         reason = found.colour
-    elif (quality.covered or 0) > _CROWDED:
+    elif (quality.coverage or 0) > _CROWDED:
         reason = "too crowded"
     elif (quality.motion or 0) > _STREAKED:
         reason = "motion"
@@ -189,14 +191,14 @@ def _derivatives(
     return laplacian, across.astype(np.float32), down.astype(np.float32)
 
 
-def _cover(green: NDArray[np.float64], white: float) -> tuple[float, float]:
+def _coverage(green: NDArray[np.float64], white: float) -> tuple[float, float]:
     """Return the share that cells cover, and the optical density (natural log, root mean square), in green.
 
     The second needs no threshold, which a paler stain would pass less of.
     """
-    covered = float(green[: round(_CELL * white)].sum() / green.sum())
+    coverage = float(green[: round(_CELL * white)].sum() / green.sum())
     density = np.clip(np.log(max(white, 1.0) / _LEVELS), 0, _DENSEST)
-    return covered, float(np.sqrt(green @ density**2 / green.sum()))
+    return coverage, float(np.sqrt(green @ density**2 / green.sum()))
 
 
 def _inside(coarse: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

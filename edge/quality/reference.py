@@ -19,7 +19,7 @@ _COLOUR = 0.35  # of red or blue: cells are found as well in a light of another 
 _WHITE = math.log(250)
 _BLEACHED = 0.8  # share of white pixels: not glass alone
 _STAIN = math.log(2.5)
-_COVERED = 0.25
+_COVERAGE = 0.25
 # What a refusal for these reasons says of light and stain may be right, and the first fields wrong.
 _VOTING: frozenset[RefusalReason | None] = frozenset(
     (None, "too dark", "overexposed", "colour changed", "stain changed", "too crowded")
@@ -44,7 +44,7 @@ class QualityReference:
 
         It depends on what the message says only, so the stored fields make the same reference again.
         """
-        if quality.light is None:
+        if quality.background_rgb is None:
             return
         usual = self._usual(width, height)
         if usual is None:
@@ -101,7 +101,7 @@ class _Look:
         self._light, self._red, self._blue = _Spread(1, 6), _Spread(-3, 3), _Spread(-3, 3)
         self._clipped = _Spread(0, 1)
         self._stain = _Spread(-4, 2)
-        self._covered = _Spread(0, 1)
+        self._coverage = _Spread(0, 1)
 
     def __len__(self) -> int:
         return len(self._light)
@@ -113,7 +113,7 @@ class _Look:
         self._blue.add(blue)
         self._clipped.add(quality.clipped)
         self._stain.add(_log(quality.stain or 0.0))
-        self._covered.add(quality.covered or 0.0)
+        self._coverage.add(quality.coverage or 0.0)
 
     def reason(self, quality: Quality) -> RefusalReason | None:
         light, red, blue = _light(quality)
@@ -121,7 +121,7 @@ class _Look:
         if self._light.high > _WHITE:  # glass is at the sensor's end as it is: then that is no fault
             most = max(_BLEACHED, self._clipped.high + _CLIPPED / 2)
         reason: RefusalReason | None = None
-        if (quality.covered or 0.0) > self._covered.high + _COVERED:
+        if (quality.coverage or 0.0) > self._coverage.high + _COVERAGE:
             # Before the light: where cells lie on cells, no bare glass shows how bright it is.
             reason = "too crowded"
         elif light < self._light.low - _DARKER:
@@ -185,7 +185,7 @@ class _Spread:
 
 def _light(quality: Quality) -> tuple[float, float, float]:
     """Return the logarithms of green, and of red and blue over green, in bare glass."""
-    red, green, blue = (math.log(max(level, 1.0)) for level in quality.light or (0, 0, 0))
+    red, green, blue = (math.log(max(level, 1.0)) for level in quality.background_rgb or (0, 0, 0))
     return green, red - green, blue - green
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.messages.position import FieldPlace, JoinedRegion
+from edge.messages.position import FieldPosition, MergedRegion
 from edge.slide.motion_blur import Steadiness
 from edge.slide.registration import thumbnail
 from edge.slide.sightings import DistinctCells
@@ -42,7 +42,9 @@ class Scan:
         """Take an accepted field that an earlier run has counted, and its frame, as that run took them."""
         picture = thumbnail(pixels)
         if not self._steadiness.is_smeared(picture):
-            begun = field.place.region if field.place is not None and field.place.begins else None
+            begun = (
+                field.position.region if field.position is not None and field.position.new_region else None
+            )
             self._take(field, told(self._map.locate(pixels, picture, begun)))
 
     def take_up(self, field: FieldResult, picture: Thumbnail | None) -> None:
@@ -51,24 +53,24 @@ class Scan:
         The cells are then what they were, but for those that are no longer in the store. How fine the frames
         usually are is told by the thumbnails that are kept.
         """
-        place = field.place
-        if place is None:
+        position = field.position
+        if position is None:
             return
         if picture is not None:
             self._steadiness.is_smeared(picture)
-        self._map.take_up(_located(place, picture), (field.height, field.width, 3))
-        self._take(field, place)
+        self._map.take_up(_located(position, picture), (field.height, field.width, 3))
+        self._take(field, position)
 
     def share(self, field: FieldResult) -> Tally:
         """Return what an accepted field changes in the count: below 0 where it corrects an earlier sighting.
 
         Its cells lie where the field says, so that the same fields read from the store make the same count.
         """
-        if field.place is None:
+        if field.position is None:
             return Tally(accepted=True, counted={}, unclassified={}, incomplete=0, model=field.model)
-        seen = likeness(cell for cell in field.cells if cell.complete)
+        seen = likeness(cell for cell in field.cells if not cell.cut_by_edge)
         before, cells = self._cells.tally(), len(self._cells)
-        self._take(field, field.place)
+        self._take(field, field.position)
         after = self._cells.tally()
         return Tally(
             accepted=True,
@@ -80,31 +82,31 @@ class Scan:
             likeness=seen[: max(0, len(self._cells) - cells)],
         )
 
-    def _take(self, field: FieldResult, place: FieldPlace) -> None:
-        located = _located(place)
+    def _take(self, field: FieldResult, position: FieldPosition) -> None:
+        located = _located(position)
         if located.joined is not None:
             self._cells.join(located.joined)
         size = field.width, field.height
         self._cells.add(located.place, field.cells, field.quality.focus, size)
 
 
-def told(located: Located) -> FieldPlace:
-    """Return a place as the field's message says it."""
-    place, joined = located.place, located.joined
-    return FieldPlace(
+def told(located: Located) -> FieldPosition:
+    """Return a position as the field's message says it."""
+    place, merged = located.place, located.joined
+    return FieldPosition(
         *place,
-        begins=located.is_new,
-        joined=None if joined is None else JoinedRegion(joined.region, joined.x, joined.y),
+        new_region=located.is_new,
+        merged=None if merged is None else MergedRegion(merged.region, merged.x, merged.y),
     )
 
 
-def _located(place: FieldPlace, remembered: Thumbnail | None = None) -> Located:
+def _located(position: FieldPosition, remembered: Thumbnail | None = None) -> Located:
     """Return a place as the map says it."""
-    region, joined = place.region, place.joined
+    region, merged = position.region, position.merged
     return Located(
-        Place(region, place.x, place.y),
-        place.begins,
-        None if joined is None else Joined(joined.region, region, joined.x, joined.y),
+        Place(region, position.x, position.y),
+        position.new_region,
+        None if merged is None else Joined(merged.region, region, merged.x, merged.y),
         remembered,
     )
 

@@ -44,7 +44,7 @@ class Sighting(NamedTuple):
     @property
     def rank(self) -> tuple[bool, float]:
         """Whole before cut, then sharp before blurred."""
-        return self.cell.complete, self.focus
+        return not self.cell.cut_by_edge, self.focus
 
     @property
     def middle(self) -> tuple[float, float]:
@@ -77,7 +77,7 @@ class DistinctCells:
     @property
     def white_cells(self) -> tuple[Sighting, ...]:
         """Return the best sightings of what counts: whole, steady, and not rather something else."""
-        whole = [sighting for sighting in self._cells if sighting.cell.complete and sighting.is_steady]
+        whole = [sighting for sighting in self._cells if not sighting.cell.cut_by_edge and sighting.is_steady]
         if not whole:
             return ()
         large = _LARGE * statistics.median(max(sighting.box[2:]) for sighting in whole)
@@ -103,7 +103,7 @@ class DistinctCells:
             box = (place.x + x, place.y + y, across, down)
             seen.append(Sighting(cell, place.region, box, focus))
         for number, old in enumerate(self._cells):
-            if old.region == place.region and old.cell.complete and _is_inside(old.box, frame):
+            if old.region == place.region and not old.cell.cut_by_edge and _is_inside(old.box, frame):
                 self._cells[number] = _looked_for(old, seen)
         for sighting in seen:
             self._take(sighting)
@@ -135,25 +135,25 @@ class DistinctCells:
     def _added_up(self) -> Tally:
         counted = [sighting.cell for sighting in self.white_cells]
         unclassified = Counter(cell.rejected for cell in counted if cell.rejected is not None)
-        unsteady = sum(s.cell.complete for s in self._cells) - len(counted)
+        unsteady = sum(not s.cell.cut_by_edge for s in self._cells) - len(counted)
         if unsteady:
             unclassified[UNSTEADY] = unsteady
         return Tally(
             accepted=True,
             counted=dict(Counter(cell.label for cell in counted if cell.rejected is None)),
             unclassified=dict(unclassified),
-            incomplete=sum(not s.cell.complete for s in self._cells),
+            incomplete=sum(s.cell.cut_by_edge for s in self._cells),
         )
 
     def _take(self, new: Sighting, *, found_apart: bool = False) -> None:
         """Add a sighting to the cell that it is of. found_apart: in other frames than the cell was so far."""
         same = [old for old in self._cells if old.region == new.region and _are_same(old, new)]
-        if not new.cell.complete and any(old.cell.complete for old in same):
+        if new.cell.cut_by_edge and any(not old.cell.cut_by_edge for old in same):
             return  # it tells nothing new, and a cut piece that lies over two cells does not make them one
         if same:
             # A cell may have been taken for two where the edge cut it into two pieces.
             self._cells = [old for old in self._cells if not any(old is one for one in same)]
-        whole = [old for old in same if old.cell.complete]
+        whole = [old for old in same if not old.cell.cut_by_edge]
         found = shown = new.found
         if whole:
             found = max(old.found for old in whole) + (new.found if found_apart else 0)
@@ -170,7 +170,7 @@ class DistinctCells:
 def _looked_for(old: Sighting, seen: list[Sighting]) -> Sighting:
     """Say of a whole cell whether a frame that shows its place has it; a cut piece there says nothing."""
     same = [new for new in seen if _are_same(old, new)]
-    if any(new.cell.complete for new in same):
+    if any(not new.cell.cut_by_edge for new in same):
         return old._replace(found=old.found + 1, shown=old.shown + 1)
     return old if same else old._replace(shown=old.shown + 1)
 
@@ -193,7 +193,7 @@ def _are_same(one: Sighting, other: Sighting) -> bool:
     apart = math.dist(one.middle, other.middle)
     if apart < _SAME * min(max(aw, ah), max(bw, bh)):
         return True
-    if one.cell.complete and other.cell.complete:
+    if not one.cell.cut_by_edge and not other.cell.cut_by_edge:
         return False
     common = max(0.0, min(ax + aw, bx + bw) - max(ax, bx)) * max(0.0, min(ay + ah, by + bh) - max(ay, by))
     return common > 0.5 * min(aw * ah, bw * bh)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import SpecimenError
-from edge.messages.total_count import read_total_count
+from edge.messages.wbc_count import read_wbc_count
 from edge.store.fields import Store
 
 if TYPE_CHECKING:
@@ -67,12 +67,12 @@ class Orders:
         target = order.target or (None if order.resume else self._target)
 
         try:
-            total = None if order.total_count is None else read_total_count(order.total_count)
+            total = None if order.wbc_count is None else read_wbc_count(order.wbc_count)
         except ValueError as error:
-            raise SpecimenError(f"total_count: {error}") from None
+            raise SpecimenError(f"wbc_count: {error}") from None
 
         def act(ledger: Ledger) -> Specimen:
-            return ledger.start(order.specimen_id, target=target, total_count=total, resume=order.resume)
+            return ledger.start(order.specimen_id, target=target, wbc_count=total, resume=order.resume)
 
         return self._do(act, note)
 

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge import identity
+from edge.messages.former import upgraded_answer
 from edge.store.database import errors, transaction
 
 if TYPE_CHECKING:
@@ -65,15 +66,20 @@ class Answers:
                 " WHERE correlation_id = ? AND ? - CASE boot_id WHEN ? THEN at_s ELSE 0 END <= ?",
                 (correlation_id, now, identity.boot_id(), REMEMBERED_S),
             ).fetchone()
-        return None if row is None else Answer(*row)
+        return None if row is None else _answer(row)
 
     def unsent(self) -> list[Answer]:
         """Return the answers that the broker has not acknowledged, the oldest first."""
         query = "SELECT correlation_id, command, asked, payload FROM answers WHERE sent = 0 ORDER BY number"
         with errors(self._path, "read"):
-            return [Answer(*row) for row in self._db.execute(query).fetchall()]
+            return [_answer(row) for row in self._db.execute(query).fetchall()]
 
     def mark_sent(self, correlation_id: str) -> None:
         """Note that the broker has this answer; nothing where none is kept under this id."""
         with transaction(self._db, self._path):
             self._db.execute("UPDATE answers SET sent = 1 WHERE correlation_id = ?", (correlation_id,))
+
+
+def _answer(row: tuple[str, str, bytes, bytes]) -> Answer:
+    correlation_id, command, asked, payload = row
+    return Answer(correlation_id, command, asked, upgraded_answer(payload))

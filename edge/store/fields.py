@@ -17,6 +17,7 @@ from edge import identity
 from edge.differential.count import tally
 from edge.errors import StoreError
 from edge.messages import FieldResult, Quality, Scale, decode_field
+from edge.messages.former import upgraded
 from edge.slide.tally import Tally
 from edge.store.command_log import Answers
 from edge.store.database import connect, errors, transaction
@@ -211,7 +212,7 @@ class Store:
         decoder = msgspec.json.Decoder(Look)
         for _, payload in self._pages("payload", specimen_id):
             with suppress(msgspec.MsgspecError):
-                yield decoder.decode(payload)
+                yield decoder.decode(upgraded(payload))
 
     def tallies(self, specimen_id: str) -> Iterator[tuple[str, Tally]]:
         """Return what each field of a specimen adds to its differential, with the field's id."""

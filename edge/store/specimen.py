@@ -20,7 +20,7 @@ class Specimen(NamedTuple):
     """One specimen.
 
     `open` while fields are expected; `stopped` by command or `complete` with its source, until it is signed;
-    `final` when it is; `corrected` when fields came even so; `discarded`. target, total_count (10^9/L): None
+    `final` when it is; `corrected` when fields came even so; `discarded`. target, wbc_count (10^9/L): None
     where not given.
     source: what counts it, or did last; None where commands say which specimen it is, and in an older store.
     source_from: the number that the first field of this source has, at the least.
@@ -33,7 +33,7 @@ class Specimen(NamedTuple):
     started_at: str
     stopped_at: str | None = None
     target: int | None = None
-    total_count: float | None = None
+    wbc_count: float | None = None
     by_command: bool = False
     source: str | None = None
     source_from: int = 0
@@ -64,7 +64,7 @@ class Specimen(NamedTuple):
             started_at=read_time(self.started_at),
             stopped_at=None if self.stopped_at is None else read_time(self.stopped_at),
             ended=self.ended,
-            total_count=self.total_count,
+            wbc_count=self.wbc_count,
             signature=self.signature,
             changes=self.changes,
             discarded=self.discarded,

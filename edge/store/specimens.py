@@ -25,11 +25,11 @@ class Ledger(SourceLedger):
     # By command. All raise SpecimenError, with nothing changed, where it cannot be
 
     def start(
-        self, specimen_id: str, *, target: int | None, total_count: float | None, resume: bool
+        self, specimen_id: str, *, target: int | None, wbc_count: float | None, resume: bool
     ) -> Specimen:
         """Open a specimen; with `resume`, one that was stopped and not signed. One at a time is open.
 
-        target, total_count: None leaves what a resumed one has.
+        target, wbc_count: None leaves what a resumed one has.
         """
         with self._transaction():
             current, known = self.open_by_command(), self.find(specimen_id)
@@ -45,7 +45,7 @@ class Ledger(SourceLedger):
                 " ON CONFLICT (id) DO UPDATE SET state = 'open', finished_at = NULL, met_stopped_at = NULL,"
                 " target = coalesce(excluded.target, target),"
                 " total_count = coalesce(excluded.total_count, total_count)",
-                (specimen_id, stamp(), target, total_count),
+                (specimen_id, stamp(), target, wbc_count),
             )
             self._note(specimen_id, "resumed" if known else "started")  # as ordered: no change to be told
         return self._again(specimen_id)

@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 640, 480
 def seen(smear, x, y):
     """Return the cells of a window as a perfect finder and classifier would."""
     return [
-        msgspec.structs.replace(cell(true.label, complete=true.complete), box=true.box)
+        msgspec.structs.replace(cell(true.label, cut_by_edge=not true.complete), box=true.box)
         for true in smear.cells_in(x, y, WIDTH, HEIGHT)
     ]
 
@@ -62,7 +62,7 @@ class Stage:
         cells, sharp = [], 5.0
         for true in SMEAR.cells_in(x, y, WIDTH, HEIGHT):
             label, sharp = self._call(true.label, self._number)
-            cells.append(msgspec.structs.replace(cell(label, complete=true.complete), box=true.box))
+            cells.append(msgspec.structs.replace(cell(label, cut_by_edge=not true.complete), box=true.box))
         about = msgspec.structs.replace(quality(), focus=sharp)
         return Analyzed(pixels.shape[1], pixels.shape[0], about, tuple(cells), {"total": 0.1})
 

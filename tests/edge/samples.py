@@ -20,7 +20,7 @@ MODEL = ModelReference("scripted", "0" * 64)
 
 
 def cell(
-    label: str = "neutrophil", *, rejected: str | None = None, complete: bool = True, map_side: int = 4
+    label: str = "neutrophil", *, rejected: str | None = None, cut_by_edge: bool = False, map_side: int = 4
 ) -> Cell:
     return Cell(
         cell_id=identity.new_id(),
@@ -30,7 +30,7 @@ def cell(
         probability=0.9,
         probabilities=dict.fromkeys(LABELS, 0.1),
         rejected=rejected,
-        complete=complete,
+        cut_by_edge=cut_by_edge,
         heatmap=Heatmap((map_side, map_side), bytes(range(map_side)) * map_side, 3.5),
     )
 

@@ -132,7 +132,7 @@ def measure_bundle(
         calls=measure(logits, samples.labels, samples.photographs, classes),
         among_counted=among(counted, logits, samples, classes),
         rejecting=figures(
-            np.array([call.trust for call in calls]),
+            np.array([call.confidence for call in calls]),
             rule.minimum_probability if rule.familiarity is None else rule.familiarity.minimum_trust,
             right,
             is_known,

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from edge.labels import OTHER
 from edge.models.reject import TOO_FAR, Familiarity, Reject
-from edge.naming.rejection import distances, log_odds, trust
+from edge.naming.rejection import call_confidence, distances, log_odds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ def fit_rejection(
         confidence=round(confidence_weight, 4),
         distance=round(distance_weight, 4),
     )
-    score = trust(probabilities, held_out.features, called, known)
+    score = call_confidence(probabilities, held_out.features, called, known)
     # The rest is refused already: called `other`, too unsure, or too far from all that was seen.
     answered = (
         (probabilities.argmax(axis=1) == called)
@@ -135,8 +135,9 @@ def figures(
 ) -> dict[str, float]:
     """Return the rule's figures: shares of 0 to 1, in which cells count by their weights.
 
-    score: the trust, (n,). answered: not refused already, whatever the trust. auroc: of known cells against
-    the others by trust; absent where all are known. called: of the known cells. wrong_calls: of all calls.
+    score: the confidence, (n,). answered: not refused already, whatever the confidence. auroc: of known cells
+    against the others by confidence; absent where all are known. called: of the known cells. wrong_calls: of
+    all calls.
     wrong_calls_at_90: of the calls, were the threshold such that 90 % of the known cells are called.
     """
     result: dict[str, float] = {}

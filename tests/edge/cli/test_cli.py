@@ -46,7 +46,16 @@ def test_analyze_goes_on_past_what_it_cannot_read_and_says_so(pictures, capsys):
         assert (result["width"], result["height"]) == (640, 480)
         assert "cell_id" not in cell
         assert set(cell) == {
-            *("box", "crop", "label", "probability", "probabilities", "trust", "rejected", "complete"),
+            *(
+                "box",
+                "crop",
+                "label",
+                "probability",
+                "probabilities",
+                "confidence",
+                "rejected",
+                "cut_by_edge",
+            ),
             *("heatmap", "evidence_in_cell", "evidence_in_nucleus", "flags"),
         }
         assert 0 < cell["evidence_in_nucleus"] <= cell["evidence_in_cell"] <= 1

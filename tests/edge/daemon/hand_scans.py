@@ -118,12 +118,12 @@ def judged(folder: Path, cells: Iterable[Known], corner: Corner) -> Counted:
 def _distinct(fields: Iterable[FieldResult]) -> DistinctCells:
     distinct = DistinctCells()
     for field in fields:
-        place = field.place
+        place = field.position
         if place is None:
             continue
-        if place.joined is not None:
-            joined = place.joined
-            distinct.join(Joined(joined.region, place.region, joined.x, joined.y))
+        if place.merged is not None:
+            merged = place.merged
+            distinct.join(Joined(merged.region, place.region, merged.x, merged.y))
         size = field.width, field.height
         distinct.add(Place(place.region, place.x, place.y), field.cells, field.quality.focus, size)
     return distinct
@@ -133,9 +133,9 @@ def _origins(fields: Iterable[FieldResult], corner: Corner) -> dict[int, tuple[f
     """Return where each region's origin truly lies, in the middle of what its fields say."""
     apart: dict[int, list[tuple[float, float]]] = {}
     for field in fields:
-        if field.place is not None:
+        if field.position is not None:
             x, y = corner(field.source)
-            apart.setdefault(field.place.region, []).append((x - field.place.x, y - field.place.y))
+            apart.setdefault(field.position.region, []).append((x - field.position.x, y - field.position.y))
     return {
         region: (sorted(x for x, _ in all_)[len(all_) // 2], sorted(y for _, y in all_)[len(all_) // 2])
         for region, all_ in apart.items()
@@ -148,7 +148,7 @@ def _best_call(
     """Return what is found at a known place, in the sharpest of the counted fields that have it whole."""
     best, sharpest = None, -math.inf
     for field, (x, y) in zip(fields, corners, strict=True):
-        if field.place is None or field.quality.focus <= sharpest:
+        if field.position is None or field.quality.focus <= sharpest:
             continue
         for cell in field.cells:
             left, top, width, height = cell.box

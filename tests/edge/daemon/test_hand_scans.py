@@ -40,8 +40,8 @@ def told(what: str, counted: Counted, drawn: Counter[str] | None = None) -> None
         f"{name} {counted.labels[name]}/{expected[name]}" + (f"/{drawn[name]}" if drawn else "")
         for name in sorted(counted.labels | expected | (drawn or {}))
     )
-    unplaced = sum(field.place is None for field in counted.fields)
-    regions = sum(field.place is not None and field.place.begins for field in counted.fields)
+    unplaced = sum(field.position is None for field in counted.fields)
+    regions = sum(field.position is not None and field.position.new_region for field in counted.fields)
     found = f"{counted.white_cells} found, {counted.times.count(0)} missed"
     amiss = f"{sum(times > 1 for times in counted.times)} twice, {counted.strangers} strange"
     print(  # noqa: T201 (what the test measured)
@@ -79,7 +79,7 @@ def test_a_slide_that_begins_anew_after_a_restart_is_counted_as_without_one(tmp_
     assert [field.source for field in in_two.fields] == [field.source for field in in_one.fields]
     assert (in_two.labels, in_two.refused) == (in_one.labels, in_one.refused)
     assert (in_two.times, in_two.strangers) == (in_one.times, in_one.strangers)
-    places = [[field.place for field in each.fields] for each in (in_one, in_two)]
+    places = [[field.position for field in each.fields] for each in (in_one, in_two)]
     assert places[0] == places[1]
 
 

@@ -34,7 +34,7 @@ from edge.daemon.housekeeping import Housekeeping
 from edge.daemon.placement import RESTORING
 from edge.daemon.process import UNDELIVERED
 from edge.messages.commands import DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
-from edge.messages.position import FieldPlace
+from edge.messages.position import FieldPosition
 from edge.slide.registration import packed, thumbnail, unpacked
 from edge.slide.scan import Scan, told
 from edge.specimens.orders import Orders
@@ -87,7 +87,7 @@ def look(store: Store, scan: Scan, smear: Smear, corner: tuple[int, int]) -> tup
     located = scan.locate(pixels)
     assert located is not None
     each = field(store.next_sequence(), *seen(smear, x, y))
-    each = msgspec.structs.replace(each, place=told(located))
+    each = msgspec.structs.replace(each, position=told(located))
     picture = None if located.remembered is None else packed(located.remembered)
     assert store.add(each, None, scan.share(each), picture)
     return x - located.place.x, y - located.place.y
@@ -123,7 +123,9 @@ def test_kills_of_a_live_camera_s_daemon_leave_its_count_as_it_is_without_them(t
                 fields = list(opened.fields("S"))
             # A frame that is not yet counted is shown again: none is lost, none comes twice.
             assert [each.sequence for each in fields] == list(range(1, len(fields) + 1))
-            begun = {each.sequence for each in fields if each.place is not None and each.place.begins}
+            begun = {
+                each.sequence for each in fields if each.position is not None and each.position.new_region
+            }
             assert begun <= set(kept(store)) <= {each.sequence for each in fields}
         return judged(folder, true, camera.place)
 
@@ -132,7 +134,10 @@ def test_kills_of_a_live_camera_s_daemon_leave_its_count_as_it_is_without_them(t
     assert set(in_one.times) == {1}, "every cell once"
     assert (in_many.times, in_many.strangers) == (in_one.times, in_one.strangers)
     assert (in_many.labels, in_many.refused) == (in_one.labels, in_one.refused)
-    regions = [sum(f.place is not None and f.place.begins for f in each.fields) for each in (in_one, in_many)]
+    regions = [
+        sum(f.position is not None and f.position.new_region for f in each.fields)
+        for each in (in_one, in_many)
+    ]
     assert regions[0] == regions[1]
     if SOAK:
         print(f"{KILLS} kills: {frames} frames, {len(true)} cells, {regions[1]} regions")  # noqa: T201
@@ -172,7 +177,7 @@ def test_stopped_and_resumed_by_command_over_restarts_a_specimen_knows_its_cells
             fields = list(store.fields("S"))
     assert counts[-2] == counts[-1] == truth()
     assert len(fields) == sum(len(path) for _, path in runs)
-    assert [each.place.begins for each in fields] == [True] + [False] * (len(fields) - 1)
+    assert [each.position.new_region for each in fields] == [True] + [False] * (len(fields) - 1)
     assert kept(Path(config.store.path))
     orders.sign(SignSpecimen(operator="M1", reason="few"))
     assert not kept(Path(config.store.path))
@@ -190,7 +195,7 @@ def test_the_watchdog_is_fed_while_a_slide_is_taken_up(tmp_path, monkeypatch):
         with Store.open(Path(config.store.path)) as store:
             store.start_specimen("S")
             for number, (x, y) in enumerate(FIELDS[:3]):
-                each = msgspec.structs.replace(field(number + 1), place=FieldPlace(1, x, y))
+                each = msgspec.structs.replace(field(number + 1), position=FieldPosition(1, x, y))
                 assert store.add(each, None, None, packed(thumbnail(SMEAR.view(x, y, WIDTH, HEIGHT))))
         assert Stage(config, FIELDS[3:4]).daemon.run() == UNDELIVERED
         heard = []
@@ -212,11 +217,11 @@ def test_begun_anew_before_each_field_a_slide_is_what_it_is_in_one_run(tmp_path)
             store.start_specimen("S")
             scan = Scan(1)
             origins = [look(store, known_again(store) if anew else scan, smear, corner) for corner in path]
-            places = [each.place for each in store.fields("S")]
+            places = [each.position for each in store.fields("S")]
             known_again(store)
             counts.append(shares(store))
-            joined.append([place.joined for place in places if place.joined is not None])
-        assert [place.begins for place in places] == [True, False, True] + [False] * (len(path) - 3)
+            joined.append([place.merged for place in places if place.merged is not None])
+        assert [place.new_region for place in places] == [True, False, True] + [False] * (len(path) - 3)
         into = places[-1].region
         last = [each for each, place in zip(origins, places, strict=True) if place.region == into]
         assert max(math.dist(each, last[0]) for each in last) < 15
@@ -236,10 +241,10 @@ def test_a_slide_that_is_not_known_again_begins_a_region_and_is_joined_later(tmp
         again = known_again(store)
         for corner in ((1000, 250), (750, 150), (500, 60)):
             look(store, again, smear, corner)
-        places = [each.place for each in store.fields("S")]
-        assert [place.begins for place in places] == [True, False, True, False, False]
+        places = [each.position for each in store.fields("S")]
+        assert [place.new_region for place in places] == [True, False, True, False, False]
         assert places[2].region > places[0].region
-        assert sum(place.joined is not None for place in places) == 1
+        assert sum(place.merged is not None for place in places) == 1
         known_again(store)
 
 

@@ -133,7 +133,7 @@ def test_what_is_discarded_of_a_live_camera_that_is_one_specimen_is_followed_by_
     )
     path, listener = Path(config.store.path), listen(broker)
     with Store.open(path) as store:  # of another day, and another blood
-        store.ledger.start("S-3", target=200, total_count=None, resume=False)
+        store.ledger.start("S-3", target=200, wbc_count=None, resume=False)
         store.ledger.stop()
     discard = {name: DiscardSpecimen(specimen_id=name, reason="too thick") for name in ("S", "S-2")}
     microscope = Microscope(
@@ -211,7 +211,7 @@ def test_a_frame_is_given_back_before_the_next_is_read(config):
                         ["A", "B", "Ward 5", "", "\x00", "x" * 64, "\U0001f600", "'; DROP TABLE"]
                     ),
                     "target": st.sampled_from([100, 0, -1, 2**70, 1.5]),
-                    "total_count": st.sampled_from([7.2, 0, 1e300, "7", "7,2", "7,200/uL", [7]]),
+                    "wbc_count": st.sampled_from([7.2, 0, 1e300, "7", "7,2", "7,200/uL", [7]]),
                     "operator": st.sampled_from(["M1", "", "a b", "../../x"]),
                     "reason": st.text(max_size=210),
                     "new_id": st.sampled_from(["A", "C", "Ward 5"]),

@@ -15,7 +15,7 @@ from edge.messages.differential import Standing
 from edge.slide.tally import Tally
 
 CELLS = st.builds(
-    lambda label, rejected, complete: cell(label, rejected=rejected, complete=complete, map_side=1),
+    lambda label, rejected, cut: cell(label, rejected=rejected, cut_by_edge=cut, map_side=1),
     st.sampled_from(LABELS),
     st.sampled_from([None, None, "uncertain", "blurred"]),
     st.booleans(),
@@ -55,8 +55,8 @@ def test_what_counts_and_what_does_not():
         cell("neutrophil"),
         cell("monocyte"),
         cell("monocyte", rejected="uncertain"),
-        cell("monocyte", complete=False),
-        cell("monocyte", rejected="uncertain", complete=False),
+        cell("monocyte", cut_by_edge=True),
+        cell("monocyte", rejected="uncertain", cut_by_edge=True),
     )
     refused = field(2, cell("monocyte"), refused="too dark")
     for each in (counted, refused, field(3)):
@@ -161,15 +161,16 @@ def test_the_message_names_its_interval_its_denominator_and_why_it_is_enough():
     for count in (exactly, by_wilson):
         count.add("1", counted_of({"neutrophil": 60, "lymphocyte": 38, "eosinophil": 2}))
     said = message(exactly)
-    assert (said.interval, said.enough) == ("Clopper-Pearson 95 %", "the target of 100 cells is reached")
+    assert (said.interval, said.stop_reason) == ("Clopper-Pearson 95 %", "the target of 100 cells is reached")
     assert "named and did not refuse" in said.denominator
     eosinophils = said.classes[3]
     assert (eosinophils.low, eosinophils.high) == (0.24, 7.04)
     said = message(by_wilson)
     assert (said.interval, said.state) == ("Wilson 95 %", "preliminary")
-    assert said.enough == "every interval is at most 20 percent points wide"
+    assert said.stop_reason == "every interval is at most 20 percent points wide"
     assert (
-        message(SpecimenCount("S", LABELS, 1000, Reckoning("wilson", max_interval_width=20.0))).enough is None
+        message(SpecimenCount("S", LABELS, 1000, Reckoning("wilson", max_interval_width=20.0))).stop_reason
+        is None
     )
 
 
@@ -182,7 +183,7 @@ def test_with_a_total_count_each_class_has_its_absolute_count_and_without_one_no
         model=MODEL,
         updated_at=datetime.now(UTC),
         clock_synced=False,
-        standing=Standing(total_count=4.0),
+        standing=Standing(wbc_count=4.0),
     )
     assert all(c.absolute is None for c in none.classes), "of no cells, no share of them is known"
     given = count.differential(
@@ -190,15 +191,15 @@ def test_with_a_total_count_each_class_has_its_absolute_count_and_without_one_no
         model=MODEL,
         updated_at=datetime.now(UTC),
         clock_synced=False,
-        standing=Standing(total_count=4.0),
+        standing=Standing(wbc_count=4.0),
     )
     neutrophils = given.classes[0].absolute
     assert (neutrophils.value, neutrophils.low, neutrophils.high) == (3.6, 3.295, 3.804)
-    assert given.total_count == 4.0
+    assert given.wbc_count == 4.0
 
 
 @pytest.mark.parametrize(
-    ("cells", "total_count", "raised"),
+    ("cells", "wbc_count", "raised"),
     [
         ({"neutrophil": 70, "eosinophil": 30}, None, [("eosinophil-percent-high", "definite")]),
         (
@@ -220,7 +221,7 @@ def test_with_a_total_count_each_class_has_its_absolute_count_and_without_one_no
         ({"neutrophil": 60, "lymphocyte": 40}, 7.0, []),
     ],
 )
-def test_flags(cells, total_count, raised):
+def test_flags(cells, wbc_count, raised):
     count = SpecimenCount("S", LABELS, 100)
     count.add("1", counted_of(cells))
     said = count.differential(
@@ -228,7 +229,7 @@ def test_flags(cells, total_count, raised):
         model=MODEL,
         updated_at=datetime.now(UTC),
         clock_synced=False,
-        standing=Standing(total_count=total_count),
+        standing=Standing(wbc_count=wbc_count),
     )
     assert [(flag.rule, flag.certainty) for flag in said.flags] == raised
     for flag in said.flags:
@@ -250,9 +251,9 @@ def test_many_cells_that_the_model_did_not_name_are_a_flag():
 def test_a_few_cells_raise_no_flag_whatever_they_are():
     count = SpecimenCount("S", ("neutrophil", "monocyte"), 200)
     count.add("1", counted_of({"monocyte": 10}))
-    assert message(count, standing=Standing(total_count=30.0)).flags == ()
+    assert message(count, standing=Standing(wbc_count=30.0)).flags == ()
     count.add("2", counted_of({"monocyte": 10}))
-    assert {flag.rule for flag in message(count, standing=Standing(total_count=30.0)).flags} >= {
+    assert {flag.rule for flag in message(count, standing=Standing(wbc_count=30.0)).flags} >= {
         "monocyte-percent-high",
         "monocyte-count-high",
     }
@@ -268,14 +269,16 @@ def test_it_is_enough_when_the_widest_interval_is_narrow_and_not_before():
     def enough(cells, width):
         count = SpecimenCount("S", ("neutrophil", "basophil"), 10_000, Reckoning(max_interval_width=width))
         count.add("1", counted_of({"neutrophil": cells, "basophil": cells}))
-        return count.enough()
+        return count.stop_reason()
 
     # Of 50 and 50 cells: 39.8 to 60.2 %.
     assert enough(50, 20.0) is None
     assert enough(50, 21.0) == "every interval is at most 21 percent points wide"
     narrow_and_wide = SpecimenCount("S", LABELS, 10_000, Reckoning(max_interval_width=10.0))
     narrow_and_wide.add("1", counted_of({"neutrophil": 50, "lymphocyte": 50}))
-    assert narrow_and_wide.enough() is None, "no monocyte of a hundred is 0 to 3.6 %, but half is not so sure"
+    assert narrow_and_wide.stop_reason() is None, (
+        "no monocyte of a hundred is 0 to 3.6 %, but half is not so sure"
+    )
 
 
 def test_the_model_that_called_last_comes_last():

@@ -61,9 +61,7 @@ class Ward:
     st.sampled_from(sorted(REQUESTS)) | st.text(max_size=80),
     st.binary(max_size=200)
     | st.dictionaries(
-        st.sampled_from(
-            ["specimen_id", "target", "operator", "reason", "correlation_id", "total_count", "x"]
-        ),
+        st.sampled_from(["specimen_id", "target", "operator", "reason", "correlation_id", "wbc_count", "x"]),
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=70) | st.just([[]]),
     ).map(lambda plain: json.dumps(plain).encode()),
     st.booleans(),
@@ -84,10 +82,10 @@ def test_whatever_is_sent_it_has_one_answer_and_only_what_is_valid_is_done(name,
 def test_the_schema_that_is_printed_is_the_one_that_is_asked():
     schema = json_schema()
     for payload, valid in (
-        ({"specimen_id": "A", "target": 200, "total_count": 7.1}, True),
+        ({"specimen_id": "A", "target": 200, "wbc_count": 7.1}, True),
         ({"specimen_id": "A\n"}, False),
         ({"specimen_id": "A", "path": "/etc/passwd"}, False),
-        ({"specimen_id": "A", "total_count": -1}, False),
+        ({"specimen_id": "A", "wbc_count": -1}, False),
         ({}, False),
     ):
         start = {**schema["commands"]["cmd/specimen/start"], "$defs": schema["$defs"]}

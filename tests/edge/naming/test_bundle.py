@@ -77,7 +77,7 @@ def test_crops_called_together_are_called_as_each_alone():
     together = classifier.classify_all(iter(crops))
     assert len({call.label for call in together}) > 1
     for call, alone in zip(together, map(classifier.classify, crops), strict=True):
-        assert (call.label, call.trust, call.rejected) == (alone.label, alone.trust, alone.rejected)
+        assert (call.label, call.confidence, call.rejected) == (alone.label, alone.confidence, alone.rejected)
         assert call.probabilities.tobytes() == alone.probabilities.tobytes()
         assert call.heatmap() == alone.heatmap()
     assert classifier.classify_all([]) == ()
@@ -276,7 +276,7 @@ def test_an_older_bundle_without_distances_loads_and_refuses_by_probability(tmp_
     for crop in golden_crops():
         call = classifier.classify(crop)
         counted = [p for p, label in zip(call.probabilities, about.labels, strict=True) if label != OTHER]
-        assert call.trust == pytest.approx(max(counted))
+        assert call.confidence == pytest.approx(max(counted))
         if call.label == OTHER:
             assert call.rejected == "other"
         else:

@@ -26,9 +26,9 @@ def judged(probabilities, features=(0.0, 0.0), rule=RULE):
 
 
 def test_a_sure_call_among_its_kind_is_counted():
-    trust, reason, _ = judged((0.98, 0.01, 0.01))
+    confidence, reason, _ = judged((0.98, 0.01, 0.01))
     assert reason is None
-    assert trust > 0.9
+    assert confidence > 0.9
 
 
 def test_what_is_not_counted_is_never_counted_however_sure():
@@ -40,9 +40,9 @@ def test_between_two_classes_there_is_no_answer():
 
 
 def test_a_sure_call_unlike_its_kind_is_refused_for_that():
-    trust, reason, _ = judged((0.999, 0.0005, 0.0005), (30.0, 30.0))
+    confidence, reason, _ = judged((0.999, 0.0005, 0.0005), (30.0, 30.0))
     assert reason == "unfamiliar"
-    assert trust < judged((0.999, 0.0005, 0.0005))[0]
+    assert confidence < judged((0.999, 0.0005, 0.0005))[0]
     assert judged((0.999, 0.0005, 0.0005), (30.0, 30.0)).distance == pytest.approx(15.0)
     even_so = msgspec.structs.replace(KNOWN, distance=0.0, minimum_trust=0.0)
     assert judged((0.999, 0.0005, 0.0005), (30.0, 30.0), Reject(0.5, even_so))[1] == "unfamiliar"
@@ -61,8 +61,8 @@ def test_the_rule_survives_the_bundle():
 
 def test_beyond_all_that_was_seen_it_is_refused_even_at_full_trust():
     certain = msgspec.structs.replace(KNOWN, intercept=400.0, distance=0.0)
-    trust, reason, _ = judged((0.999, 0.0005, 0.0005), (30.0, 30.0), Reject(0.5, certain))
-    assert trust == 1.0
+    confidence, reason, _ = judged((0.999, 0.0005, 0.0005), (30.0, 30.0), Reject(0.5, certain))
+    assert confidence == 1.0
     assert reason == "unfamiliar"
 
 
@@ -131,12 +131,12 @@ def test_a_higher_threshold_never_lets_through_what_a_lower_one_refused(one, oth
 )
 def test_every_cell_gets_a_verdict_and_nearer_is_never_less_trusted(probabilities, features):
     probabilities = (probabilities / probabilities.sum()).astype(np.float32)
-    trust, reason, _ = judged(probabilities, features)
-    assert 0 <= trust <= 1
+    confidence, reason, _ = judged(probabilities, features)
+    assert 0 <= confidence <= 1
     assert reason in {None, "other", "uncertain", "unfamiliar"}
     best = int(np.argmax(probabilities[:2]))
     halfway = (features + np.array(CENTRES[best])) / 2
-    assert judged(probabilities, halfway)[0] >= trust - 1e-6
+    assert judged(probabilities, halfway)[0] >= confidence - 1e-6
 
 
 def test_cells_judged_together_get_the_verdict_that_each_gets_alone():

@@ -63,7 +63,7 @@ def test_what_is_usual_does_not_depend_on_when_it_was_asked(drawn):
             shown[number % len(shown)],
             focus=float(rng.lognormal(0, 1)),
             stain=float(rng.lognormal(-2, 1)),
-            covered=float(rng.uniform(0, 1)),
+            coverage=float(rng.uniform(0, 1)),
         )
         asked.reason(near, 640, 480)
         for reference in (asked, silent):
@@ -71,11 +71,11 @@ def test_what_is_usual_does_not_depend_on_when_it_was_asked(drawn):
     reasons_now = [
         [
             reference.reason(
-                msgspec.structs.replace(shown[0], focus=focus, stain=stain, covered=covered), 640, 480
+                msgspec.structs.replace(shown[0], focus=focus, stain=stain, coverage=coverage), 640, 480
             )
             for focus in np.geomspace(0.1, 10, 30).tolist()
             for stain in np.geomspace(0.01, 5, 20).tolist()
-            for covered in (0.1, 0.95)
+            for coverage in (0.1, 0.95)
         ]
         for reference in (asked, silent)
     ]

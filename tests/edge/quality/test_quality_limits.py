@@ -35,7 +35,7 @@ def test_cells_on_glass_are_accepted():
     quality = assess(frame())
     assert (quality.accepted, quality.reason) == (True, None)
     assert quality.clipped == 0, "bright glass is not white"
-    assert quality.light == pytest.approx((GLASS,) * 3, abs=4)
+    assert quality.background_rgb == pytest.approx((GLASS,) * 3, abs=4)
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_the_black_around_a_diaphragm_is_not_judged():
     cv2.circle(inside, (320, 240), 235, 1, -1)
     seen = assess(pixels * inside[:, :, None])
     assert seen.brightness == pytest.approx(assess(pixels).brightness, abs=6)
-    assert seen.covered == pytest.approx(assess(pixels).covered, abs=0.05)
+    assert seen.coverage == pytest.approx(assess(pixels).coverage, abs=0.05)
     assert seen.accepted
 
 
 def test_what_cells_cover_is_what_lets_less_light_through():
-    assert assess(frame(cells=0)).covered == 0
-    few, many = (assess(frame(cells=cells)).covered for cells in (20, 120))
+    assert assess(frame(cells=0)).coverage == 0
+    few, many = (assess(frame(cells=cells)).coverage for cells in (20, 120))
     assert 0.02 < few < 0.05
     assert 0.12 < many < 0.25
 
@@ -106,9 +106,9 @@ USUAL = Quality(
     motion=0.1,
     brightness=180.0,
     clipped=0.05,
-    light=(200.0, 200.0, 200.0),
+    background_rgb=(200.0, 200.0, 200.0),
     stain=0.3,
-    covered=0.3,
+    coverage=0.3,
 )
 
 
@@ -125,16 +125,16 @@ def beside_the_usual(fields=8, **figures):
         ({}, None),
         ({"clipped": 0.25}, None),
         ({"clipped": 0.35}, "overexposed"),
-        ({"light": (245.0,) * 3}, None),
-        ({"light": (262.0,) * 3}, "overexposed"),
-        ({"light": (146.0,) * 3}, None),
-        ({"light": (136.0,) * 3}, "too dark"),
-        ({"light": (270.0, 200.0, 200.0)}, None),
-        ({"light": (295.0, 200.0, 200.0)}, "colour changed"),
-        ({"light": (200.0, 200.0, 135.0)}, "colour changed"),
-        ({"covered": 0.5}, None),
-        ({"covered": 0.6}, "too crowded"),
-        ({"covered": 0.6, "light": (136.0,) * 3}, "too crowded"),
+        ({"background_rgb": (245.0,) * 3}, None),
+        ({"background_rgb": (262.0,) * 3}, "overexposed"),
+        ({"background_rgb": (146.0,) * 3}, None),
+        ({"background_rgb": (136.0,) * 3}, "too dark"),
+        ({"background_rgb": (270.0, 200.0, 200.0)}, None),
+        ({"background_rgb": (295.0, 200.0, 200.0)}, "colour changed"),
+        ({"background_rgb": (200.0, 200.0, 135.0)}, "colour changed"),
+        ({"coverage": 0.5}, None),
+        ({"coverage": 0.6}, "too crowded"),
+        ({"coverage": 0.6, "background_rgb": (136.0,) * 3}, "too crowded"),
         ({"motion": 0.3}, None),
         ({"motion": 0.35}, "motion"),
         ({"focus": 9.0}, None),
@@ -156,7 +156,7 @@ def test_before_five_fields_nothing_is_usual():
 
 
 def test_where_the_glass_is_white_by_itself_more_of_it_is_no_fault():
-    white = msgspec.structs.replace(USUAL, light=(255.0,) * 3, clipped=0.5)
+    white = msgspec.structs.replace(USUAL, background_rgb=(255.0,) * 3, clipped=0.5)
     reference = QualityReference()
     for _ in range(8):
         reference.learn(white, 640, 480)

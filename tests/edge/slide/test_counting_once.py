@@ -152,7 +152,7 @@ def test_the_sharpest_whole_sighting_is_the_one_that_counts():
         ("neutrophil", True, 2.0),
         ("eosinophil", True, 1.5),
     ):
-        distinct.add(Place(0, 0.0, 0.0), [cell(label, complete=complete)], focus, (640, 480))
+        distinct.add(Place(0, 0.0, 0.0), [cell(label, cut_by_edge=not complete)], focus, (640, 480))
     assert distinct.tally().counted == {"neutrophil": 1}
     assert distinct.tally().incomplete == 0
 
@@ -190,7 +190,7 @@ def test_fields_that_do_not_show_a_cell_or_cut_it_say_nothing_against_it():
 def test_a_cut_piece_over_two_whole_cells_does_not_make_them_one():
     distinct = DistinctCells()
     show(distinct, Place(0, 0, 0), at("neutrophil", 100, 100), at("monocyte", 150, 100))
-    piece = msgspec.structs.replace(at("neutrophil", 0, 100), box=(0, 100, 110, 60), complete=False)
+    piece = msgspec.structs.replace(at("neutrophil", 0, 100), box=(0, 100, 110, 60), cut_by_edge=True)
     show(distinct, Place(0, 100, 0), piece)
     assert distinct.tally().counted == {"neutrophil": 1, "monocyte": 1}
     assert distinct.tally().incomplete == 0

@@ -127,8 +127,8 @@ def show(distinct, x, *cells, region=0):
     distinct.add(Place(region, x, 0), cells, focus=1.0, size=(640, 480))
 
 
-def at(label, x, y, width=60, height=60, *, complete=True):
-    return msgspec.structs.replace(cell(label, complete=complete), box=(x, y, width, height))
+def at(label, x, y, width=60, height=60, *, cut=False):
+    return msgspec.structs.replace(cell(label, cut_by_edge=cut), box=(x, y, width, height))
 
 
 def counted(distinct):
@@ -146,17 +146,17 @@ def test_a_cut_piece_at_the_place_of_a_whole_cell_says_nothing_against_it():
     distinct = DistinctCells()
     show(distinct, 0, at("neutrophil", 100, 100))
     for _ in range(3):
-        show(distinct, 0, at("neutrophil", 100, 100, complete=False))
+        show(distinct, 0, at("neutrophil", 100, 100, cut=True))
     assert counted(distinct) == ({"neutrophil": 1}, 0)
 
 
 def test_a_cut_corner_of_a_cell_is_no_other_cell():
     distinct = DistinctCells()
     show(distinct, 0, at("neutrophil", 100, 100))
-    show(distinct, 100, at("neutrophil", 0, 100, 20, 20, complete=False))
+    show(distinct, 100, at("neutrophil", 0, 100, 20, 20, cut=True))
     assert counted(distinct) == ({"neutrophil": 1}, 0)
     reverse = DistinctCells()
-    show(reverse, 100, at("neutrophil", 0, 100, 20, 20, complete=False))
+    show(reverse, 100, at("neutrophil", 0, 100, 20, 20, cut=True))
     assert counted(reverse) == ({}, 1)
     show(reverse, 0, at("neutrophil", 100, 100))
     assert counted(reverse) == ({"neutrophil": 1}, 0)

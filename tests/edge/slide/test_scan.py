@@ -24,7 +24,7 @@ from edge.config import (
 )
 from edge.messages import decode, encode, json_schema
 from edge.messages.commands import StartSpecimen, StopSpecimen
-from edge.messages.position import FieldPlace, JoinedRegion
+from edge.messages.position import FieldPosition, MergedRegion
 from edge.specimens.orders import Orders
 from edge.store.fields import Store
 
@@ -47,20 +47,20 @@ def test_the_same_fields_shown_twice_count_each_cell_once(tmp_path, broker, list
     assert Stage(config, FIELDS + FIELDS[::-1]).daemon.run() == 0
     assert counted(listener) == dict(truth())
     wait_for(lambda: len(listener.fields()) == 2 * len(FIELDS), "the fields")
-    places = [field.place for field in listener.fields().values()]
-    assert [place.begins for place in places] == [True] + [False] * (2 * len(FIELDS) - 1)
+    places = [field.position for field in listener.fields().values()]
+    assert [place.new_region for place in places] == [True] + [False] * (2 * len(FIELDS) - 1)
     assert {place.region for place in places} == {1}
     for place, (x, y) in zip(places, FIELDS + FIELDS[::-1], strict=True):
         assert math.dist((place.x, place.y), (x - FIELDS[0][0], y - FIELDS[0][1])) < 15
     with Store.open(Path(config.store.path)) as store:
-        assert [field.place for field in store.fields("S")] == places
+        assert [field.position for field in store.fields("S")] == places
 
 
 def test_not_registered_each_field_is_taken_for_a_new_place(tmp_path, broker, listen):
     listener = listen(broker)
     assert Stage(configured(tmp_path, broker, "off"), FIELDS + FIELDS[::-1]).daemon.run() == 0
     assert counted(listener) == dict(Counter(whole(FIELDS + FIELDS)))
-    assert all(field.place is None for field in listener.fields().values())
+    assert all(field.position is None for field in listener.fields().values())
 
 
 def test_a_cell_is_called_as_in_its_sharpest_field_and_so_it_stays_after_a_restart(tmp_path, broker, listen):
@@ -90,10 +90,10 @@ def test_a_source_that_comes_behind_its_end_begins_a_region_whose_number_is_new(
         wait_for(lambda heard=listener: heard.state("status") == "offline", "the end")
         counts.append(listener.of("result/differential")[-1].counted)
     with Store.open(Path(config.store.path)) as store:
-        places = [field.place for field in store.fields("S")]
+        places = [field.position for field in store.fields("S")]
     before, after = places[: len(shown)], places[len(shown) :]
     assert not {place.region for place in before} & {place.region for place in after}
-    assert [place.begins for place in places].count(True) == 2
+    assert [place.new_region for place in places].count(True) == 2
     assert 0 < 2 * counts[0] == counts[1]
 
 
@@ -176,14 +176,14 @@ def test_a_frame_in_which_the_slide_flies_past_has_no_place_and_counts_for_nothi
     assert stage.daemon.run() == 0
     assert counted(listener) == dict(truth())
     wait_for(lambda: len(listener.fields()) == len(FIELDS) + 1, "the fields")
-    places = {field.source: field.place for field in listener.fields().values()}
+    places = {field.source: field.position for field in listener.fields().values()}
     assert places.pop("flown past") is None
-    assert [place.begins for place in places.values()] == [True] + [False] * (len(FIELDS) - 1)
+    assert [place.new_region for place in places.values()] == [True] + [False] * (len(FIELDS) - 1)
 
 
-@pytest.mark.parametrize("joined", [None, JoinedRegion(2, -300.5, 12.0)])
-def test_a_field_with_its_place_satisfies_the_schema_and_comes_back_as_it_was(joined):
-    placed = msgspec.structs.replace(field(), place=FieldPlace(3, 1.5, -2.5, joined=joined))
+@pytest.mark.parametrize("merged", [None, MergedRegion(2, -300.5, 12.0)])
+def test_a_field_with_its_place_satisfies_the_schema_and_comes_back_as_it_was(merged):
+    placed = msgspec.structs.replace(field(), position=FieldPosition(3, 1.5, -2.5, merged=merged))
     payload = encode(placed)
     jsonschema.Draft202012Validator(json_schema()).validate(json.loads(payload))
     assert decode(payload) == placed

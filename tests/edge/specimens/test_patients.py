@@ -20,7 +20,7 @@ from edge.cli import main
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
 from edge.errors import SpecimenError
 from edge.messages.commands import RenameSpecimen, SignSpecimen, StartSpecimen
-from edge.messages.total_count import read_total_count
+from edge.messages.wbc_count import read_wbc_count
 from edge.specimens.orders import Orders
 from edge.store.fields import Store
 
@@ -127,7 +127,7 @@ def test_a_folder_whose_pictures_were_exchanged_while_it_was_interrupted_is_anot
             lambda s: s.ledger.begin_source("S") and s.ledger.discard("clotted", "S"),
             "was discarded .clotted.",
         ),
-        (lambda s: s.ledger.start("S", target=1, total_count=None, resume=False), "by command: give another"),
+        (lambda s: s.ledger.start("S", target=1, wbc_count=None, resume=False), "by command: give another"),
     ],
 )
 def test_what_no_run_may_add_to(config, prepare, sentence):
@@ -337,7 +337,7 @@ def test_blood_is_not_called_simulated(config, listen, broker):
     ],
 )
 def test_a_total_white_count_as_people_write_it(given, expected):
-    assert read_total_count(given) == pytest.approx(expected)
+    assert read_wbc_count(given) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -357,13 +357,13 @@ def test_a_total_white_count_as_people_write_it(given, expected):
 )
 def test_what_is_no_total_white_count_is_said_with_what_to_write(given, instead):
     with pytest.raises(ValueError, match=instead):
-        read_total_count(given)
+        read_wbc_count(given)
 
 
 def test_a_total_white_count_is_kept_and_shown_with_its_unit(tmp_path, capsys):
     file = tmp_path / "leukoscope.toml"
     file.write_text('[camera]\nkind = "usb"\n', encoding="utf-8")
-    assert main(["specimen", "start", "A", "--total-count", "7200/uL", "--config", str(file)]) == 0
+    assert main(["specimen", "start", "A", "--wbc-count", "7200/uL", "--config", str(file)]) == 0
     assert capsys.readouterr().out == "specimen A: open; 7.2 10^9/L white cells\n"
     assert main(["specimen", "show", "--config", str(file)]) == 0
     shown = capsys.readouterr().out
@@ -372,6 +372,6 @@ def test_a_total_white_count_is_kept_and_shown_with_its_unit(tmp_path, capsys):
     assert ["neutrophil", "0", "-", "-", "-", "-"] in rows, "of no cells, nothing is known"
     assert main(["specimen", "show", "--json", "--config", str(file)]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert (said["total_count"], said["total_count_unit"]) == (7.2, "10^9/L")
-    assert main(["specimen", "start", "B", "--total-count", "7,200/uL", "--config", str(file)]) == 1
+    assert (said["wbc_count"], said["wbc_count_unit"]) == (7.2, "10^9/L")
+    assert main(["specimen", "start", "B", "--wbc-count", "7,200/uL", "--config", str(file)]) == 1
     assert "write it as 7200/uL" in capsys.readouterr().err

@@ -113,13 +113,13 @@ def test_from_start_to_signature(bench, listen, broker):
     bench.run()
     wait_for(lambda: bench.listener.of("health"), "health")
     assert bench.listener.of("health")[-1].specimen_id is None
-    answer = bench.order("specimen/start", specimen_id="A-1", target=30, total_count=7.5)
+    answer = bench.order("specimen/start", specimen_id="A-1", target=30, wbc_count=7.5)
     assert answer.ok
     assert (answer.specimen.specimen_id, answer.specimen.state) == ("A-1", "open")
     wait_for(lambda: bench.counted("A-1") >= 30, "30 cells")
     said = bench.reached("A-1", "preliminary")
-    assert (said.target, said.total_count, said.signature, said.stopped_at) == (30, 7.5, None, None)
-    assert said.enough == "the target of 30 cells is reached"
+    assert (said.target, said.wbc_count, said.signature, said.stopped_at) == (30, 7.5, None, None)
+    assert said.stop_reason == "the target of 30 cells is reached"
     assert bench.order("specimen/stop").specimen.state == "stopped"
     wait_for(lambda: bench.said().stopped_at is not None, "the end to be said")
     assert bench.said().state == "preliminary"
@@ -129,7 +129,7 @@ def test_from_start_to_signature(bench, listen, broker):
     assert final.signature.at >= final.stopped_at
     assert sum(c.absolute.value for c in final.classes) == pytest.approx(7.5, abs=0.01)
     fields = bench.fields("A-1")
-    assert final.counted == sum(c.complete and c.rejected is None for f in fields for c in f.cells)
+    assert final.counted == sum(not c.cut_by_edge and c.rejected is None for f in fields for c in f.cells)
     assert final.fields == len(fields)
     wait_for(lambda: len(bench.listener.fields()) == len(fields), "all fields")
     late = listen(broker, "late")
@@ -155,7 +155,7 @@ def test_killed_in_the_middle_it_is_taken_up_and_nothing_is_counted_twice(bench)
     final = bench.reached("A", "final")
     fields = bench.fields("A")
     assert len({f.source for f in fields}) == len(fields) == final.fields
-    assert final.counted == sum(c.complete and c.rejected is None for f in fields for c in f.cells)
+    assert final.counted == sum(not c.cut_by_edge and c.rejected is None for f in fields for c in f.cells)
     assert final.changes == ()
 
 
@@ -172,7 +172,7 @@ def test_two_specimens_never_mix(bench):
 
     def agreed() -> bool:  # the field in hand at the stop comes after it, and its count after the field
         cells = [cell for field in bench.fields("B") for cell in field.cells]
-        return bench.said().counted == sum(cell.complete and cell.rejected is None for cell in cells)
+        return bench.said().counted == sum(not cell.cut_by_edge and cell.rejected is None for cell in cells)
 
     wait_for(agreed, "the count to be that of the fields")
     a, b = bench.fields("A"), bench.fields("B")
@@ -202,7 +202,7 @@ def test_an_order_is_done_once_however_often_it_comes(bench):
 
 
 def test_the_command_line_does_the_same_whether_or_not_the_daemon_runs(bench):
-    started = bench.type("start", "A", "--target", "8", "--total-count", "6.1")
+    started = bench.type("start", "A", "--target", "8", "--wbc-count", "6.1")
     assert (started.returncode, started.stdout) == (0, "specimen A: open; 6.1 10^9/L white cells\n")
     bench.run()
     wait_for(lambda: bench.counted("A") >= 8, "8 cells")
@@ -228,7 +228,7 @@ def test_the_command_line_does_the_same_whether_or_not_the_daemon_runs(bench):
     assert header == ["specimen", "state", "started", "fields", "cells", "signed", "notes"]
     assert [(line[0], line[1], line[5]) for line in lines] == [("A", "final", "Q"), ("B", "discarded", "-")]
     shown = json.loads(bench.type("show", "A", "--json").stdout)
-    assert (shown["state"], shown["total_count"], shown["signature"]["operator"]) == ("final", 6.1, "Q")
+    assert (shown["state"], shown["wbc_count"], shown["signature"]["operator"]) == ("final", 6.1, "Q")
     assert "signed by Q" in bench.type("show", "A").stdout
     bench.run()
     assert bench.reached("A", "final").signature.operator == "Q"
@@ -241,7 +241,7 @@ def test_it_stops_by_itself_where_it_is_told_to(bench):
     wait_for(lambda: bench.counted("A") >= 10, "10 cells")
     wait_for(lambda: bench.said().stopped_at is not None, "the end")
     fields = bench.fields("A")
-    without_last = sum(c.complete and c.rejected is None for f in fields[:-1] for c in f.cells)
+    without_last = sum(not c.cut_by_edge and c.rejected is None for f in fields[:-1] for c in f.cells)
     assert without_last < 10 <= bench.said().counted
 
 

@@ -142,10 +142,10 @@ def test_what_was_changed_discarded_or_given_with_a_specimen_is_kept(store, vers
     discarded = store.ledger.find("W-4")
     assert (discarded.state, discarded.discarded.why) == ("discarded", "the smear is clotted")
     signed, bed = store.ledger.find("W-1"), store.ledger.find(BED)
-    assert (signed.target, signed.total_count) == (100, 7.4)
-    assert (bed.state, bed.target, bed.total_count) == ("stopped", 50, None)
+    assert (signed.target, signed.wbc_count) == (100, 7.4)
+    assert (bed.state, bed.target, bed.wbc_count) == ("stopped", 50, None)
     assert store.ledger.open_by_command() == live
-    assert (live.target, live.total_count) == (200, None if version < 3 else 6.2)
+    assert (live.target, live.wbc_count) == (200, None if version < 3 else 6.2)
     assert [row.absolute.value for row in differential(store, "W-1").classes if row.count] == [3.7, 3.7]
 
 
@@ -159,12 +159,12 @@ def test_fields_come_back_whole_but_the_pruned_one(store, version):
     ]
     assert second.cells[0].heatmap == cell().heatmap
     assert second.captured_at.strftime("%Y-%m-%d") == "2026-03-02"
-    assert [one.complete for one in fourth.cells] == [True, False]
+    assert [not one.cut_by_edge for one in fourth.cells] == [True, False]
     assert (fifth.quality.accepted, fifth.quality.reason) == (False, "overexposed")
     assert store.has_source("film-3", "a.png"), "the pruned picture is not analysed again"
     live = list(store.fields("W-6"))
     assert [each.clock_synced for each in live] == [True, False]
-    assert [each.place and (each.place.x, each.place.y) for each in live] == (
+    assert [each.position and (each.position.x, each.position.y) for each in live] == (
         [None, None] if version < 3 else [(0.0, 0.0), (120.5, -3.0)]
     )
 

@@ -28,19 +28,19 @@ def store(tmp_path):
 
 
 def start(store: Store, specimen_id: str, **keywords):
-    given = {"target": None, "total_count": None, "resume": False} | keywords
+    given = {"target": None, "wbc_count": None, "resume": False} | keywords
     return store.ledger.start(specimen_id, **given)
 
 
 def test_from_start_to_signature_each_step_is_kept(store):
-    opened = start(store, "A", target=200, total_count=5.5)
-    assert (opened.state, opened.target, opened.total_count) == ("open", 200, 5.5)
+    opened = start(store, "A", target=200, wbc_count=5.5)
+    assert (opened.state, opened.target, opened.wbc_count) == ("open", 200, 5.5)
     assert store.ledger.open_by_command() == opened
     stopped = store.ledger.stop()
     assert (stopped.state, stopped.waiting) == ("stopped", True)
     assert stopped.standing.state == "preliminary"
     again = start(store, "A", target=400, resume=True)
-    assert (again.state, again.target, again.total_count, again.stopped_at) == ("open", 400, 5.5, None)
+    assert (again.state, again.target, again.wbc_count, again.stopped_at) == ("open", 400, 5.5, None)
     assert again.opened > opened.opened
     store.ledger.stop("A")
     signed = store.ledger.sign("M1", reason="no more blood")
@@ -150,10 +150,10 @@ def test_by_default_the_open_specimen_is_discarded_and_not_what_waits(store):
 
 
 def test_resumed_without_a_target_it_keeps_its_own(store):
-    start(store, "A", target=100, total_count=4.0)
+    start(store, "A", target=100, wbc_count=4.0)
     store.ledger.stop()
     again = start(store, "A", resume=True)
-    assert (again.target, again.total_count) == (100, 4.0)
+    assert (again.target, again.wbc_count) == (100, 4.0)
 
 
 def test_the_next_specimen_of_an_endless_source_keeps_what_fits_of_a_long_id(store):

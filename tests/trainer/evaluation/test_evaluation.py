@@ -263,7 +263,7 @@ def test_the_studys_run_becomes_a_bundle_that_analyses_with_its_masking(
     (cell,) = json.loads(capsys.readouterr().out)["cells"]
     assert cell["label"] in CLASSES
     assert cell["heatmap"]["shape"] == [4, 4]
-    assert cell["trust"] == cell["probability"]
+    assert cell["confidence"] == cell["probability"]
 
 
 def test_export_of_a_head_without_maps_writes_a_plain_file(finished, data, tmp_path, monkeypatch):

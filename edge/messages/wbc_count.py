@@ -15,7 +15,7 @@ _THOUSANDS = {"10^3/ul", "10*3/ul", "10e3/ul", "e3/ul", "x10^3/ul", "x10e3/ul", 
 _CELLS = {"/ul", "perul", "permicrolitre", "permicroliter", "cells/ul", "/mm3", "/mm³", "cells/mm3"}
 
 
-def read_total_count(given: float | str) -> float:
+def read_wbc_count(given: float | str) -> float:
     """Return a total white count in 10^9/L. given: a number is that already; a text may have its unit.
 
     Raises ValueError with a sentence that says what to write instead.
