@@ -25,7 +25,7 @@ def add_model_commands(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("file", type=Path, nargs="?", help="a bundle (default: the one that answers here)")
     verify.set_defaults(run=_verify)
 
-    install = actions.add_parser("install", help="let a signed bundle answer from the daemon's next start on")
+    install = actions.add_parser("install", help="let a signed bundle answer from the next field on")
     install.add_argument("file", type=Path, help="a bundle, with its signature beside it as FILE.sig")
     install.set_defaults(run=_install)
 
@@ -88,7 +88,7 @@ def _install(options: argparse.Namespace) -> int:
     from edge.updates.install import install  # noqa: PLC0415
 
     done = install(options.file, config)
-    when = "answers from the daemon's next start on" if done.new else "is installed already"
+    when = "answers from the next field on" if done.new else "is installed already"
     print(f"{done.name} {done.sha256}, signed by {done.signer}: {when}")
     return 0
 
@@ -109,7 +109,7 @@ def _rollback(options: argparse.Namespace) -> int:
     from edge.updates.install import roll_back  # noqa: PLC0415
 
     now = roll_back(load_config(options.config))
-    print(f"{now.model} {now.sha256}".strip() + ": answers from the daemon's next start on")
+    print(f"{now.model} {now.sha256}".strip() + ": answers from the next field on")
     return 0
 
 

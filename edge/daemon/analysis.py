@@ -12,7 +12,7 @@ from edge.quality.reference import QualityReference
 
 if TYPE_CHECKING:
     from edge.cameras import Frame
-    from edge.daemon.model import Model
+    from edge.daemon.model import CountingModel
     from edge.store.fields import Store
 
 
@@ -22,21 +22,21 @@ class Analysis:
     It starts from the fields of earlier runs that are stored whole. Raises StoreError.
     """
 
-    def __init__(self, device_id: str, model: Model, store: Store, specimen_id: str) -> None:
+    def __init__(self, device_id: str, model: CountingModel, store: Store, specimen_id: str) -> None:
         self._device_id = device_id
         self._model = model
         self._next_sequence = store.next_sequence
         self._sequence: int | None = None
+        self._looks = store.looks
         self._reference = QualityReference()
-        scales = []
         for look in store.looks(specimen_id):
             self._reference.learn(look.quality, look.width, look.height)
-            if look.scale is not None:
-                scales.append(look.scale)
-        model.analyzer.take_up(scales, None)
+        self._take_up(specimen_id)
 
     def field(self, frame: Frame, specimen_id: str) -> FieldResult:
         """The frame's field, with its cells; its place on the slide is not known yet."""
+        if self._model.reference != self._taken_up_by:  # another one answers since
+            self._take_up(specimen_id)
         analyzed = self._model.analyzer.analyze(frame.pixels, self._reference)
         self._model.first_start.passed()
         self._reference.learn(analyzed.quality, analyzed.width, analyzed.height)
@@ -62,6 +62,12 @@ class Analysis:
             timings_ms=analyzed.timings_ms,
             cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),
         )
+
+    def _take_up(self, specimen_id: str) -> None:
+        """Let the model's analyzer know the scales of the specimen's fields so far."""
+        self._taken_up_by = self._model.reference
+        scales = [look.scale for look in self._looks(specimen_id) if look.scale is not None]
+        self._model.analyzer.take_up(scales, None)
 
     def _number(self) -> int:
         """The next field's number. The store is asked once: nobody else numbers fields meanwhile."""

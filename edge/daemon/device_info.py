@@ -13,10 +13,10 @@ from edge.messages.commands import REQUESTS
 
 if TYPE_CHECKING:
     from edge.config import Config
-    from edge.daemon.model import Model
+    from edge.daemon.model import CountingModel
 
 
-def about(config: Config, model: Model) -> Info:
+def about(config: Config, model: CountingModel) -> Info:
     """Return the message `info`; no secret stands in it."""
     return Info(
         device_id=config.device,

@@ -10,7 +10,7 @@ from edge.cameras.live import WAITING
 from edge.errors import CameraAwayError, UnreadableFrameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from edge.cameras import Camera, Frame
     from edge.daemon.health import Progress
@@ -31,6 +31,7 @@ class FrameSource:
     """Reads the cameras of one run. frames, unreadable: how many came, and how many could not be read.
 
     ends: whether the source comes to an end; then each picture that cannot be read is named in the log.
+    before_each: called before a frame is asked for.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class FrameSource:
     ) -> None:
         self.frames = 0
         self.unreadable = 0
+        self.before_each: Callable[[], None] = lambda: None
         self._housekeeping = housekeeping
         self._progress = progress
         self._log = run_log
@@ -65,6 +67,7 @@ class FrameSource:
             self._log.refusals()
             if not self._has_room():
                 continue
+            self.before_each()
             try:
                 frame = camera.read()
             except CameraAwayError as error:

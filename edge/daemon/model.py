@@ -77,6 +77,45 @@ class FieldAnalyzer(Protocol):
         ...
 
 
+class CountingModel(Protocol):
+    """A model that counts. It may become another one between two frames, as `ModelInUse` does."""
+
+    @property
+    def analyzer(self) -> FieldAnalyzer:
+        """What analyses frames with it."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that it counts."""
+        ...
+
+    @property
+    def reference(self) -> ModelReference:
+        """Its name, and its bundle's hash."""
+        ...
+
+    @property
+    def runtime(self) -> str:
+        """What runs it, with its version."""
+        ...
+
+    @property
+    def confusion(self) -> Confusion | None:
+        """How it errs, if its bundle says so."""
+        ...
+
+    @property
+    def known(self) -> KnownMicroscopes | None:
+        """What cells of the microscopes that it knows are like, if its bundle says so."""
+        ...
+
+    @property
+    def first_start(self) -> FirstStart:
+        """Who is told that it works."""
+        ...
+
+
 class Model(NamedTuple):
     """An analyzer, what is known of the model behind it, and its trial where it was just installed."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge.cameras import Frame
     from edge.config import Config
     from edge.daemon.health import Progress
-    from edge.daemon.model import Model
+    from edge.daemon.model import CountingModel
     from edge.messages import FieldResult
     from edge.store.fields import Store
     from edge.store.specimen import Specimen
@@ -40,7 +40,7 @@ class Pipeline:
     def __init__(
         self,
         config: Config,
-        model: Model,
+        model: CountingModel,
         store: Store,
         listener: Listener,
         progress: Progress,

@@ -20,7 +20,7 @@ from edge.daemon.frames import FrameSource
 from edge.daemon.health import Machine, Progress
 from edge.daemon.housekeeping import Housekeeping
 from edge.daemon.memory import keep_freed_memory, release_startup_memory
-from edge.daemon.model_loading import load_model
+from edge.daemon.model_loading import ModelInUse, load_model
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.preview import Preview
 from edge.daemon.reloading import on_hangup, take_over
@@ -109,11 +109,11 @@ class Daemon:
         """
         config = self._config
         release_startup_memory()  # of the libraries, before the model brings more
-        model = self._load(config)
+        model = ModelInUse(config, self._load)
         release_startup_memory()
         path = Path(config.store.path)
         with ExitStack() as stack:
-            stack.enter_context(model.first_start)
+            stack.enter_context(model)
             stack.enter_context(self._stop.on_signals())
             camera = stack.enter_context(closing(self._open_camera(config.camera)))
             stack.enter_context(claim(path))
@@ -140,7 +140,7 @@ class Daemon:
                 )
         return self._exit_status(parts.frames, remaining)
 
-    def _connect(self, model: Model, store: Store) -> _Parts:
+    def _connect(self, model: ModelInUse, store: Store) -> _Parts:
         """Make the parts of a run, and connect them: nowhere else is decided who hands what to whom.
 
         frames -> pipeline -> store, then reporter -> publisher; orders -> store, then announcer -> reporter.
@@ -176,9 +176,10 @@ class Daemon:
             alive=self._service.progress,
             watch=preview.show,
         )
+        frames.before_each = partial(_renew, config, model, publisher)
         return _Parts(store, housekeeping, frames, begin, reporter, announcer, publisher, preview)
 
-    def _say_how_it_counts(self, model: Model) -> None:
+    def _say_how_it_counts(self, model: ModelInUse) -> None:
         config = self._config
         self._progress.notice("specimen", config.endless)
         if config.endless:
@@ -264,6 +265,12 @@ class Daemon:
             parts.housekeeping.config = self._config.store
             parts.publisher.reconfigure(self._config.mqtt)
         self._service.ready()
+
+
+def _renew(config: Config, model: ModelInUse, publisher: Publisher) -> None:
+    """Let a model that was installed meanwhile answer from here on, and say so."""
+    if model.renew():
+        publisher.introduce(about(config, model))
 
 
 class _Parts(NamedTuple):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edge.config import Config
     from edge.daemon.health import Progress
-    from edge.daemon.model import Model
+    from edge.daemon.model import CountingModel
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class RunLog:
         self._said: Counter[str] = Counter()
         self._due = time.monotonic() + EVERY_S
 
-    def begins(self, config: Config, model: Model) -> None:
+    def begins(self, config: Config, model: CountingModel) -> None:
         """Say what the run counts, with which model, and where the results go."""
         mqtt = config.mqtt
         encrypted = ", encrypted" if mqtt.tls is not None else ""

@@ -40,6 +40,7 @@ class RunningCount:
         self._progress = progress
         self._registers = registers
         with self.lock:
+            self._counted_by = reporter.reference
             self._count = reporter.recount(store, specimen)
             reporter.publish(listener, store, self._count)
 
@@ -59,13 +60,21 @@ class RunningCount:
         return self._count.stop_reason()
 
     def follow(self, store: Store) -> None:
-        """Go by the id that the specimen has now: it may have been renamed."""
+        """Go by the id that the specimen has now: it may have been renamed.
+
+        So by the model that answers now, where the one before errs otherwise.
+        """
         name = store.ledger.name_now(self.specimen_id)
         if name != self.specimen_id:
             if self._reporter.current == self.specimen_id:
                 self._reporter.current = name
             self._count.specimen_id = name
             self._progress.specimen(name)
+        if self._reporter.reference != self._counted_by:
+            self._counted_by = self._reporter.reference
+            specimen = store.ledger.find(name)
+            if specimen is not None:
+                self._count = self._reporter.recount(store, specimen)
 
     def add(self, store: Store, fields: Sequence[PendingField], stored_ms: float) -> None:
         """Count fields that were just stored, and tell of them. The caller holds the lock."""

@@ -43,7 +43,8 @@ _MAX_RESPONSES = 100
 class Delivery:
     """One connection's worth of delivering. Nothing of it outlives the connection.
 
-    window: how many fields may be in flight at once. health: called with the backlog every health_interval_s.
+    info: what the device says of itself; another one is said at the next step. window: how many fields may be
+    in flight at once. health: called with the backlog every health_interval_s.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Delivery:
         self._connection = connection
         self._store = store
         self._mailbox = mailbox
-        self._info = info
+        self.info = info
         self._commands = commands
         self._device_id = info.device_id
         self._window = window
@@ -70,6 +71,7 @@ class Delivery:
         self.health_interval_s = health_interval_s
         self._health_due = 0.0
         self._born = False
+        self._introduced: Info | None = None
         self._unproven = connection.hears_itself
         self._heard_by: float | None = None
         self._outbox: deque[Outgoing] = deque()
@@ -95,6 +97,8 @@ class Delivery:
             self._prove()
             return
         self._obey()
+        if self._introduced is not self.info:
+            self._introduce()
         if self._mailbox.news:
             self._mailbox.news = False  # before looking into the store: what comes meanwhile is news again
             self._more = True
@@ -143,10 +147,15 @@ class Delivery:
 
     def _say_hello(self) -> None:
         self._outbox.append(self.status("online"))
-        self._outbox.append(Outgoing(("info", ""), self.topic("info"), _fitting(self._info), retain=True))
+        self._introduce()
         # What was done before a power cut, or before the last connection was lost.
         for answer in self._store.answers.unsent():
             self._answer(answer.correlation_id, answer.command, answer.payload)
+
+    def _introduce(self) -> None:
+        self._introduced = self.info
+        payload = _fitting(self._introduced)
+        self._outbox.append(Outgoing(("info", ""), self.topic("info"), payload, retain=True))
 
     def _prove(self) -> None:
         """Say hello, and wait to hear it: MQTT 3.1.1 has no other way to tell that a broker drops messages.

@@ -113,6 +113,14 @@ class Publisher:
         if delivery is not None:
             delivery.health_interval_s = config.health_interval_s
 
+    def introduce(self, info: Info) -> None:
+        """Say from now on this of the device: another model answers. From any thread."""
+        self._info = info
+        delivery = self._delivery
+        if delivery is not None:
+            delivery.info = info
+        self._wake()
+
     def close(self, drain_s: float) -> int:
         """Wait until all is acknowledged or the time is up, say offline, and give how many results remain.
 

@@ -89,13 +89,21 @@ class Reporter:
         self._made_at = float("-inf")
         self._owed: SpecimenCount | None = None
         self._verdicts: dict[str, str | None] = {}
-        self._reckoning = Reckoning(config.specimen.interval, config.specimen.max_interval_width).by(
-            model.confusion, model.known
-        )
+        self._plain = Reckoning(config.specimen.interval, config.specimen.max_interval_width)
+        self._by = model.reference
+        self._reckoning = self._plain.by(model.confusion, model.known)
+
+    @property
+    def reference(self) -> ModelReference:
+        """The model that answers now."""
+        return self._model.reference
 
     def recount(self, store: Store, specimen: Specimen) -> SpecimenCount:
         """Return a specimen's count from the fields that are stored. Raises StoreError."""
         target = specimen.target or self._target
+        if self._by != self._model.reference:  # another one answers since
+            self._by = self._model.reference
+            self._reckoning = self._plain.by(self._model.confusion, self._model.known)
         count = SpecimenCount(specimen.specimen_id, self._model.labels, target, self._reckoning)
         for field_id, counts in store.tallies(specimen.specimen_id):
             count.add(field_id, counts)

@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 def install(file: Path, config: Config) -> Outcome:
-    """Install a bundle that was calibrated here, or is signed by a trusted key, from the next start on.
+    """Install a bundle that was adapted here, or is signed by a trusted key, from the next field on.
 
     Nothing in the file is looked at before its signature is known to be good. Raises SignatureError,
     BundleError, StoreError, ConfigError, OutputError, and changes nothing then.

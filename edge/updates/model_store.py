@@ -96,6 +96,14 @@ class ModelStore:
                 f"{path}: is damaged ({error}); install a model again, or remove it for the one that ships"
             ) from None
 
+    def last_change(self) -> tuple[int, int] | None:
+        """Return what differs after each change of the state; None while there is none. Never raises."""
+        try:
+            status = (self.folder / _STATE).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
     def standing(self) -> State:
         """Return the state as a start would find it: without a current model that is missing or damaged."""
         state = self.state()
@@ -131,7 +139,7 @@ class ModelStore:
             path.unlink(missing_ok=True)
 
     def adopt(self, incoming: Path, sha256: str, about: Installed) -> bool:
-        """Let a proved file be the current model from the next start on, on trial, and keep the present one.
+        """Let a proved file be the current model from the next field on, on trial, and keep the present one.
 
         Gives False, and changes nothing, where it is the current one already.
         """
