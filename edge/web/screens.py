@@ -1,22 +1,227 @@
-"""The pages. Each is rendered here; what it shows and orders goes through the API."""
+"""The screens: pages made on the device, in the reader's language, from what the specimens' service says."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route
+
+from edge.errors import LeukoscopeError, SpecimenError
+from edge.labels import NORMAL_CLASSES
+from edge.people import may
+from edge.web.device import calibration_of, disk_of, model_of
+from edge.web.languages import COOKIE, LANGUAGES
+from edge.web.pages import Static, page, words_of
+from edge.web.review import conditions
+from edge.web.words import CLASSES, EVENTS, FAMILIARITY, REFUSALS, REMARKS, STATES, flags_in_words, translated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+TARGETS = (100, 200, 400)
+"""What laboratories count."""
+
+_A_PAGE = 50  # specimens
+_YEAR_S = 365 * 24 * 3600
+
 
 def screen_routes() -> list[BaseRoute]:
-    """Return the routes of all pages."""
-    return [Route("/", _start), Route("/sign-in", _start)]
+    """Return the pages, what they are made of, and the choice of the language.
+
+    They find the specimens' service and the configuration in the application's `state`, and who is signed
+    in, or None, in the request's.
+    """
+    pages = {
+        "/": start,
+        "/live": live,
+        "/specimens": specimens,
+        "/specimens/{specimen_id}": gallery,
+        "/specimens/{specimen_id}/review": review,
+        "/specimens/{specimen_id}/report": report,
+        "/pictures": pictures,
+        "/microscope": microscope,
+        "/sign-in": sign_in,
+        "/language": language,
+    }
+    routes: list[BaseRoute] = [Route(path, _said(screen)) for path, screen in pages.items()]
+    return [*routes, Mount("/static", Static())]
 
 
-def _start(_: Request) -> Response:
-    return PlainTextResponse("Leukoscope")
+def _said(screen: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """A screen that says in a page of its own why it cannot be shown."""
+
+    @functools.wraps(screen)
+    def shown(request: Request) -> Response:
+        try:
+            return screen(request)
+        except SpecimenError as error:
+            return page(request, "message.html", status=404, title=str(error), text="")
+        except LeukoscopeError as error:
+            return page(request, "message.html", status=500, title=str(error), text="")
+
+    return shown
+
+
+def start(request: Request) -> Response:
+    """Start a specimen; what is open or waits."""
+    config = request.app.state.config
+    found = request.app.state.service.specimens()
+    return page(
+        request,
+        "start.html",
+        here="/",
+        by_command=config.by_command,
+        targets=sorted({*TARGETS, config.specimen.target}),
+        target=config.specimen.target,
+        open=next((each for each in found if each.state == "open"), None),
+        waiting=[each for each in found if each.waiting],
+    )
+
+
+def live(request: Request) -> Response:
+    """The picture and the count as they come."""
+    return page(request, "live.html", here="/live", **_tables(request))
+
+
+def specimens(request: Request) -> Response:
+    """All specimens, the latest first, by a part of their number."""
+    search = request.query_params.get("search", "")[:64]
+    start_at = request.query_params.get("from", "0")
+    first = int(start_at) if start_at.isascii() and start_at.isdecimal() and len(start_at) < 9 else 0
+    found = [
+        each
+        for each in reversed(request.app.state.service.specimens())
+        if search.casefold() in each.specimen_id.casefold()
+    ]
+    words = words_of(request)
+    rest = len(found) > first + _A_PAGE
+    return page(
+        request,
+        "specimens.html",
+        here="/specimens",
+        search=search,
+        specimens=found[first : first + _A_PAGE],
+        more=urlencode({"search": search, "from": first + _A_PAGE}) if rest else "",
+        state=lambda each: words(STATES.get(each.state, each.state)),
+    )
+
+
+def gallery(request: Request) -> Response:
+    """Every cell of a specimen."""
+    differential = _differential(request)
+    return page(
+        request,
+        "gallery.html",
+        here="/specimens",
+        part="",
+        differential=differential,
+        signed=differential.signature is not None,
+        labels=request.app.state.service.classes(),
+        usual=len(NORMAL_CLASSES),
+        **_tables(request),
+    )
+
+
+def review(request: Request) -> Response:
+    """What is left to be looked at, and the signature."""
+    differential = _differential(request)
+    left = request.app.state.service.specimen(differential.specimen_id).doubtful
+    person = request.state.person
+    return page(
+        request,
+        "review.html",
+        here="/specimens",
+        part="/review",
+        **_standing(request, differential),
+        open=differential.stopped_at is None and differential.ended is None,
+        conditions=conditions(differential, left, words_of(request)),
+        doubtful_left=left,
+        needs_reason=differential.counted < differential.target or bool(left),
+        may_sign=person is None or may(person, "reviewer"),
+        events=translated(EVENTS, words_of(request)),
+        history=request.app.state.service.history(differential.specimen_id),
+    )
+
+
+def report(request: Request) -> Response:
+    """One page, to be printed."""
+    differential = _differential(request)
+    return page(request, "report.html", here="/specimens", part="/report", **_standing(request, differential))
+
+
+def pictures(request: Request) -> Response:
+    """What is in a photograph."""
+    return page(request, "pictures.html", here="/pictures", **_tables(request))
+
+
+def microscope(request: Request) -> Response:
+    """The microscope, the camera, the model, and the device's health."""
+    state, person = request.app.state, request.state.person
+    found = state.service.specimens()
+    latest = state.service.differential(found[-1].specimen_id) if found else None
+    return page(
+        request,
+        "microscope.html",
+        here="/microscope",
+        familiar=None if latest is None else latest.familiar,
+        calibration=calibration_of(state.config),
+        calibrate_command="camera calibrate",
+        config_path="/etc/leukoscope/leukoscope.toml",
+        model=model_of(state.config),
+        named={},
+        health=disk_of(state.config, words_of(request)),
+        may_adapt=person is None or may(person, "administrator"),
+        **_tables(request),
+    )
+
+
+def sign_in(request: Request) -> Response:
+    """Who it is."""
+    there = request.query_params.get("next", "/")
+    # Only a path of this device: what begins with two slashes, or a backslash, is somebody else's.
+    inside = there.startswith("/") and not there.startswith("//") and "\\" not in there
+    return page(request, "sign_in.html", next=there if inside else "/")
+
+
+def language(request: Request) -> Response:
+    """Another language from here on."""
+    back, chosen = request.query_params.get("back", "/"), request.query_params.get("to", "")
+    inside = back.startswith("/") and not back.startswith("//") and "\\" not in back
+    response = RedirectResponse(back if inside else "/", 303)
+    if chosen in LANGUAGES:
+        response.set_cookie(COOKIE, chosen, max_age=_YEAR_S, httponly=True, samesite="strict")
+    return response
+
+
+def _differential(request: Request) -> Any:
+    return request.app.state.service.differential(request.path_params["specimen_id"])
+
+
+def _standing(request: Request, differential: Any) -> dict[str, Any]:
+    """Return what review and report both say of a specimen."""
+    return {
+        "differential": differential,
+        "signature": differential.signature,
+        "discarded": differential.discarded,
+        "revision": differential.revision,
+        "agreement": differential.agreement,
+        "flags": flags_in_words(differential.flags, words_of(request)),
+        **_tables(request),
+    }
+
+
+def _tables(request: Request) -> dict[str, Any]:
+    words = words_of(request)
+    return {
+        "classes": translated(CLASSES, words),
+        "refusals": translated(REFUSALS, words),
+        "remarks": translated(REMARKS, words),
+        "familiarity": translated(FAMILIARITY, words),
+    }

@@ -1,0 +1,109 @@
+// The picture as the microscope shows it, what was found in it, and the count as it grows.
+import { ask, complain, number, wordsOf } from "./page.js";
+import { Preview } from "./preview.js";
+
+const part = document.getElementById("live");
+const say = wordsOf(part);
+const classes = JSON.parse(part.dataset.classes);
+const refusals = JSON.parse(part.dataset.refusals);
+const at = (id) => document.getElementById(id);
+let specimen = null;
+let enough = false;
+let audio = null;
+
+new Preview(refusals, say, classes, (state) => show(state));
+
+function show(state) {
+  at("simulated").hidden = !state.simulated;
+  const open = state.specimen_id ?? null;
+  if (open !== specimen) {
+    specimen = open;
+    enough = false;
+    at("enough").hidden = true;
+    refresh();
+  }
+  at("specimen").textContent = specimen ?? "";
+  at("stop").hidden = !specimen;
+  at("to-start").hidden = Boolean(specimen);
+  if (specimen) {
+    at("review").hidden = false;
+    at("review").href = `/specimens/${encodeURIComponent(specimen)}`;
+    at("counted").textContent = say("of", { counted: state.counted, target: state.target });
+    at("progress").max = state.target || 1;
+    at("progress").value = state.counted;
+  } else {
+    at("counted").textContent = say("none_open");
+  }
+}
+
+async function refresh() {
+  if (!specimen) return;
+  let found;
+  try {
+    found = await ask(`/api/v1/specimens/${encodeURIComponent(specimen)}`);
+  } catch (error) {
+    complain(part, error);
+    return;
+  }
+  at("differential").replaceChildren(...found.classes.map(row));
+  at("counted").textContent = say("of", { counted: found.counted, target: found.target });
+  at("progress").max = found.target || 1;
+  at("progress").value = found.counted;
+  at("simulated").hidden = !found.simulated;
+  if (found.stop_reason && !enough) {
+    enough = true;
+    at("enough").textContent = say("enough");
+    at("enough").hidden = false;
+    if (at("sound").getAttribute("aria-pressed") === "true") chime();
+  }
+}
+setInterval(refresh, 1000);
+
+function row(each) {
+  const line = document.createElement("tr");
+  const name = document.createElement("th");
+  name.scope = "row";
+  name.textContent = classes[each.label] ?? each.label;
+  const interval = each.percent === null ? "–" : `\u2066${number(each.low, 1)}–${number(each.high, 1)}\u2069`;
+  const cells = [each.count, number(each.percent, 1), interval].map((text) => {
+    const cell = document.createElement("td");
+    cell.className = "number";
+    cell.textContent = text;
+    return cell;
+  });
+  line.append(name, ...cells);
+  return line;
+}
+
+at("stop").addEventListener("click", async () => {
+  const id = specimen;
+  complain(part, null);
+  try {
+    await ask(`/api/v1/specimens/${encodeURIComponent(id)}/stop`, { method: "POST", body: {} });
+    location.assign(`/specimens/${encodeURIComponent(id)}`);
+  } catch (error) {
+    complain(part, error);
+  }
+});
+
+// A browser lets a page sound only after a press: this one, with a first chime to hear how loud it is.
+at("sound").addEventListener("click", () => {
+  const on = at("sound").getAttribute("aria-pressed") !== "true";
+  at("sound").setAttribute("aria-pressed", String(on));
+  if (on) { audio ??= new AudioContext(); chime(); }
+});
+
+function chime() {
+  if (!audio) return;
+  [660, 880].forEach((pitch, i) => {
+    const tone = audio.createOscillator();
+    const loudness = audio.createGain();
+    const from = audio.currentTime + 0.25 * i;
+    tone.frequency.value = pitch;
+    loudness.gain.setValueAtTime(0.25, from);
+    loudness.gain.exponentialRampToValueAtTime(0.001, from + 0.4);
+    tone.connect(loudness).connect(audio.destination);
+    tone.start(from);
+    tone.stop(from + 0.4);
+  });
+}

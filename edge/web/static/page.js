@@ -1,0 +1,100 @@
+// What every screen needs: words, orders sent as JSON, the dark button.
+
+/** The screen's own words, read from an element's data-words. */
+export function wordsOf(element) {
+  const words = JSON.parse(element.dataset.words);
+  return (key, values = {}) =>
+    (words[key] ?? key).replace(/%\((\w+)\)s/g, (_, name) => values[name] ?? "").replaceAll("%%", "%").replaceAll(" %", "\u00a0%");
+}
+
+const say = wordsOf(document.body);
+
+/** A number as the page's language writes it, in Latin digits. */
+export function number(value, digits = 0) {
+  if (value === null || value === undefined) return "–";
+  const format = { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false, numberingSystem: "latn" };
+  return new Intl.NumberFormat(document.documentElement.lang, format).format(value);
+}
+
+/** Ask the device. Throws an Error with its sentence. */
+export async function ask(path, { method = "GET", body, form } = {}) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, body: form ?? (body === undefined ? undefined : JSON.stringify(body)), credentials: "same-origin" });
+  } catch {
+    throw new Error(say("not_reached"));
+  }
+  const text = await answer.text();
+  let found = null;
+  try { found = text ? JSON.parse(text) : null; } catch { /* no JSON: the status says it */ }
+  if (answer.status === 401 && !path.endsWith("/session") && !path.endsWith("/sign")) {
+    location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
+    return new Promise(() => {});
+  }
+  if (!answer.ok) throw new Error(found?.error ?? `${answer.status} ${answer.statusText}`);
+  return found;
+}
+
+/** The place of a part of the screen where an error is said. */
+export function complain(part, error) {
+  const place = part.querySelector(".error");
+  if (place) place.textContent = error ? error.message : "";
+}
+
+function bodyOf(form) {
+  const body = {};
+  for (const [name, value] of new FormData(form)) if (value !== "") body[name] = value;
+  if (form.dataset.revision) body.revision = Number(form.dataset.revision);
+  if (body.target) body.target = Number(body.target);
+  if (body.total) body.wbc_count = /^[\d.,\s]+$/.test(body.total) ? `${body.total.trim()} ${body.unit}` : body.total;
+  delete body.total;
+  delete body.unit;
+  return body;
+}
+
+for (const form of document.querySelectorAll("form[data-post]")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (form.dataset.confirm && !confirm(say("sure"))) return;
+    const button = form.querySelector("button");
+    button.disabled = true;
+    complain(form, null);
+    try {
+      const answer = await ask(form.dataset.post, { method: "POST", body: bodyOf(form) });
+      if (form.dataset.next) location.assign(form.dataset.next);
+      else form.dispatchEvent(new CustomEvent("done", { detail: answer }));
+    } catch (error) {
+      complain(form, error);
+    } finally {
+      if (!form.dataset.next || form.querySelector(".error")?.textContent) button.disabled = false;
+    }
+  });
+}
+
+for (const button of document.querySelectorAll("button[data-delete]")) {
+  button.addEventListener("click", async () => {
+    await ask(button.dataset.delete, { method: "DELETE" }).catch(() => {});
+    location.assign(button.dataset.next);
+  });
+}
+
+const dark = document.getElementById("theme");
+const show = () => dark.setAttribute("aria-pressed", String(document.documentElement.dataset.theme === "dark"));
+dark.addEventListener("click", () => {
+  const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  try { localStorage.setItem("theme", theme); } catch { /* not remembered, then */ }
+  show();
+});
+show();
+
+document.getElementById("print")?.addEventListener("click", () => print());
+
+// A bar-code reader ends with Enter: it goes on to the next field, and starts nothing by itself.
+document.getElementById("specimen_id")?.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  document.getElementById("total").focus();
+});

@@ -1,0 +1,67 @@
+// The live picture: fetched again after each is shown, and what the counter says of it.
+
+const SVG = "http://www.w3.org/2000/svg";
+const SILENT_MS = 5000;
+
+/** Outlines and names over a picture of that size. */
+export function outline(svg, width, height, found, nameOf) {
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.replaceChildren(...found.flatMap((each) => {
+    const [x, y, w, h] = each.box;
+    const box = document.createElementNS(SVG, "rect");
+    for (const [key, value] of Object.entries({ x, y, width: w, height: h, rx: width / 160 })) box.setAttribute(key, value);
+    const name = document.createElementNS(SVG, "text");
+    const size = width / 32;
+    name.setAttribute("font-size", size);
+    name.setAttribute("stroke-width", size / 5);
+    name.setAttribute("x", Math.max(0, Math.min(x, width - 6 * size)));
+    name.setAttribute("y", y > 1.3 * size ? y - size / 3 : y + h + size);
+    name.textContent = nameOf(each);
+    return [box, name];
+  }));
+}
+
+/** Shows the live picture in #picture, outlines in #outlines, its verdict and focus; hands each state on. */
+export class Preview {
+  constructor(refusals, say, classes, onState = () => {}) {
+    this.picture = document.getElementById("picture");
+    this.outlines = document.getElementById("outlines");
+    this.best = 0;
+    this.heard = 0;
+    const verdict = document.getElementById("verdict");
+    const tell = (words, how) => {
+      if (verdict.textContent !== words) verdict.textContent = words;
+      verdict.className = how;
+    };
+    const focus = document.getElementById("focus");
+    const events = new EventSource("/events");
+    const take = (event) => {
+      const state = JSON.parse(event.data);
+      onState(state);
+      if (state.number === null) return; // no picture of now
+      this.heard = Date.now();
+      const reason = state.refused ?? null;
+      tell(reason ? (refusals[reason] ?? reason) : say("good"), reason ? "warn" : "good");
+      if (typeof state.focus === "number") {
+        this.best = Math.max(this.best, state.focus);
+        focus.max = this.best || 1;
+        focus.value = state.focus;
+      }
+      if (this.outlines) outline(this.outlines, state.width ?? 640, state.height ?? 480, state.cells ?? [], (each) => (classes[each.label] ?? each.label ?? ""));
+    };
+    events.addEventListener("live", take);
+    setInterval(() => { if (Date.now() - this.heard > SILENT_MS) tell(say("silent"), "warn"); }, 1000);
+    addEventListener("pagehide", () => events.close());
+    this.next();
+  }
+
+  /** Ask for the next picture once this one is there; slower while there is none, not at all while nobody looks. */
+  next() {
+    const again = (pause) => setTimeout(() => this.next(), pause);
+    if (document.hidden) { again(500); return; }
+    const fresh = new Image();
+    fresh.onload = () => { this.picture.src = fresh.src; again(200); };
+    fresh.onerror = () => again(1000);
+    fresh.src = `/live.jpg?${Date.now()}`;
+  }
+}

@@ -1,0 +1,123 @@
+"""What the device says in codes and English, for the page to say in its reader's language."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from edge.differential.flags import RULES, UNCLASSIFIED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from edge.messages.differential import Flag
+
+    Translate = Callable[..., str]
+
+
+def mark(text: str) -> str:
+    """Return the text: a mark for the test that looks for it in every catalogue."""
+    return text
+
+
+CLASSES = {
+    "neutrophil": mark("Neutrophil"),
+    "lymphocyte": mark("Lymphocyte"),
+    "monocyte": mark("Monocyte"),
+    "eosinophil": mark("Eosinophil"),
+    "basophil": mark("Basophil"),
+    "immature granulocyte": mark("Immature granulocyte"),
+    "blast": mark("Blast"),
+    "atypical lymphocyte": mark("Atypical lymphocyte"),
+    "plasma cell": mark("Plasma cell"),
+    "erythroblast": mark("Erythroblast"),
+    "smudge cell": mark("Smudge cell"),
+    "other": mark("Other cell"),
+    "not a white cell": mark("Not a white cell"),
+}
+
+REFUSALS = {
+    "blank": mark("Nothing is seen here: move to where cells are."),
+    "no colour": mark("The picture has no colour: look at the camera's settings."),
+    "red and blue swapped": mark("Red and blue are swapped: look at the camera's settings."),
+    "too crowded": mark("Cells lie too thick here: move to a thinner part."),
+    "too dark": mark("Too dark: give more light."),
+    "overexposed": mark("Too bright: give less light."),
+    "colour changed": mark("The light's colour has changed: set it back."),
+    "motion": mark("The slide moves: hold it still for a moment."),
+    "out of focus": mark("Out of focus: turn the fine focus."),
+    "stain changed": mark("The stain looks different from before: is it the same slide?"),
+}
+
+REMARKS = {
+    "other": mark("no white cell that is counted"),
+    "unfamiliar": mark("looks like none that the model knows"),
+    "uncertain": mark("the model is not sure"),
+    "evidence outside the cell": mark("the model looked beside the cell"),
+}
+
+STATES = {
+    "open": mark("being counted"),
+    "running": mark("being counted"),
+    "stopped": mark("waits for review"),
+    "preliminary": mark("waits for review"),
+    "complete": mark("waits for review"),
+    "final": mark("signed"),
+    "corrected": mark("changed after signing"),
+    "discarded": mark("discarded"),
+}
+
+FAMILIARITY = {
+    "familiar": mark("The microscope is familiar to the model."),
+    "doubtful": mark("Take care with this count: the microscope may be unfamiliar to the model."),
+    "unfamiliar": mark("Do not rely on this count: the microscope is not familiar to the model."),
+    "unknown": mark("Whether the microscope is familiar to the model cannot be told yet."),
+}
+
+EVENTS = {
+    "started": mark("started"),
+    "resumed": mark("taken up again"),
+    "stopped": mark("stopped"),
+    "finished": mark("its pictures ended"),
+    "signed": mark("signed"),
+    "discarded": mark("discarded"),
+}
+
+
+def translated(words: dict[str, str], translate: Translate) -> dict[str, str]:
+    """Return a table of words in the reader's language."""
+    return {key: translate(text) for key, text in words.items()}
+
+
+def flags_in_words(flags: Iterable[Flag], translate: Translate) -> list[str]:
+    """Return each flag as a sentence. One of a rule that is not known here stays in English."""
+    rules = {rule.rule: rule for rule in RULES}
+    said = []
+    for flag in flags:
+        rule = rules.get(flag.rule)
+        figures = re.search(r": (.+?); ", flag.sentence)
+        if rule is None or figures is None or (rule.label not in {*CLASSES, UNCLASSIFIED}):
+            said.append(flag.sentence)
+            continue
+        what = (
+            translate(mark("Unclassified")) if rule.label == UNCLASSIFIED else translate(CLASSES[rule.label])
+        )
+        if rule.side == "more":
+            text = translate(
+                mark("%(what)s: more than %(limit)s %(unit)s"),
+                what=what,
+                limit=f"{rule.limit:g}",
+                unit=rule.unit,
+            )
+        else:
+            text = translate(
+                mark("%(what)s: less than %(limit)s %(unit)s"),
+                what=what,
+                limit=f"{rule.limit:g}",
+                unit=rule.unit,
+            )
+        possible = "" if flag.certainty == "definite" else f" ({translate(mark('possibly'))})"
+        advice = translate(mark("Look at the smear by eye."))
+        value = figures[1].replace(" to ", "\u2013").replace(" ", "\u00a0")
+        said.append(f"{text}{possible}: \u2066{value}\u2069. {advice}")
+    return said
