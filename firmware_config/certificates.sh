@@ -3,6 +3,7 @@
 #
 #   certificates.sh init DIR                 make the authority
 #   certificates.sh broker DIR HOST...       the broker's certificate, for these names and addresses
+#   certificates.sh page DIR HOST...         the certificate of a device's page, for two years; browsers take no longer one
 #   certificates.sh client DIR NAME          a device's (NAME is its device_id) or a dashboard's
 #   certificates.sh revoke DIR NAME          take one back; the broker needs the new ca.crl then
 #
@@ -86,7 +87,10 @@ issue() {
     [ ! -e "$dir/$2.crt" ] || fail "$dir/$2.crt is there already; revoke it first, or take another name"
     new_key "$dir/$2.key.new"
     openssl req -new -config "$dir/openssl.conf" -key "$dir/$2.key.new" -subj "/CN=$2" -out "$dir/$2.csr"
-    ca -extensions "$1" -startdate 19700101000000Z -enddate 20991231235959Z -notext -in "$dir/$2.csr" -out "$dir/$2.crt.new"
+    case $2 in
+        page) ca -extensions "$1" -startdate "$(date -u -d yesterday +%Y%m%d%H%M%SZ)" -days 820 -notext -in "$dir/$2.csr" -out "$dir/$2.crt.new" ;;
+        *) ca -extensions "$1" -startdate 19700101000000Z -enddate 20991231235959Z -notext -in "$dir/$2.csr" -out "$dir/$2.crt.new" ;;
+    esac
     mv "$dir/$2.key.new" "$dir/$2.key"
     mv "$dir/$2.crt.new" "$dir/$2.crt"
     rm "$dir/$2.csr"
@@ -123,7 +127,7 @@ esac
 [ -e "$dir/ca.key" ] || fail "$dir: there is no authority; make one with: certificates.sh init $dir"
 dir=$(cd "$dir" && pwd)
 case $action in
-    broker)
+    broker | page)
         [ $# -ge 1 ] || usage
         for host in "$@"; do
             case $host in
@@ -134,12 +138,12 @@ case $action in
             hosts=${hosts:+$hosts,}$kind:$host
         done
         settings >"$dir/openssl.conf"
-        issue broker broker
+        issue broker "$action"
         ;;
     client)
         [ $# -eq 1 ] || usage
         valid_name "$1"
-        [ "$1" != broker ] || fail "broker: is the broker's own name"
+        case $1 in broker | page) fail "$1: is a name of its own; give another one" ;; esac
         issue client "$1"
         ;;
     revoke)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Make this machine a Leukoscope, or undo that. Run it again to update; what is configured stays.
 #
-#   install.sh [install] [--root DIR] [--wheelhouse DIR] [--camera WHICH] [--broker local|network|none] [--no-start]
+#   install.sh [install] [--root DIR] [--wheelhouse DIR] [--camera WHICH] [--broker local|network|none]
+#              [--admin CODE] [--kiosk] [--no-start]
 #   install.sh uninstall [--root DIR] [--purge]
 #
 #   --root DIR          into the file system of another machine, mounted at DIR
@@ -9,6 +10,9 @@
 #   --camera WHICH      imx219, imx296, imx477, imx708 or ov5647, the sensor on a Pi's connector; or usb. It is written
 #                       into the configuration, in place of the camera that is there (which stays as a comment)
 #   --broker WHICH      local: on this device, for this device; network: for many, with TLS; none (the default)
+#   --admin CODE        the first person who may use the page: an administrator of this code, whose PIN is asked for (or
+#                       read from the standard input)
+#   --kiosk             the page on the device's own display, full screen (with cage and Chromium)
 #   --no-start          start nothing now
 #   --purge             remove results, configuration and keys as well
 set -eu
@@ -24,7 +28,7 @@ usage() {
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
-action=install root='' wheelhouse='' camera='' broker=none purge='' start=yes
+action=install root='' wheelhouse='' camera='' broker=none purge='' start=yes admin='' kiosk=''
 case $0 in
     */uninstall.sh | uninstall.sh) action=uninstall ;; # the copy that an installation leaves
 esac
@@ -33,17 +37,19 @@ case ${1:-} in
 esac
 while [ $# -gt 0 ]; do
     case $1 in
-        --root | --wheelhouse | --camera | --broker)
+        --root | --wheelhouse | --camera | --broker | --admin)
             [ $# -ge 2 ] || usage
             case $1 in
                 --root) root=$2 ;;
                 --wheelhouse) wheelhouse=$2 ;;
                 --camera) camera=$2 ;;
                 --broker) broker=$2 ;;
+                --admin) admin=$2 ;;
             esac
             shift 2
             ;;
         --purge) purge=yes && shift ;;
+        --kiosk) kiosk=yes && shift ;;
         --no-start) start= && shift ;;
         *) usage ;;
     esac
@@ -57,6 +63,7 @@ sensor=$camera
 [ "$camera" != usb ] || sensor=
 [ -z "$sensor" ] || [ -e "$here/boot/camera-$sensor.txt" ] ||
     fail "--camera $camera: is not known; known: $(cd "$here/boot" && echo camera-*.txt | sed 's/camera-//g; s/\.txt//g') usb"
+case $admin in *[!A-Za-z0-9_.-]*) fail "--admin $admin: a code has letters, digits and - _ . only" ;; esac
 case $broker in local | network | none) ;; *) fail "--broker $broker: is none of local, network, none" ;; esac
 [ -z "$wheelhouse" ] || wheelhouse=$(cd "$wheelhouse" && pwd) || fail "--wheelhouse: there is no such folder"
 
@@ -213,6 +220,23 @@ install_broker() {
     }
 }
 
+install_kiosk() {
+    [ -n "$kiosk" ] || return 0
+    [ -n "$root" ] || "$here/apt_need.sh" cage:cage chromium:chromium
+    put 644 "$here/leukoscope-kiosk.service" /etc/systemd/system/leukoscope-kiosk.service
+    put 644 "$here/sysusers-kiosk.conf" /etc/sysusers.d/leukoscope-kiosk.conf
+    link /etc/systemd/system/leukoscope-kiosk.service \
+        /etc/systemd/system/multi-user.target.wants/leukoscope-kiosk.service
+    [ -n "$root" ] || systemd-sysusers /etc/sysusers.d/leukoscope-kiosk.conf
+}
+
+# The first person. Until there is one, the page answers on the device itself only.
+install_person() {
+    [ -n "$admin" ] || return 0
+    [ -z "$root" ] || { echo "--admin: on the device itself, run: leukoscope user add $admin" && return 0; }
+    "$opt/.venv/bin/leukoscope" user add "$admin" --config /etc/leukoscope/leukoscope.toml
+}
+
 install() {
     umask 022
     pending=
@@ -229,6 +253,8 @@ install() {
     put 644 "$here/udev.rules" /etc/udev/rules.d/70-leukoscope.rules
     put 644 "$here/watchdog.conf" /etc/systemd/system.conf.d/leukoscope-watchdog.conf
     put 644 "$here/leukoscope.service" /etc/systemd/system/leukoscope.service
+    put 644 "$here/leukoscope-web.service" /etc/systemd/system/leukoscope-web.service
+    put 644 "$here/leukoscope-avahi.service" /etc/avahi/services/leukoscope.service
     keep 644 "$here/leukoscope.toml" /etc/leukoscope/leukoscope.toml
     configure_camera
     configured=$(configured_kind '.')
@@ -236,26 +262,36 @@ install() {
     install_broker
     boot_settings
     link /etc/systemd/system/leukoscope.service /etc/systemd/system/multi-user.target.wants/leukoscope.service
+    link /etc/systemd/system/leukoscope-web.service \
+        /etc/systemd/system/multi-user.target.wants/leukoscope-web.service
+    install_kiosk
     if [ -z "$root" ]; then # else the other machine does so when it starts
         systemd-sysusers /etc/sysusers.d/leukoscope.conf
         [ ! -d /proc/self ] || systemd-tmpfiles --create /etc/tmpfiles.d/leukoscope.conf # not in a bare chroot
     fi
+    install_person
     if alive; then
         udevadm control --reload || true
         systemctl daemon-reload
         if [ -n "$start" ]; then
             [ "$broker" != local ] || systemctl restart mosquitto
-            if [ -n "$configured" ]; then systemctl restart leukoscope; fi
+            if [ -n "$configured" ]; then
+                systemctl restart leukoscope
+                systemctl restart leukoscope-web
+                [ -z "$kiosk" ] || systemctl restart leukoscope-kiosk
+            fi
         fi
     fi
     echo "installed; the configuration is ${root}/etc/leukoscope/leukoscope.toml"
     [ -n "$configured" ] ||
-        echo "no camera yet: run install.sh again with --camera, or set camera.kind there; then: systemctl restart leukoscope"
+        echo "no camera yet: run install.sh again with --camera, or set camera.kind there; then: systemctl restart leukoscope leukoscope-web"
+    [ -n "$admin" ] || [ -e "$root/var/lib/leukoscope/people.db" ] ||
+        echo "the page is on this device only until somebody has a PIN: leukoscope user add CODE"
 }
 
 uninstall() {
     [ -e "$manifest" ] || fail "$manifest: is not there: nothing is installed"
-    ! alive || systemctl stop leukoscope || true
+    ! alive || systemctl stop leukoscope-kiosk leukoscope-web leukoscope || true
     config=$(boot_file)
     if [ -n "$config" ] && grep -qxF "$begin" "$config"; then
         without_block "$config" >"$config.new"
