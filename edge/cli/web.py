@@ -25,5 +25,11 @@ def _web(options: argparse.Namespace) -> int:
     from edge.web.server import address_of, serve, url_of  # noqa: PLC0415
 
     host, port = address_of(config, options.host, options.port)
+    asked = options.host or config.web.host
+    if host != asked:
+        print(
+            f"nobody has a PIN, so this machine alone is served, not {asked}; "
+            "`leukoscope user add CODE` opens the page to the network"
+        )
     print(f"the page: {url_of(config, host, port)} (Ctrl-C ends it)", flush=True)
-    return serve(config, host=host, port=port)
+    return serve(config, host=options.host, port=options.port)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from edge.errors import PeopleError
@@ -85,7 +85,14 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # Nobody but the device's own account reads it; SQLite gives its side files the same rights.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    with suppress(FileExistsError):
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            if os.geteuid() == 0:  # made by an administrator, for the account that the folder belongs to
+                folder = path.parent.stat()
+                os.fchown(file, folder.st_uid, folder.st_gid)
+        finally:
+            os.close(file)
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
         _prepare(db, path)

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from edge.errors import LeukoscopeError
 from edge.people import People, people_file
 from edge.web.answers import of_error, refusal
+from edge.web.api.pictures import Queue
 from edge.web.api.table import api_routes
 from edge.web.live import Live, live_routes
 from edge.web.screens import screen_routes
@@ -50,6 +51,7 @@ def create_app(config: Config, *, people: People | None = None) -> Starlette:
     app.router.redirect_slashes = False  # a path with a slash too many is another path
     app.state.config = config
     app.state.people = people
+    app.state.pictures = Queue()
     app.state.live = Live(config, lambda: None)
     return app
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import ssl
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,13 +15,13 @@ from uvicorn import Config as ServerConfig
 from uvicorn import Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, PeopleError
 from edge.people import People, people_file
 from edge.web.app import create_app
 from edge.web.security.access import is_loopback
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable
 
     from edge.config import Config
 
@@ -31,6 +33,7 @@ HEAD_S, STALLED_S = 10.0, 30.0
 
 _HEAD_BYTES = 16 * 1024
 _KEEP_ALIVE_S = 30
+_LOOKS_EVERY = 20  # ticks of a tenth of a second
 _GRACE_S = 2  # for answers under way when it is told to end
 
 
@@ -102,16 +105,45 @@ def serve(config: Config, *, host: str | None = None, port: int | None = None) -
     host, port: instead of the configuration's. Raises ConfigError, PeopleError.
     """
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # each wrong byte of a stranger is no line of a log
-    host, port = address_of(config, host, port)
+    options = _tls(config) if config.web.certificate_file else {}
+    while True:
+        server = _server(config, address_of(config, host, port), (host, port), options)
+        try:
+            server.run()
+        except SystemExit:  # uvicorn's own way to say that it could not start
+            return 1
+        if not server.moves:
+            return 0 if server.started else 1
+
+
+class PageServer(Server):
+    """A server that ends when it should listen elsewhere: somebody has a PIN now, or nobody has one any more.
+
+    moves: whether that was why it ended. address: gives where it should listen.
+    """
+
+    def __init__(self, config: ServerConfig, address: Callable[[], tuple[str, int]]) -> None:
+        super().__init__(config)
+        self.moves = False
+        self._address = address
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to end; asked ten times a second."""
+        if counter % _LOOKS_EVERY == 0:
+            with suppress(PeopleError):  # the file is busy, or being mended: as it was
+                self.moves = await asyncio.to_thread(self._address) != (self.config.host, self.config.port)
+        return self.moves or await super().on_tick(counter)
+
+
+def _server(
+    config: Config, here: tuple[str, int], asked: tuple[str | None, int | None], options: dict[str, Any]
+) -> PageServer:
     people = People(people_file(Path(config.store.path)))
-    options: dict[str, Any] = {}
-    if config.web.certificate_file:
-        options = _tls(config)
-    server = Server(
+    return PageServer(
         ServerConfig(
             create_app(config, people=people),
-            host=host,
-            port=port,
+            host=here[0],
+            port=here[1],
             loop="asyncio",
             http=BoundedProtocol,
             ws="none",
@@ -124,23 +156,15 @@ def serve(config: Config, *, host: str | None = None, port: int | None = None) -
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_GRACE_S,
             **options,
-        )
+        ),
+        lambda: address_of(config, *asked),
     )
-    try:
-        server.run()
-    except SystemExit:  # uvicorn's own way to say that it could not start
-        return 1
-    return 0 if server.started else 1
 
 
 def address_of(config: Config, host: str | None, port: int | None) -> tuple[str, int]:
     """Return where to listen: only on this machine as long as nobody has a PIN."""
     host, port = host or config.web.host, port or config.web.port
     if not People(people_file(Path(config.store.path))).anybody() and not _is_local(host):
-        logging.getLogger(__name__).warning(
-            "nobody has a PIN: only this machine is served; add a person with `leukoscope user add`,"
-            " and start again"
-        )
         return "127.0.0.1", port
     return host, port
 

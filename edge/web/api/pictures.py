@@ -29,8 +29,13 @@ WITHIN_S = 60.0
 
 _AT_ONCE, _WAITING = 1, 3  # each takes as much memory as the daemon
 
-_turn = asyncio.Semaphore(_AT_ONCE)
-_under_way = 0
+
+class Queue:
+    """Whose picture is looked at, and how many wait."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Semaphore(_AT_ONCE)
+        self.under_way = 0
 
 
 class PictureCell(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +49,8 @@ class PictureCell(msgspec.Struct, frozen=True, kw_only=True):
     second_label: str | None
     second_probability: Probability | None
     rejected: str | None
-    complete: bool
+    confidence: Probability | None
+    cut_by_edge: bool
     flags: tuple[str, ...]
     heatmap: Heatmap | None
 
@@ -64,16 +70,16 @@ class PictureAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 async def analyse(call: Call) -> Any:
     """Say what is in a photograph: a form with the file as `picture`. Nothing is kept or counted."""
-    global _under_way  # noqa: PLW0603 (one device, one count of what waits)
-    if _under_way > _WAITING:
+    queue: Queue = call.app.pictures
+    if queue.under_way > _WAITING:
         raise HTTPException(429, "other pictures are looked at: wait a little", {"retry-after": "5"})
-    _under_way += 1
+    queue.under_way += 1
     try:
         data, name = await _uploaded(call)
-        async with _turn:
+        async with queue.turn:
             return await _answer(call.app.config, data, name)
     finally:
-        _under_way -= 1
+        queue.under_way -= 1
 
 
 async def _uploaded(call: Call) -> tuple[bytes, str]:
