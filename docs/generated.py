@@ -14,6 +14,9 @@ import rooms
 
 from edge import config
 from edge.messages import json_schema
+from edge.web.api.endpoint import PREFIX
+from edge.web.api.openapi import document
+from edge.web.api.table import ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +35,7 @@ SECTIONS: tuple[tuple[str, type], ...] = (
     ("`[store]`", config.StoreConfig),
     ("`[mqtt]`", config.MqttConfig),
     ("`[mqtt.tls]`", config.TlsConfig),
+    ("`[web]`", config.WebConfig),
 )
 """Title and struct of each section, in the order of the page."""
 
@@ -42,6 +46,8 @@ def write(folder: Path) -> None:
     parts = {
         "configuration.md": configuration(),
         "messages.md": messages(),
+        "http.md": http(),
+        "openapi.json": document(ENDPOINTS).decode(),
         "api.md": api.reference(),
         "edge.md": rooms.table("edge"),
         "trainer.md": rooms.table("trainer"),
@@ -95,6 +101,19 @@ def messages() -> str:
     for name, of in commands.items():
         parts += [f"### `{name}`\n", *_struct(of, definitions)]
     return "\n".join(parts)
+
+
+def http() -> str:
+    """Every endpoint of the HTTP API, as Markdown."""
+    rows = [
+        (
+            f"`{each.method} {PREFIX}{each.path}`",
+            each.needs or "anybody",
+            _sentence(inspect.getdoc(each.answer) or each.summary),
+        )
+        for each in ENDPOINTS
+    ]
+    return _table(("request", "who", "what it does"), rows)
 
 
 def comments(struct: type) -> dict[str, str]:
