@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+Mark = Literal["banner", "scale bar", "arrow", "ink", "text", "frame"]
 # What cameras of the network call a secret in their addresses.
 _SECRET = re.compile(r"[?&;](pw|pwd|pass\w*|\w*(secret|token|key)|auth\w*|sid)=", re.IGNORECASE)
 
@@ -37,6 +38,12 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
     illumination: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # 1: background as on the training microscope
     stain: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # optical density of the dyes, 1: as usual
     warmth: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # white balance: -1 bluish, 1 yellowish
+    uneven: Fraction = (
+        0.0  # light lost on the side away from the lamp, as of a microscope that is not centred
+    )
+    haze: Fraction = 0.0  # stray light: at 1 nothing of the slide is seen
+    # What people and programs draw into pictures, to see that it hides and invents no cell.
+    marks: tuple[Mark, ...] = ()
     empty: bool = False  # clear glass without blood, as `camera calibrate` wants it
     calibration: str = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 

@@ -13,6 +13,7 @@ import numpy as np
 from edge.cameras.frame import Frame
 from edge.cameras.pacing import Pacer
 from edge.cameras.simulation.hand import Exposure, HandPath
+from edge.cameras.simulation.marks import draw_marks
 from edge.cameras.simulation.optics import Optics
 from edge.cameras.simulation.smear import FIELD, WHITE, Smear, TrueCell
 
@@ -68,6 +69,8 @@ class SimulatedCamera:
             light = exposure.light(self.smear, *self._field)
         rng = np.random.default_rng((self._config.seed, *self._view(number)))
         pixels = self._optics.exposed(light, rng, defocus=exposure.defocus * self._zoom)
+        if self._config.marks:
+            draw_marks(pixels, self._config.marks, rng)
         name = self._name(number)
         place = name.removeprefix("simulated ").replace("x=", "").replace("y=", "").replace(" ", ":")
         source_id = f"simulated:{self._config.seed}:{place}:{self._settings}"

@@ -30,7 +30,10 @@ class Optics:
         colour = np.asarray(gains * white * config.illumination, np.float32)
         x, y = (np.linspace(-1, 1, length, dtype=np.float32) for length in self._size)
         falloff = 1 - np.float32(config.vignetting / 2) * np.add.outer(y**2, np.repeat(x, 3) ** 2)
-        self._light = falloff * np.tile(colour, config.width)
+        across = 1 - np.float32(config.uneven) * np.repeat((x + 1) / 2, 3)
+        self._light = falloff * across * np.tile(colour, config.width)
+        self._haze = np.float32(config.haze)
+        self._stray = np.tile(colour, config.width)
         self._grain = _grain(np.random.default_rng((config.seed, 0xCA3E7A))) if config.noise else None
 
     def exposed(
@@ -52,6 +55,8 @@ class Optics:
         blur = float(np.hypot(self._defocus, defocus))
         if blur:
             cv2.GaussianBlur(seen, (0, 0), blur, dst=seen, borderType=cv2.BORDER_REFLECT)
+        if self._haze:
+            rows += self._haze * (self._stray - rows)
         if self._grain is not None:
             self._add_noise(seen, rng, self._grain)
         np.maximum(seen, 0, out=seen)

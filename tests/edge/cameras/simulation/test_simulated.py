@@ -139,3 +139,29 @@ def test_warmth_trades_blue_for_red_and_leaves_green(warmth: float) -> None:
         assert green == pytest.approx(1, abs=0.01)
         assert red == pytest.approx(1 + 0.2 * warmth, abs=0.02)
         assert blue == pytest.approx(1 - 0.2 * warmth, abs=0.02)
+
+
+def test_haze_takes_contrast_and_leaves_the_glass() -> None:
+    name, clear = next(iter(pictures(CLEAN, 1).items()))
+    hazy = pictures(changed(haze=0.5), 1)[name]
+    assert np.ptp(hazy[:, :, 1]) == pytest.approx(np.ptp(clear[:, :, 1]) / 2, abs=6)
+    assert np.percentile(hazy[:, :, 1], 95) == pytest.approx(np.percentile(clear[:, :, 1], 95), abs=6)
+
+
+def test_uneven_light_falls_off_to_one_side() -> None:
+    config = changed(empty=True)
+    (plain,), (uneven,) = (pictures(c, 1).values() for c in (config, changed(empty=True, uneven=0.4)))
+    ratio = uneven.astype(float)[:, :, 1] / plain[:, :, 1]
+    assert ratio[:, :20].mean() == pytest.approx(1.0, abs=0.02)
+    assert ratio[:, -20:].mean() == pytest.approx(0.6, abs=0.02)
+
+
+@pytest.mark.parametrize("mark", ["banner", "scale bar", "arrow", "ink", "text", "frame"])
+def test_marks_are_drawn_into_the_same_slide_and_always_the_same(mark: str) -> None:
+    plain, marked = pictures(CLEAN, 3), pictures(changed(marks=(mark,)), 3)
+    pictures.cache_clear()
+    again = pictures(changed(marks=(mark,)), 3)
+    for name, pixels in marked.items():
+        differs = (pixels != plain[name]).any(axis=2)
+        assert 0.0005 < differs.mean() < 0.25
+        assert (pixels == again[name]).all()
