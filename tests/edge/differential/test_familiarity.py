@@ -89,7 +89,7 @@ def counted(odd, share):
 def test_of_a_known_microscope_the_count_is_as_it_was():
     said = message(counted(USUAL, 0))
     assert said.familiar.verdict == "familiar"
-    assert said.enough is not None
+    assert said.stop_reason is not None
     assert said.correction.method == METHOD
     assert (said.classes[0].label, said.interval) == (LABELS[0], "Clopper-Pearson 95 %")
 
@@ -110,9 +110,9 @@ def test_of_another_one_nothing_is_corrected_and_refused_cells_may_be_of_any_cla
 
 
 def test_of_an_unfamiliar_one_the_count_is_never_enough():
-    assert message(counted(Likeness(1.4, 0.95, None), 0.28)).enough is not None
+    assert message(counted(Likeness(1.4, 0.95, None), 0.28)).stop_reason is not None
     count = counted(Likeness(1.4, 0.95, None), 0.9)
-    assert count.enough() is None
+    assert count.stop_reason() is None
     assert message(count).state == "running"
 
 
