@@ -112,14 +112,14 @@ class Analyzer:
         found = self._finder.find(pixels)
         return _outlined(pixels, found), found
 
-    def take_up(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
+    def restore(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
         """Begin a specimen, or go on with it: what comes may be of another microscope than what was.
 
         scales: of its fields so far, in their order. remembered: micrometres a pixel, of the specimen before
         with the same camera.
         """
         if self._finder is not None:
-            self._finder.take_up(scales, remembered)
+            self._finder.restore(scales, remembered)
 
     def _cell(self, masks: FieldMasks, number: int, call: Call) -> Cell:
         found = masks.cells[number]

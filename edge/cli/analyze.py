@@ -88,7 +88,7 @@ def analyze_paths(
         try:
             data = _contents(job.image)
             first = seen.setdefault(hashlib.sha256(data).digest(), path)
-            analyzer.take_up()  # pictures on a command line may be of any microscope
+            analyzer.restore()  # pictures on a command line may be of any microscope
             line, field, pixels = _analyze_file(analyzer, path, data)
         except UnreadableFrameError as error:
             _report_error(str(path), error, as_json=as_json)

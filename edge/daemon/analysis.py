@@ -27,16 +27,16 @@ class Analysis:
         self._model = model
         self._next_sequence = store.next_sequence
         self._sequence: int | None = None
-        self._looks = store.looks
+        self._summaries = store.frame_summaries
         self._reference = QualityReference()
-        for look in store.looks(specimen_id):
+        for look in store.frame_summaries(specimen_id):
             self._reference.learn(look.quality, look.width, look.height)
-        self._take_up(specimen_id)
+        self._restore_scale(specimen_id)
 
     def field(self, frame: Frame, specimen_id: str) -> FieldResult:
         """The frame's field, with its cells; its place on the slide is not known yet."""
         if self._model.reference != self._taken_up_by:  # another one answers since
-            self._take_up(specimen_id)
+            self._restore_scale(specimen_id)
         analyzed = self._model.analyzer.analyze(frame.pixels, self._reference)
         self._model.first_start.passed()
         self._reference.learn(analyzed.quality, analyzed.width, analyzed.height)
@@ -63,11 +63,11 @@ class Analysis:
             cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),
         )
 
-    def _take_up(self, specimen_id: str) -> None:
+    def _restore_scale(self, specimen_id: str) -> None:
         """Let the model's analyzer know the scales of the specimen's fields so far."""
         self._taken_up_by = self._model.reference
-        scales = [look.scale for look in self._looks(specimen_id) if look.scale is not None]
-        self._model.analyzer.take_up(scales, None)
+        scales = [each.scale for each in self._summaries(specimen_id) if each.scale is not None]
+        self._model.analyzer.restore(scales, None)
 
     def _number(self) -> int:
         """The next field's number. The store is asked once: nobody else numbers fields meanwhile."""

@@ -69,7 +69,7 @@ class FieldAnalyzer(Protocol):
         """Analyse a frame, uint8 RGB (height, width, 3). reference: what the specimen's fields are like."""
         ...
 
-    def take_up(self, scales: Iterable[Scale], remembered: float | None, /) -> None:
+    def restore(self, scales: Iterable[Scale], remembered: float | None, /) -> None:
         """Begin a specimen, or go on with it.
 
         scales: of its fields so far, in their order. remembered: micrometres a pixel, of the specimen before.

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from edge import identity
-from edge.differential.count import tally
+from edge.differential.count import contribution_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge.cameras import Frame
     from edge.messages import FieldResult
+    from edge.slide.contribution import Contribution
     from edge.slide.scan import Scan
-    from edge.slide.tally import Tally
     from edge.store.fields import Store
 
 RESTORING = "reading again what was seen of the slide"
@@ -32,7 +32,7 @@ class PendingField(NamedTuple):
 
     field: FieldResult
     source_id: str | None
-    contribution: Tally
+    contribution: Contribution
     keyframe: bytes | None
     clock_offset_s: float | None = None
 
@@ -62,7 +62,7 @@ class Placement:
         # Not when it is stored: the clock may be set while it waits.
         offset_s = None if field.clock_synced else identity.clock_offset_s()
         if not self._registers or not field.quality.accepted:
-            return PendingField(field, frame.source_id, tally(field), None, offset_s)
+            return PendingField(field, frame.source_id, contribution_of(field), None, offset_s)
         from edge.slide.registration import packed  # noqa: PLC0415 (OpenCV: only who needs it loads it)
         from edge.slide.scan import told  # noqa: PLC0415
 
@@ -76,7 +76,7 @@ class Placement:
                 keyframe = packed(located.remembered)
         timings = field.timings_ms | {"register": round(1000 * (time.perf_counter() - began), 3)}
         placed = msgspec.structs.replace(field, position=place, timings_ms=timings)
-        return PendingField(placed, frame.source_id, scan.share(placed), keyframe, offset_s)
+        return PendingField(placed, frame.source_id, scan.contribution(placed), keyframe, offset_s)
 
     def replay(self, frame: Frame, specimen_id: str) -> None:
         """Let a frame that an earlier run has counted take its place on the slide, and count for nothing."""
@@ -84,7 +84,7 @@ class Placement:
             return
         field = self._store.field_of(specimen_id, frame.source_id)
         if field is not None and field.quality.accepted:
-            self._slide(specimen_id, self._store.next_sequence()).recall(frame.pixels, field)
+            self._slide(specimen_id, self._store.next_sequence()).replay(frame.pixels, field)
 
     def _slide(self, specimen_id: str, next_sequence: int) -> Scan:
         """What was seen of the slide: by this run and, as its first frame comes, by those before it."""
@@ -97,6 +97,6 @@ class Placement:
             for field, kept in self._store.keyframes.seen(specimen_id):
                 self._alive(RESTORING)
                 picture = None if kept is None else unpacked(kept, field.height, field.width)
-                scan.take_up(field, picture)
+                scan.restore(field, picture)
             self._scan = scan
         return self._scan

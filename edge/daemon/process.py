@@ -35,7 +35,7 @@ from edge.specimens.reporting import Announcer, Reporter
 from edge.specimens.sources import begin as begin_specimen
 from edge.store.database import claim
 from edge.store.fields import Store
-from edge.store.recovery import make_sound
+from edge.store.recovery import repair_if_damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ class Daemon:
             stack.enter_context(self._stop.on_signals())
             camera = stack.enter_context(closing(self._open_camera(config.camera)))
             stack.enter_context(claim(path))
-            self._progress.notice("store", make_sound(path))
+            self._progress.notice("store", repair_if_damaged(path))
             store = stack.enter_context(Store.open(path))
             # Refused before anybody hears of this run.
             specimen = None if config.by_command else begin_specimen(config, store, resume=self._resume)
@@ -161,7 +161,7 @@ class Daemon:
             store=store.path,
             info=about(config, model),
             health=lambda backlog: self._progress.health(config.device, machine, backlog),
-            obey=orders.by_name(),
+            handlers=orders.handlers(),
         )
         preview = Preview.of(config.web.preview_dir)
         begin = partial(

@@ -56,7 +56,7 @@ class Storage:
         began = time.perf_counter()
         with self._count.lock:
             self._count.follow(store)
-            with store.together():
+            with store.transaction():
                 added = [pending for pending in fields if store.add(*pending)]
             stored_ms = 1000 * (time.perf_counter() - began) / len(fields)
             self._count.add(store, added, stored_ms)

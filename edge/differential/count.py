@@ -14,8 +14,8 @@ from edge.differential.flags import BLAST_LIKE, LEAST_CELLS, UNCLASSIFIED, Figur
 from edge.differential.intervals import METHODS, Method
 from edge.labels import NORMAL_CLASSES, OTHER
 from edge.messages import Differential, FieldResult, ModelReference
-from edge.messages.differential import Absolute, ClassCount, Correction, Share, Standing, State
-from edge.slide.tally import UNSTEADY, Likeness, Tally, likeness
+from edge.messages.differential import Absolute, ClassCount, Correction, Share, SpecimenStatus, State
+from edge.slide.contribution import UNSTEADY, Contribution, Likeness, likeness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ INCLUDING = ", wherever the refused cells belong"
 NO_MATRIX = "the model's bundle carries no confusion matrix"
 
 
-class Reckoning(NamedTuple):
+class CountingMethod(NamedTuple):
     """How counts become figures.
 
     interval: its method. max_interval_width: of every class's interval, in percent points, at which enough
@@ -44,7 +44,7 @@ class Reckoning(NamedTuple):
     correction: Correction = Correction(None, reason=NO_MATRIX)
     known: KnownMicroscopes | None = None
 
-    def by(self, confusion: Confusion | None, known: KnownMicroscopes | None = None) -> Reckoning:
+    def by(self, confusion: Confusion | None, known: KnownMicroscopes | None = None) -> CountingMethod:
         """Return the same with what a model's bundle says of its errors, and of the microscopes it knows."""
         by = self._replace(corrector=None, correction=Correction(None, reason=NO_MATRIX), known=known)
         if confusion is None:
@@ -55,15 +55,15 @@ class Reckoning(NamedTuple):
         return by._replace(corrector=Corrector(confusion), correction=Correction(METHOD, confusion.on, None))
 
 
-def tally(field: FieldResult) -> Tally:
+def contribution_of(field: FieldResult) -> Contribution:
     """Sort a field's cells. Of a field that is not worth analysing, none counts.
 
     A cell cut by the frame's edge is incomplete whatever else it is: its other half is in another field.
     """
     if not field.quality.accepted:
-        return Tally(accepted=False, counted={}, unclassified={}, incomplete=0, model=field.model)
+        return Contribution(accepted=False, counted={}, unclassified={}, incomplete=0, model=field.model)
     whole = [cell for cell in field.cells if not cell.cut_by_edge]
-    return Tally(
+    return Contribution(
         accepted=True,
         counted=dict(Counter(cell.label for cell in whole if cell.rejected is None)),
         unclassified=dict(Counter(cell.rejected for cell in whole if cell.rejected is not None)),
@@ -85,12 +85,12 @@ class SpecimenCount:
         specimen_id: str,
         labels: Iterable[str],
         target: int,
-        reckoning: Reckoning = Reckoning(),  # noqa: B008 (it is immutable)
+        method: CountingMethod = CountingMethod(),  # noqa: B008 (it is immutable)
     ) -> None:
         self.specimen_id = specimen_id
         self._labels = tuple(labels)
         self._target = target
-        self._reckoning = reckoning
+        self._method = method
         self._seen: set[str] = set()
         self._refused = 0
         self._incomplete = 0
@@ -114,19 +114,19 @@ class SpecimenCount:
         """Cells that the percentages rest on."""
         return self._counts.total()
 
-    def add(self, field_id: str, tally: Tally) -> bool:
+    def add(self, field_id: str, contribution: Contribution) -> bool:
         """Count a field; False, and nothing changes, where it was counted before."""
         if field_id in self._seen:
             return False
         self._seen.add(field_id)
-        self._refused += not tally.accepted
-        self._incomplete += tally.incomplete
-        self._counts_added.update(tally.counted)
-        self._unclassified_added.update(tally.unclassified)
-        self._likeness += tally.likeness
-        if tally.model is not None:
-            self._models.pop(tally.model, None)
-            self._models[tally.model] = None
+        self._refused += not contribution.accepted
+        self._incomplete += contribution.incomplete
+        self._counts_added.update(contribution.counted)
+        self._unclassified_added.update(contribution.unclassified)
+        self._likeness += contribution.likeness
+        if contribution.model is not None:
+            self._models.pop(contribution.model, None)
+            self._models[contribution.model] = None
         return True
 
     @property
@@ -140,9 +140,9 @@ class SpecimenCount:
         why_not: why what the model's bundle says of these does not hold here, or None.
         """
         if why_not is not None:
-            return judge(self._likeness, self._reckoning.known, why_not)
+            return judge(self._likeness, self._method.known, why_not)
         if self._familiar is None or self._familiar[0] != len(self._likeness):
-            self._familiar = len(self._likeness), judge(self._likeness, self._reckoning.known, None)
+            self._familiar = len(self._likeness), judge(self._likeness, self._method.known, None)
         return self._familiar[1]
 
     def stop_reason(self) -> str | None:
@@ -151,7 +151,7 @@ class SpecimenCount:
             return None
         if self.counted >= self._target:
             return f"the target of {self._target} cells is reached"
-        widest = self._reckoning.max_interval_width
+        widest = self._method.max_interval_width
         if widest and all(share.high - share.low <= widest for share in self._shares().values()):
             return f"every interval is at most {widest:g} percent points wide"
         return None
@@ -168,10 +168,10 @@ class SpecimenCount:
         updated_at: datetime,
         clock_synced: bool,
         state: State | None = None,
-        standing: Standing = Standing(),  # noqa: B008 (it is immutable)
+        status: SpecimenStatus = SpecimenStatus(),  # noqa: B008 (it is immutable)
         uncorrected: str | None = None,
     ) -> Differential:
-        """Return the message. `state`, or else `standing`'s: what is known beyond the count.
+        """Return the message. `state`, or else `status`'s: what is known beyond the count.
 
         uncorrected: why the model's confusion matrix does not hold for these cells, or None.
         """
@@ -179,7 +179,7 @@ class SpecimenCount:
         familiar = self.familiar(uncorrected)
         excluded = self._excluded(familiar)
         shares, stop_reason = self._shares(excluded), self.stop_reason()
-        corrector, correction = self._reckoning.corrector, self._reckoning.correction
+        corrector, correction = self._method.corrector, self._method.correction
         if familiar.verdict in {"doubtful", "unfamiliar"}:
             corrector, correction = None, Correction(None, reason=f"the microscope is {familiar.verdict}")
         if uncorrected is not None:
@@ -190,21 +190,21 @@ class SpecimenCount:
             correction = Correction(None, correction.on, why)
         absolutes = {
             label: Absolute(
-                *(round(value * standing.wbc_count / 100, 3) for value in (s.percent, s.low, s.high))
+                *(round(value * status.wbc_count / 100, 3) for value in (s.percent, s.low, s.high))
             )
             for label, s in shares.items()
-            if standing.wbc_count is not None and self.counted
+            if status.wbc_count is not None and self.counted
         }
         return Differential(
             specimen_id=self.specimen_id,
             device_id=device_id,
-            state=state or standing.state or ("preliminary" if stop_reason else "running"),
+            state=state or status.state or ("preliminary" if stop_reason else "running"),
             updated_at=updated_at,
             clock_synced=clock_synced,
-            simulated=standing.simulated,
-            started_at=standing.started_at,
-            stopped_at=standing.stopped_at,
-            ended=standing.ended,
+            simulated=status.simulated,
+            started_at=status.started_at,
+            stopped_at=status.stopped_at,
+            ended=status.ended,
             familiar=familiar,
             target=self._target,
             stop_reason=stop_reason,
@@ -227,13 +227,13 @@ class SpecimenCount:
                 for label, share in shares.items()
             ),
             not_assessed=tuple(name for name in NORMAL_CLASSES if name not in known),
-            interval=METHODS[self._reckoning.interval][0] + INCLUDING * bool(excluded),
+            interval=METHODS[self._method.interval][0] + INCLUDING * bool(excluded),
             correction=correction,
-            wbc_count=standing.wbc_count,
+            wbc_count=status.wbc_count,
             flags=self._flags(shares, absolutes),
-            signature=standing.signature,
-            changes=standing.changes,
-            discarded=standing.discarded,
+            signature=status.signature,
+            changes=status.changes,
+            discarded=status.discarded,
             model=model,
         )
 
@@ -257,7 +257,7 @@ class SpecimenCount:
         return round(figure, 2) if self.counted else None
 
     def _share(self, count: int, total: int, excluded: int = 0) -> Share:
-        interval = METHODS[self._reckoning.interval][1]
+        interval = METHODS[self._method.interval][1]
         low, high = interval(count, total + excluded)[0], interval(count + excluded, total + excluded)[1]
         return Share(100 * count / total if total else 0.0, low, high)
 

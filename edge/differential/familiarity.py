@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.models.known import KnownMicroscopes, Sign
-    from edge.slide.tally import Likeness
+    from edge.slide.contribution import Likeness
 
 FEWEST = 20
 """White cells; of fewer nothing is said."""

@@ -102,7 +102,7 @@ class CellFinder:
             scale = self._scale(red_cell, reading)
         return FoundCells(white, red, told, scale, found.overflow)
 
-    def take_up(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
+    def restore(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
         """Begin a specimen, or go on with it: its ruler is again what the scales of its fields made of it.
 
         scales: of the fields so far, in their order. remembered: micrometres a pixel of the specimen before,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.imaging.components import pieces_of
+from edge.imaging.components import components_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +16,7 @@ _BLACK = np.array([[0, 0, 0], [23, 23, 23]], np.uint8)  # RGB, from and to: what
 _LEAST = 0.001  # of the frame: a smaller black patch at its edge is something in the picture
 
 
-def black_wedges(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+def black_border(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     """Where uint8 RGB (height, width, 3) is no picture, bool (height, width): large, black, at the edge.
 
     With three pixels more, for JPEG and interpolation smear the edge. None where there is no such place.
@@ -24,7 +24,7 @@ def black_wedges(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     sides = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
     if not cv2.countNonZero(_black(sides[None])):
         return None
-    pieces = pieces_of(_black(pixels))
+    pieces = components_of(_black(pixels))
     height, width = pixels.shape[:2]
     left, top = pieces.boxes[:, 0] + pieces.window[1].start, pieces.boxes[:, 1] + pieces.window[0].start
     right, bottom = left + pieces.boxes[:, 2], top + pieces.boxes[:, 3]

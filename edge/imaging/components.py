@@ -28,7 +28,7 @@ SHORTEST_STEP = 0.95
 _NO_BOXES = np.zeros((0, 4), np.int32)
 
 
-class Pieces(NamedTuple):
+class Components(NamedTuple):
     """What hangs together in a mask.
 
     window: rows and columns of the frame that hold them all. labels: uint16, of the window's shape, 0 where
@@ -66,7 +66,7 @@ class Pieces(NamedTuple):
         return chosen
 
 
-def pieces_of(mask: Pixels) -> Pieces:
+def components_of(mask: Pixels) -> Components:
     """Find what hangs together in a mask, uint8 (h, w), where it is not 0, be it by corners."""
     window = _window(mask)
     if not mask[window].size:
@@ -75,10 +75,10 @@ def pieces_of(mask: Pixels) -> Pieces:
     _, labels, measures, _ = cv2.connectedComponentsWithStats(mask[window], ltype=cv2.CV_16U)
     boxes = np.asarray(measures[:, : cv2.CC_STAT_AREA], np.int32)
     areas = np.array(measures[:, cv2.CC_STAT_AREA], np.int32)
-    return Pieces(window, np.asarray(labels, np.uint16), boxes, areas)
+    return Components(window, np.asarray(labels, np.uint16), boxes, areas)
 
 
-def parts_of(mask: Pixels) -> Pieces:
+def parts_of(mask: Pixels) -> Components:
     """Find what hangs together by its sides in a mask, uint8 (h, w), where it is not 0."""
     window = _window(mask)
     if not mask[window].size:
@@ -92,13 +92,13 @@ def parts_of(mask: Pixels) -> Pieces:
         # OpenCV's own statistics take twice as long as both steps together.
         counts = cv2.calcHist([labels], [0], None, [count], [0, count])
         areas = np.asarray(counts, np.int32)[:, 0]
-    return Pieces(window, labels, _NO_BOXES, areas)
+    return Components(window, labels, _NO_BOXES, areas)
 
 
 def each_piece(mask: Pixels) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """The window of each piece of a mask, uint8 (h, w), 0 or 1, and where in that it is: uint8, 0 or 1.
 
-    Pieces are those of `pieces_of`. For few large ones it takes a fraction of its time. The mask is used up.
+    The same as of `components_of`, which takes longer for few large ones. The mask is used up.
     """
     width = mask.shape[1]
     while cv2.countNonZero(left := (mask == 1).view(np.uint8)):
@@ -121,8 +121,8 @@ def _window(mask: Pixels) -> Window:
     return of_box((x, y, w, h))
 
 
-def _nothing(window: Window) -> Pieces:
-    return Pieces(window, np.zeros((0, 0), np.uint16), np.zeros((1, 4), np.int32), np.zeros(1, np.int32))
+def _nothing(window: Window) -> Components:
+    return Components(window, np.zeros((0, 0), np.uint16), np.zeros((1, 4), np.int32), np.zeros(1, np.int32))
 
 
 def of_box(box: BoxTuple) -> Window:
@@ -145,8 +145,8 @@ def widened(window: Window, margin: int) -> tuple[Window, Window]:
 def within(mask: Pixels, boxes: Sequence[BoxTuple], reach: float) -> tuple[Window, NDArray[np.bool_]]:
     """What is nearer than `reach`, by OpenCV's 3x3 distances, to what is not 0 in a mask, uint8 (h, w).
 
-    boxes: of all that is not 0 in it, at least one. Gives a window and where in that it is. Pieces that lie
-    far apart are looked at one by one.
+    boxes: of all that is not 0 in it, at least one. Gives a window and where in that it is. What lies far
+    apart is looked at piece by piece.
     """
     height, width = mask.shape
     steps = int(reach / SHORTEST_STEP) + 2

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.imaging.black_border import black_wedges
-from edge.imaging.components import pieces_of
+from edge.imaging.black_border import black_border
+from edge.imaging.components import components_of
 from edge.imaging.histograms import histogram, median_levels, quantile, split_in_three
 from edge.masking.cytoplasm import Surroundings
 from edge.masking.field import CROP_SIZE, FieldMasks, FoundCell
@@ -42,25 +42,25 @@ def find(pixels: Pixels, micrometres_per_pixel: float | None = None) -> FieldMas
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    outside = black_wedges(small)
+    outside = black_border(small)
     red, green, blue = (np.asarray(channel, np.uint8) for channel in cv2.split(small))
     white, tissue = _background((red, green, blue), outside)
     ratio = log_ratio(green, blue, outside)
     bare_level = float(_LOG[int(white[2])] - _LOG[int(white[1])])
     nuclei = find_nuclei(ratio, (green, blue), white, outside, bare_level)
-    pieces = pieces_of(nuclei)
+    pieces = components_of(nuclei)
     # Where the scale is known, nobody asks the red cells.
     measure_by = (
         find_rims(tissue, nuclei, outside, pieces) if micrometres_per_pixel is None else micrometres_per_pixel
     )
     around = Surroundings(ratio, tissue, bare_level)
     red_cell = _red_cell_area(measure_by, scale)
-    labels, owner, doubtful, windows = separate(pieces, nuclei, around, outside, red_cell)
+    labels, owner, ambiguous, windows = separate(pieces, nuclei, around, outside, red_cell)
     if not windows:
         return FieldMasks((), labels, outside, (height, width), "adaptive")
     known = _scale(measure_by, float(np.count_nonzero(owner[windows[0]] == 1)), scale)
     in_nuclei = owner > 0
-    stain = measure_stain(small, white, in_nuclei, _red_cells((labels > 0) | doubtful, tissue, outside))
+    stain = measure_stain(small, white, in_nuclei, _red_cells((labels > 0) | ambiguous, tissue, outside))
     side = round(_CROP_UM / known.micrometres_per_pixel)
     cells = tuple(
         measure(labels, rank, window, 1 / scale, outside, (height, width), side)

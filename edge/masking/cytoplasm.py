@@ -68,7 +68,7 @@ class _Piece(NamedTuple):
 
 def grow_cell(
     labels: NDArray[np.int32],
-    doubtful: NDArray[np.bool_],
+    ambiguous: NDArray[np.bool_],
     owner: NDArray[np.uint16],
     nucleus: Nucleus,
     around: Surroundings,
@@ -78,7 +78,7 @@ def grow_cell(
     owner: uint16 (h, w), rank + 1 in the nucleus. Gives rows and columns that hold the cell. A cell that
     lies free is all tissue there. Where that has bays, red cells were taken along, and only what is bluer
     than these is kept. Where that has bays as well, red cells are as blue, and only what is near the nucleus
-    is kept; the rest is written into `doubtful`, bool (h, w).
+    is kept; the rest is written into `ambiguous`, bool (h, w).
     """
     mine = nucleus.mask.view(np.uint8)
     left, top, wide, high = cv2.boundingRect(mine)
@@ -114,7 +114,7 @@ def grow_cell(
             rest = np.zeros_like(sure)
             rest[kept.window] = kept.mask
             rest[piece.window] &= ~piece.mask
-            doubtful[window] |= rest
+            ambiguous[window] |= rest
     rows, columns = piece.window
     at = slice(y0 + rows.start, y0 + rows.stop), slice(x0 + columns.start, x0 + columns.stop)
     view = labels[at]

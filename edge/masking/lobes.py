@@ -18,7 +18,7 @@ from edge.imaging.components import SHORTEST_STEP, of_box, widened
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.imaging.components import Pieces, Window
+    from edge.imaging.components import Components, Window
     from edge.imaging.pixels import BoxTuple, Pixels
 
 _LEAST_PART = 12  # pixels
@@ -65,7 +65,9 @@ class Groups(NamedTuple):
     nuclei: list[list[int]]
 
 
-def find_groups(pieces: Pieces, nuclei: Pixels, tissue: NDArray[np.bool_], red_cell: float | None) -> Groups:
+def find_groups(
+    pieces: Components, nuclei: Pixels, tissue: NDArray[np.bool_], red_cell: float | None
+) -> Groups:
     """Find the parts of all nuclei, and join those that are one.
 
     pieces: of `nuclei`, uint8 (h, w), 0 or 255; their labels are changed where one is cut. tissue: bool

@@ -15,10 +15,10 @@ import numpy as np
 
 from edge.imaging.components import (
     around,
+    components_of,
     each_piece,
     of_box,
     parts_of,
-    pieces_of,
     whole_piece,
     widened,
     within,
@@ -171,8 +171,8 @@ def _pale_nuclei(mask: Pixels, dark: Pixels, ratio: NDArray[np.float32], least: 
     nuclei = np.zeros_like(mask)
     if not dark.any():
         return nuclei
-    pieces = pieces_of(mask)
-    likely = pieces.areas >= _LARGE * pieces_of(dark).largest
+    pieces = components_of(mask)
+    likely = pieces.areas >= _LARGE * components_of(dark).largest
     likely[pieces.labels[dark[pieces.window] > 0]] = False
     likely[0] = False
     for k in np.flatnonzero(likely).tolist():
@@ -185,7 +185,7 @@ def _pale_nuclei(mask: Pixels, dark: Pixels, ratio: NDArray[np.float32], least: 
 
 def _outlined(first: Pixels, stain: Pixels, outside: NDArray[np.bool_] | None) -> Pixels:
     """Outline each nucleus anew: the darkest of three kinds, glass, cytoplasm and nucleus, around it."""
-    parts = pieces_of(first)
+    parts = components_of(first)
     radius = float(np.sqrt(parts.largest / np.pi))
     likely = parts.areas >= _FIRST_LOBE * parts.largest
     likely[0] = False

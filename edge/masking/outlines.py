@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.imaging.black_border import black_wedges
+from edge.imaging.black_border import black_border
 from edge.masking.border import find_cell
 from edge.masking.crops import crop_box
 from edge.masking.field import FieldMasks, FoundCell
@@ -45,7 +45,7 @@ def outline_cells(
     height, width = pixels.shape[:2]
     halvings = _halvings(diameters)
     step = 1 << halvings
-    outside = black_wedges(pixels[::step, ::step])
+    outside = black_border(pixels[::step, ::step])
     labels = np.zeros((-(-height // step), -(-width // step)), np.int32)
     field = Field(pixels, halvings, labels, outside)
     circles = _circles(centres, diameters, step)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.imaging.components import Pieces
+    from edge.imaging.components import Components
 
 RED_CELL_UM = 7.5
 """Diameter of a red cell in a dried smear, micrometres."""
@@ -90,7 +90,7 @@ def find_rims(
     tissue: NDArray[np.bool_],
     nuclei: NDArray[np.uint8],
     outside: NDArray[np.bool_] | None,
-    pieces: Pieces,
+    pieces: Components,
 ) -> Rims:
     """Find the rims of red cells.
 
@@ -103,7 +103,7 @@ def find_rims(
 
 
 def _not_red_cells(
-    nuclei: NDArray[np.uint8], pieces: Pieces, outside: NDArray[np.bool_] | None
+    nuclei: NDArray[np.uint8], pieces: Components, outside: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_]:
     """Return where a rim is not a red cell's: around nuclei, and at the frame's edge or a wedge's."""
     blocked = np.zeros(nuclei.shape, np.bool_)

@@ -16,7 +16,7 @@ from edge.masking.lobes import find_groups
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.imaging.components import Pieces, Window
+    from edge.imaging.components import Components, Window
     from edge.imaging.pixels import BoxTuple, Pixels
     from edge.masking.cytoplasm import Surroundings
     from edge.masking.lobes import Groups
@@ -33,18 +33,18 @@ _MIN_SHARE_OF_RED_CELL = 0.3  # a lymphocyte's nucleus is as large as a red cell
 class Separated(NamedTuple):
     """The cells of a field. Images are (h, w) at working scale.
 
-    labels: int32, those of `FieldMasks`. owner: uint16, k + 1 in the nucleus of cell k. doubtful: bool, what
+    labels: int32, those of `FieldMasks`. owner: uint16, k + 1 in the nucleus of cell k. ambiguous: bool, what
     may be of a cell or of a red cell that touches it. windows: for each cell rows and columns that hold it.
     """
 
     labels: NDArray[np.int32]
     owner: NDArray[np.uint16]
-    doubtful: NDArray[np.bool_]
+    ambiguous: NDArray[np.bool_]
     windows: list[Window]
 
 
 def separate(
-    pieces: Pieces,
+    pieces: Components,
     nuclei: Pixels,
     around: Surroundings,
     outside: NDArray[np.bool_] | None,
@@ -57,7 +57,7 @@ def separate(
     """
     labels = np.zeros(nuclei.shape, np.int32)
     owner = np.zeros(nuclei.shape, np.uint16)
-    doubtful = np.zeros(nuclei.shape, np.bool_)
+    ambiguous = np.zeros(nuclei.shape, np.bool_)
     groups = find_groups(pieces, nuclei, around.tissue, red_cell)
     kept = _kept(groups, nuclei, around, red_cell)
     down, right = groups.window[0].start, groups.window[1].start
@@ -66,11 +66,11 @@ def separate(
         at = _shifted(window, down, right)
         owner[at][mine] = rank + 1
         found.append(Nucleus(rank, at, mine, level))
-    windows = [grow_cell(labels, doubtful, owner, nucleus, around) for nucleus in found]
+    windows = [grow_cell(labels, ambiguous, owner, nucleus, around) for nucleus in found]
     if outside is not None:
         labels[outside] = 0
         owner[outside] = 0
-    return Separated(labels, owner, doubtful, windows)
+    return Separated(labels, owner, ambiguous, windows)
 
 
 def _kept(

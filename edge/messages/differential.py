@@ -122,7 +122,7 @@ class Flag(Struct, frozen=True):
     sentence: str
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class SpecimenStatus(Struct, frozen=True, kw_only=True):
     """What people and the daemon have said of a specimen, beside its cells.
 
     state: None while the count itself says it. ended: why no more is counted. wbc_count: as it was given

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from edge.messages.commands import Request
-    from edge.specimens.orders import Obey
+    from edge.specimens.orders import CommandHandler
     from edge.store.specimen import Specimen
 
 
@@ -48,20 +48,20 @@ class _Answered(NamedTuple):
 
 
 class Commands:
-    """Obeys commands for one device, for as long as its process lives, over however many connections.
+    """Carries out commands for one device, for as long as its process lives, over however many connections.
 
-    obey: what does each command but `ping`, by its name. clock: seconds. Not thread-safe: one thread asks.
+    handlers: what does each command but `ping`, by its name. clock: seconds. Not thread-safe.
     """
 
     def __init__(
         self,
         device_id: str,
-        obey: Mapping[str, Obey] | None = None,
+        handlers: Mapping[str, CommandHandler] | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._device_id = device_id
-        self._obey = obey or {}
+        self._handlers = handlers or {}
         self._clock = clock
         self._tokens, self._filled = float(BURST), clock()
         self._complained = False
@@ -70,7 +70,7 @@ class Commands:
     def answer(
         self, name: str, payload: bytes, *, retained: bool = False, kept: Answers | None = None
     ) -> Response | None:
-        """Obey a command and say how it went. What is wrong with it stands in the answer, in one sentence.
+        """Do what a command asks, and return how it went; what is wrong with it in one sentence.
 
         The same request under the same correlation id is not done twice: it has its first answer again.
         retained: the broker kept it from before, for whoever comes. kept: what was answered by processes
@@ -105,7 +105,7 @@ class Commands:
         lasting = request is not None
         if request is not None and not isinstance(request, Ping):
             try:
-                specimen = self._obeyed(name, request, correlation, asked)
+                specimen = self._handled(name, request, correlation, asked)
             except SpecimenError as problem:
                 error = str(problem)
             except LeukoscopeError as problem:
@@ -115,9 +115,9 @@ class Commands:
             self._answered[correlation] = _Answered(self._clock(), asked, response)
         return response
 
-    def _obeyed(self, name: str, request: Request, correlation: str | None, asked: bytes) -> Specimen:
-        obey = self._obey.get(name)
-        if obey is None:
+    def _handled(self, name: str, request: Request, correlation: str | None, asked: bytes) -> Specimen:
+        handler = self._handlers.get(name)
+        if handler is None:
             raise SpecimenError("this device does not do that")
 
         def note(answers: Answers, specimen: Specimen) -> None:
@@ -125,7 +125,7 @@ class Commands:
                 response = encode(self._response(name, correlation, None, specimen))
                 answers.keep(Answer(correlation, name, asked, response))
 
-        return obey(request, note)
+        return handler(request, note)
 
     def _before(self, correlation: str | None) -> _Answered | None:
         oldest = self._clock() - REMEMBERED_S

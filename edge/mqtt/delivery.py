@@ -96,7 +96,7 @@ class Delivery:
         if self._unproven:
             self._prove()
             return
-        self._obey()
+        self._answer_commands()
         if self._introduced is not self.info:
             self._introduce()
         if self._mailbox.news:
@@ -202,7 +202,7 @@ class Delivery:
             self._store.mark_delivered(delivered)
             self.delivered += len(delivered)
 
-    def _obey(self) -> None:
+    def _answer_commands(self) -> None:
         while self._connection.commands:
             topic, payload, retained = self._connection.commands.popleft()
             if len(self._outbox) >= _MAX_RESPONSES:
@@ -235,7 +235,7 @@ class Delivery:
         said = version.differential
         # Once an event, not once a field: this is a write to the card.
         if said is not None and version.event > self._said.get(said.specimen_id, 0):
-            self._store.ledger.mark_said(said.specimen_id, version.event)
+            self._store.ledger.mark_published(said.specimen_id, version.event)
             self._said[said.specimen_id] = version.event
 
     def _offer_fields(self) -> None:

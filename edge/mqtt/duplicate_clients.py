@@ -13,7 +13,7 @@ _ODD = 3
 """Connections in a row that the broker accepted and soon ended without a reason: no chance any more."""
 
 
-class Rival:
+class DuplicateClientDetector:
     """What is known of one, by how this device's connections ended.
 
     notice: a sentence for the operator; None while there is nothing to say. client_id: ours. rest_s: the
@@ -26,7 +26,7 @@ class Rival:
         self._rest_s = rest_s
         self._odd = 0
 
-    def ended(self, error: ConnectionLostError) -> None:
+    def connection_lost(self, error: ConnectionLostError) -> None:
         """Learn from the end of a connection that the broker had accepted, and no field can be blamed for.
 
         A broker of MQTT 5 says so, if it is a new one: mosquitto 2.0 hangs up as if the network were gone.
@@ -42,7 +42,7 @@ class Rival:
                 " device and soon ends the connection, again and again; give each device its own device_id"
             )
 
-    def gone(self, connected_s: float) -> bool:
+    def has_left(self, connected_s: float) -> bool:
         """Whether there was one that did not come back for longer than it would rest. Then forget it."""
         if connected_s <= 2 * self._rest_s:
             return False

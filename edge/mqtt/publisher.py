@@ -23,7 +23,7 @@ from edge.mqtt.commands import Commands
 from edge.mqtt.connection import CONNECT_S, WINDOW, Connection, ConnectionLostError, TakenOverError
 from edge.mqtt.credentials import password, tls_context
 from edge.mqtt.delivery import Delivery, status_message
-from edge.mqtt.duplicate_clients import Rival
+from edge.mqtt.duplicate_clients import DuplicateClientDetector
 from edge.mqtt.mailbox import Mailbox
 from edge.store.fields import Store
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from edge.config import MqttConfig
     from edge.messages import Differential, Health, Info
-    from edge.specimens.orders import Obey
+    from edge.specimens.orders import CommandHandler
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Publisher:
 
     store: the file; what it holds undelivered goes out on every connect. health: called in the publisher's
     thread with the backlog. backoff_s: the first and the longest pause between attempts to connect.
-    obey: what does each command, see `edge.mqtt.commands.Commands`; called in the publisher's thread.
+    handlers: what does each command, see `edge.mqtt.commands.Commands`; called in the publisher's thread.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Publisher:
         info: Info,
         health: Callable[[int], Health],
         backoff_s: tuple[float, float] = (1.0, 60.0),
-        obey: Mapping[str, Obey] | None = None,
+        handlers: Mapping[str, CommandHandler] | None = None,
     ) -> None:
         self._config = config
         self._info = info
@@ -69,12 +69,12 @@ class Publisher:
         self._health = health
         self._backoff_s = backoff_s
         self._mailbox = Mailbox()
-        self._commands = Commands(info.device_id, obey)
+        self._commands = Commands(info.device_id, handlers)
         self._deadline: float | None = None
         self._fruitless = 0
         self._problem: str | None = None
         self._client_id = f"leukoscope-{info.device_id}"
-        self._rival = Rival(self._client_id, backoff_s[1])
+        self._duplicates = DuplicateClientDetector(self._client_id, backoff_s[1])
         self._password: str | None = None
         self._tls: ssl.SSLContext | None = None
         self._ears, self._mouth = socket.socketpair()
@@ -155,7 +155,7 @@ class Publisher:
             except OSError as error:
                 self._report(unreachable(error, self._config))
             except ConnectionLostError as error:
-                self._report(self._rival.notice or str(error))
+                self._report(self._duplicates.notice or str(error))
             except StoreError as error:
                 self._report(str(error))
             except Exception as error:  # noqa: BLE001 (whatever a broker sends: delivering must go on)
@@ -226,7 +226,7 @@ class Publisher:
                 self._info,
                 self._commands,
                 window=WINDOW if self._fruitless < _SUSPICIOUS else 1,
-                health=self._health_with_rival,
+                health=self._health_with_notice,
                 health_interval_s=self._config.health_interval_s,
             )
             try:
@@ -237,7 +237,7 @@ class Publisher:
                 self.delivered += delivery.delivered
                 told = isinstance(error, TakenOverError)
                 if told or (connection.ready and (delivery.delivered or not delivery.fields_in_flight)):
-                    self._rival.ended(error)
+                    self._duplicates.connection_lost(error)
                 if not told:
                     self._suspect(delivery, store)
                 raise
@@ -248,10 +248,10 @@ class Publisher:
             deadline = self._deadline  # read before the mail: what came before it is then seen, too
             if delivery.accepted and since is None:
                 since = time.monotonic()
-                if self._rival.notice is None or self._problem != self._rival.notice:
+                if self._duplicates.notice is None or self._problem != self._duplicates.notice:
                     self._problem = None  # else there would be a line for each turn that the other one has
                     log.info("%s: connected", self.broker)
-            if since is not None and self._rival.gone(time.monotonic() - since):
+            if since is not None and self._duplicates.has_left(time.monotonic() - since):
                 self._problem = None
                 log.info("%s: no other client uses this device's id any more", self.broker)
             delivery.step()
@@ -261,8 +261,8 @@ class Publisher:
             connection.turn(_TURN_S if deadline is None else 0.1, self._ears)
             self._listen()
 
-    def _health_with_rival(self, backlog: int) -> Health:
-        health, notice = self._health(backlog), self._rival.notice
+    def _health_with_notice(self, backlog: int) -> Health:
+        health, notice = self._health(backlog), self._duplicates.notice
         if notice is None:
             return health
         return msgspec.structs.replace(health, notices={**health.notices, "device_id": notice})

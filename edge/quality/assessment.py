@@ -15,7 +15,7 @@ import cv2
 import msgspec
 import numpy as np
 
-from edge.imaging.black_border import black_wedges
+from edge.imaging.black_border import black_border
 from edge.imaging.histograms import histogram, quantile, smallest
 from edge.messages import Quality
 from edge.quality.colours import ColourProblem, colour_problem
@@ -206,7 +206,7 @@ def _inside(coarse: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
     None where all of it is; and where none of it is, for then the black is what there is to judge.
     """
-    outside = black_wedges(coarse)
+    outside = black_border(coarse)
     if outside is None or outside.all():
         return None
     return np.asarray(~outside, np.uint8)

@@ -45,13 +45,13 @@ class Grain(NamedTuple):
         return cls(least / max(power, 1e-6), least / max(xx + yy, 1e-6))
 
 
-class Steadiness:
+class MotionBlur:
     """What is usual for a specimen's frames, by those seen lately."""
 
     def __init__(self) -> None:
         self._seen: deque[Grain] = deque(maxlen=_LATELY)
 
-    def is_smeared(self, picture: Thumbnail) -> bool:
+    def is_blurred(self, picture: Thumbnail) -> bool:
         """Take the next frame, as its thumbnail, and tell whether it shows streaks beside those before it."""
         grain = Grain.of(picture)
         self._seen.append(grain)

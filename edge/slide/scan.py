@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.messages.position import FieldPosition, MergedRegion
-from edge.slide.motion_blur import Steadiness
+from edge.slide.contribution import Contribution, likeness
+from edge.slide.motion_blur import MotionBlur
 from edge.slide.registration import thumbnail
 from edge.slide.sightings import DistinctCells
 from edge.slide.slide_map import Joined, Located, Place, SlideMap
-from edge.slide.tally import Tally, likeness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,31 +23,31 @@ class Scan:
     """The slide of one specimen, from its first frame to its last.
 
     What it came to is in the store, as each field's share of the count, and so is what a run that goes on
-    needs: the fields, and the thumbnails that the map remembers. `take_up` takes those of a live camera. A
-    source that begins anew, as a video does, shows again what it showed, and `recall` takes that.
+    needs: the fields, and the thumbnails that the map remembers. `restore` takes those of a live camera. A
+    source that begins anew, as a video does, shows again what it showed, and `replay` takes that.
     first_region: a number that no region had before.
     """
 
     def __init__(self, first_region: int) -> None:
         self._map = SlideMap(first_region)
         self._cells = DistinctCells()
-        self._steadiness = Steadiness()
+        self._motion_blur = MotionBlur()
 
     def locate(self, pixels: NDArray[np.uint8]) -> Located | None:
         """Find the place of an accepted frame, uint8 RGB (height, width, 3); None where it is smeared."""
         picture = thumbnail(pixels)
-        return None if self._steadiness.is_smeared(picture) else self._map.locate(pixels, picture)
+        return None if self._motion_blur.is_blurred(picture) else self._map.locate(pixels, picture)
 
-    def recall(self, pixels: NDArray[np.uint8], field: FieldResult) -> None:
+    def replay(self, pixels: NDArray[np.uint8], field: FieldResult) -> None:
         """Take an accepted field that an earlier run has counted, and its frame, as that run took them."""
         picture = thumbnail(pixels)
-        if not self._steadiness.is_smeared(picture):
+        if not self._motion_blur.is_blurred(picture):
             begun = (
                 field.position.region if field.position is not None and field.position.new_region else None
             )
             self._take(field, told(self._map.locate(pixels, picture, begun)))
 
-    def take_up(self, field: FieldResult, picture: Thumbnail | None) -> None:
+    def restore(self, field: FieldResult, picture: Thumbnail | None) -> None:
         """Take a field that an earlier run has counted, each in its order; its thumbnail where one is kept.
 
         The cells are then what they were, but for those that are no longer in the store. How fine the frames
@@ -57,22 +57,22 @@ class Scan:
         if position is None:
             return
         if picture is not None:
-            self._steadiness.is_smeared(picture)
-        self._map.take_up(_located(position, picture), (field.height, field.width, 3))
+            self._motion_blur.is_blurred(picture)
+        self._map.restore(_located(position, picture), (field.height, field.width, 3))
         self._take(field, position)
 
-    def share(self, field: FieldResult) -> Tally:
+    def contribution(self, field: FieldResult) -> Contribution:
         """Return what an accepted field changes in the count: below 0 where it corrects an earlier sighting.
 
         Its cells lie where the field says, so that the same fields read from the store make the same count.
         """
         if field.position is None:
-            return Tally(accepted=True, counted={}, unclassified={}, incomplete=0, model=field.model)
+            return Contribution(accepted=True, counted={}, unclassified={}, incomplete=0, model=field.model)
         seen = likeness(cell for cell in field.cells if not cell.cut_by_edge)
-        before, cells = self._cells.tally(), len(self._cells)
+        before, cells = self._cells.contribution(), len(self._cells)
         self._take(field, field.position)
-        after = self._cells.tally()
-        return Tally(
+        after = self._cells.contribution()
+        return Contribution(
             accepted=True,
             counted=_change(before.counted, after.counted),
             unclassified=_change(before.unclassified, after.unclassified),

@@ -13,7 +13,7 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.slide.tally import UNSTEADY, Tally
+from edge.slide.contribution import UNSTEADY, Contribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,7 +64,9 @@ class DistinctCells:
     def __init__(self) -> None:
         self._cells: list[Sighting] = []
         self._frames: dict[int, list[Box]] = {}  # by region, without their margins
-        self._tally: Tally | None = None  # asked for before and after each field, and long to make
+        self._contribution: Contribution | None = (
+            None  # asked for before and after each field, and long to make
+        )
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -93,7 +95,7 @@ class DistinctCells:
 
     def add(self, place: Place, cells: Iterable[Cell], focus: float, size: tuple[int, int]) -> None:
         """Take the cells of an accepted frame that lies at `place`. size: its width and height, pixels."""
-        self._tally = None
+        self._contribution = None
         width, height = size
         margin = _MARGIN * height
         frame = place.x + margin, place.y + margin, width - 2 * margin, height - 2 * margin
@@ -111,7 +113,7 @@ class DistinctCells:
 
     def join(self, joined: Joined) -> None:
         """Move a region's cells into the region that it turned out to be part of."""
-        self._tally = None
+        self._contribution = None
         moving = [s for s in self._cells if s.region == joined.region]
         self._cells = [s for s in self._cells if s.region != joined.region]
         frames = self._frames.setdefault(joined.into, [])
@@ -126,19 +128,19 @@ class DistinctCells:
                 shown = max(cell.found, self._times_shown(cell.region, cell.box))
                 self._cells[number] = cell._replace(shown=shown)
 
-    def tally(self) -> Tally:
+    def contribution(self) -> Contribution:
         """Return what the distinct cells add up to, in the form of one field's share of the count."""
-        if self._tally is None:
-            self._tally = self._added_up()
-        return self._tally
+        if self._contribution is None:
+            self._contribution = self._added_up()
+        return self._contribution
 
-    def _added_up(self) -> Tally:
+    def _added_up(self) -> Contribution:
         counted = [sighting.cell for sighting in self.white_cells]
         unclassified = Counter(cell.rejected for cell in counted if cell.rejected is not None)
         unsteady = sum(not s.cell.cut_by_edge for s in self._cells) - len(counted)
         if unsteady:
             unclassified[UNSTEADY] = unsteady
-        return Tally(
+        return Contribution(
             accepted=True,
             counted=dict(Counter(cell.label for cell in counted if cell.rejected is None)),
             unclassified=dict(unclassified),

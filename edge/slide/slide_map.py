@@ -120,7 +120,7 @@ class SlideMap:
         self._last = frame._replace(place=place)
         return Located(place, is_new, joined, remembered)
 
-    def take_up(self, located: Located, shape: tuple[int, ...]) -> None:
+    def restore(self, located: Located, shape: tuple[int, ...]) -> None:
         """Take a frame that an earlier run located, each in its order. shape: of the frame, as in `locate`.
 
         The next frame is then looked for beside the last remembered one, and after that among all.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Note = Callable[[Answers, Specimen], None]
 
 
-class Obey(Protocol):
+class CommandHandler(Protocol):
     """Does what a request says. note: writes the answer, and is called in the transaction that does it."""
 
     def __call__(self, request: Any, /, note: Note | None = None) -> Specimen:
@@ -50,7 +50,7 @@ class Orders:
         self._done = done
         self._by_command = by_command
 
-    def by_name(self) -> Mapping[str, Obey]:
+    def handlers(self) -> Mapping[str, CommandHandler]:
         """Return what does each command, by its name."""
         return {
             "specimen/start": self.start,
@@ -98,7 +98,7 @@ class Orders:
         return self._do(lambda ledger: ledger.discard(order.reason, order.specimen_id), note)
 
     def _do(self, act: Callable[[Ledger], Specimen], note: Note | None) -> Specimen:
-        with Store.open(self._path) as store, store.together():
+        with Store.open(self._path) as store, store.transaction():
             specimen = act(store.ledger)
             if note is not None:
                 note(store.answers, specimen)

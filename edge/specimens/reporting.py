@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from edge import identity
-from edge.differential.count import Reckoning, SpecimenCount
+from edge.differential.count import CountingMethod, SpecimenCount
 from edge.errors import LeukoscopeError
 from edge.specimens.sources import is_simulated
 from edge.specimens.words import specimen_in_words
@@ -89,9 +89,9 @@ class Reporter:
         self._made_at = float("-inf")
         self._owed: SpecimenCount | None = None
         self._verdicts: dict[str, str | None] = {}
-        self._plain = Reckoning(config.specimen.interval, config.specimen.max_interval_width)
+        self._plain = CountingMethod(config.specimen.interval, config.specimen.max_interval_width)
         self._by = model.reference
-        self._reckoning = self._plain.by(model.confusion, model.known)
+        self._method = self._plain.by(model.confusion, model.known)
 
     @property
     def reference(self) -> ModelReference:
@@ -103,9 +103,9 @@ class Reporter:
         target = specimen.target or self._target
         if self._by != self._model.reference:  # another one answers since
             self._by = self._model.reference
-            self._reckoning = self._plain.by(self._model.confusion, self._model.known)
-        count = SpecimenCount(specimen.specimen_id, self._model.labels, target, self._reckoning)
-        for field_id, counts in store.tallies(specimen.specimen_id):
+            self._method = self._plain.by(self._model.confusion, self._model.known)
+        count = SpecimenCount(specimen.specimen_id, self._model.labels, target, self._method)
+        for field_id, counts in store.contributions(specimen.specimen_id):
             count.add(field_id, counts)
         return count
 
@@ -113,15 +113,15 @@ class Reporter:
         """Return the message. Signed after an update, a count is still that of the model that made it."""
         own = self._model.reference
         others = [model.name for model in count.models if model != own]
-        standing = specimen.standing
+        status = specimen.status
         if self._simulated and specimen.state == "open":  # also before its first field
-            standing = msgspec.structs.replace(standing, simulated=True)
+            status = msgspec.structs.replace(status, simulated=True)
         return count.differential(
             device_id=self._device_id,
             model=own if specimen.state == "open" or not count.models else count.models[-1],
             updated_at=identity.now(),
             clock_synced=identity.clock_synced(),
-            standing=standing,
+            status=status,
             uncorrected=f"cells were called by another model, {', '.join(others)}" if others else None,
         )
 
@@ -222,7 +222,9 @@ class Announcer:
         latest, _ = store.ledger.latest_event()
         if latest == self._latest:
             return  # what is asked twice a second must not read every specimen there ever was
-        news = [(name, event) for name, event in store.ledger.unsaid() if self._handed.get(name) != event]
+        news = [
+            (name, event) for name, event in store.ledger.unpublished() if self._handed.get(name) != event
+        ]
         last = ""
         for last, event in news:
             with self._reporter.lock:

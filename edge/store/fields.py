@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import msgspec
 
 from edge import identity
-from edge.differential.count import tally
+from edge.differential.count import contribution_of
 from edge.errors import StoreError
 from edge.messages import FieldResult, Quality, Scale, decode_field
 from edge.messages.former import upgraded
-from edge.slide.tally import Tally
+from edge.slide.contribution import Contribution
 from edge.store.command_log import Answers
 from edge.store.database import connect, errors, transaction
 from edge.store.keyframes import Keyframes
@@ -50,7 +50,7 @@ class Waiting(NamedTuple):
     committed_s: float
 
 
-class Look(msgspec.Struct, frozen=True):
+class FrameSummary(msgspec.Struct, frozen=True):
     """What a stored field says of its frame: its size in pixels, how good it was, its scale."""
 
     width: int
@@ -89,7 +89,7 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def together(self) -> AbstractContextManager[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All that is done to the store in the block is done, or nothing of it. Raises StoreError."""
         return self._transaction()
 
@@ -151,7 +151,7 @@ class Store:
         self,
         field: FieldResult,
         source_id: str | None = None,
-        share: Tally | None = None,
+        contribution: Contribution | None = None,
         keyframe: bytes | None = None,
         clock_offset_s: float | None = None,
     ) -> bool:
@@ -159,7 +159,7 @@ class Store:
 
         It is kept whole: what does not fit into a message is left out when it is sent. A specimen that was
         final becomes corrected; one that was discarded takes no more; one that was renamed meanwhile takes it
-        under its new id. share: what it changes in the count,
+        under its new id. contribution: what it changes in the count,
         where that is not all of its cells. keyframe: its small picture, where the slide's map remembers it.
         clock_offset_s: clock minus monotonic clock as it was made, where the clock was not set; else now's.
         """
@@ -176,7 +176,7 @@ class Store:
                 source_id,
                 identity.RUN_ID,
                 time.monotonic(),
-                msgspec.json.encode(tally(field) if share is None else share),
+                msgspec.json.encode(contribution_of(field) if contribution is None else contribution),
                 msgspec.json.encode(field),
                 clock_offset_s,
             )
@@ -204,20 +204,20 @@ class Store:
                 raise StoreError(f"{self.path}: field {field_id} cannot be read back: {error}") from None
             yield field
 
-    def looks(self, specimen_id: str) -> Iterator[Look]:
+    def frame_summaries(self, specimen_id: str) -> Iterator[FrameSummary]:
         """Return how good each of a specimen's fields was, in their order, those that were pruned left out.
 
         One that cannot be read is left out, too.
         """
-        decoder = msgspec.json.Decoder(Look)
+        decoder = msgspec.json.Decoder(FrameSummary)
         for _, payload in self._pages("payload", specimen_id):
             with suppress(msgspec.MsgspecError):
                 yield decoder.decode(upgraded(payload))
 
-    def tallies(self, specimen_id: str) -> Iterator[tuple[str, Tally]]:
+    def contributions(self, specimen_id: str) -> Iterator[tuple[str, Contribution]]:
         """Return what each field of a specimen adds to its differential, with the field's id."""
         for field_id, plain in self._pages("tally", specimen_id):
-            yield field_id, msgspec.json.decode(plain, type=Tally)
+            yield field_id, msgspec.json.decode(plain, type=Contribution)
 
     def _pages(self, column: Literal["payload", "tally"], specimen_id: str) -> Iterator[tuple[str, bytes]]:
         # Page by page: a read that stays open would keep the write-ahead log from being folded back.

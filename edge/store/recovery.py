@@ -42,7 +42,7 @@ _AS_STORES_ARE_NOW = (
 """What an update does to the rows of earlier versions, for rows that were copied as they were."""
 
 
-def make_sound(path: Path) -> str | None:
+def repair_if_damaged(path: Path) -> str | None:
     """Prove the store at `path`; a damaged one is moved aside and a new one filled with what it still gives.
 
     Give a sentence for the operator where that was so. After a clean end the check is a quick one; a

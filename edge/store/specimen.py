@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from edge.messages.differential import Change, Signature, Standing
+from edge.messages.differential import Change, Signature, SpecimenStatus
 
 SpecimenState = Literal["open", "stopped", "complete", "final", "corrected", "discarded"]
 
@@ -56,9 +56,9 @@ class Specimen(NamedTuple):
         return self.ended is None and self.state != "discarded"
 
     @property
-    def standing(self) -> Standing:
+    def status(self) -> SpecimenStatus:
         """Return what is known of it beyond its cells."""
-        return Standing(
+        return SpecimenStatus(
             state=None if self.state == "open" else "preliminary" if self.state == "stopped" else self.state,
             simulated=self.simulated,
             started_at=read_time(self.started_at),

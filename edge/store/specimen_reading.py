@@ -52,7 +52,7 @@ class LedgerReading:
             row = self._db.execute(query).fetchone()
         return (0, "") if row is None else (int(row[0]), str(row[1]))
 
-    def unsaid(self) -> list[tuple[str, int]]:
+    def unpublished(self) -> list[tuple[str, int]]:
         """The specimens of which the broker has not the latest: id and event, the oldest event first."""
         query = (
             "SELECT id, max(number) AS latest FROM specimens JOIN specimen_events ON specimen_id = id"
@@ -87,7 +87,7 @@ class LedgerReading:
             fields = self._db.execute("SELECT count(*) FROM fields WHERE specimen_id = ?", (specimen_id,))
             return int(fields.fetchone()[0]), int(self._db.execute(cells, (specimen_id,)).fetchone()[0])
 
-    def mark_said(self, specimen_id: str, event: int) -> None:
+    def mark_published(self, specimen_id: str, event: int) -> None:
         """Note that the broker has a differential that knew of this event, and so of all before it."""
         with self._transaction():
             self._db.execute("UPDATE specimens SET said = max(said, ?) WHERE id = ?", (event, specimen_id))

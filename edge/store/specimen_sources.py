@@ -106,7 +106,7 @@ class SourceLedger(LedgerReading):
             self._db.execute("UPDATE specimens SET state = 'corrected' WHERE id = ?", (specimen_id,))
             self._note(specimen_id, "corrected", what=_ADDED_LATE, why=_WHY_LATE)
         elif state in {"stopped", "complete"}:
-            # It was in hand; without a note, a kill here would leave it unsaid.
+            # It was in hand; without a note, a kill here would leave it unpublished.
             self._note(specimen_id, "added")
 
     def has_begun(self, specimen: Specimen) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from samples import DEVICE, MODEL
 
-from edge.slide.tally import Tally
+from edge.slide.contribution import Contribution
 
 if TYPE_CHECKING:
     from edge.differential.count import SpecimenCount
@@ -24,5 +24,5 @@ def message(count: SpecimenCount, state=None, **keywords):
     )
 
 
-def counted_of(cells: dict[str, int]) -> Tally:
-    return Tally(accepted=True, counted=cells, unclassified={}, incomplete=0)
+def counted_of(cells: dict[str, int]) -> Contribution:
+    return Contribution(accepted=True, counted=cells, unclassified={}, incomplete=0)

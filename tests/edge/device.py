@@ -13,7 +13,7 @@ from samples import DEVICE, LABELS, MODEL, cell, field, info
 
 from edge.config import MqttConfig
 from edge.daemon.health import Machine, Progress
-from edge.differential.count import SpecimenCount, tally
+from edge.differential.count import SpecimenCount, contribution_of
 from edge.mqtt.publisher import Publisher
 from edge.store.fields import Store
 
@@ -49,7 +49,7 @@ class Device:
         for _ in range(count):
             each = field(self.store.next_sequence(), *(cells or (cell(),)))
             assert self.store.add(each)
-            self.count.add(each.field_id, tally(each))
+            self.count.add(each.field_id, contribution_of(each))
             ids.append(each.field_id)
             if self.publisher is not None:
                 self.publisher.notify()

@@ -91,7 +91,7 @@ class ScriptedAnalyzer:
         label = LABELS[round(float(pixels.mean())) % len(LABELS)]
         return Analyzed(width, height, quality(), (cell(label),), {"total": 0.1})
 
-    def take_up(self, _scales: object, _remembered: object) -> None:
+    def restore(self, _scales: object, _remembered: object) -> None:
         """It measures nothing, and has nothing to take up."""
 
 

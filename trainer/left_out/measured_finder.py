@@ -72,7 +72,7 @@ def measure_finder(
     found: list[Sequence[Rectangle]] = []
     for done, image in enumerate(images, 1):
         if each_alone:
-            cells.take_up()
+            cells.restore()
         found.append(_white_cells(cells, image))
         progress(done, len(images))
     if any(box.kind == "white cell" for image in images for box in image.boxes):

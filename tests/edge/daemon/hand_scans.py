@@ -92,13 +92,13 @@ def judged(folder: Path, cells: Iterable[Known], corner: Corner) -> Counted:
     refused: Counter[str] = Counter()
     with Store.open(folder / "results.db") as store:
         fields = tuple(store.fields("S"))
-        for _, share in store.tallies("S"):
-            labels.update(share.counted)
-            refused.update(share.unclassified)
+        for _, contribution in store.contributions("S"):
+            labels.update(contribution.counted)
+            refused.update(contribution.unclassified)
     known = list(cells)
     times, strangers = [0] * len(known), 0
     distinct = _distinct(fields)
-    told = distinct.tally()
+    told = distinct.contribution()
     # What a dashboard makes of the fields is what the daemon counted.
     assert (+labels, +refused) == (Counter(told.counted), Counter(told.unclassified))
     origins = _origins(fields, corner)

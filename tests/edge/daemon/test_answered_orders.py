@@ -160,7 +160,7 @@ def test_whenever_it_is_killed_each_order_is_done_once_and_the_sender_learns_it(
 
 def test_an_order_that_fails_leaves_no_answer_and_one_that_cannot_be_noted_is_not_done(tmp_path, monkeypatch):
     path = tmp_path / "results.db"
-    commands = Commands("d", Orders(path, by_command=True, target=200).by_name())
+    commands = Commands("d", Orders(path, by_command=True, target=200).handlers())
     with Store.open(path) as store:
         assert not commands.answer("specimen/stop", b'{"correlation_id": "1"}', kept=store.answers).ok
         assert store.answers.find("1") is None

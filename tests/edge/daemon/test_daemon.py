@@ -195,19 +195,19 @@ def test_a_full_disk_ends_it_and_loses_nothing(config, broker, listen, monkeypat
 
 
 def test_no_field_is_heard_of_before_it_is_on_the_disk(config, broker, listen, monkeypatch):
-    real = store_module.Store.together
+    real = store_module.Store.transaction
     listener = listen(broker)
     seen = []
 
     @contextmanager
-    def together(store):
+    def transaction(store):
         with real(store):
             yield
             time.sleep(0.05)  # a slow disk
             seen.append((len(listener.fields()), len(stored(config))))
 
     with monkeypatch.context() as slow:
-        slow.setattr(store_module.Store, "together", together)
+        slow.setattr(store_module.Store, "transaction", transaction)
         assert run(config) == 0
     assert seen
     assert all(heard <= on_disk for heard, on_disk in seen)

@@ -14,7 +14,7 @@ from samples import field
 
 from edge.daemon.field_writer import FieldWriter
 from edge.daemon.placement import PendingField
-from edge.differential.count import tally
+from edge.differential.count import contribution_of
 from edge.errors import StoreError
 from edge.store.fields import Store
 
@@ -33,7 +33,7 @@ class Disk:
 
     def keep(self, store, fields):
         self.free.wait()
-        with store.together():
+        with store.transaction():
             for pending in fields:
                 if pending.field.sequence == self.full_at:
                     raise StoreError("the result store cannot be written: database or disk is full")
@@ -56,7 +56,7 @@ def numbered():
 
     def make():
         one = field(next(numbers))
-        return PendingField(one, f"picture {one.sequence}", tally(one), None)
+        return PendingField(one, f"picture {one.sequence}", contribution_of(one), None)
 
     return make
 
@@ -103,15 +103,15 @@ def test_a_disk_that_is_slower_than_the_camera_is_waited_for(disk, numbered):
 
 
 def test_others_can_write_while_a_slow_disk_has_all_it_can_do(disk, numbered, monkeypatch):
-    real = Store.together
+    real = Store.transaction
 
     @contextmanager
-    def together(store):
+    def transaction(store):
         with real(store):
             yield
             time.sleep(0.1)
 
-    monkeypatch.setattr(Store, "together", together)
+    monkeypatch.setattr(Store, "transaction", transaction)
     done = threading.Event()
 
     def analyse(writer):

@@ -40,7 +40,7 @@ from edge.slide.scan import Scan, told
 from edge.specimens.orders import Orders
 from edge.store import keyframes
 from edge.store.fields import Store
-from edge.store.recovery import make_sound
+from edge.store.recovery import repair_if_damaged
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,10 +57,10 @@ pytestmark = pytest.mark.timeout(1200 if SOAK else 300)
 def shares(store: Store) -> tuple[Counter[str], Counter[str], int]:
     """Add up what the stored fields of S count, as the daemon does."""
     counted, unclassified, incomplete = Counter[str](), Counter[str](), 0
-    for _, share in store.tallies("S"):
-        counted.update(share.counted)
-        unclassified.update(share.unclassified)
-        incomplete += share.incomplete
+    for _, contribution in store.contributions("S"):
+        counted.update(contribution.counted)
+        unclassified.update(contribution.unclassified)
+        incomplete += contribution.incomplete
     return +counted, +unclassified, incomplete
 
 
@@ -74,8 +74,8 @@ def known_again(store: Store) -> Scan:
     """Return the slide of S as a restart knows it; what was counted of it is what all shares add up to."""
     scan = Scan(store.next_sequence())
     for each, picture in store.keyframes.seen("S"):
-        scan.take_up(each, None if picture is None else unpacked(picture, each.height, each.width))
-    told = scan._cells.tally()  # noqa: SLF001 (no share says all of it)
+        scan.restore(each, None if picture is None else unpacked(picture, each.height, each.width))
+    told = scan._cells.contribution()  # noqa: SLF001 (no contribution says all of it)
     assert (Counter(told.counted), Counter(told.unclassified), told.incomplete) == shares(store)
     return scan
 
@@ -89,7 +89,7 @@ def look(store: Store, scan: Scan, smear: Smear, corner: tuple[int, int]) -> tup
     each = field(store.next_sequence(), *seen(smear, x, y))
     each = msgspec.structs.replace(each, position=told(located))
     picture = None if located.remembered is None else packed(located.remembered)
-    assert store.add(each, None, scan.share(each), picture)
+    assert store.add(each, None, scan.contribution(each), picture)
     return x - located.place.x, y - located.place.y
 
 
@@ -335,7 +335,7 @@ def test_a_specimen_that_is_not_taken_up_again_keeps_no_pictures(tmp_path, ended
         if ended != "discarded":
             filled(store, 1)  # it was in hand
             assert kept(path) == [1]
-        assert len(list(store.tallies("S"))) == (2 if ended == "discarded" else 3)
+        assert len(list(store.contributions("S"))) == (2 if ended == "discarded" else 3)
 
 
 def test_pictures_go_with_their_fields_cells_and_days_after_their_specimen_was_stopped(tmp_path, monkeypatch):
@@ -445,7 +445,7 @@ def test_of_a_damaged_store_no_picture_is_taken_over_without_its_field(tmp_path)
     with path.open("r+b") as file:
         file.seek(size // 2 // 4096 * 4096)
         file.write(b"\xa5" * 3 * 4096)
-    assert make_sound(path) is not None
+    assert repair_if_damaged(path) is not None
     with Store.open(path) as store:
         fields = {each.sequence for each in store.fields("S")}
     assert set(kept(path)) <= fields

@@ -54,7 +54,7 @@ class Microscope:
         self._obey(self._analysing)
         return self._analyzer.analyze(pixels)
 
-    def take_up(self, scales, remembered) -> None:
+    def restore(self, scales, remembered) -> None:
         pass
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class Microscope:
                 SignSpecimen: "sign",
                 DiscardSpecimen: "discard",
             }[type(order)]
-            self._orders.by_name()[f"specimen/{name}"](order)
+            self._orders.handlers()[f"specimen/{name}"](order)
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_any_orders_in_any_order_are_each_answered_and_leave_one_specimen_open_a
     tmp_path_factory, orders
 ):
     path = tmp_path_factory.mktemp("orders") / "results.db"
-    commands = Commands("d", Orders(path, by_command=True, target=200).by_name())
+    commands = Commands("d", Orders(path, by_command=True, target=200).handlers())
     for name, given_ in orders:
         answer = commands.answer(name, json.dumps(given_).encode())
         assert answer.ok is (answer.error is None)

@@ -25,11 +25,11 @@ from edge.demo import broker, run_demo
 from edge.demo.colours import blocks, heat, shade
 from edge.demo.dashboard import Dashboard
 from edge.demo.frames import Frames
-from edge.differential.count import Reckoning, SpecimenCount
+from edge.differential.count import CountingMethod, SpecimenCount
 from edge.errors import BrokerError
 from edge.messages import Heatmap
 from edge.models.confusion import Confusion
-from edge.slide.tally import Tally
+from edge.slide.contribution import Contribution
 
 
 def demo(*arguments, **environment):
@@ -134,11 +134,11 @@ def test_the_cell_itself_is_shown_beside_its_map(tmp_path):
 def test_the_fullest_screen_fits_80_by_24():
     labels = ("eosinophil", "lymphocyte", "monocyte", "neutrophil", "basophil")
     err = tuple(tuple(90.0 if r == c else 2.0 for c in range(7)) for r in range(6))
-    reckoning = Reckoning().by(Confusion("held-out photographs", (*labels, "other"), err))
+    reckoning = CountingMethod().by(Confusion("held-out photographs", (*labels, "other"), err))
     count = SpecimenCount("a specimen with a long name", labels, 200, reckoning)
     counted = dict(zip(labels, (30, 60, 40, 30, 20), strict=True))
     unclassified = {"uncertain": 60, "unfamiliar": 20, "other": 20}
-    count.add("1", Tally(accepted=True, counted=counted, unclassified=unclassified, incomplete=7))
+    count.add("1", Contribution(accepted=True, counted=counted, unclassified=unclassified, incomplete=7))
     full = count.differential(device_id="d", model=MODEL, updated_at=datetime.now(UTC), clock_synced=False)
     assert len(full.flags) == 5
     dashboard = Dashboard("SIMULATED SLIDE: drawn by a program, no patient", "mosquitto", 40, None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from samples import DEVICE, MODEL, cell, field
 
 from edge.differential.correction import Corrector
-from edge.differential.count import Reckoning, SpecimenCount, tally
+from edge.differential.count import CountingMethod, SpecimenCount, contribution_of
 from edge.models.confusion import Confusion
 
 LABELS = ("neutrophil", "lymphocyte", "monocyte", "other")
@@ -84,7 +84,7 @@ def test_whatever_is_counted_the_shares_are_shares_and_always_the_same(counts, o
 
 def test_the_message_says_how_it_was_corrected_or_why_not():
     def said(confusion, cells):
-        count = SpecimenCount("S", LABELS[:3], 100, Reckoning().by(confusion))
+        count = SpecimenCount("S", LABELS[:3], 100, CountingMethod().by(confusion))
         count.add("1", counted_of(cells))
         return message(count)
 
@@ -109,7 +109,7 @@ def test_the_message_says_how_it_was_corrected_or_why_not():
 
 
 def test_what_is_said_to_be_uncorrected_shows_no_corrected_percentages():
-    count = SpecimenCount("S", LABELS[:3], 100, Reckoning().by(BIASED))
+    count = SpecimenCount("S", LABELS[:3], 100, CountingMethod().by(BIASED))
     count.add("1", counted_of({"neutrophil": 54, "lymphocyte": 29, "monocyte": 7}))
     said = message(count, uncorrected="cells were called by another model, m-1")
     assert said.correction.method is None
@@ -120,8 +120,8 @@ def test_what_is_said_to_be_uncorrected_shows_no_corrected_percentages():
 def test_cells_called_other_weigh_in_the_correction():
     called = {"neutrophil": 6, "lymphocyte": 3, "monocyte": 2}
     cells = [cell(label) for label, number in called.items() for _ in range(number)]
-    count = SpecimenCount("S", LABELS[:3], 100, Reckoning().by(BIASED))
-    count.add("1", tally(field(1, *cells, *(cell(rejected="other") for _ in range(9)))))
+    count = SpecimenCount("S", LABELS[:3], 100, CountingMethod().by(BIASED))
+    count.add("1", contribution_of(field(1, *cells, *(cell(rejected="other") for _ in range(9)))))
     corrected = {each.label: each.corrected for each in message(count).classes}
     assert corrected == Corrector(BIASED).shares(called, 9)
     assert corrected != Corrector(BIASED).shares(called, 0)

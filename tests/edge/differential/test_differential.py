@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import DEVICE, LABELS, MODEL, cell, field
 
-from edge.differential.count import Reckoning, SpecimenCount, tally
+from edge.differential.count import CountingMethod, SpecimenCount, contribution_of
 from edge.differential.intervals import wilson
 from edge.messages import ModelReference
-from edge.messages.differential import Standing
-from edge.slide.tally import Tally
+from edge.messages.differential import SpecimenStatus
+from edge.slide.contribution import Contribution
 
 CELLS = st.builds(
     lambda label, rejected, cut: cell(label, rejected=rejected, cut_by_edge=cut, map_side=1),
@@ -60,7 +60,7 @@ def test_what_counts_and_what_does_not():
     )
     refused = field(2, cell("monocyte"), refused="too dark")
     for each in (counted, refused, field(3)):
-        assert count.add(each.field_id, tally(each))
+        assert count.add(each.field_id, contribution_of(each))
     said = message(count)
     assert [(c.label, c.count) for c in said.classes] == [
         ("neutrophil", 2),
@@ -84,16 +84,18 @@ def test_a_class_the_model_does_not_know_is_not_assessed_rather_than_zero():
 
 def test_a_class_of_an_earlier_model_is_not_lost():
     count = SpecimenCount("S", ("neutrophil",), 200)
-    count.add("1", tally(field(1, cell("lymphocyte"))))
+    count.add("1", contribution_of(field(1, cell("lymphocyte"))))
     assert [c.label for c in message(count).classes] == ["neutrophil", "lymphocyte"]
 
 
 def test_what_a_field_takes_back_was_never_there_and_never_makes_less_than_nothing():
     count = SpecimenCount("S", ("neutrophil",), 200)
-    count.add("1", Tally(accepted=True, counted={"band": 1}, unclassified={"uncertain": 1}, incomplete=1))
+    count.add(
+        "1", Contribution(accepted=True, counted={"band": 1}, unclassified={"uncertain": 1}, incomplete=1)
+    )
     count.add(
         "2",
-        Tally(
+        Contribution(
             accepted=True,
             counted={"band": -1, "neutrophil": 1},
             unclassified={"uncertain": -1},
@@ -102,7 +104,10 @@ def test_what_a_field_takes_back_was_never_there_and_never_makes_less_than_nothi
     )
     # Of a damaged store, the field that added it is lost.
     count.add(
-        "4", Tally(accepted=True, counted={"neutrophil": 1, "lymphocyte": -1}, unclassified={}, incomplete=-1)
+        "4",
+        Contribution(
+            accepted=True, counted={"neutrophil": 1, "lymphocyte": -1}, unclassified={}, incomplete=-1
+        ),
     )
     said = message(count)
     assert [(c.label, c.count, c.percent) for c in said.classes] == [("neutrophil", 2, 100.0)]
@@ -111,9 +116,9 @@ def test_what_a_field_takes_back_was_never_there_and_never_makes_less_than_nothi
 
 def test_states():
     count = SpecimenCount("S", LABELS, 2)
-    count.add("1", tally(field(1, cell())))
+    count.add("1", contribution_of(field(1, cell())))
     assert message(count).state == "running"
-    count.add("2", tally(field(2, cell())))
+    count.add("2", contribution_of(field(2, cell())))
     assert message(count).state == "preliminary"
     assert message(count, "final").state == "final"
     assert message(count, "complete").state == "complete"
@@ -125,9 +130,9 @@ def test_every_cell_is_in_one_place_once_in_whatever_order(drawn, rng):
     fields = [field(n, *cells, refused=refused) for n, (cells, refused) in enumerate(drawn)]
     count, again = SpecimenCount("S", LABELS, 5), SpecimenCount("S", LABELS, 5)
     for each in fields:
-        assert count.add(each.field_id, tally(each))
+        assert count.add(each.field_id, contribution_of(each))
     for each in rng.sample(fields * 2, len(fields) * 2):
-        again.add(each.field_id, tally(each))
+        again.add(each.field_id, contribution_of(each))
     said, shuffled = message(count), message(again)
     assert (said.classes, said.unclassified, said.incomplete) == (
         shuffled.classes,
@@ -157,7 +162,7 @@ def test_more_cells_never_make_the_interval_wider(total, count):
 
 def test_the_message_names_its_interval_its_denominator_and_why_it_is_enough():
     exactly = SpecimenCount("S", LABELS, 100)
-    by_wilson = SpecimenCount("S", LABELS, 1000, Reckoning("wilson", max_interval_width=20.0))
+    by_wilson = SpecimenCount("S", LABELS, 1000, CountingMethod("wilson", max_interval_width=20.0))
     for count in (exactly, by_wilson):
         count.add("1", counted_of({"neutrophil": 60, "lymphocyte": 38, "eosinophil": 2}))
     said = message(exactly)
@@ -169,7 +174,9 @@ def test_the_message_names_its_interval_its_denominator_and_why_it_is_enough():
     assert (said.interval, said.state) == ("Wilson 95 %", "preliminary")
     assert said.stop_reason == "every interval is at most 20 percent points wide"
     assert (
-        message(SpecimenCount("S", LABELS, 1000, Reckoning("wilson", max_interval_width=20.0))).stop_reason
+        message(
+            SpecimenCount("S", LABELS, 1000, CountingMethod("wilson", max_interval_width=20.0))
+        ).stop_reason
         is None
     )
 
@@ -183,7 +190,7 @@ def test_with_a_total_count_each_class_has_its_absolute_count_and_without_one_no
         model=MODEL,
         updated_at=datetime.now(UTC),
         clock_synced=False,
-        standing=Standing(wbc_count=4.0),
+        status=SpecimenStatus(wbc_count=4.0),
     )
     assert all(c.absolute is None for c in none.classes), "of no cells, no share of them is known"
     given = count.differential(
@@ -191,7 +198,7 @@ def test_with_a_total_count_each_class_has_its_absolute_count_and_without_one_no
         model=MODEL,
         updated_at=datetime.now(UTC),
         clock_synced=False,
-        standing=Standing(wbc_count=4.0),
+        status=SpecimenStatus(wbc_count=4.0),
     )
     neutrophils = given.classes[0].absolute
     assert (neutrophils.value, neutrophils.low, neutrophils.high) == (3.6, 3.295, 3.804)
@@ -229,7 +236,7 @@ def test_flags(cells, wbc_count, raised):
         model=MODEL,
         updated_at=datetime.now(UTC),
         clock_synced=False,
-        standing=Standing(wbc_count=wbc_count),
+        status=SpecimenStatus(wbc_count=wbc_count),
     )
     assert [(flag.rule, flag.certainty) for flag in said.flags] == raised
     for flag in said.flags:
@@ -241,7 +248,8 @@ def test_flags(cells, wbc_count, raised):
 def test_many_cells_that_the_model_did_not_name_are_a_flag():
     count = SpecimenCount("S", LABELS, 100)
     count.add(
-        "1", Tally(accepted=True, counted={"neutrophil": 30}, unclassified={"uncertain": 30}, incomplete=9)
+        "1",
+        Contribution(accepted=True, counted={"neutrophil": 30}, unclassified={"uncertain": 30}, incomplete=9),
     )
     (flag,) = [flag for flag in message(count).flags if flag.label == "unclassified"]
     assert (flag.rule, flag.certainty) == ("unclassified-percent-high", "definite")
@@ -251,9 +259,9 @@ def test_many_cells_that_the_model_did_not_name_are_a_flag():
 def test_a_few_cells_raise_no_flag_whatever_they_are():
     count = SpecimenCount("S", ("neutrophil", "monocyte"), 200)
     count.add("1", counted_of({"monocyte": 10}))
-    assert message(count, standing=Standing(wbc_count=30.0)).flags == ()
+    assert message(count, status=SpecimenStatus(wbc_count=30.0)).flags == ()
     count.add("2", counted_of({"monocyte": 10}))
-    assert {flag.rule for flag in message(count, standing=Standing(wbc_count=30.0)).flags} >= {
+    assert {flag.rule for flag in message(count, status=SpecimenStatus(wbc_count=30.0)).flags} >= {
         "monocyte-percent-high",
         "monocyte-count-high",
     }
@@ -261,20 +269,22 @@ def test_a_few_cells_raise_no_flag_whatever_they_are():
 
 def test_few_named_cells_among_many_unnamed_ones_are_a_flag():
     count = SpecimenCount("S", LABELS, 200)
-    count.add("1", tally(field(1, cell(), *(cell(rejected="unfamiliar") for _ in range(29)))))
+    count.add("1", contribution_of(field(1, cell(), *(cell(rejected="unfamiliar") for _ in range(29)))))
     assert [flag.rule for flag in message(count).flags] == ["unclassified-percent-high"]
 
 
 def test_it_is_enough_when_the_widest_interval_is_narrow_and_not_before():
     def enough(cells, width):
-        count = SpecimenCount("S", ("neutrophil", "basophil"), 10_000, Reckoning(max_interval_width=width))
+        count = SpecimenCount(
+            "S", ("neutrophil", "basophil"), 10_000, CountingMethod(max_interval_width=width)
+        )
         count.add("1", counted_of({"neutrophil": cells, "basophil": cells}))
         return count.stop_reason()
 
     # Of 50 and 50 cells: 39.8 to 60.2 %.
     assert enough(50, 20.0) is None
     assert enough(50, 21.0) == "every interval is at most 21 percent points wide"
-    narrow_and_wide = SpecimenCount("S", LABELS, 10_000, Reckoning(max_interval_width=10.0))
+    narrow_and_wide = SpecimenCount("S", LABELS, 10_000, CountingMethod(max_interval_width=10.0))
     narrow_and_wide.add("1", counted_of({"neutrophil": 50, "lymphocyte": 50}))
     assert narrow_and_wide.stop_reason() is None, (
         "no monocyte of a hundred is 0 to 3.6 %, but half is not so sure"
@@ -285,5 +295,7 @@ def test_the_model_that_called_last_comes_last():
     first, second = (ModelReference(name, "0" * 64) for name in ("first", "second"))
     count = SpecimenCount("S", LABELS, 200)
     for number, model in enumerate((first, second, first)):
-        count.add(str(number), Tally(accepted=True, counted={}, unclassified={}, incomplete=0, model=model))
+        count.add(
+            str(number), Contribution(accepted=True, counted={}, unclassified={}, incomplete=0, model=model)
+        )
     assert count.models == (second, first)

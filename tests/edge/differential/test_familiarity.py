@@ -7,11 +7,11 @@ from counts import message
 from samples import LABELS
 
 from edge.differential.correction import METHOD
-from edge.differential.count import Reckoning, SpecimenCount
+from edge.differential.count import CountingMethod, SpecimenCount
 from edge.differential.familiarity import FEWEST, judge
 from edge.models.confusion import Confusion
 from edge.models.known import KnownMicroscopes, Limits
-from edge.slide.tally import Likeness, Tally
+from edge.slide.contribution import Contribution, Likeness
 
 SIGNS = ("unlike", "unsure", "refused", "other")
 KNOWN = KnownMicroscopes(
@@ -73,16 +73,16 @@ CONFUSION = Confusion(
 
 
 def counted(odd, share):
-    reckoning = Reckoning(max_interval_width=50.0).by(CONFUSION, KNOWN)
+    reckoning = CountingMethod(max_interval_width=50.0).by(CONFUSION, KNOWN)
     count = SpecimenCount("S", LABELS, 100, reckoning)
-    tally = Tally(
+    contribution = Contribution(
         accepted=True,
         counted={"neutrophil": 70, "lymphocyte": 50},
         unclassified={"unfamiliar": 50, "unsteady": 30},
         incomplete=0,
         likeness=tuple(cells(200, odd, share)),
     )
-    count.add("1", tally)
+    count.add("1", contribution)
     return count
 
 
@@ -118,10 +118,14 @@ def test_of_an_unfamiliar_one_the_count_is_never_enough():
 
 def test_cells_like_blasts_are_said_aloud_and_not_as_anything_else():
     count = SpecimenCount("S", LABELS, 100)
-    count.add("1", Tally(accepted=True, counted={"lymphocyte": 60}, unclassified={"other": 40}, incomplete=0))
+    count.add(
+        "1", Contribution(accepted=True, counted={"lymphocyte": 60}, unclassified={"other": 40}, incomplete=0)
+    )
     flag = next(flag for flag in message(count).flags if flag.rule == "blast-like-percent-high")
     assert (flag.version, flag.certainty, flag.label) == (1, "definite", "cells like blasts")
     assert "have the smear looked at" in flag.sentence
     count = SpecimenCount("S", LABELS, 100)
-    count.add("1", Tally(accepted=True, counted={"lymphocyte": 97}, unclassified={"other": 3}, incomplete=0))
+    count.add(
+        "1", Contribution(accepted=True, counted={"lymphocyte": 97}, unclassified={"other": 3}, incomplete=0)
+    )
     assert not message(count).flags or message(count).flags[0].rule != "blast-like-percent-high"

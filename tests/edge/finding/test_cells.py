@@ -61,18 +61,18 @@ def test_a_specimen_that_is_taken_up_again_has_the_answers_of_one_that_was_not_i
     cells, frames, whole, killed_after
 ):
     assert whole[-1].scale.settled
-    cells.take_up(stored(found) for found in whole[:killed_after])
+    cells.restore(stored(found) for found in whole[:killed_after])
     again = [cells.find(frame) for frame in frames[killed_after:]]
     assert [answer(found) for found in again] == [answer(found) for found in whole[killed_after:]]
 
 
 def test_the_ruler_is_restored_where_the_fields_that_set_it_are_gone(cells, frames, whole):
-    cells.take_up([stored(whole[-2])])
+    cells.restore([stored(whole[-2])])
     assert answer(cells.find(frames[-1])) == answer(whole[-1])
 
 
 def test_a_field_of_another_lens_is_measured_by_its_own_red_cells(cells, frames, whole):
-    cells.take_up([stored(whole[-1])])
+    cells.restore([stored(whole[-1])])
     settled = cells.ruler.micrometres_per_pixel
     larger = np.repeat(np.repeat(frames[0], 2, axis=0), 2, axis=1)
     scale = cells.find(larger).scale
@@ -84,12 +84,12 @@ def test_a_field_of_another_lens_is_measured_by_its_own_red_cells(cells, frames,
 def test_a_configured_ruler_is_no_specimens(network, frames):
     finder, record = network
     cells = CellFinder(finder, record["recipe"]["thresholds"], Ruler.configured(0.125))
-    cells.take_up([Scale(0.3, "red cells", 0.01, settled=True)], 0.3)
+    cells.restore([Scale(0.3, "red cells", 0.01, settled=True)], 0.3)
     scale = cells.find(frames[0]).scale
     assert (scale.micrometres_per_pixel, scale.source) == (0.125, "configured")
 
 
 def test_a_new_specimen_begins_with_the_remembered_ruler_and_says_so(cells):
-    cells.take_up((), 0.15)
+    cells.restore((), 0.15)
     scale = cells.find(np.full((480, 640, 3), 230, np.uint8)).scale
     assert (scale.micrometres_per_pixel, scale.source, scale.field) == (0.15, "remembered", None)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.imaging.components import around, each_piece, parts_of, pieces_of, whole_piece, within
+from edge.imaging.components import around, components_of, each_piece, parts_of, whole_piece, within
 from edge.masking.lobes import _depth
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def blobs(seed: int, share: float) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("share", [0.002, 0.1, 0.6])
 def test_pieces_have_the_areas_and_places_of_the_whole_field(seed: int, share: float) -> None:
     mask = blobs(seed, share)
-    for connectivity, found in ((8, pieces_of(mask)), (4, parts_of(mask))):
+    for connectivity, found in ((8, components_of(mask)), (4, parts_of(mask))):
         count, labels, measures, _ = cv2.connectedComponentsWithStats(mask, connectivity=connectivity)
         assert sorted(found.areas[1:]) == sorted(measures[1:, cv2.CC_STAT_AREA])
         large = found.areas >= found.largest
@@ -43,7 +43,7 @@ def test_pieces_have_the_areas_and_places_of_the_whole_field(seed: int, share: f
 def test_a_mask_of_nothing_has_no_piece() -> None:
     empty = np.zeros((240, 320), np.uint8)
 
-    assert pieces_of(empty).largest == parts_of(empty).largest == 0
+    assert components_of(empty).largest == parts_of(empty).largest == 0
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -86,7 +86,7 @@ def test_each_piece_of_a_mask_comes_once_and_whole(seed: int, share: float) -> N
 
 @pytest.mark.parametrize("many", [1, 3, 9, 400])
 def test_the_chosen_pieces_are_those_of_their_labels_however_many(many: int) -> None:
-    found = pieces_of(blobs(2, 0.1))
+    found = components_of(blobs(2, 0.1))
     which = np.zeros(len(found.areas), bool)
     which[1 : 1 + many] = True
 
@@ -102,7 +102,7 @@ def test_what_lies_within_reach_of_pieces_is_that_of_the_whole_field(
     mask = blobs(seed, share)
     near = np.zeros(mask.shape, bool)
 
-    window, is_near = within(mask, pieces_of(mask).places, reach)
+    window, is_near = within(mask, components_of(mask).places, reach)
     near[window] = is_near
 
     assert (near == (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3) < reach)).all()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.imaging.components import pieces_of
+from edge.imaging.components import components_of
 from edge.masking.scale import find_rims
 
 HEIGHT, WIDTH = 240, 320
@@ -25,7 +25,7 @@ def discs(diameter, places, background=0):
 
 
 def measure_red_cells(tissue, nuclei, nucleus_area, outside):
-    return find_rims(tissue, nuclei, outside, pieces_of(nuclei)).ruler(nucleus_area)
+    return find_rims(tissue, nuclei, outside, components_of(nuclei)).ruler(nucleus_area)
 
 
 def nucleus_area(red_cell):

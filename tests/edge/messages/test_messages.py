@@ -64,6 +64,7 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
                 "probability": 0.9,
                 "probabilities": {"neutrophil": 0.1, "lymphocyte": 0.1, "monocyte": 0.1, "eosinophil": 0.1},
                 "confidence": None,
+                "distance": None,
                 "rejected": None,
                 "cut_by_edge": False,
                 "heatmap": {"shape": [2, 2], "data": "AAEAAQ==", "peak": 3.5},

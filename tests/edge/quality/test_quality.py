@@ -175,7 +175,7 @@ class Judge:
         cells = (cell(),) if quality.accepted else ()
         return Analyzed(pixels.shape[1], pixels.shape[0], quality, cells, {"total": 0.1})
 
-    def take_up(self, scales, remembered) -> None:
+    def restore(self, scales, remembered) -> None:
         pass
 
     def close(self) -> None:
@@ -217,4 +217,4 @@ def test_fields_stored_before_there_were_these_figures_are_read_and_judge_nothin
         reference.learn(old, 640, 480)
     assert reasons(slide()[:3], reference) == {None}
     with Store.open(tmp_path / "results.db") as store:
-        assert list(store.looks("S")) == []
+        assert list(store.frame_summaries("S")) == []

@@ -98,7 +98,7 @@ def test_a_slide_scanned_by_hand_counts_every_cell_once(seed, cells):
             if y <= true.box[1] and true.box[1] + true.box[3] <= y + HEIGHT
         }
     assert regions == 1
-    assert distinct.tally().counted == dict(Counter(smear.cells[index].label for index in whole))
+    assert distinct.contribution().counted == dict(Counter(smear.cells[index].label for index in whole))
 
 
 def test_a_jump_begins_a_region_and_a_bridge_joins_it():
@@ -153,8 +153,8 @@ def test_the_sharpest_whole_sighting_is_the_one_that_counts():
         ("eosinophil", True, 1.5),
     ):
         distinct.add(Place(0, 0.0, 0.0), [cell(label, cut_by_edge=not complete)], focus, (640, 480))
-    assert distinct.tally().counted == {"neutrophil": 1}
-    assert distinct.tally().incomplete == 0
+    assert distinct.contribution().counted == {"neutrophil": 1}
+    assert distinct.contribution().incomplete == 0
 
 
 def show(distinct, place, *cells):
@@ -170,12 +170,12 @@ def test_what_is_found_in_less_than_half_of_the_fields_that_show_it_is_no_white_
     for x in (0, 4, 8):
         show(distinct, Place(0, x, 0), at("neutrophil", 300 - x, 200))
     show(distinct, Place(0, 2, 0), at("neutrophil", 298, 200), at("eosinophil", 98, 100))
-    assert distinct.tally().counted == {"neutrophil": 1}
-    assert distinct.tally().unclassified == {"unsteady": 1}
+    assert distinct.contribution().counted == {"neutrophil": 1}
+    assert distinct.contribution().unclassified == {"unsteady": 1}
     for x in (1, 5):
         show(distinct, Place(0, x, 0), at("neutrophil", 300 - x, 200), at("eosinophil", 100 - x, 100))
-    assert distinct.tally().counted == {"neutrophil": 1, "eosinophil": 1}
-    assert distinct.tally().unclassified == {}
+    assert distinct.contribution().counted == {"neutrophil": 1, "eosinophil": 1}
+    assert distinct.contribution().unclassified == {}
 
 
 def test_fields_that_do_not_show_a_cell_or_cut_it_say_nothing_against_it():
@@ -184,7 +184,7 @@ def test_fields_that_do_not_show_a_cell_or_cut_it_say_nothing_against_it():
     for beside in (Place(0, 130, 0), Place(0, 0, 159), Place(0, 99, 0), Place(1, 0, 0)):
         for _ in range(3):
             show(distinct, beside)
-    assert distinct.tally().counted == {"monocyte": 1}
+    assert distinct.contribution().counted == {"monocyte": 1}
 
 
 def test_a_cut_piece_over_two_whole_cells_does_not_make_them_one():
@@ -192,8 +192,8 @@ def test_a_cut_piece_over_two_whole_cells_does_not_make_them_one():
     show(distinct, Place(0, 0, 0), at("neutrophil", 100, 100), at("monocyte", 150, 100))
     piece = msgspec.structs.replace(at("neutrophil", 0, 100), box=(0, 100, 110, 60), cut_by_edge=True)
     show(distinct, Place(0, 100, 0), piece)
-    assert distinct.tally().counted == {"neutrophil": 1, "monocyte": 1}
-    assert distinct.tally().incomplete == 0
+    assert distinct.contribution().counted == {"neutrophil": 1, "monocyte": 1}
+    assert distinct.contribution().incomplete == 0
 
 
 def joined_over(x, y):
@@ -207,8 +207,8 @@ def test_two_cells_that_are_taken_for_one_now_and_then_are_two():
         show(distinct, Place(0, x, 0), at("neutrophil", 100 - x, 100), at("monocyte", 190 - x, 100))
     for x in (4, 5):
         show(distinct, Place(0, x, 0), joined_over(100 - x, 100))
-    assert distinct.tally().counted == {"neutrophil": 1, "monocyte": 1}
-    assert distinct.tally().unclassified == {"unsteady": 1}
+    assert distinct.contribution().counted == {"neutrophil": 1, "monocyte": 1}
+    assert distinct.contribution().unclassified == {"unsteady": 1}
 
 
 def test_one_cell_that_is_taken_for_two_now_and_then_is_one():
@@ -218,8 +218,8 @@ def test_one_cell_that_is_taken_for_two_now_and_then_is_one():
     for x in (3, 4, 5):
         show(distinct, Place(0, x, 0), at("neutrophil", 100 - x, 100), at("monocyte", 190 - x, 100))
     show(distinct, Place(0, 6, 0), joined_over(94, 100))
-    assert distinct.tally().counted == {"eosinophil": 1}
-    assert distinct.tally().unclassified == {"unsteady": 2}
+    assert distinct.contribution().counted == {"eosinophil": 1}
+    assert distinct.contribution().unclassified == {"unsteady": 2}
 
 
 def test_regions_that_are_joined_bring_the_fields_that_show_a_thing():
@@ -227,10 +227,10 @@ def test_regions_that_are_joined_bring_the_fields_that_show_a_thing():
     show(distinct, Place(0, 0, 0), at("eosinophil", 100, 100))
     for _ in range(3):
         show(distinct, Place(1, 0, 0))
-    assert distinct.tally().counted == {"eosinophil": 1}
+    assert distinct.contribution().counted == {"eosinophil": 1}
     distinct.join(Joined(1, 0, 2, 1))
-    assert distinct.tally().counted == {}
-    assert distinct.tally().unclassified == {"unsteady": 1}
+    assert distinct.contribution().counted == {}
+    assert distinct.contribution().unclassified == {"unsteady": 1}
 
 
 def test_a_mosaic_of_real_fields_is_put_together_again():

@@ -132,7 +132,7 @@ def at(label, x, y, width=60, height=60, *, cut=False):
 
 
 def counted(distinct):
-    return distinct.tally().counted, distinct.tally().incomplete
+    return distinct.contribution().counted, distinct.contribution().incomplete
 
 
 def test_a_cell_that_is_found_a_little_beside_its_place_is_one_cell():
@@ -188,4 +188,4 @@ def test_fields_of_a_joined_region_speak_where_they_then_lie():
     distinct.join(Joined(1, 0, 1000.0, 0.0))
     show(distinct, 1000, at("eosinophil", 300, 200))
     assert counted(distinct)[0] == {"monocyte": 1}
-    assert distinct.tally().unclassified == {"unsteady": 1}
+    assert distinct.contribution().unclassified == {"unsteady": 1}

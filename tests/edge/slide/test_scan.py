@@ -127,8 +127,8 @@ def test_stopped_and_resumed_a_specimen_counts_what_it_has_seen_no_second_time(t
     with Store.open(Path(config.store.path)) as store:
         for specimen in ("S", "another slide"):
             counts[specimen] = Counter[str]()
-            for _, share in store.tallies(specimen):
-                counts[specimen].update(share.counted)
+            for _, contribution in store.contributions(specimen):
+                counts[specimen].update(contribution.counted)
         assert len(list(store.fields("S"))) == 2 * len(FIELDS)
     assert counts == {"S": truth(), "another slide": truth()}
 

@@ -40,7 +40,7 @@ def all_of(path: Path) -> list[tuple]:
         queries = (
             "SELECT * FROM specimens",
             "SELECT * FROM specimen_events",
-            "SELECT sequence, specimen_id, source_id, tally, payload FROM fields",
+            "SELECT sequence, specimen_id, source_id, contribution, payload FROM fields",
         )
         return [row for query in queries for row in db.execute(query).fetchall()]
 
@@ -232,7 +232,7 @@ def test_an_id_is_as_it_was_once_it_is_signed_and_never_anothers(tmp_path):
         orders.rename(RenameSpecimen(specimen_id="A-1", new_id="A-2"))
     with Store.open(path) as store:
         assert [one.specimen_id for one in store.specimens()] == ["A-1", "B"]
-        assert store.ledger.unsaid()[-1][0] == "A-1", "the broker hears of it"
+        assert store.ledger.unpublished()[-1][0] == "A-1", "the broker hears of it"
 
 
 NEVER_A_NAME = "it goes out over MQTT, so it is never a name"

@@ -90,6 +90,6 @@ def test_the_log_says_an_end_that_the_broker_has_already(tmp_path, reporter, cap
         store.add(field(store.next_sequence(), cell()))
         with reporter.lock:  # so the counting does it: delivered before the announcer looks
             store.finish_specimen("S")
-            store.ledger.mark_said("S", store.ledger.latest_event()[0])
+            store.ledger.mark_published("S", store.ledger.latest_event()[0])
         announcer.close()
     assert "specimen S: its source has ended, 1 cell" in caplog.messages

@@ -22,7 +22,7 @@ from edge.mqtt.publisher import Publisher
 from edge.slide.registration import unpacked
 from edge.store.database import MIGRATIONS
 from edge.store.fields import Store
-from edge.store.recovery import make_sound
+from edge.store.recovery import repair_if_damaged
 
 VERSIONS = {int(path.stem[1:]): path for path in (Path(__file__).parent / "stores").glob("v*.db")}
 BED = "Ward 5/bed ü"
@@ -70,14 +70,14 @@ def waiting(version) -> list[str]:
 def differential(store: Store, specimen_id: str):
     specimen = store.ledger.find(specimen_id)
     count = SpecimenCount(specimen_id, LABELS, specimen.target or 200)
-    for field_id, tally in store.tallies(specimen_id):
-        assert count.add(field_id, tally)
+    for field_id, contribution in store.contributions(specimen_id):
+        assert count.add(field_id, contribution)
     return count.differential(
         device_id=DEVICE,
         model=MODEL,
         updated_at=datetime.now(UTC),
         clock_synced=True,
-        standing=specimen.standing,
+        status=specimen.status,
     )
 
 
@@ -191,7 +191,7 @@ def test_what_the_broker_does_not_know_yet_is_told(store, version):
     assert [row.field_id for row in store.undelivered(99)] == waiting(version)
     assert store.refused() == (1, "the broker takes at most 1000 bytes")
     assert [answer.correlation_id for answer in store.answers.unsent()] == ["order-2"] * (version > 3)
-    told = {name for name, _ in store.ledger.unsaid()}
+    told = {name for name, _ in store.ledger.unpublished()}
     assert told == (set(known(version)) - {"W-1"} if version > 1 else set())
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_one_gives_up_the_same_content(path, version):
     with path.open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(b"\xa5" * size)
-    assert make_sound(path) is not None
+    assert repair_if_damaged(path) is not None
     with Store.open(path) as store:
         assert [one.specimen_id for one in store.specimens()] == list(known(version))
         for specimen_id in known(version)[:-1]:

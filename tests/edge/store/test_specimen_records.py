@@ -38,7 +38,7 @@ def test_from_start_to_signature_each_step_is_kept(store):
     assert store.ledger.open_by_command() == opened
     stopped = store.ledger.stop()
     assert (stopped.state, stopped.waiting) == ("stopped", True)
-    assert stopped.standing.state == "preliminary"
+    assert stopped.status.state == "preliminary"
     again = start(store, "A", target=400, resume=True)
     assert (again.state, again.target, again.wbc_count, again.stopped_at) == ("open", 400, 5.5, None)
     assert again.opened > opened.opened
@@ -95,10 +95,12 @@ def test_where_several_wait_the_one_to_sign_must_be_named(store):
 def test_fields_after_the_signature_void_it_and_are_said(store):
     start(store, "A")
     store.ledger.stop()
-    store.ledger.mark_said("A", store.ledger.find("A").event)
+    store.ledger.mark_published("A", store.ledger.find("A").event)
     assert store.add(field(1, cell(), specimen_id="A"))  # it was in hand
     assert store.ledger.find("A").changes == ()
-    assert [name for name, _ in store.ledger.unsaid()] == ["A"], "the count that was said is not this one"
+    assert [name for name, _ in store.ledger.unpublished()] == ["A"], (
+        "the count that was said is not this one"
+    )
     store.ledger.sign("M1")
     assert store.add(field(2, cell(), specimen_id="A"))
     assert store.add(field(3, cell(), specimen_id="A"))
@@ -132,7 +134,7 @@ def test_discarded_after_its_end_a_specimen_has_ended_when_it_ended(store, monke
     start(store, "A")
     ended = store.ledger.stop().stopped_at
     assert store.ledger.discard("mixed up", "A").stopped_at == ended
-    assert store.ledger.find("A").standing.discarded.at > store.ledger.find("A").standing.stopped_at
+    assert store.ledger.find("A").status.discarded.at > store.ledger.find("A").status.stopped_at
     start(store, "B")
     assert store.ledger.discard("clotted").stopped_at > ended, "an open one ends by it"
     store.finish_specimen("B")
@@ -167,23 +169,23 @@ def test_what_was_said_is_not_forgotten_for_something_older(store):
     start(store, "A")
     early = store.ledger.find("A").event
     store.ledger.stop()
-    store.ledger.mark_said("A", store.ledger.find("A").event)
-    store.ledger.mark_said("A", early)
-    assert store.ledger.unsaid() == []
+    store.ledger.mark_published("A", store.ledger.find("A").event)
+    store.ledger.mark_published("A", early)
+    assert store.ledger.unpublished() == []
 
 
 def test_what_the_broker_has_is_not_said_again_and_what_comes_after_is(store):
     start(store, "A")
     event = store.ledger.find("A").event
-    assert store.ledger.unsaid() == [("A", event)]
-    store.ledger.mark_said("A", event)
-    assert store.ledger.unsaid() == []
+    assert store.ledger.unpublished() == [("A", event)]
+    store.ledger.mark_published("A", event)
+    assert store.ledger.unpublished() == []
     store.ledger.stop()
     start(store, "B")
-    assert [name for name, _ in store.ledger.unsaid()] == ["A", "B"]
-    store.ledger.mark_said("A", 0)
-    store.ledger.mark_said("A", store.ledger.find("A").event)
-    assert [name for name, _ in store.ledger.unsaid()] == ["B"]
+    assert [name for name, _ in store.ledger.unpublished()] == ["A", "B"]
+    store.ledger.mark_published("A", 0)
+    store.ledger.mark_published("A", store.ledger.find("A").event)
+    assert [name for name, _ in store.ledger.unpublished()] == ["B"]
 
 
 def test_many_at_once_open_one(tmp_path):
@@ -226,7 +228,7 @@ def test_a_store_of_version_1_is_taken_along_with_all_that_is_in_it(tmp_path):
         assert found == [("B", "complete"), ("A", "open"), ("C", "complete")]
         assert store.has_source("B", "b.png")
         assert store.ledger.open_by_command() is None, "a folder half way through is no specimen by command"
-        assert store.ledger.unsaid() == []
+        assert store.ledger.unpublished() == []
         assert store.ledger.sign("M1", "B").signature.operator == "M1"
         with pytest.raises(StoreError, match="FOREIGN KEY"):
             store.add(field(2, cell(), specimen_id="nobody"))

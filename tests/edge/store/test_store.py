@@ -11,7 +11,7 @@ import pytest
 from samples import cell, field
 
 from edge import identity
-from edge.differential.count import tally
+from edge.differential.count import contribution_of
 from edge.errors import StoreError
 from edge.messages import MAX_PAYLOAD, FieldResult
 from edge.store.database import claim, connect
@@ -46,7 +46,7 @@ def test_what_was_added_comes_back_whole(store):
     assert len(msgspec.json.encode(crowded)) > MAX_PAYLOAD
     assert store.add(crowded, "a")
     assert list(store.fields("S")) == [crowded]
-    assert list(store.tallies("S")) == [(crowded.field_id, tally(crowded))]
+    assert list(store.contributions("S")) == [(crowded.field_id, contribution_of(crowded))]
 
 
 def test_a_source_is_stored_once_a_specimen(store):
@@ -104,7 +104,7 @@ def test_a_source_that_ended_is_complete_until_somebody_signs(store):
     store.finish_specimen("T")
     ended = store.start_specimen("T")
     assert (ended.state, ended.ended, ended.waiting) == ("complete", "source ended", True)
-    assert ended.standing.state == "complete"
+    assert ended.status.state == "complete"
     assert store.ledger.sign("M1", "T").state == "final"
     store.add(field(1, specimen_id="T"), "late")
     late = store.start_specimen("T")
@@ -122,7 +122,7 @@ def test_pruning_keeps_what_waits_and_what_counts(store):
     assert store.upkeep.prune(retention_days=-1) == 1
     assert [f.field_id for f in store.fields("S")] == [kept.field_id]
     assert ids(store.undelivered(9)) == [kept.field_id]
-    assert len(list(store.tallies("S"))) == 2
+    assert len(list(store.contributions("S"))) == 2
     assert store.has_source("S", gone.source)
     assert store.next_sequence() == 3
 
@@ -246,12 +246,12 @@ def test_a_field_that_cannot_be_read_is_none_and_hides_no_other(store, path):
         db.execute("UPDATE fields SET payload = x'7b' WHERE field_id = ?", (broken.field_id,))
     assert store.field_of("S", broken.source) is None
     assert store.field_of("S", whole.source) == whole
-    assert [look.width for look in store.looks("S")] == [whole.width]
+    assert [look.width for look in store.frame_summaries("S")] == [whole.width]
 
 
 def test_of_a_block_that_fails_nothing_is_kept_also_of_what_was_done_by_itself(store):
     def fail():
-        with store.together():
+        with store.transaction():
             store.start_specimen("T")
             assert store.add(field(1, specimen_id="T"))
             raise KeyError

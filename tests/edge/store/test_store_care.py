@@ -19,7 +19,7 @@ from edge.daemon.housekeeping import Housekeeping
 from edge.errors import StoreError
 from edge.store import database, retention
 from edge.store.fields import Store
-from edge.store.recovery import make_sound
+from edge.store.recovery import repair_if_damaged
 
 PRUNED = "SELECT count(*) FROM fields WHERE payload IS NULL"
 
@@ -82,20 +82,20 @@ def test_a_newer_store_is_refused_and_left_alone(path):
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="newer"):
         Store.open(path)
-    assert make_sound(path) is None
+    assert repair_if_damaged(path) is None
 
 
 @pytest.mark.parametrize("rubbish", [b"rubbish" * 3000, b"SQLite format 3\0" + b"\xff" * 9000])
 def test_rubbish_is_moved_aside_and_a_new_store_begun(path, rubbish, caplog):
     path.write_bytes(rubbish)
-    notice = make_sound(path)
+    notice = repair_if_damaged(path)
     assert notice is not None
     assert "damaged" in notice
     assert notice in caplog.text
     (aside,) = path.parent.glob("results.db.damaged-*[0-9]")
     assert aside.read_bytes() == rubbish
     assert filled(path, 2)
-    assert make_sound(path) is None
+    assert repair_if_damaged(path) is None
 
 
 def test_what_can_be_read_of_a_damaged_store_is_taken_over(path):
@@ -106,11 +106,11 @@ def test_what_can_be_read_of_a_damaged_store_is_taken_over(path):
     with path.open("r+b") as file:
         file.seek(size // 2 // 4096 * 4096)
         file.write(b"\xa5" * 3 * 4096)
-    notice = make_sound(path)
+    notice = repair_if_damaged(path)
     assert notice is not None
     with Store.open(path) as store:
         waiting = [row.field_id for row in store.undelivered(999)]
-        known = [field_id for field_id, _ in store.tallies("S")]
+        known = [field_id for field_id, _ in store.contributions("S")]
         assert store.next_sequence() == 201
     assert f"{len(known)} results" in notice
     assert len(known) >= 150, "three pages of it were lost"
@@ -127,7 +127,7 @@ def test_a_sound_store_stays_where_it_is_also_after_a_kill(path):
         with Store.open(path) as store:
             store.add(field(4), "d")
             assert path.with_name("results.db-wal").stat().st_size
-            assert make_sound(path) is None
+            assert repair_if_damaged(path) is None
     assert not list(path.parent.glob("*damaged*"))
 
 
@@ -159,7 +159,7 @@ def test_a_full_store_drops_the_oldest_delivered_and_never_what_waits(path):
         assert store.backlog() == 300
         kept = [each.field_id for each in store.fields("S")]
         assert kept == ids[-len(kept) :], "the oldest went"
-        assert len(list(store.tallies("S"))) == 600, "and still count"
+        assert len(list(store.contributions("S"))) == 600, "and still count"
         reason = Housekeeping(limited(path, 0.01), store).tidy()
         assert reason is not None
         assert "store.max_mb" in reason
@@ -182,7 +182,7 @@ def test_a_store_that_is_full_of_what_was_counted_says_so_and_drops_nothing_of_i
         reason = Housekeeping(limited(path, 0.01), store).tidy()
         assert reason is not None
         assert reason.endswith("by what earlier results counted, which stays; raise it to count on")
-        assert len(list(store.tallies("S"))) == 300
+        assert len(list(store.contributions("S"))) == 300
 
 
 @pytest.mark.parametrize("years", [-50, 50])
@@ -284,6 +284,6 @@ def test_a_file_that_never_was_a_store_is_left_where_it_is(tmp_path, content, ki
     path = tmp_path / "something"
     path.write_bytes(content)
     with pytest.raises(StoreError, match=f"is {kind}, and no result store; give store.path another name"):
-        make_sound(path)
+        repair_if_damaged(path)
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]

@@ -7,7 +7,7 @@ from known_cells import CLASSES, cells
 
 from edge.differential.familiarity import judge
 from edge.naming.rejection import Judge
-from edge.slide.tally import Likeness
+from edge.slide.contribution import Likeness
 from trainer.evaluation.known_microscopes import known_microscopes, microscope_weights
 from trainer.evaluation.rejection import Outputs, fit_rejection
 

@@ -14,7 +14,7 @@ from edge.cameras.simulation.hand import Exposure, HandPath
 from edge.cameras.simulation.optics import Optics
 from edge.cameras.simulation.smear import WHITE, Smear
 from edge.config import SimulatedConfig
-from edge.slide.motion_blur import Steadiness
+from edge.slide.motion_blur import MotionBlur
 from edge.slide.registration import thumbnail
 
 WIDTH, HEIGHT = 640, 480
@@ -108,7 +108,7 @@ def test_a_name_that_is_no_frames_of_this_path_is_refused() -> None:
 
 def test_streaks_are_told_from_frames_at_rest_and_out_of_focus() -> None:
     smear, optics = Smear.draw(5, 30), Optics(SimulatedConfig(seed=5), WHITE)
-    steadiness, told = Steadiness(), []
+    motion_blur, told = MotionBlur(), []
     for number in range(20):
         corner = 100 + 60 * number, 300
         reach = 6 if number % 5 == 4 else 0
@@ -119,15 +119,15 @@ def test_streaks_are_told_from_frames_at_rest_and_out_of_focus() -> None:
             np.random.default_rng(number),
             defocus=3.0 if number % 3 == 0 else 0.0,
         )
-        told.append(steadiness.is_smeared(thumbnail(pixels)))
+        told.append(motion_blur.is_blurred(thumbnail(pixels)))
     assert told == [number % 5 == 4 for number in range(20)]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 640), (700, 5)], ids=str)
 def test_a_picture_without_a_slope_is_not_smeared(size: tuple[int, int]) -> None:
-    steadiness = Steadiness()
+    motion_blur = MotionBlur()
     picture = thumbnail(np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8))
-    assert not any(steadiness.is_smeared(picture) for _ in range(8))
+    assert not any(motion_blur.is_blurred(picture) for _ in range(8))
 
 
 def test_the_way_over_a_large_slide_fits_a_small_device() -> None:

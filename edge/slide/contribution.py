@@ -30,7 +30,7 @@ class Likeness(NamedTuple):
     rejected: str | None
 
 
-class Tally(Struct, frozen=True):
+class Contribution(Struct, frozen=True):
     """What one field adds to the count. Small, so that a specimen's count is rebuilt without its cells.
 
     Numbers below 0 take back what an earlier field added: a cell that is seen again, and better, is called by
