@@ -14,6 +14,7 @@ from edge.errors import LeukoscopeError
 from edge.models.runtime import Runtime
 from trainer.networks.gradient import in_parts
 from trainer.networks.registry import for_device
+from trainer.quantization.equalizing import can_be_equalized, equalized
 from trainer.quantization.splicing import spliced
 
 if TYPE_CHECKING:
@@ -43,10 +44,13 @@ class Quantized:
 def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized:
     """Convert to int8 with uint8 input at scale 1/255, one signature, the outputs of `for_device`.
 
-    representative: uint8 (n, 120, 120, 3), crops of training photographs. All of the network becomes int8,
+    representative: uint8 (n, 120, 120, 3), crops of training photographs. The channels of a `compact` network
+    are equalized first. All of the network becomes int8,
     but a part named `head` computes in float; its weights are kept as float16.
     Raises ExportError when the file has no weights in it, or another input than the camera's bytes.
     """
+    if can_be_equalized(model):
+        model = equalized(model, representative)
     exported, head = in_parts(for_device(model))
     return to_int8_file(exported, representative, model.count_params(), head)
 
