@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from html import escape
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.table import Table
+from rich.table import Table as Columns
 from rich.text import Text
 
 from trainer.explanations.baselines import BASELINES
@@ -16,17 +15,17 @@ from trainer.explanations.blackbox import LIME_SAMPLES, SHAP_BLUR, SHAP_EVALUATI
 from trainer.explanations.curve_plots import changed, randomised
 from trainer.explanations.proof import BASELINE, CORRELATION, FIGURES, WINS
 from trainer.reports import plots
-from trainer.reports.page import STYLE, table
+from trainer.reports.html import Table, drawn, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from markupsafe import Markup
     from rich.console import RenderableType
 
     from trainer.evaluation.metrics import Estimate
     from trainer.explanations.records import Explanation, MeanCurves, Randomisation, Row
 
-_PICTURES = "\nimg { display: block; max-width: 100%; height: auto; margin: .5rem 0 2rem; }\n"
 _HOW = f"""
 Grad-CAM (Selvaraju et al. 2017) and Grad-CAM++ (Chattopadhyay et al. 2018): of the float network, by its
 gradients, for the class that the int8 file calls.
@@ -53,44 +52,37 @@ differ little on few images, it may be better and not be shown to be.
 
 def page(found: Explanation, pictures: Mapping[str, bytes]) -> str:
     """Return the whole page. pictures: file name -> PNG of each of the explanation's pictures."""
-    parts = [
-        f"<h1>Leukoscope: what the calls of {escape(found.recipe)} rest on</h1>",
-        f'<p class="measures">{escape(_measured(found))}</p>',
-        *_limits(found),
-        "<h2>The proof</h2>",
-        *_fidelity(found),
-        table(
+    return render(
+        "explanation.html",
+        title="Leukoscope explanation",
+        recipe=found.recipe,
+        measured=_measured(found),
+        limits=_limits(found),
+        fidelity=_fidelity(found),
+        blank=Table(
             "Maps that show nothing anywhere: all that the method finds speaks against the call. Their "
             "correlation and energy count as 0, and they point nowhere.",
             ("method", "blank maps"),
             [(name, f"{count} of {total}") for name, (count, total) in found.blank.items()],
         ),
-        *_proof(found.rows),
-        *_curves(found.curves),
-    ]
-    if found.randomisation is not None:
-        parts += _randomisation(found.randomisation)
-    parts.append("<h2>Galleries</h2>")
-    for picture in found.pictures:
-        parts.append(f"<h3>{escape(picture.title)}</h3>\n<p>{escape(picture.says)}</p>")
-        content = base64.b64encode(pictures[picture.file]).decode()
-        words = escape(f"{picture.title}. {picture.says}")
-        parts.append(f'<img src="data:image/png;base64,{content}" alt="{words}">')
-    parts += ["<h2>How it was measured</h2>", "<ul>", *(f"<li>{escape(line)}</li>" for line in _HOW), "</ul>"]
-    parts.append(table("Baselines", ("baseline", "what it is"), BASELINES.items(), long=True))
-    parts.append(
-        table(
+        proof=list(_proof(found.rows)),
+        curves=_curves(found.curves),
+        randomisation=None if found.randomisation is None else _randomisation(found.randomisation),
+        pictures=[
+            {
+                "title": one.title,
+                "says": one.says,
+                "content": base64.b64encode(pictures[one.file]).decode(),
+            }
+            for one in found.pictures
+        ],
+        how=_HOW,
+        baselines=Table("Baselines", ("baseline", "what it is"), list(BASELINES.items()), long=True),
+        costs=Table(
             "Time an image took, on the machine that measured; the device's map comes with its call",
             ("method", "seconds", "images"),
             [(one.method, f"{one.seconds:.4f}", str(one.images)) for one in found.costs],
-        )
-    )
-    body = "\n".join(parts)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Leukoscope explanation</title>\n<style>{STYLE}{_PICTURES}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+        ),
     )
 
 
@@ -105,7 +97,7 @@ def summary(found: Explanation) -> RenderableType:
         for one in found.fidelity
     ]
     for group, figures, body in _matrices(found.rows):
-        shown = Table("", "n", *figures, title=group, title_justify="left", box=None)
+        shown = Columns("", "n", *figures, title=group, title_justify="left", box=None)
         for name, count, *cells, _ in body:
             shown.add_row(name, count, *(cell.partition(" ")[0] for cell in cells))
         said += [Text(), shown]
@@ -126,20 +118,20 @@ def _measured(found: Explanation) -> str:
     )
 
 
-def _limits(found: Explanation) -> Iterator[str]:
+def _limits(found: Explanation) -> list[str]:
     lines = [_not_reached(one.what, one.done, one.wanted) for one in found.unreached]
     lines = lines or ["All that was asked for was reached within the time limit."]
-    yield from ("<ul>", *(f"<li>{escape(line)}</li>" for line in (*lines, *found.notes)), "</ul>")
+    return [*lines, *found.notes]
 
 
 def _not_reached(what: str, done: int, wanted: int) -> str:
     return f"not reached in time: {what}: {done} of {wanted}"
 
 
-def _fidelity(found: Explanation) -> Iterator[str]:
+def _fidelity(found: Explanation) -> Table | None:
     if not found.fidelity:
-        return
-    yield table(
+        return None
+    return Table(
         "The device's int8 map beside float Grad-CAM of the same class: Pearson correlation of each image",
         (
             "runtime",
@@ -169,13 +161,15 @@ def _fidelity(found: Explanation) -> Iterator[str]:
     )
 
 
-def _proof(rows: Sequence[Row]) -> Iterator[str]:
+def _proof(rows: Sequence[Row]) -> Iterator[tuple[str, Table, Table]]:
+    caption = "Figures with 95 % intervals over photographs; n: images of the method"
     for group, figures, body in _matrices(rows):
-        yield f"<h3>{escape(group)}</h3>"
-        caption = "Figures with 95 % intervals over photographs; n: images of the method"
-        yield table(caption, ("method", "n", *figures), [line[:-1] for line in body])
         verdicts = [(line[0], line[-1]) for line in body if line[-1] != BASELINE]
-        yield table("Beside the baselines", ("method", "verdict"), verdicts, long=True)
+        yield (
+            group,
+            Table(caption, ("method", "n", *figures), [line[:-1] for line in body]),
+            Table("Beside the baselines", ("method", "verdict"), verdicts, long=True),
+        )
 
 
 def _matrices(rows: Sequence[Row]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
@@ -211,36 +205,33 @@ def _verdicts(own: Mapping[str, Row]) -> str:
     return " · ".join(f"{', '.join(names)}: {one}" for one, names in together.items())
 
 
-def _curves(curves: Sequence[MeanCurves]) -> Iterator[str]:
+def _curves(curves: Sequence[MeanCurves]) -> Markup | None:
     if not curves:
-        return
-    yield "<h3>Deletion and insertion: the mean curves</h3>"
+        return None
     with plots.style():
-        drawn = (
-            plots.svg(changed(curves, "deletion"), "Mean deletion curve of each method", 2),
-            plots.svg(changed(curves, "insertion"), "Mean insertion curve of each method", 3),
+        return drawn(
+            [
+                plots.svg(changed(curves, "deletion"), "Mean deletion curve of each method", 2),
+                plots.svg(changed(curves, "insertion"), "Mean insertion curve of each method", 3),
+            ]
         )
-        shown = "".join(f"<figure>{one}</figure>" for one in drawn)
-        yield f'<div class="plots">{shown}</div>'
 
 
-def _randomisation(found: Randomisation) -> Iterator[str]:
-    yield "<h3>Parameter randomisation</h3>"
-    yield (
-        f"<p>{found.images} images of {found.photographs} photographs. From the head down, layer after "
-        "layer, the weights are drawn anew; a map that shows what was learnt must change (Adebayo et al. "
-        "2018). Mean correlation with the first map.</p>"
-    )
+def _randomisation(found: Randomisation) -> dict[str, object]:
     methods = list(found.steps[0].pearson)
     with plots.style():
-        drawn = plots.svg(randomised(found), "Correlation after each step", 1)
-        yield f'<div class="plots"><figure>{drawn}</figure></div>'
-    yield table(
-        "Pearson correlation, and in brackets its 95 % interval; Spearman's stands in the JSON file",
-        ("drawn anew down to", *methods),
-        [(step.layer, *(_number(step.pearson[name]) for name in methods)) for step in found.steps],
-    )
-    yield table("What follows", ("method", "verdict"), found.verdicts.items(), long=True)
+        figure = drawn([plots.svg(randomised(found), "Correlation after each step", 1)])
+    return {
+        "images": found.images,
+        "photographs": found.photographs,
+        "drawn": figure,
+        "steps": Table(
+            "Pearson correlation, and in brackets its 95 % interval; Spearman's stands in the JSON file",
+            ("drawn anew down to", *methods),
+            [(step.layer, *(_number(step.pearson[name]) for name in methods)) for step in found.steps],
+        ),
+        "verdicts": Table("What follows", ("method", "verdict"), list(found.verdicts.items()), long=True),
+    }
 
 
 def _number(one: Estimate, digits: int = 3) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -17,7 +16,7 @@ from trainer.data.images import Box, DataError, LabelledImage
 from trainer.data.readers import LabelledReader
 from trainer.files import put_in_place
 from trainer.outputs import has_mark, refuse_output
-from trainer.reports.page import STYLE
+from trainer.reports.html import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,16 +61,11 @@ def write_sheets(
     lie among them and over some.
     """
     _refuse_foreign(out)
-    parts = []
+    sections = []
     for row in rows:
         progress(row.name)
-        parts.append(_section(row, data, out))
-    page = (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_TITLE}</title>\n<style>{STYLE}\nimg {{ max-width: 100%; }}</style>\n</head>\n"
-        f"<body>\n<main>\n<h1>Microscopes</h1>\n<p>{escape(_CAPTION)}</p>\n{''.join(parts)}</main>\n</body>\n</html>\n"
-    )
+        sections.append((row, [] if row.missing else _sheets(row.name, data, out)))
+    page = render("microscopes.html", title=_TITLE, caption=_CAPTION, sections=sections)
     _write(out / PAGE, page.encode())
     return out / PAGE
 
@@ -83,22 +77,15 @@ def _refuse_foreign(out: Path) -> None:
         raise OutputError(f"{out}: holds other files; give a new folder, or that of an earlier page")
 
 
-def _section(row: SetRow, data: Path, out: Path) -> str:
-    known = row.known
-    may = "may be trained on" if known.training else "for measuring only"
-    head = f"<h2>{escape(row.name)}</h2>\n<p>Microscope {escape(known.microscope)}; {row.images:,} pictures, "
-    head += f"{row.groups:,} groups; {may}. {escape(known.faults)} <small>{escape(known.source)}; "
-    head += f"{escape(known.licence)}.</small></p>\n"
-    if row.missing:
-        return f"{head}<p>{escape(row.missing)}</p>\n"
-    shown = []
-    for label, cells in _classes(row.name, data).items():
+def _sheets(name: str, data: Path, out: Path) -> list[dict[str, str]]:
+    """Write a sheet for each class of a set; return their titles and files."""
+    sheets = []
+    for label, cells in _classes(name, data).items():
         chosen = _spread(cells)
-        name = f"{row.name}-{label}".replace("/", "-").replace(" ", "-") + ".jpg"
-        _write(out / name, _jpeg(_sheet([_picture(one, label) for one in chosen])))
-        title = f"{label}: {len(chosen)} of {len(cells)}"
-        shown.append(f'<h3>{escape(title)}</h3>\n<img src="{name}" alt="{escape(title)}" loading="lazy">\n')
-    return head + "".join(shown)
+        file = f"{name}-{label}".replace("/", "-").replace(" ", "-") + ".jpg"
+        _write(out / file, _jpeg(_sheet([_picture(one, label) for one in chosen])))
+        sheets.append({"title": f"{label}: {len(chosen)} of {len(cells)}", "file": file})
+    return sheets
 
 
 def _classes(name: str, data: Path) -> dict[str, list[_Cut]]:
