@@ -103,7 +103,8 @@ def _add_config(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    from edge.cli.analyze import Drawing, analyze_paths  # noqa: PLC0415
+    from edge.cli.analyze import analyze_paths  # noqa: PLC0415
+    from edge.specimens.photographs import Drawing  # noqa: PLC0415
 
     return analyze_paths(
         options.paths,

@@ -6,7 +6,7 @@ The daemon need not run. Where it does, it looks into the store before each fram
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -14,12 +14,9 @@ from edge.config import load_config
 from edge.errors import SpecimenError
 from edge.messages.commands import DiscardSpecimen, RenameSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.messages.ids import refused
-from edge.messages.wbc_count import UNIT
 from edge.specimens.orders import Orders
+from edge.specimens.words import standing_in_words
 from edge.store.database import expect_store
-
-if TYPE_CHECKING:
-    from edge.store.specimen import Specimen
 
 _Kind = TypeVar("_Kind")
 
@@ -45,8 +42,7 @@ def order(action: str, config: Path, given: dict[str, object]) -> int:
             specimen = orders.rename(_request(given, RenameSpecimen))
         case _:
             specimen = orders.discard(_request(given, DiscardSpecimen))
-    marked = " (a simulated slide: no blood)" if specimen.simulated else ""
-    print(f"specimen {specimen.specimen_id}: {_spoken(specimen)}{marked}")
+    print(standing_in_words(specimen))
     return 0
 
 
@@ -58,26 +54,3 @@ def _request(given: dict[str, object], kind: type[_Kind]) -> _Kind:
         name = where.rstrip("`").replace("_", "-")
         what = refused(what) or what
         raise SpecimenError(f"{name}: {what[:1].lower()}{what[1:]}" if name else what) from None
-
-
-def _spoken(specimen: Specimen) -> str:
-    match specimen.state:
-        case "open":
-            return _shown_count(specimen, "open")
-        case "stopped":
-            return _shown_count(specimen, "stopped, waits for a signature")
-        case "discarded":
-            return "discarded"
-        case state:
-            return _signed(specimen, state)
-
-
-def _signed(specimen: Specimen, state: str) -> str:
-    if specimen.signature is None:
-        return f"{state} ({specimen.ended})" if specimen.ended else state
-    reason = f" because: {specimen.signature.reason}" if specimen.signature.reason else ""
-    return f"{state}, signed by {specimen.signature.operator}{reason}"
-
-
-def _shown_count(specimen: Specimen, state: str) -> str:
-    return state if specimen.wbc_count is None else f"{state}; {specimen.wbc_count:g} {UNIT} white cells"

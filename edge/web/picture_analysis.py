@@ -51,31 +51,24 @@ def analyzed(data: bytes, settings: Settings) -> dict[str, Any]:
     Raises UnreadableFrameError, BundleError, NoRuntimeError.
     """
     from edge.analyzer import Analyzer  # noqa: PLC0415 (after the limits are set)
-    from edge.cameras.image_files import decode_image  # noqa: PLC0415
     from edge.naming.classifier import Classifier  # noqa: PLC0415
+    from edge.specimens.photographs import analyze_photograph  # noqa: PLC0415
 
-    pixels = decode_image(data, Path(settings.name))
     classifier = Classifier.load(Path(settings.model), runtime=settings.runtime)
-    field = Analyzer(classifier, settings.recipe).analyze(pixels)  # type: ignore[arg-type]
-    return {
-        "width": field.width,
-        "height": field.height,
-        "cells": [_cell(cell) for cell in field.cells],
-        "refused": field.quality.reason,
-        "quality": field.quality,
-        "scale": field.scale,
-        "red_cells": field.red_cells,
-        "platelets": field.platelets,
-    }
+    analyzer = Analyzer(classifier, settings.recipe)  # type: ignore[arg-type]
+    photograph = analyze_photograph(analyzer, data, Path(settings.name))
+    answer = photograph.plain()
+    answer["refused"] = photograph.field.quality.reason
+    for cell in answer["cells"]:
+        _add_second_guess(cell)
+    return answer
 
 
-def _cell(cell: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = {k: v for k, v in msgspec.to_builtins(cell).items() if k != "cell_id"}
-    others = {label: value for label, value in cell.probabilities.items() if label != cell.label}
+def _add_second_guess(cell: dict[str, Any]) -> None:
+    others = {label: value for label, value in cell["probabilities"].items() if label != cell["label"]}
     second = max(others, key=lambda label: others[label], default=None)
-    plain["second_label"] = second
-    plain["second_probability"] = None if second is None else others[second]
-    return plain
+    cell["second_label"] = second
+    cell["second_probability"] = None if second is None else others[second]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,64 @@
+"""What a bundle says of itself, as rows of a name and a text: for the command line and the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.models.words import estimate, refusals
+
+if TYPE_CHECKING:
+    from edge.models.bundle import Bundle
+
+
+def summary(bundle: Bundle, size: int, why: str | None = None) -> dict[str, str]:
+    """Name of a property -> its text. size: of the file, bytes. why: it is the one that answers here."""
+    about = bundle.description
+    rows = {} if why is None else {"answers here": why}
+    rows |= {
+        "sha256": bundle.sha256,
+        "size": f"{size} bytes",
+        "created": about.created,
+        "labels": ", ".join(about.labels),
+        "preprocessing": about.preprocessing,
+        "temperature": str(about.temperature),
+        "no answer": refusals(about),
+        "golden inputs": str(len(about.goldens)),
+        "trained on": _compact(about.training.get("data", {})),
+        "photographs": f"{about.training.get('photographs', '?')}, "
+        f"{about.training.get('photographs_held_out', '?')} of them held out",
+        "measured": "\n".join(f"{name}: {_spoken(entry)}" for name, entry in about.measured.items()) or "-",
+        "made with": _compact(about.tools),
+        "intended use": about.intended_use,
+        "limits": about.limits,
+    }
+    if about.parent is not None:
+        rows["calibrated from"] = f"{about.parent.name}, {about.parent.sha256}"
+    if about.calibration is not None:
+        rows["calibration"] = _compact(about.calibration)
+    return rows
+
+
+def _spoken(entry: object) -> str:
+    """Say what was measured, as the trainer writes it; anything else as it is."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("photograph_accuracy"), dict):
+        return _compact(entry)
+    parts = [
+        f"{entry['photographs']} photographs",
+        f"right {estimate(entry['photograph_accuracy'])} %",
+        f"macro recall {estimate(entry.get('photograph_macro_recall'))} %",
+        f"as float {estimate(entry.get('agreement'))} %",
+    ]
+    rejecting = entry.get("rejecting")
+    if rejecting:
+        parts.append(
+            f"with refusals {estimate(rejecting['called'])} % of known cells called, "
+            f"{estimate(rejecting['wrong_calls'])} % of calls wrong"
+        )
+    return ", ".join(parts)
+
+
+def _compact(value: object) -> str:
+    text = msgspec.json.encode(value).decode().replace('"', "")
+    return (text[1:-1] if isinstance(value, dict) else text) or "-"
