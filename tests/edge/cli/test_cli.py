@@ -53,6 +53,7 @@ def test_analyze_goes_on_past_what_it_cannot_read_and_says_so(pictures, capsys):
                 "probability",
                 "probabilities",
                 "confidence",
+                "distance",
                 "rejected",
                 "cut_by_edge",
             ),
