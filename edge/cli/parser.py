@@ -129,6 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     schema = commands.add_parser("schema", help="print the JSON Schema of all MQTT messages")
+    schema.add_argument(
+        "message", nargs="?", help="only this one, such as field, differential or cmd/specimen/start"
+    )
     schema.set_defaults(run=_schema)
 
     results = commands.add_parser("results", help="look at what the daemon has stored")
@@ -183,10 +186,10 @@ def _run(options: argparse.Namespace) -> int:
     os._exit(status)
 
 
-def _schema(_options: argparse.Namespace) -> int:
+def _schema(options: argparse.Namespace) -> int:
     from edge.cli.schema import print_schema  # noqa: PLC0415
 
-    return print_schema()
+    return print_schema(options.message)
 
 
 def _results(options: argparse.Namespace) -> int:

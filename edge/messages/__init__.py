@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from edge.messages.commands import REQUESTS, SpecimenNote
+from edge.messages.commands import SpecimenNote  # noqa: TC001 (msgspec reads annotations at run time)
 from edge.messages.differential import (
     CellsPerLitre,
     Change,
@@ -22,6 +22,7 @@ from edge.messages.differential import (
 from edge.messages.field import Cell, Heatmap, ModelReference, Quality, RefusalReason, Scale
 from edge.messages.former import upgraded
 from edge.messages.position import FieldPosition  # noqa: TC001
+from edge.messages.schema import schema_of, schemas_by_name
 
 __all__ = [
     "MAX_PAYLOAD",
@@ -42,6 +43,7 @@ __all__ = [
     "decode_field",
     "encode",
     "json_schema",
+    "json_schemas",
 ]
 
 MAX_PAYLOAD = 64 * 1024
@@ -209,6 +211,7 @@ class Response(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leuko
 
 
 Message = FieldResult | Differential | Status | Info | Health | Response
+_MESSAGES: tuple[type[Struct], ...] = (FieldResult, Differential, Status, Info, Health, Response)
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
@@ -257,16 +260,9 @@ def decode_field(payload: bytes) -> FieldResult:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) that every payload satisfies; `commands`: those of what is sent here."""
-    requests = {f"cmd/{name}": request for name, request in REQUESTS.items()}
-    (payloads, *commands), definitions = msgspec.json.schema_components(
-        (Message, *requests.values()), ref_template="#/$defs/{name}"
-    )
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **payloads,
-        "commands": dict(zip(requests, commands, strict=True)),
-        "$defs": definitions,
-    }
-    # As JSON has it: a default of () is a list there.
-    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema))
-    return plain
+    return schema_of(_MESSAGES)
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each message and command by itself, such as `field` and `cmd/specimen/start`."""
+    return schemas_by_name(_MESSAGES)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.5  # how soon the daemon notices what the command line did
-_RUNNING_S = 0.2  # between two counts of fields that keep coming: nobody reads faster, and each takes 2 ms
+_RUNNING_S = 1.0  # between two counts of fields that keep coming: a dashboard shows no more, each takes 2 ms
 
 
 class Described(Protocol):
@@ -74,7 +74,7 @@ class Listener(Protocol):
 class Reporter:
     """Makes differentials.
 
-    While fields keep coming their count is made five times a second, and what is then left by `catch_up`.
+    While fields keep coming their count is made once a second, and what is then left by `catch_up`.
     lock: held from reading the store to handing over, so that what is said last is what was last.
     current: the specimen that the source shows, where commands do not say which; the live topic ends on it.
     """

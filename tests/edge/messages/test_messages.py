@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from samples import cell, field
 
 from edge.cli import main
-from edge.messages import MAX_PAYLOAD, Status, decode, encode, json_schema
+from edge.messages import MAX_PAYLOAD, Status, decode, encode, json_schema, json_schemas
 
 validator = jsonschema.Draft202012Validator(json_schema())
 
@@ -117,3 +117,43 @@ def test_the_schema_refuses_what_is_not_ours():
 def test_the_command_line_prints_the_schema(capsys):
     assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out) == json_schema()
+
+
+def described(schema):
+    """Every property of a schema, with the name of what it is a property of."""
+    for name, of in [(schema.get("title", ""), schema), *schema.get("$defs", {}).items()]:
+        for key, each in of.get("properties", {}).items():
+            yield f"{name}.{key}", each
+
+
+def holds_numbers(value):
+    if isinstance(value, list):
+        return any(map(holds_numbers, value))
+    inner = ("anyOf", "items", "prefixItems", "additionalProperties")
+    return isinstance(value, dict) and (
+        value.get("type") in {"number", "integer"} or any(holds_numbers(value.get(key)) for key in inner)
+    )
+
+
+@pytest.mark.parametrize("name", [None, *json_schemas()])
+def test_every_property_has_a_title_a_description_and_if_it_is_a_number_a_unit(name):
+    schema = json_schema() if name is None else json_schemas()[name]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$id"] == "urn:leukoscope:schema:2" + (f":{name.replace('/', ':')}" if name else "")
+    assert schema["title"]
+    assert schema["description"]
+    found = dict(described(schema))
+    assert found
+    assert [key for key, of in found.items() if not of.get("title")] == []
+    assert [key for key, of in found.items() if len(of.get("description", "")) < 5] == []
+    assert [key for key, of in found.items() if holds_numbers(of) != ("unit" in of)] == []
+
+
+def test_the_schema_of_one_message_says_what_the_message_is(capsys):
+    assert main(["schema", "field"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator(schema).validate(json.loads(encode(field(1, cell()))))
+    assert schema["properties"]["timings_ms"]["unit"] == "ms"
+    assert schema["properties"]["specimen_id"]["title"] == "Specimen ID"
+    assert main(["schema", "fields"]) == 2
+    assert "fields is no message; there is: field, differential" in capsys.readouterr().err
