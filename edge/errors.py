@@ -60,6 +60,10 @@ class SpecimenError(LeukoscopeError):
     """What was asked for cannot be done to this specimen, as it stands."""
 
 
+class StaleRevisionError(SpecimenError):
+    """Somebody else has changed the specimen since the person who asks has seen it."""
+
+
 class BrokerError(LeukoscopeError):
     """The MQTT broker cannot be reached, or refused what was sent."""
 

@@ -6,13 +6,32 @@ import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 OTHER = "other"
 """The class of what is seen and not counted: immature granulocytes, erythroblasts, platelets, artefacts."""
 
 NORMAL_CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
 """The differential of normal blood. One that the model has no name for is said to be not assessed."""
+
+RARE_CLASSES = ("immature granulocyte", "blast", "atypical lymphocyte", "plasma cell")
+"""White cells that a person may name, and that count, whatever the model has a name for."""
+
+NOT_COUNTED = ("erythroblast", "smudge cell", OTHER)
+"""What a person may call a cell that is then not counted as a white cell."""
+
+NOT_WHITE = "not a white cell"
+"""What a person says of a platelet, dirt, or anything else that was no cell to count."""
+
+
+def nameable(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return the classes that a person may name a cell: the model's first, then the usual, then the rare."""
+    return tuple(dict.fromkeys((*labels, *NORMAL_CLASSES, *RARE_CLASSES, *NOT_COUNTED)))
+
+
+def counts(label: str) -> bool:
+    """Whether cells that a person calls so are part of the differential."""
+    return label not in NOT_COUNTED
 
 
 def plain_name(name: str) -> str:

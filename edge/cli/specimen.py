@@ -16,6 +16,9 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
     texts = {
         "start": "count from here on into this specimen",
         "stop": "count no more into the open specimen; it waits for a signature",
+        "cells": "the cells of a specimen: what the model called each, and what a person did",
+        "review": "say what cells are: their count follows, and the model's calls stay on record",
+        "history": "what was done to a specimen, by whom, when, and why",
         "sign": "confirm a count; by default the only one that waits for it",
         "rename": "a mistyped id: give a specimen that is not signed another one",
         "discard": "a specimen is not to be used; by default the open one",
@@ -29,7 +32,7 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
             action.add_argument(
                 "specimen_id",
                 metavar="SPECIMEN",
-                nargs=None if name == "start" else "?",
+                nargs=None if name in {"start", "cells", "review", "history"} else "?",
                 help="its id: letters, digits, - _ . (it goes out over MQTT: never a name)",
             )
     parsers["rename"].add_argument("specimen_id", metavar="OLD", help="the id that it has")
@@ -45,13 +48,45 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
     parsers["sign"].add_argument(
         "--operator", required=True, metavar="CODE", help="who signs: a code, no name"
     )
-    parsers["sign"].add_argument("--reason", help="why fewer cells than the target are enough")
+    parsers["sign"].add_argument(
+        "--reason", help="why fewer cells than the target are enough, or doubtful cells need no look"
+    )
+    _add_review_options(parsers["cells"], parsers["review"])
     parsers["discard"].add_argument("--reason", required=True, help="why")
     parsers["show"].add_argument("--json", action="store_true", help="as it is published")
     parser.set_defaults(run=_specimen)
 
 
+def _add_review_options(cells: argparse.ArgumentParser, review: argparse.ArgumentParser) -> None:
+    cells.add_argument("--doubtful", action="store_true", help="only those that a person should look at")
+    cells.add_argument("--all", action="store_true", help="with sightings of cells that count already")
+    review.add_argument(
+        "--cell",
+        required=True,
+        nargs="+",
+        metavar="ID",
+        help="the cells: their ids, or the last six characters or more of each",
+    )
+    said = review.add_mutually_exclusive_group(required=True)
+    said.add_argument("--as", dest="label", metavar="CLASS", help="what the cells are")
+    for option, action, text in (
+        ("--confirm", "confirm", "they are what they are called now"),
+        ("--not-a-cell", "exclude", "no white cells: they do not count"),
+        ("--undo", "undo", "take back what a person said last of each"),
+    ):
+        said.add_argument(option, dest="review", action="store_const", const=action, help=text)
+    review.add_argument("--operator", required=True, metavar="CODE", help="who looks: a code, no name")
+    review.add_argument("--reason", help="why; needed where the specimen is signed already")
+
+
 def _specimen(options: argparse.Namespace) -> int:
+    if options.action in {"cells", "review", "history"}:
+        from edge.cli import specimen_cells  # noqa: PLC0415
+
+        if options.action == "history":
+            return specimen_cells.show_history(options.config, options.specimen_id)
+        act = specimen_cells.list_cells if options.action == "cells" else specimen_cells.review_cells
+        return act(options)
     if options.action in {"list", "show"}:
         from edge.cli.specimen_listing import list_specimens, show_specimen  # noqa: PLC0415
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.messages import Differential
+    from edge.messages.differential import Change
     from edge.store.fields import Store
     from edge.store.specimen import Specimen
 
@@ -63,6 +64,33 @@ def show_specimen(config: Path, specimen_id: str | None, *, as_json: bool) -> in
     return 0
 
 
+def _by(change: Change) -> str:
+    return "" if change.operator is None else f", by {change.operator}"
+
+
+def _review_in_words(said: Differential) -> str:
+    who = ", ".join(said.reviewers)
+    words = f"looked at by {who}: {said.reviewed} cells, {said.renamed} of them renamed"
+    if said.excluded:
+        words += "; not counted: " + ", ".join(f"{cells} {what}" for what, cells in said.excluded.items())
+    agreement = said.agreement
+    if agreement is not None and agreement.kappa is not None:
+        words += (
+            f"; the model agrees on {agreement.agreed} of {agreement.cells},"
+            f" kappa {agreement.kappa:.2f} ({agreement.low:.2f} to {agreement.high:.2f})"
+        )
+    return words
+
+
+def _print_agreement(console: Console, said: Differential) -> None:
+    if said.agreement is None:
+        return
+    table = Table("looked at", "model", "people", "both", box=None)
+    for row in said.agreement.classes:
+        table.add_row(row.label, str(row.by_model), str(row.by_person), str(row.both))
+    console.print(table)
+
+
 def _print(said: Differential) -> None:
     console = Console()
     if said.simulated:
@@ -89,14 +117,19 @@ def _print(said: Differential) -> None:
             f"{absolute.value:.2f} ({absolute.low:.2f} to {absolute.high:.2f})" if absolute else "-",
         )
     console.print(table)
+    _print_agreement(console, said)
     excluded = [f"{count} {reason}" for reason, count in said.unclassified.items()]
     notes = [f"not counted: {', '.join([*excluded, f'{said.incomplete} cut by the edge'])}"]
+    if said.reviewed:
+        notes.append(_review_in_words(said))
     notes += [f"not assessed: {', '.join(said.not_assessed)}"] * bool(said.not_assessed)
     if said.familiar.verdict is None:
         notes.append(f"whether the model knows this microscope: {'; '.join(said.familiar.reasons)}")
     notes += [f"not corrected: {said.correction.reason}"] * bool(said.correction.reason)
     notes += [f"{flag.sentence} [{flag.rule}/{flag.version}]" for flag in said.flags]
-    notes += [f"{change.at:%Y-%m-%d %H:%M}: {change.what}: {change.why}" for change in said.changes]
+    notes += [
+        f"{change.at:%Y-%m-%d %H:%M}: {change.what}{_by(change)}: {change.why}" for change in said.changes
+    ]
     notes += [f"discarded: {said.discarded.why}"] if said.discarded else []
     for note in notes:
         console.print(Text(note))

@@ -14,7 +14,7 @@ from edge.config import load_config
 from edge.errors import SpecimenError
 from edge.messages.commands import DiscardSpecimen, RenameSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.messages.ids import refused
-from edge.specimens.orders import Orders
+from edge.specimens.service import SpecimenService
 from edge.specimens.words import standing_in_words
 from edge.store.database import expect_store
 
@@ -30,23 +30,24 @@ def order(action: str, config: Path, given: dict[str, object]) -> int:
     path = Path(settings.store.path)
     if action != "start":
         expect_store(path)
-    orders = Orders(path, by_command=settings.by_command, target=settings.specimen.target)
+    orders = SpecimenService(settings)
     match action:
         case "start":
-            specimen = orders.start(_request(given, StartSpecimen))
+            specimen = orders.start(request(given, StartSpecimen))
         case "stop":
-            specimen = orders.stop(_request(given, StopSpecimen))
+            specimen = orders.stop(request(given, StopSpecimen))
         case "sign":
-            specimen = orders.sign(_request(given, SignSpecimen))
+            specimen = orders.sign(request(given, SignSpecimen))
         case "rename":
-            specimen = orders.rename(_request(given, RenameSpecimen))
+            specimen = orders.rename(request(given, RenameSpecimen))
         case _:
-            specimen = orders.discard(_request(given, DiscardSpecimen))
+            specimen = orders.discard(request(given, DiscardSpecimen))
     print(standing_in_words(specimen))
     return 0
 
 
-def _request(given: dict[str, object], kind: type[_Kind]) -> _Kind:
+def request(given: dict[str, object], kind: type[_Kind]) -> _Kind:
+    """Return the order that was typed, None left out. Raises SpecimenError with what cannot be."""
     try:
         return msgspec.convert({key: value for key, value in given.items() if value is not None}, kind)
     except msgspec.ValidationError as error:

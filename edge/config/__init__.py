@@ -112,7 +112,9 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     path: Annotated[str, Meta(min_length=1)] = "leukoscope.db"  # an SQLite file
     retention_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0  # after delivery; then only what it counted
-    # 0: no limit. The oldest delivered go first, what waits never.
+    # Of the picture that is kept of each cell, so that a person can look at it. 0: none is kept.
+    pictures_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0
+    # 0: no limit. Pictures go first, then the oldest delivered, what waits never.
     max_mb: Annotated[
         float, Meta(ge=0, extra_json_schema={"anyOf": [{"const": 0}, {"minimum": LEAST_MAX_MB}]})
     ] = 2000.0

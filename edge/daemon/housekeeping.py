@@ -32,6 +32,7 @@ class Housekeeping:
         self._synced = False
         self._full: str | None = None
         self._told_forgotten = False
+        self._told_pictures = False
 
     def tidy(self) -> str | None:
         """Do what is due. Give a sentence where nothing more may be stored, else None. Raises StoreError.
@@ -46,7 +47,7 @@ class Housekeeping:
         self._set_times_right()
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE_S
-            self._told_forgotten = False
+            self._told_forgotten = self._told_pictures = False
             self._prune()
         self._full = self._make_room()
         return self._full
@@ -59,26 +60,37 @@ class Housekeeping:
         if dropped:
             log.info("%d results older than %g days are dropped", dropped, self.config.retention_days)
         self._store.keyframes.drop_long_closed(min(_KEYFRAMES_DAYS, self.config.retention_days))
+        pictures = self._store.pictures.prune(self.config.pictures_days)
+        if pictures:
+            log.info(
+                "pictures of %d cells older than %g days are dropped", pictures, self.config.pictures_days
+            )
 
     def _make_room(self) -> str | None:
         limit = self.config.max_mb * 1e6
         if not limit:
             return None
         upkeep, keyframes = self._store.upkeep, self._store.keyframes
-        dropped = forgotten = 0
+        dropped = forgotten = pictures = 0
         reason, since = None, time.monotonic()
         if upkeep.used_bytes() > limit:
             forgotten = keyframes.drop_closed()
+        while upkeep.used_bytes() > limit and (gone := self._store.pictures.drop_oldest(_BATCH)):
+            pictures += gone
+            since = give_way(since)
         while reason is None and upkeep.used_bytes() > limit:
             batch = upkeep.drop_oldest_delivered(_BATCH)
             # A slide that a restart does not know again is worse than a result gone that the broker has, and
             # better than to stop counting.
-            pictures = 0 if batch else keyframes.drop_oldest(_KEYFRAMES_BATCH)
+            thumbnails = 0 if batch else keyframes.drop_oldest(_KEYFRAMES_BATCH)
             dropped += batch
-            forgotten += pictures
+            forgotten += thumbnails
             since = give_way(since)
-            if not batch and not pictures:
+            if not batch and not thumbnails:
                 reason = self._reached()
+        if pictures and not self._told_pictures:
+            self._told_pictures = True
+            log.warning("the store is full: pictures of cells are dropped, those of signed specimens first")
         self._tell(dropped, forgotten)
         return reason
 

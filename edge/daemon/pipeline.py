@@ -8,6 +8,7 @@ from edge.daemon.analysis import Analysis
 from edge.daemon.copies import COPY
 from edge.daemon.intake import Intake
 from edge.daemon.placement import Placement
+from edge.daemon.portraits import with_portraits
 from edge.daemon.running_count import RunningCount
 from edge.daemon.storage import Storage
 from edge.specimens.reporting import Listener, Reporter
@@ -56,6 +57,7 @@ class Pipeline:
         self._store = store
         self._progress = progress
         self._watch = watch
+        self._keeps_pictures = config.store.pictures_days > 0
         self._intake = Intake(store, specimen, resume=resume)
         self._analysis = Analysis(config.device, model, store, specimen.specimen_id)
         self._placement = Placement(store, registers=config.registers, alive=alive)
@@ -79,6 +81,8 @@ class Pipeline:
             self._intake.check(frame, specimen_id)
             field = self._analysis.field(frame, specimen_id)
             pending = self._placement.place(frame, field)
+            if self._keeps_pictures:
+                pending = with_portraits(frame, pending)
             self._storage.put(pending)
             self._watch(frame, pending.field)
 

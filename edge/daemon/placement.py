@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from edge.cameras import Frame
     from edge.messages import FieldResult
-    from edge.slide.contribution import Contribution
+    from edge.slide.contribution import CellStanding, Contribution
     from edge.slide.scan import Scan
     from edge.store.fields import Store
+    from edge.store.pictures import CellPicture
 
 RESTORING = "reading again what was seen of the slide"
 """What is done before the first frame after a restart, as the service manager is told."""
@@ -27,7 +28,8 @@ class PendingField(NamedTuple):
     """A field that waits to be stored, and all that goes into its transaction: the arguments of `Store.add`.
 
     contribution: what it changes in the count. keyframe: its small picture, where the slide's map remembers
-    it.
+    it. cells: what each cell counts as from now on, of this field and, where it shows them again, of earlier
+    ones; None: each by its own call. pictures: of its cells.
     """
 
     field: FieldResult
@@ -35,6 +37,8 @@ class PendingField(NamedTuple):
     contribution: Contribution
     keyframe: bytes | None
     clock_offset_s: float | None = None
+    cells: tuple[CellStanding, ...] | None = None
+    pictures: tuple[CellPicture, ...] = ()
 
 
 class Placement:
@@ -76,7 +80,9 @@ class Placement:
                 keyframe = packed(located.remembered)
         timings = field.timings_ms | {"register": round(1000 * (time.perf_counter() - began), 3)}
         placed = msgspec.structs.replace(field, position=place, timings_ms=timings)
-        return PendingField(placed, frame.source_id, scan.contribution(placed), keyframe, offset_s)
+        contribution = scan.contribution(placed)
+        cells = scan.standings(placed)
+        return PendingField(placed, frame.source_id, contribution, keyframe, offset_s, cells)
 
     def replay(self, frame: Frame, specimen_id: str) -> None:
         """Let a frame that an earlier run has counted take its place on the slide, and count for nothing."""

@@ -30,8 +30,8 @@ from edge.daemon.stopping import Stop
 from edge.daemon.systemd import Service
 from edge.errors import CameraError, LeukoscopeError, StoreError
 from edge.mqtt.publisher import Publisher
-from edge.specimens.orders import Orders
 from edge.specimens.reporting import Announcer, Reporter
+from edge.specimens.service import SpecimenService
 from edge.specimens.sources import begin as begin_specimen
 from edge.store.database import claim
 from edge.store.fields import Store
@@ -153,9 +153,7 @@ class Daemon:
         )
         reporter = Reporter(config, model)
         announcer = Announcer(store.path, reporter)
-        orders = Orders(
-            store.path, by_command=config.by_command, target=config.specimen.target, done=announcer.look
-        )
+        orders = SpecimenService(config, [lambda _: announcer.look()])
         publisher = Publisher(
             config.mqtt,
             store=store.path,

@@ -50,30 +50,45 @@ class Corrector:
         )
         self._inverses = np.linalg.inv(answers(drawn))
 
-    def shares(self, counted: Mapping[str, int], others: int) -> dict[str, Share] | None:
+    def shares(
+        self, counted: Mapping[str, int], others: int, named: Mapping[str, int] | None = None
+    ) -> dict[str, Share] | None:
         """Return each counted class's corrected share of the white cells, or None where nothing can be said.
 
-        counted: cells by called label. others: cells that were refused because they were called `other`.
-        A label that the matrix does not know cannot be corrected: then nothing is.
+        counted: cells by the label that the model called. others: cells that were refused because they were
+        called `other`. A label that the matrix does not know cannot be corrected: then nothing is. named:
+        cells that people have named, which need no correction, and stand beside those that are corrected.
         """
         if not sum(counted.values()) or not set(counted) <= set(self._labels) - {OTHER}:
             return None
         seen = np.array([others if label == OTHER else counted.get(label, 0) for label in self._labels])
-        best = self._true_shares(self._inverse[None], seen[None].astype(np.float64))[0]
-        cells = np.random.default_rng(_SEED + 1).standard_gamma(seen + _JEFFREYS, (_DRAWS, len(seen)))
-        drawn = self._true_shares(self._inverses, cells)
+        names = [label for label in self._labels if label != OTHER]
+        names += sorted(set(named or {}) - set(names))
+        sure = np.array([(named or {}).get(name, 0) for name in names], np.float64)
+        best = self._true_shares(self._inverse[None], seen[None].astype(np.float64), sure[None])[0]
+        draws = np.random.default_rng(_SEED + 1)
+        cells = draws.standard_gamma(seen + _JEFFREYS, (_DRAWS, len(seen)))
+        # The half cell of each class is among the others already.
+        sure_cells = draws.standard_gamma(sure, (_DRAWS, len(sure)))
+        drawn = self._true_shares(self._inverses, cells, sure_cells)
         drawn = drawn[np.isfinite(drawn[:, 0])]
         if not np.isfinite(best[0]) or not len(drawn):
             return None
         low, high = np.percentile(drawn, _TAILS, axis=0)
-        names = [label for label in self._labels if label != OTHER]
         return {
             name: Share(*(round(100 * float(v), 2) for v in (p, min(a, p), max(b, p))))
             for name, p, a, b in zip(names, best, low, high, strict=True)
         }
 
-    def _true_shares(self, inverses: NDArray[np.float64], cells: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return shares (n, known classes) from inverses (n or 1, k, k) and cells as called (n, k)."""
-        true = np.clip(np.einsum("nij,nj->ni", inverses, cells), 0, None)[:, self._known]
+    def _true_shares(
+        self, inverses: NDArray[np.float64], cells: NDArray[np.float64], sure: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return shares (n, classes), the known ones first.
+
+        inverses: (n or 1, k, k). cells: (n, k), as called. sure: (n, classes), as people have named them.
+        """
+        true = sure.copy()
+        known = np.clip(np.einsum("nij,nj->ni", inverses, cells), 0, None)[:, self._known]
+        true[:, : known.shape[1]] += known
         total = true.sum(axis=1, keepdims=True)
         return np.asarray(np.divide(true, total, out=np.full_like(true, np.nan), where=total > 0))

@@ -12,6 +12,7 @@ from edge.differential.correction import METHOD, Corrector
 from edge.differential.familiarity import judge
 from edge.differential.flags import BLAST_LIKE, LEAST_CELLS, UNCLASSIFIED, Figure, raised
 from edge.differential.intervals import METHODS, Method
+from edge.differential.review import ReviewedCell, agreement, changes
 from edge.labels import NORMAL_CLASSES, OTHER
 from edge.messages import Differential, FieldResult, ModelReference
 from edge.messages.differential import Absolute, ClassCount, Correction, Share, SpecimenStatus, State
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from edge.models.confusion import Confusion
     from edge.models.known import KnownMicroscopes
 
-DENOMINATOR = "whole white cells that the model named and did not refuse"
+DENOMINATOR = "whole white cells that a person named, or the model named and did not refuse"
 INCLUDING = ", wherever the refused cells belong"
 NO_MATRIX = "the model's bundle carries no confusion matrix"
 
@@ -99,15 +100,21 @@ class SpecimenCount:
         self._unclassified_added: Counter[str] = Counter()
         self._likeness: list[Likeness] = []
         self._familiar: tuple[int, Familiarity] | None = None  # of so many cells: many ask for it
+        self._reviewed: tuple[ReviewedCell, ...] = ()
+        self._change = changes(())
 
     @property
     def _counts(self) -> Counter[str]:
         # Without what came to nothing, or to less: where a damaged store has lost what is taken back.
-        return +self._counts_added
+        by_model = Counter(self._counts_added)
+        by_model.update(self._change.counted)
+        return +by_model
 
     @property
     def _unclassified(self) -> Counter[str]:
-        return +self._unclassified_added
+        by_model = Counter(self._unclassified_added)
+        by_model.update(self._change.unclassified)
+        return +by_model
 
     @property
     def counted(self) -> int:
@@ -128,6 +135,11 @@ class SpecimenCount:
             self._models.pop(contribution.model, None)
             self._models[contribution.model] = None
         return True
+
+    def review(self, cells: Iterable[ReviewedCell]) -> None:
+        """Count these cells as people have named them, and all others as the model did."""
+        self._reviewed = tuple(cells)
+        self._change = changes(self._reviewed)
 
     @property
     def models(self) -> tuple[ModelReference, ...]:
@@ -184,10 +196,10 @@ class SpecimenCount:
             corrector, correction = None, Correction(None, reason=f"the microscope is {familiar.verdict}")
         if uncorrected is not None:
             corrector, correction = None, Correction(None, reason=uncorrected)
-        corrected = corrector and corrector.shares(self._counts, self._unclassified[OTHER])
+        named = self._change.named
+        corrected = corrector and corrector.shares(self._counts - named, self._unclassified[OTHER], named)
         if corrector is not None and not corrected:
-            why = "a class of an earlier model was counted" if self.counted else "no cell is counted yet"
-            correction = Correction(None, correction.on, why)
+            correction = Correction(None, correction.on, self._why_uncorrected())
         absolutes = {
             label: Absolute(
                 *(round(value * status.wbc_count / 100, 3) for value in (s.percent, s.low, s.high))
@@ -197,6 +209,8 @@ class SpecimenCount:
         }
         return Differential(
             specimen_id=self.specimen_id,
+            specimen_uuid=status.specimen_uuid,
+            revision=status.revision,
             device_id=device_id,
             state=state or status.state or ("preliminary" if stop_reason else "running"),
             updated_at=updated_at,
@@ -214,6 +228,11 @@ class SpecimenCount:
             denominator=DENOMINATOR,
             unclassified=dict(sorted(self._unclassified.items())),
             incomplete=max(0, self._incomplete),
+            reviewed=len(self._reviewed),
+            renamed=sum(cell.said != cell.label for cell in self._reviewed),
+            excluded=dict(sorted(self._change.excluded.items())),
+            reviewers=tuple(sorted({cell.operator for cell in self._reviewed})),
+            agreement=agreement(self._reviewed),
             classes=tuple(
                 ClassCount(
                     label,
@@ -226,7 +245,9 @@ class SpecimenCount:
                 )
                 for label, share in shares.items()
             ),
-            not_assessed=tuple(name for name in NORMAL_CLASSES if name not in known),
+            not_assessed=tuple(
+                name for name in NORMAL_CLASSES if name not in known and not self._counts[name]
+            ),
             interval=METHODS[self._method.interval][0] + INCLUDING * bool(excluded),
             correction=correction,
             wbc_count=status.wbc_count,
@@ -236,6 +257,13 @@ class SpecimenCount:
             discarded=status.discarded,
             model=model,
         )
+
+    def _why_uncorrected(self) -> str:
+        if not self.counted:
+            return "no cell is counted yet"
+        if not self._counts - self._change.named:
+            return "people have named every cell"
+        return "a class of an earlier model was counted"
 
     def _excluded(self, familiar: Familiarity) -> int:
         """Count the refused cells, each of which may be of any class, where that has to be reckoned with."""

@@ -10,12 +10,14 @@ from msgspec import Meta, Struct
 
 from edge.messages.commands import SpecimenNote  # noqa: TC001 (msgspec reads annotations at run time)
 from edge.messages.differential import (
+    Agreement,
     CellsPerLitre,
     Change,
     ClassCount,
     Correction,
     Familiarity,
     Flag,
+    OperatorCode,
     Signature,
     State,
 )
@@ -96,6 +98,8 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
     """The current specimen's count, or the last one's. `counted` is the denominator of the percentages."""
 
     specimen_id: str
+    specimen_uuid: Annotated[str, Meta(description="never another's, as a typed id may be")] = ""
+    revision: Annotated[int, Meta(ge=0, description="rises with all that people change of it")] = 0
     device_id: str
     simulated: Annotated[bool, Meta(description="cells of a drawn slide were counted: no blood")] = False
     state: Annotated[
@@ -128,6 +132,15 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
         dict[str, int], Meta(description="whole cells that are not counted, by the reason")
     ]
     incomplete: Annotated[int, Meta(description="cells cut by the frame's edge, not counted")]
+    reviewed: Annotated[int, Meta(ge=0, description="cells that a person has looked at and named")] = 0
+    renamed: Annotated[int, Meta(ge=0, description="of them, those that the model had called otherwise")] = 0
+    excluded: Annotated[
+        dict[str, int], Meta(description="cells that are not counted, by what a person has called them")
+    ] = {}
+    reviewers: Annotated[tuple[OperatorCode, ...], Meta(description="who has looked at cells")] = ()
+    agreement: Annotated[
+        Agreement | None, Meta(description="of model and people; null while nobody has looked at a cell")
+    ] = None
     classes: tuple[ClassCount, ...]
     not_assessed: Annotated[
         tuple[str, ...], Meta(description="classes that the model has no name for: unknown, not 0")

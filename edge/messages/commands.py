@@ -19,6 +19,14 @@ WbcCountText = Annotated[
 ]
 Reason = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,200}\Z")]
 
+CellId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,64}\Z", description="as the field's message has it")]
+Revision = Annotated[
+    int,
+    Meta(
+        ge=0, description="of the specimen as the person saw it; refused where that is no longer the latest"
+    ),
+]
+
 
 class Ping(Struct, frozen=True, forbid_unknown_fields=True):
     """Is anybody there."""
@@ -52,12 +60,14 @@ class StopSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 class SignSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A person confirms the count. specimen_id: null is the only one that waits for it.
 
-    reason: why fewer cells than the target are enough; needed then, and kept with the signature.
+    reason: why fewer cells than the target are enough, or doubtful cells need not be looked at; needed then,
+    and kept with the signature.
     """
 
     operator: OperatorCode
     specimen_id: KnownSpecimenId | None = None
     reason: Reason | None = None
+    revision: Revision | None = None
     correlation_id: CorrelationId | None = None
 
 
@@ -69,6 +79,25 @@ class DiscardSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     correlation_id: CorrelationId | None = None
 
 
+class ReviewCells(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A person says what cells are: all of them, or none where one cannot be.
+
+    confirm: what the model called it, relabel: `label`, exclude: not a white cell, undo: the last such word
+    is taken back. reason: needed where the specimen is signed, which is then to be signed again.
+    """
+
+    specimen_id: KnownSpecimenId
+    cell_ids: Annotated[tuple[CellId, ...], Meta(min_length=1, max_length=2000)]
+    action: Literal["confirm", "relabel", "exclude", "undo"]
+    label: Annotated[
+        Annotated[str, Meta(max_length=64)] | None, Meta(description="of a relabelled cell: a class")
+    ] = None
+    operator: OperatorCode
+    reason: Reason | None = None
+    revision: Revision | None = None
+    correlation_id: CorrelationId | None = None
+
+
 class RenameSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The id was mistyped: give a specimen that is not signed another one. The former id stays on record."""
 
@@ -77,12 +106,13 @@ class RenameSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     correlation_id: CorrelationId | None = None
 
 
-Request = Ping | StartSpecimen | StopSpecimen | SignSpecimen | DiscardSpecimen | RenameSpecimen
+Request = Ping | StartSpecimen | StopSpecimen | ReviewCells | SignSpecimen | DiscardSpecimen | RenameSpecimen
 
 REQUESTS: dict[str, type[Request]] = {
     "ping": Ping,
     "specimen/start": StartSpecimen,
     "specimen/stop": StopSpecimen,
+    "specimen/review": ReviewCells,
     "specimen/sign": SignSpecimen,
     "specimen/discard": DiscardSpecimen,
     "specimen/rename": RenameSpecimen,
@@ -96,3 +126,5 @@ class SpecimenNote(Struct, frozen=True):
     specimen_id: str
     state: Literal["open", "stopped", "complete", "final", "corrected", "discarded"]
     simulated: Annotated[bool, Meta(description="cells of a drawn slide were counted: no blood")] = False
+    specimen_uuid: str = ""
+    revision: Annotated[int, Meta(ge=0, description="rises with all that people change of it")] = 0

@@ -16,6 +16,7 @@ OperatorCode = Annotated[
     Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}\Z", description="a code, never a name, of letters, digits, _ . -"),
 ]
 Percent = Annotated[float, Meta(ge=0, le=100)]
+Kappa = Annotated[float, Meta(ge=-1, le=1)]
 
 
 class Share(Struct, frozen=True):
@@ -105,11 +106,48 @@ class Signature(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """What was changed after the count had ended, or of its id, and why."""
+    """What was changed after the count had ended, or of its id, and why. operator: null: not by a person."""
 
     at: datetime
     what: str
     why: str
+    operator: OperatorCode | None = None
+
+
+class ClassAgreement(Struct, frozen=True):
+    """Of the cells that a person has looked at: how many of a class each has seen, and both."""
+
+    label: str
+    by_model: int
+    by_person: int
+    both: int
+
+
+class Renamed(Struct, frozen=True):
+    """How many cells of a class a person has called otherwise."""
+
+    label: str
+    to: str
+    cells: int
+
+
+class Agreement(Struct, frozen=True, kw_only=True):
+    """How far the model and people say the same of the cells that people have looked at.
+
+    They are no sample of all: people look at doubtful cells first.
+    """
+
+    cells: int
+    agreed: int
+    kappa: Annotated[
+        Kappa | None,
+        Meta(description="Cohen's; null where all is of one class, and nothing is told by it"),
+    ]
+    low: Annotated[Kappa | None, Meta(description="95 % interval of kappa")]
+    high: Annotated[Kappa | None, Meta(description="95 % interval of kappa")]
+    method: str
+    classes: tuple[ClassAgreement, ...]
+    renamed: tuple[Renamed, ...]
 
 
 class Flag(Struct, frozen=True):
@@ -130,6 +168,8 @@ class SpecimenStatus(Struct, frozen=True, kw_only=True):
     """
 
     state: State | None = None
+    specimen_uuid: str = ""
+    revision: int = 0
     simulated: bool = False
     started_at: datetime | None = None
     stopped_at: datetime | None = None

@@ -156,7 +156,9 @@ class Commands:
             error=error,
             specimen=None
             if specimen is None
-            else SpecimenNote(specimen.specimen_id, specimen.state, specimen.simulated),
+            else SpecimenNote(
+                specimen.specimen_id, specimen.state, specimen.simulated, specimen.uuid, specimen.revision
+            ),
         )
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from edge.mqtt.commands import Commands
     from edge.mqtt.connection import Connection
     from edge.mqtt.mailbox import Mailbox
-    from edge.store.fields import Store, Waiting
+    from edge.store.fields import Store
+    from edge.store.outbox import Waiting
 
 log = logging.getLogger(__name__)
 

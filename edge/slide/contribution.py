@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-from edge.messages.field import ModelReference  # noqa: TC001 (msgspec reads annotations at run time)
+from edge.labels import OTHER
+from edge.messages.field import Cell, ModelReference  # noqa: TC001 (msgspec reads annotations at run time)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from edge.messages import Cell
-
 
 UNSTEADY = "unsteady"
 """Why a thing is not counted: found in less than half of the fields that show it, or oftener as another."""
@@ -52,3 +50,36 @@ def likeness(cells: Iterable[Cell]) -> tuple[Likeness, ...]:
         for cell in cells
         if cell.distance is not None
     )
+
+
+CUT = "cut by the edge"
+"""Why a cell is not counted whose other half is in another field."""
+
+SMEARED = "smeared by movement"
+"""Why no cell of a field is counted that was taken while the slide moved."""
+
+
+class CellStanding(NamedTuple):
+    """What a cell counts as by the model, before any person has looked at it.
+
+    aside: why it is not counted; None where it is. doubtful: a person should look at it before a count is
+    signed. same_as: another sighting of the same cell, which counts in its place or leads to the one that
+    does.
+    """
+
+    cell_id: str
+    label: str
+    aside: str | None = None
+    doubtful: bool = False
+    same_as: str | None = None
+
+
+def standing(cell: Cell, aside: str | None = None) -> CellStanding:
+    """Return what a cell counts as that is in no other field. aside: why it does not, its own call apart.
+
+    Doubtful is a whole cell that the model did not name, or named with a remark.
+    """
+    if cell.cut_by_edge:
+        return CellStanding(cell.cell_id, cell.label, aside or CUT)
+    doubtful = aside is None and (cell.rejected is not None or bool(cell.flags) or cell.label == OTHER)
+    return CellStanding(cell.cell_id, cell.label, aside or cell.rejected, doubtful)

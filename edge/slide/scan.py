@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.messages.position import FieldPosition, MergedRegion
-from edge.slide.contribution import Contribution, likeness
+from edge.slide.contribution import SMEARED, CellStanding, Contribution, likeness, standing
 from edge.slide.motion_blur import MotionBlur
+from edge.slide.places import Joined, Place
 from edge.slide.registration import thumbnail
 from edge.slide.sightings import DistinctCells
-from edge.slide.slide_map import Joined, Located, Place, SlideMap
+from edge.slide.slide_map import Located, SlideMap
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,7 @@ class Scan:
         self._map = SlideMap(first_region)
         self._cells = DistinctCells()
         self._motion_blur = MotionBlur()
+        self._is_behind = False
 
     def locate(self, pixels: NDArray[np.uint8]) -> Located | None:
         """Find the place of an accepted frame, uint8 RGB (height, width, 3); None where it is smeared."""
@@ -42,6 +44,7 @@ class Scan:
         """Take an accepted field that an earlier run has counted, and its frame, as that run took them."""
         picture = thumbnail(pixels)
         if not self._motion_blur.is_blurred(picture):
+            self._is_behind = True
             begun = (
                 field.position.region if field.position is not None and field.position.new_region else None
             )
@@ -56,6 +59,7 @@ class Scan:
         position = field.position
         if position is None:
             return
+        self._is_behind = True
         if picture is not None:
             self._motion_blur.is_blurred(picture)
         self._map.restore(_located(position, picture), (field.height, field.width, 3))
@@ -70,6 +74,9 @@ class Scan:
             return Contribution(accepted=True, counted={}, unclassified={}, incomplete=0, model=field.model)
         seen = likeness(cell for cell in field.cells if not cell.cut_by_edge)
         before, cells = self._cells.contribution(), len(self._cells)
+        if self._is_behind:
+            self._cells.changes()  # an earlier run has told them
+            self._is_behind = False
         self._take(field, field.position)
         after = self._cells.contribution()
         return Contribution(
@@ -81,6 +88,12 @@ class Scan:
             # One cell that stays in view for a minute is one cell.
             likeness=seen[: max(0, len(self._cells) - cells)],
         )
+
+    def standings(self, field: FieldResult) -> tuple[CellStanding, ...]:
+        """Return what cells count as since the last field that was asked for, where that changed."""
+        if field.position is None:
+            return tuple(standing(cell, SMEARED) for cell in field.cells)
+        return self._cells.changes()
 
     def _take(self, field: FieldResult, position: FieldPosition) -> None:
         located = _located(position)

@@ -13,13 +13,13 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.slide.contribution import UNSTEADY, Contribution
+from edge.slide.contribution import UNSTEADY, CellStanding, Contribution, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge.messages import Cell
-    from edge.slide.slide_map import Joined, Place
+    from edge.slide.places import Joined, Place
 
     Box = tuple[float, float, float, float]
 
@@ -67,6 +67,8 @@ class DistinctCells:
         self._contribution: Contribution | None = (
             None  # asked for before and after each field, and long to make
         )
+        self._standings: dict[str, CellStanding] = {}
+        self._same: dict[str, CellStanding] = {}  # of sightings that count no more, since the last `changes`
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -134,6 +136,19 @@ class DistinctCells:
             self._contribution = self._added_up()
         return self._contribution
 
+    def changes(self) -> tuple[CellStanding, ...]:
+        """Return what each cell counts as, of those of which that has changed since the last call."""
+        white = {sighting.cell.cell_id for sighting in self.white_cells}
+        now = {
+            s.cell.cell_id: standing(
+                s.cell, None if s.cell.cell_id in white or s.cell.cut_by_edge else UNSTEADY
+            )
+            for s in self._cells
+        }
+        same, before = self._same, self._standings
+        self._same, self._standings = {}, now
+        return (*same.values(), *(one for name, one in now.items() if one != before.get(name)))
+
     def _added_up(self) -> Contribution:
         counted = [sighting.cell for sighting in self.white_cells]
         unclassified = Counter(cell.rejected for cell in counted if cell.rejected is not None)
@@ -150,7 +165,8 @@ class DistinctCells:
     def _take(self, new: Sighting, *, found_apart: bool = False) -> None:
         """Add a sighting to the cell that it is of. found_apart: in other frames than the cell was so far."""
         same = [old for old in self._cells if old.region == new.region and _are_same(old, new)]
-        if new.cell.cut_by_edge and any(not old.cell.cut_by_edge for old in same):
+        if new.cell.cut_by_edge and (whole := [old for old in same if not old.cell.cut_by_edge]):
+            self._note_same(new, whole[0])
             return  # it tells nothing new, and a cut piece that lies over two cells does not make them one
         if same:
             # A cell may have been taken for two where the edge cut it into two pieces.
@@ -164,6 +180,13 @@ class DistinctCells:
             shown += self._times_shown(new.region, new.box)
         best = max((new, *same), key=lambda sighting: sighting.rank)
         self._cells.append(best._replace(found=found, shown=shown))
+        for one in (new, *same):
+            if one.cell is not best.cell:
+                self._note_same(one, best)
+
+    def _note_same(self, one: Sighting, best: Sighting) -> None:
+        name = one.cell.cell_id
+        self._same[name] = standing(one.cell)._replace(doubtful=False, same_as=best.cell.cell_id)
 
     def _times_shown(self, region: int, box: Box) -> int:
         return sum(_is_inside(box, frame) for frame in self._frames.get(region, ()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from edge.messages.position import MAX_KEYFRAMES
+from edge.slide.places import Joined, Place
 from edge.slide.registration import alike, register, sketch, thumbnail
 
 if TYPE_CHECKING:
@@ -23,23 +24,6 @@ _LEAST_ALONE = 0.9  # likeness; drawn slides: right places 0.93 and more, wrong 
 # Less like than that, a place is believed that two remembered frames say, of a frame's width within:
 _AGREEING = 0.03
 _INDEPENDENT = 0.25  # and at least this far from each other
-
-
-class Place(NamedTuple):
-    """A frame's place: its region, and its upper left corner there, pixels of the frame, to a tenth."""
-
-    region: int
-    x: float
-    y: float
-
-
-class Joined(NamedTuple):
-    """A region that turned out to be part of another: what lay at (0, 0) in it lies at (x, y) in `into`."""
-
-    region: int
-    into: int
-    x: float
-    y: float
 
 
 class Located(NamedTuple):

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from edge.errors import SpecimenError
+from edge.labels import did_you_mean, nameable, same_class
 from edge.messages.wbc_count import read_wbc_count
+from edge.specimens.records import SpecimenChange
 from edge.store.fields import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from edge.messages.commands import (
         DiscardSpecimen,
         RenameSpecimen,
+        ReviewCells,
         SignSpecimen,
         StartSpecimen,
         StopSpecimen,
     )
+    from edge.specimens.records import OrderName
     from edge.store.command_log import Answers
     from edge.store.specimen import Specimen
     from edge.store.specimens import Ledger
@@ -38,16 +44,24 @@ class Orders:
     """Does to a store what commands say, on whichever thread: each order has a connection of its own.
 
     by_command: whether specimens begin and end by command. Otherwise the source says it, and only signing,
-    renaming and discarding are left. target: of a new specimen, unless the order says. done: called after
-    each. All write their note together with what they do, and raise SpecimenError, StoreError.
+    reviewing, renaming and discarding are left. target: of a new specimen, unless the order says. listeners:
+    told of each that was done. labels: of the model, which a person may call a cell. All write their note
+    together with what they do, and raise SpecimenError, StoreError.
     """
 
     def __init__(
-        self, path: Path, *, by_command: bool, target: int, done: Callable[[], None] = lambda: None
+        self,
+        path: Path,
+        *,
+        by_command: bool,
+        target: int,
+        listeners: Sequence[Callable[[SpecimenChange], None]] = (),
+        labels: Callable[[], Sequence[str]] = lambda: (),
     ) -> None:
         self._path = path
+        self._labels = labels
         self._target = target
-        self._done = done
+        self._listeners = tuple(listeners)
         self._by_command = by_command
 
     def handlers(self) -> Mapping[str, CommandHandler]:
@@ -55,6 +69,7 @@ class Orders:
         return {
             "specimen/start": self.start,
             "specimen/stop": self.stop,
+            "specimen/review": self.review,
             "specimen/sign": self.sign,
             "specimen/discard": self.discard,
             "specimen/rename": self.rename,
@@ -74,36 +89,66 @@ class Orders:
         def act(ledger: Ledger) -> Specimen:
             return ledger.start(order.specimen_id, target=target, wbc_count=total, resume=order.resume)
 
-        return self._do(act, note)
+        return self._do("start", act, note)
 
     def stop(self, order: StopSpecimen, note: Note | None = None) -> Specimen:
         """Close the open specimen."""
         self._check()
-        return self._do(lambda ledger: ledger.stop(order.specimen_id), note)
+        return self._do("stop", lambda ledger: ledger.stop(order.specimen_id), note)
+
+    def review(self, order: ReviewCells, note: Note | None = None) -> Specimen:
+        """Name cells, as a person sees them. Raises StaleRevisionError, too."""
+        if (order.action == "relabel") != (order.label is not None):
+            raise SpecimenError('label: is for the action "relabel", and only for it')
+        if order.label is not None:
+            order = msgspec.structs.replace(order, label=self._class(order.label))
+        return self._do("review", lambda ledger: ledger.review(order), note, order.cell_ids)
 
     def sign(self, order: SignSpecimen, note: Note | None = None) -> Specimen:
         """Sign a specimen."""
 
         def act(ledger: Ledger) -> Specimen:
-            return ledger.sign(order.operator, order.specimen_id, reason=order.reason, target=self._target)
+            return ledger.sign(
+                order.operator,
+                order.specimen_id,
+                reason=order.reason,
+                target=self._target,
+                revision=order.revision,
+            )
 
-        return self._do(act, note)
+        return self._do("sign", act, note)
 
     def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
         """Return a specimen another id."""
-        return self._do(lambda ledger: ledger.rename(order.specimen_id, order.new_id), note)
+        return self._do("rename", lambda ledger: ledger.rename(order.specimen_id, order.new_id), note)
 
     def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
         """Discard a specimen."""
-        return self._do(lambda ledger: ledger.discard(order.reason, order.specimen_id), note)
+        return self._do("discard", lambda ledger: ledger.discard(order.reason, order.specimen_id), note)
 
-    def _do(self, act: Callable[[Ledger], Specimen], note: Note | None) -> Specimen:
+    def _do(
+        self,
+        name: OrderName,
+        act: Callable[[Ledger], Specimen],
+        note: Note | None,
+        cell_ids: tuple[str, ...] = (),
+    ) -> Specimen:
         with Store.open(self._path) as store, store.transaction():
             specimen = act(store.ledger)
             if note is not None:
                 note(store.answers, specimen)
-        self._done()
+        for listener in self._listeners:
+            listener(SpecimenChange(name, specimen, cell_ids))
         return specimen
+
+    def _class(self, name: str) -> str:
+        known = nameable(self._labels())
+        label = same_class(name, known)
+        if label is None:
+            raise SpecimenError(
+                f"label: there is no class {name}{did_you_mean(name, known)}; there are {', '.join(known)}"
+            )
+        return label
 
     def _check(self) -> None:
         if not self._by_command:

@@ -42,20 +42,22 @@ def differential_of(config: Config, specimen_id: str | None) -> Differential:
             raise SpecimenError(
                 "there is no specimen yet" if specimen_id is None else f"there is no specimen {specimen_id}"
             )
-        reporter = Reporter(config, _described(config))
+        reporter = Reporter(config, described(config))
         return reporter.differential(reporter.recount(store, chosen), chosen)
 
 
-class _Described(NamedTuple):
+class Described(NamedTuple):
+    """What a bundle says of its model, which is all that a count needs."""
+
     labels: tuple[str, ...]
     reference: ModelReference
     confusion: Confusion | None
     known: KnownMicroscopes | None
 
 
-def _described(config: Config) -> _Described:
+def described(config: Config) -> Described:
     """Return what the bundle says of its model, which is all that a count needs. Raises BundleError."""
     bundle = read_bundle(answering(config).path)
     about = bundle.description
     labels = tuple(label for label in about.labels if label != OTHER)
-    return _Described(labels, ModelReference(about.name, bundle.sha256), about.confusion, about.known)
+    return Described(labels, ModelReference(about.name, bundle.sha256), about.confusion, about.known)

@@ -107,6 +107,7 @@ class Reporter:
         count = SpecimenCount(specimen.specimen_id, self._model.labels, target, self._method)
         for field_id, counts in store.contributions(specimen.specimen_id):
             count.add(field_id, counts)
+        count.review(store.ledger.reviewed(specimen.specimen_id))
         return count
 
     def differential(self, count: SpecimenCount, specimen: Specimen) -> Differential:
@@ -140,6 +141,7 @@ class Reporter:
         if self._owed is not None and self._owed.specimen_id == count.specimen_id:
             self._owed = None
         if specimen is not None:
+            count.review(store.ledger.reviewed(specimen.specimen_id))  # people may have named cells meanwhile
             differential = self.differential(count, specimen)
             self._log_microscope(differential)
             listener.publish_differential(differential, specimen.event, news=news)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import UTC
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
 
@@ -18,36 +17,27 @@ from edge.differential.count import contribution_of
 from edge.errors import StoreError
 from edge.messages import FieldResult, Quality, Scale, decode_field
 from edge.messages.former import upgraded
-from edge.slide.contribution import Contribution
+from edge.slide.contribution import Contribution, standing
+from edge.store.cells import Cells
 from edge.store.command_log import Answers
-from edge.store.database import connect, errors, transaction
+from edge.store.database import connect
 from edge.store.keyframes import Keyframes
+from edge.store.outbox import Outbox
+from edge.store.pictures import Pictures
 from edge.store.retention import Upkeep
-from edge.store.specimens import Ledger, stamp
+from edge.store.specimens import Ledger
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
-    from datetime import datetime
     from pathlib import Path
 
+    from edge.slide.contribution import CellStanding
+    from edge.store.pictures import CellPicture
     from edge.store.specimen import Specimen
 
 _PAGE = 100
-
-
-class Waiting(NamedTuple):
-    """A field that the broker has not acknowledged.
-
-    run_id, committed_s: the process that committed it, and when on that process's monotonic clock.
-    """
-
-    sequence: int
-    field_id: str
-    payload: bytes
-    run_id: str
-    committed_s: float
 
 
 class FrameSummary(msgspec.Struct, frozen=True):
@@ -59,14 +49,15 @@ class FrameSummary(msgspec.Struct, frozen=True):
     scale: Scale | None = None
 
 
-class Store:
+class Store(Outbox):
     """One connection to the store, for the thread that opens it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._db = connection
-        self.path = path
+        super().__init__(connection, path)
         self.ledger = Ledger(connection, path)
         self.answers = Answers(connection, path)
+        self.cells = Cells(connection, path)
+        self.pictures = Pictures(connection, path)
         self.keyframes = Keyframes(connection, path)
         self.upkeep = Upkeep(connection, path)
 
@@ -92,12 +83,6 @@ class Store:
     def transaction(self) -> AbstractContextManager[None]:
         """All that is done to the store in the block is done, or nothing of it. Raises StoreError."""
         return self._transaction()
-
-    def _reading(self) -> AbstractContextManager[None]:
-        return errors(self.path, "read")
-
-    def _transaction(self) -> AbstractContextManager[None]:
-        return transaction(self._db, self.path)
 
     # Specimens
 
@@ -154,6 +139,8 @@ class Store:
         contribution: Contribution | None = None,
         keyframe: bytes | None = None,
         clock_offset_s: float | None = None,
+        cells: Iterable[CellStanding] | None = None,
+        pictures: Iterable[CellPicture] = (),
     ) -> bool:
         """Commit a field to the disk; False, and nothing changes, where its source was stored before.
 
@@ -162,6 +149,8 @@ class Store:
         under its new id. contribution: what it changes in the count,
         where that is not all of its cells. keyframe: its small picture, where the slide's map remembers it.
         clock_offset_s: clock minus monotonic clock as it was made, where the clock was not set; else now's.
+        cells: what its cells count as, and what it changes of others; None: each by its own call.
+        pictures: of its cells.
         """
         if clock_offset_s is None and not field.clock_synced:
             clock_offset_s = identity.clock_offset_s()
@@ -192,6 +181,10 @@ class Store:
             if added:
                 if keyframe is not None:
                     self.keyframes.add(field.sequence, field.specimen_id, keyframe)
+                if cells is None and field.position is None:
+                    cells = [standing(cell) for cell in field.cells]
+                self.cells.add(field, cells or ())  # without them, `Cells.complete` finds out later
+                self.pictures.add(field.sequence, pictures)
                 self.ledger.note_addition(field.specimen_id, simulated=field.simulated)
         return bool(added)
 
@@ -233,72 +226,3 @@ class Store:
             yield from ((field_id, content) for _, field_id, content in rows)
             full = len(rows) == _PAGE
             after = rows[-1][0] if rows else after
-
-    # Delivery
-
-    def undelivered(self, limit: int, after: int = -1, *, refused: bool = True) -> list[Waiting]:
-        """Return at most `limit` fields that wait behind sequence `after`, the oldest first.
-
-        refused: with those that the broker has refused before.
-        """
-        query = (
-            "SELECT sequence, field_id, payload, run_id, committed_s FROM fields"
-            " WHERE delivered_at IS NULL AND sequence > ? AND (? OR error IS NULL) ORDER BY sequence LIMIT ?"
-        )
-        with self._reading():
-            return [Waiting(*row) for row in self._db.execute(query, (after, refused, limit)).fetchall()]
-
-    def mark_delivered(self, field_ids: Iterable[str]) -> None:
-        """Note that the broker has acknowledged these."""
-        now = stamp()
-        offset_s = None if identity.clock_synced() else identity.clock_offset_s()
-        with self._transaction():
-            self._db.executemany(
-                "UPDATE fields SET delivered_at = ?, error = NULL,"
-                " clock_offset_s = coalesce(clock_offset_s, ?)"
-                " WHERE field_id = ? AND delivered_at IS NULL",
-                [(now, offset_s, field_id) for field_id in field_ids],
-            )
-
-    def mark_refused(self, field_id: str, error: str) -> None:
-        """Note why the broker did not take this one. It goes on waiting."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE fields SET error = ? WHERE field_id = ? AND delivered_at IS NULL", (error, field_id)
-            )
-
-    def backlog(self) -> int:
-        """Count the fields that wait, the refused ones among them."""
-        with self._reading():
-            return int(
-                self._db.execute("SELECT count(*) FROM fields WHERE delivered_at IS NULL").fetchone()[0]
-            )
-
-    def republish(self, *, since: datetime | None = None, specimen_id: str | None = None) -> int:
-        """Let what was delivered wait again, and give the number: it goes out once more, as historical.
-
-        since: what was captured then or later. What was pruned is gone from here.
-        """
-        conditions, values = ["delivered_at IS NOT NULL", "payload IS NOT NULL"], []
-        if since is not None:
-            conditions.append(
-                "julianday(json_extract(CAST(payload AS TEXT), '$.captured_at')) >= julianday(?)"
-            )
-            values.append(since.astimezone(UTC).isoformat())
-        if specimen_id is not None:
-            conditions.append("specimen_id = ?")
-            values.append(specimen_id)
-        where = " AND ".join(conditions)
-        with self._transaction():
-            # Of no process that runs: that makes it historical, however soon it is sent.
-            query = f"UPDATE fields SET delivered_at = NULL, run_id = '' WHERE {where}"  # noqa: S608
-            return self._db.execute(query, values).rowcount
-
-    def refused(self) -> tuple[int, str | None]:
-        """Count the fields that the broker does not take, and give the reason of the last one."""
-        with self._reading():
-            count, _, reason = self._db.execute(
-                "SELECT count(*), max(sequence), error FROM fields"  # the error is the one of the maximum
-                " WHERE delivered_at IS NULL AND error IS NOT NULL"
-            ).fetchone()
-        return int(count), reason

@@ -129,13 +129,15 @@ def _salvage(damaged: Path, new: sqlite3.Connection) -> tuple[int, int]:
         log.warning("%s: nothing more can be read: %s", damaged, error)
     new.execute(
         "INSERT OR IGNORE INTO specimens (id, started_at)"
-        " SELECT DISTINCT specimen_id, strftime('%Y-%m-%dT%H:%M:%fZ') FROM fields"
+        " SELECT specimen_id, strftime('%Y-%m-%dT%H:%M:%fZ') FROM fields"
+        " UNION SELECT specimen_id, strftime('%Y-%m-%dT%H:%M:%fZ') FROM reviews"
     )
     for statement in _AS_STORES_ARE_NOW:
         new.execute(statement)
     # Its first pictures may be among what is lost: none is missed when a source goes on.
     new.execute("UPDATE specimens SET source_from = 1 + (SELECT coalesce(max(sequence), 0) FROM fields)")
-    new.execute("DELETE FROM keyframes WHERE sequence NOT IN (SELECT sequence FROM fields)")
+    for table in ("keyframes", "cells", "cell_pictures"):
+        new.execute(f"DELETE FROM {table} WHERE sequence NOT IN (SELECT sequence FROM fields)")  # noqa: S608
     new.execute("COMMIT")
     saved, waiting = new.execute("SELECT count(*), count(*) - count(delivered_at) FROM fields").fetchone()
     return int(saved), int(waiting)

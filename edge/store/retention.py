@@ -54,7 +54,12 @@ class Upkeep:
                 " AND payload IS NOT NULL AND (?1 = '' OR delivered_at < ?1) ORDER BY sequence LIMIT ?2",
                 (before, limit),
             )
-            self._db.execute("DELETE FROM keyframes WHERE sequence IN (SELECT sequence FROM dropped)")
+            for table in ("keyframes", "cell_pictures"):  # of no use without the cells
+                self._db.execute(f"DELETE FROM {table} WHERE sequence IN (SELECT sequence FROM dropped)")  # noqa: S608
+            self._db.execute(
+                "DELETE FROM cells WHERE sequence IN (SELECT sequence FROM dropped WHERE NOT EXISTS"
+                " (SELECT 1 FROM reviews WHERE reviews.specimen_id = dropped.specimen_id))"
+            )
             # Out and in again: a row that only shrinks leaves its page as it is, and the room to nobody.
             count = self._db.execute("DELETE FROM fields WHERE sequence IN (SELECT sequence FROM dropped)")
             self._db.execute("UPDATE dropped SET payload = NULL")

@@ -24,7 +24,8 @@ class Specimen(NamedTuple):
     where not given.
     source: what counts it, or did last; None where commands say which specimen it is, and in an older store.
     source_from: the number that the first field of this source has, at the least.
-    simulated: cells of a drawn slide were counted. ended: why no more is counted; None while it is.
+    simulated: cells of a drawn slide were counted. uuid: never another's. revision: rises with all that is
+    noted of it. ended: why no more is counted; None while it is.
     opened, event: the number of what opened it last, and of what was noted of it last.
     """
 
@@ -38,6 +39,8 @@ class Specimen(NamedTuple):
     source: str | None = None
     source_from: int = 0
     simulated: bool = False
+    uuid: str = ""
+    revision: int = 0
     signature: Signature | None = None
     changes: tuple[Change, ...] = ()
     discarded: Change | None = None
@@ -60,6 +63,8 @@ class Specimen(NamedTuple):
         """Return what is known of it beyond its cells."""
         return SpecimenStatus(
             state=None if self.state == "open" else "preliminary" if self.state == "stopped" else self.state,
+            specimen_uuid=self.uuid,
+            revision=self.revision,
             simulated=self.simulated,
             started_at=read_time(self.started_at),
             stopped_at=None if self.stopped_at is None else read_time(self.stopped_at),

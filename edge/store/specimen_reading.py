@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge import identity
 from edge.errors import StoreError
@@ -18,12 +18,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COLUMNS = (
-    "id, state, started_at, finished_at, target, total_count, by_command, source, source_from, simulated"
+    "id, state, started_at, finished_at, target, total_count, by_command, source, source_from, simulated,"
+    " uuid, revision"
 )
 SIMULATED = "simulated slide"
 """What a signature of a drawn slide is noted with."""
 
 _MISTYPED = "the id was mistyped"
+
+
+class Event(NamedTuple):
+    """What was noted of a specimen. at: as the store keeps times."""
+
+    number: int
+    kind: str
+    at: str
+    operator: str | None
+    what: str | None
+    why: str | None
 
 
 class LedgerReading:
@@ -84,8 +96,23 @@ class LedgerReading:
             " json_each(CAST(tally AS TEXT), '$.counted') WHERE specimen_id = ? GROUP BY key)"
         )
         with errors(self._path, "read"):
-            fields = self._db.execute("SELECT count(*) FROM fields WHERE specimen_id = ?", (specimen_id,))
-            return int(fields.fetchone()[0]), int(self._db.execute(cells, (specimen_id,)).fetchone()[0])
+            counted = int(self._db.execute(cells, (specimen_id,)).fetchone()[0])
+        return self.field_count(specimen_id), counted
+
+    def events(self, specimen_id: str) -> list[Event]:
+        """Return all that was noted of a specimen, the oldest first."""
+        query = (
+            "SELECT number, kind, at, operator, what, why FROM specimen_events"
+            " WHERE specimen_id = ? ORDER BY number"
+        )
+        with errors(self._path, "read"):
+            return [Event(*row) for row in self._db.execute(query, (specimen_id,)).fetchall()]
+
+    def field_count(self, specimen_id: str) -> int:
+        """Count a specimen's fields."""
+        query = "SELECT count(*) FROM fields WHERE specimen_id = ?"
+        with errors(self._path, "read"):
+            return int(self._db.execute(query, (specimen_id,)).fetchone()[0])
 
     def mark_published(self, specimen_id: str, event: int) -> None:
         """Note that the broker has a differential that knew of this event, and so of all before it."""
@@ -106,6 +133,7 @@ class LedgerReading:
             " VALUES (?, ?, ?, ?, ?, ?)",
             (specimen_id, kind, stamp(), operator, what, why),
         )
+        self._db.execute("UPDATE specimens SET revision = revision + 1 WHERE id = ?", (specimen_id,))
 
     def _again(self, specimen_id: str) -> Specimen:
         found = self.find(specimen_id)
@@ -124,16 +152,12 @@ class LedgerReading:
             )
 
     def _with_events(self, specimen: Specimen) -> Specimen:
-        query = (
-            "SELECT number, kind, at, operator, what, why FROM specimen_events"
-            " WHERE specimen_id = ? ORDER BY number"
-        )
-        with errors(self._path, "read"):
-            rows = self._db.execute(query, (specimen.specimen_id,)).fetchall()
+        rows = self.events(specimen.specimen_id)
         changes: list[Change] = []
         if specimen.state not in {"open", "stopped"} and not any(kind == "started" for _, kind, *_ in rows):
             specimen = specimen._replace(ended=SOURCE_ENDED)  # of release 0.1, which noted no more of it
-        for number, kind, at, operator, what, why in rows:
+        for number, kind, at, operator, noted, reason in rows:
+            what, why = noted or "", reason or ""
             specimen = specimen._replace(event=number)
             if kind in {"started", "resumed"}:
                 specimen = specimen._replace(opened=number, ended=None)
@@ -141,7 +165,7 @@ class LedgerReading:
                 ended = SOURCE_ENDED if kind == "finished" else STOPPED
                 specimen = specimen._replace(ended=why or ended)
             elif kind == "signed":
-                signature = Signature(operator, read_time(at), why, simulated=what == SIMULATED)
+                signature = Signature(operator or "", read_time(at), reason, simulated=what == SIMULATED)
                 specimen = specimen._replace(signature=signature)
             elif kind == "corrected":
                 # Whoever signed before has not seen this.
@@ -151,8 +175,8 @@ class LedgerReading:
                 specimen = specimen._replace(ended=specimen.ended or kind)
             if kind == "renamed":
                 changes.append(Change(read_time(at), f"it was renamed from {what}", _MISTYPED))
-            elif kind == "corrected" or (kind == "resumed" and what is not None):
-                changes.append(Change(read_time(at), what, why))
+            elif kind == "corrected" or (kind == "resumed" and noted is not None):
+                changes.append(Change(read_time(at), what, why, operator))
         return specimen._replace(changes=tuple(changes))
 
     def _transaction(self) -> AbstractContextManager[None]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from edge.errors import SpecimenError
 from edge.messages import decode_field
-from edge.store.specimen_reading import LedgerReading, stamp
+from edge.store.review_reading import ReviewReading
+from edge.store.specimen_reading import stamp
 
 if TYPE_CHECKING:
-    from edge.store.specimen import Specimen
+    from edge.store.specimen import Specimen, SpecimenState
 
 _LONGEST_ID = 64  # characters, as `ids` has it
 _ADDED_LATE = "fields were added"
@@ -22,7 +23,7 @@ _RESUMED = "counting was resumed"
 _WAY_OUT = "Give another specimen.id; or, if it is the same blood, run with --resume"
 
 
-class SourceLedger(LedgerReading):
+class SourceLedger(ReviewReading):
     """The part of the ledger that a source writes. All methods raise StoreError."""
 
     def begin_source(
@@ -177,6 +178,12 @@ class SourceLedger(LedgerReading):
         )
         why = f"with --resume; it was {found.state}, {fields} fields with {cells} cells of {of}"
         self._note(found.specimen_id, "resumed", what=_RESUMED, why=why)
+
+    def _set(self, state: SpecimenState, specimen_id: str, *, finished: bool = False) -> None:
+        self._db.execute(
+            "UPDATE specimens SET state = ?, finished_at = coalesce(finished_at, ?) WHERE id = ?",
+            (state, stamp() if finished else None, specimen_id),
+        )
 
     def _next_sequence(self) -> int:
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'fields'").fetchone()

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from edge.errors import SpecimenError
 from edge.store.specimen import SOURCE_ENDED, STOPPED
 from edge.store.specimen_reading import SIMULATED, stamp
-from edge.store.specimen_sources import SourceLedger
+from edge.store.specimen_reviews import ReviewLedger, check_revision
 
 if TYPE_CHECKING:
-    from edge.store.specimen import Specimen, SpecimenState
+    from edge.store.specimen import Specimen
 
 __all__ = ["Ledger", "stamp"]
 
 
-class Ledger(SourceLedger):
+class Ledger(ReviewLedger):
     """The specimens of one store's connection, for the thread that has it. All methods raise StoreError."""
 
     # By command. All raise SpecimenError, with nothing changed, where it cannot be
@@ -69,11 +69,13 @@ class Ledger(SourceLedger):
         *,
         reason: str | None = None,
         target: int | None = None,
+        revision: int | None = None,
     ) -> Specimen:
         """A person stands by the count. specimen_id: None is the only one that waits for it.
 
-        reason: why fewer cells than wanted are enough; needed then. target: how many are wanted where the
-        specimen does not say; None asks for none.
+        reason: why fewer cells than wanted are enough, or doubtful cells need no look; needed then. target:
+        how many are wanted where the specimen does not say; None asks for none. revision: of the specimen as
+        the person has seen it.
         """
         with self._transaction():
             chosen = self._chosen(specimen_id, "sign")
@@ -85,8 +87,10 @@ class Ledger(SourceLedger):
                 raise SpecimenError(
                     f"specimen {chosen.specimen_id} is signed by {chosen.signature.operator} already"
                 )
+            check_revision(chosen, revision)
             if reason is None:
                 self._check_enough(chosen, chosen.target or target)
+                self._check_seen(chosen)
             # What was corrected stays so, however often it is signed.
             self._set("corrected" if chosen.state == "corrected" else "final", chosen.specimen_id)
             self._forget_slide(chosen.specimen_id)
@@ -101,6 +105,15 @@ class Ledger(SourceLedger):
             raise SpecimenError(
                 f"specimen {chosen.specimen_id} has {cells} of {target} cells: give a reason why they are "
                 "enough (--reason; over MQTT: reason), which is kept with the signature"
+            )
+
+    def _check_seen(self, chosen: Specimen) -> None:
+        doubts = self.unseen_doubts(chosen.specimen_id)
+        if doubts:
+            are = "1 doubtful cell" if doubts == 1 else f"{doubts} doubtful cells"
+            raise SpecimenError(
+                f"specimen {chosen.specimen_id} has {are} that nobody has looked at: review them, or give a "
+                "reason why they need no look (--reason; over MQTT: reason), which is kept with the signature"
             )
 
     def rename(self, specimen_id: str, new_id: str) -> Specimen:
@@ -158,12 +171,6 @@ class Ledger(SourceLedger):
             raise SpecimenError(f"there is no specimen to {what}: none waits for a signature")
         names = ", ".join(specimen.specimen_id for specimen in waiting[-5:])
         raise SpecimenError(f"{len(waiting)} specimens wait for a signature ({names}): say which to {what}")
-
-    def _set(self, state: SpecimenState, specimen_id: str, *, finished: bool = False) -> None:
-        self._db.execute(
-            "UPDATE specimens SET state = ?, finished_at = coalesce(finished_at, ?) WHERE id = ?",
-            (state, stamp() if finished else None, specimen_id),
-        )
 
 
 def _why_not_yet(chosen: Specimen) -> str:

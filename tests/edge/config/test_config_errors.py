@@ -157,7 +157,7 @@ WRONG = [
     ),
     (
         SIMULATED + "[store]\ncolour = 1\n",
-        "line 4: store.colour is not a known key; known here: max_mb, path, retention_days",
+        "line 4: store.colour is not a known key; known here: max_mb, path, pictures_days, retention_days",
         SIMULATED + "[store]\n",
     ),
     # The camera

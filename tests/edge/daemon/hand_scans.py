@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig
 from edge.daemon.process import UNDELIVERED, Daemon
 from edge.labels import OTHER
+from edge.slide.places import Joined, Place
 from edge.slide.sightings import DistinctCells
-from edge.slide.slide_map import Joined, Place
 from edge.store.fields import Store
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from real_data import real_images
 from samples import cell
 
 from edge.cameras.simulation.smear import Smear
+from edge.slide.places import Joined, Place
 from edge.slide.registration import register, thumbnail
 from edge.slide.sightings import DistinctCells
-from edge.slide.slide_map import Joined, Place, SlideMap
+from edge.slide.slide_map import SlideMap
 
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
 SLIDES = [(seed, 200) for seed in range(1, 11)] if SOAK else [(1, 40), (2, 40)]

@@ -9,9 +9,10 @@ import pytest
 from samples import cell
 
 from edge.slide import slide_map
+from edge.slide.places import Joined, Place
 from edge.slide.registration import register, thumbnail
 from edge.slide.sightings import DistinctCells
-from edge.slide.slide_map import Joined, Place, SlideMap
+from edge.slide.slide_map import SlideMap
 
 WIDTH, HEIGHT = 320, 240
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,17 @@ import numpy as np
 from samples import DEVICE, cell, field
 
 from edge import identity, messages
-from edge.differential import Tally
-from edge.store import Store
+
+try:
+    from edge.slide.tally import Tally
+
+    from edge.messages.position import FieldPlace
+    from edge.store.fields import Store
+except ImportError:  # before the device's modules had rooms
+    with suppress(ImportError):  # before fields had places
+        from edge.place import FieldPlace
+    from edge.differential import Tally
+    from edge.store import Store
 
 CLOCK = [datetime(2026, 3, 2, 8, 0, tzinfo=UTC)]
 """Each look at it is a minute later."""
@@ -78,7 +88,8 @@ def orders(store: Store) -> None:
     ledger = store.ledger
     start(store, "W-1", cell(), cell("monocyte"), target=100, total_count=7.4)
     ledger.stop()
-    ledger.sign("mt.07")
+    reason = {"reason": "few are left"} if "reason" in signature(ledger.sign).parameters else {}
+    ledger.sign("mt.07", **reason)
     signed = ledger.find("W-1")
     ledger.mark_said("W-1", signed.event)
     start(store, "W-2", cell())
@@ -114,8 +125,6 @@ def live_camera(store: Store) -> None:
         add(store, "live-1", name, cell(), cell("lymphocyte"))
         add(store, "live-2", name, cell("lymphocyte"), clock_synced=False)
         return
-    from edge.place import FieldPlace
-
     first, second = FieldPlace(0, 0.0, 0.0, begins=True), FieldPlace(0, 120.5, -3.0)
     better = Tally(accepted=True, counted={"neutrophil": -1, "lymphocyte": 1}, unclassified={}, incomplete=0)
     keyframes = [{"keyframe": picture} for picture in pictures()] if hasattr(store, "keyframes") else [{}, {}]
@@ -138,7 +147,10 @@ def live_camera(store: Store) -> None:
 
 def pictures() -> list[bytes]:
     """Two small pictures of a slide, the second a quarter of a frame further."""
-    from edge.registration import packed, thumbnail
+    try:
+        from edge.slide.registration import packed, thumbnail
+    except ImportError:
+        from edge.registration import packed, thumbnail
 
     slide = np.full((480, 800, 3), 220, np.uint8)
     for x, y in ((90, 80), (300, 250), (470, 120), (600, 400)):
@@ -148,7 +160,10 @@ def pictures() -> list[bytes]:
 
 def answers(store: Store) -> None:
     """Two answers to orders: the broker has the first one."""
-    from edge.answers import Answer
+    try:
+        from edge.store.command_log import Answer
+    except ImportError:
+        from edge.answers import Answer
 
     for number in (1, 2):
         order = f"order-{number}"

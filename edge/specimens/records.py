@@ -1,0 +1,125 @@
+"""What is read of specimens and their cells: plain values, as the command line and the page show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from edge.messages import Cell
+    from edge.messages.differential import Signature
+    from edge.messages.field import Box
+    from edge.store.specimen import Specimen, SpecimenState
+
+OrderName = Literal["start", "stop", "review", "sign", "discard", "rename"]
+
+
+class SpecimenChange(NamedTuple):
+    """An order that was done: which, to which specimen as it now stands, and to which of its cells."""
+
+    order: OrderName
+    specimen: Specimen
+    cell_ids: tuple[str, ...] = ()
+
+
+class SpecimenSummary(Struct, frozen=True, kw_only=True):
+    """A specimen in one line. cells: that count. doubtful: cells that a person should look at and has not.
+
+    reviewed, renamed: cells that people have looked at, and called otherwise than the model. waiting: for a
+    signature. notes: sentences, such as why no more is counted.
+    """
+
+    specimen_id: str
+    specimen_uuid: str
+    revision: int
+    state: SpecimenState
+    simulated: bool
+    started_at: datetime
+    stopped_at: datetime | None
+    target: int
+    wbc_count: float | None
+    fields: int
+    cells: int
+    doubtful: int
+    reviewed: int
+    renamed: int
+    waiting: bool
+    signature: Signature | None
+    notes: tuple[str, ...]
+
+
+class CellRecord(Struct, frozen=True, kw_only=True):
+    """One sighting of a white cell: what the model called it, what a person did, and what counts.
+
+    label: what counts now. model_label: what the model called it, with its probability and its second guess.
+    confidence: as in the field's message. rejected: why the model does not answer for it. seen_before: it is
+    the same cell as one that counts already. aside: why it does not count by the model, or None. doubtful: a
+    person should look at it, and nobody has. excluded: a person says that it is no white cell. box: x, y,
+    width, height in pixels of its frame; window: the square that its picture shows, likewise.
+    """
+
+    cell_id: str
+    field_id: str
+    sequence: int
+    specimen_id: str
+    label: str
+    model_label: str
+    probability: float
+    second_label: str | None
+    second_probability: float | None
+    confidence: float | None
+    rejected: str | None
+    cut_by_edge: bool
+    flags: tuple[str, ...]
+    counted: bool
+    seen_before: bool
+    aside: str | None
+    doubtful: bool
+    person_label: str | None
+    excluded: bool
+    reviewed_by: str | None
+    reviewed_at: datetime | None
+    box: Box
+    window: Box
+    micrometres_per_pixel: float | None
+    picture: bool
+
+
+class CellDetail(Struct, frozen=True, kw_only=True):
+    """All that is known of a cell. found: as its field's message has it, with heat map and probabilities.
+
+    field_width, field_height: of its frame, pixels. source: the frame's name.
+    """
+
+    record: CellRecord
+    found: Cell
+    field_width: int
+    field_height: int
+    source: str
+    captured_at: datetime
+
+
+class HistoryEntry(Struct, frozen=True, kw_only=True):
+    """What was done to a specimen: what, when, by whom where a person did it, and why."""
+
+    at: datetime
+    kind: str
+    what: str
+    operator: str | None
+    why: str | None
+
+
+class CellWord(Struct, frozen=True, kw_only=True):
+    """What a person said of a cell, and whether it still holds. label: None: not a white cell."""
+
+    cell_id: str
+    at: datetime
+    operator: str
+    action: str
+    label: str | None
+    model_label: str
+    reason: str | None
+    holds: bool

@@ -1,0 +1,231 @@
+"""Specimens for whoever orders and shows them: command line, broker and page call this, and nothing below it.
+
+`Specimens` is what they may expect; `SpecimenService` does it over the store that a configuration names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from edge.differential.review import agreement
+from edge.errors import BundleError, SpecimenError
+from edge.labels import nameable
+from edge.specimens.cell_reading import read_cell, read_cells
+from edge.specimens.history import history_of, words_of
+from edge.specimens.orders import Orders
+from edge.specimens.reading import described, differential_of
+from edge.specimens.summaries import summary_of
+from edge.store.database import expect_store
+from edge.store.fields import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge.config import Config
+    from edge.messages import Differential
+    from edge.messages.commands import (
+        DiscardSpecimen,
+        RenameSpecimen,
+        ReviewCells,
+        SignSpecimen,
+        StartSpecimen,
+        StopSpecimen,
+    )
+    from edge.messages.differential import Agreement
+    from edge.specimens.orders import Note
+    from edge.specimens.records import (
+        CellDetail,
+        CellRecord,
+        CellWord,
+        HistoryEntry,
+        SpecimenChange,
+        SpecimenSummary,
+    )
+    from edge.store.specimen import Specimen
+
+
+class Specimens(Protocol):
+    """What can be ordered of specimens and read of them, from any thread.
+
+    Orders raise SpecimenError with one sentence where they cannot be, and then nothing is changed; all raise
+    StoreError. note: writes an answer in the transaction of the order.
+    """
+
+    def start(self, order: StartSpecimen, note: Note | None = None) -> Specimen:
+        """Count from here on into a specimen."""
+        ...
+
+    def stop(self, order: StopSpecimen, note: Note | None = None) -> Specimen:
+        """Count no more into the open specimen."""
+        ...
+
+    def review(self, order: ReviewCells, note: Note | None = None) -> Specimen:
+        """Name cells as a person sees them. Raises StaleRevisionError, too."""
+        ...
+
+    def sign(self, order: SignSpecimen, note: Note | None = None) -> Specimen:
+        """Confirm a count. Raises StaleRevisionError, too."""
+        ...
+
+    def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
+        """Mark a specimen as not to be used."""
+        ...
+
+    def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
+        """Set a mistyped id right."""
+        ...
+
+    def specimens(self) -> list[SpecimenSummary]:
+        """Return every specimen in a line, the oldest first."""
+        ...
+
+    def specimen(self, specimen_id: str) -> SpecimenSummary:
+        """Return one specimen in a line."""
+        ...
+
+    def differential(self, specimen_id: str | None = None) -> Differential:
+        """Return a specimen's count as it is published; by default of the open one, or the last."""
+        ...
+
+    def cells(self, specimen_id: str, *, after: int = 0, limit: int = 500) -> list[CellRecord]:
+        """Return the cells of the fields behind sequence `after`, in their order."""
+        ...
+
+    def cell(self, cell_id: str) -> CellDetail | None:
+        """Return one cell with its map; None where it is not known, or no longer kept."""
+        ...
+
+    def picture(self, cell_id: str) -> bytes | None:
+        """Return a cell's picture, JPEG; None where none is kept."""
+        ...
+
+    def agreement(self, specimen_id: str) -> Agreement | None:
+        """Return how far model and people agree; None while nobody has looked at a cell."""
+        ...
+
+    def history(self, specimen_id: str) -> list[HistoryEntry]:
+        """Return all that was done to a specimen, the oldest first."""
+        ...
+
+    def words(self, specimen_id: str) -> list[CellWord]:
+        """Return all that people have said of a specimen's cells, the oldest first, taken back or not."""
+        ...
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the classes that a person may name a cell: the model's first."""
+        ...
+
+    def version(self, specimen_id: str) -> str:
+        """Return a word that changes with every change of a specimen: what was read before is then old."""
+        ...
+
+
+class SpecimenService(Orders):
+    """`Specimens` over the store that a configuration names, a connection a call.
+
+    listeners: told of every order that was done.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        listeners: Sequence[Callable[[SpecimenChange], None]] = (),
+    ) -> None:
+        super().__init__(
+            Path(config.store.path),
+            by_command=config.by_command,
+            target=config.specimen.target,
+            listeners=listeners,
+            labels=self._model_labels,
+        )
+        self._config = config
+
+    def specimens(self) -> list[SpecimenSummary]:
+        """Return every specimen in a line, the oldest first. Raises StoreError."""
+        with self._store() as store:
+            return [summary_of(store, one, self._config.specimen.target) for one in store.specimens()]
+
+    def specimen(self, specimen_id: str) -> SpecimenSummary:
+        """Return one specimen in a line. Raises SpecimenError, StoreError."""
+        with self._store() as store:
+            return summary_of(store, self._found(store, specimen_id), self._config.specimen.target)
+
+    def differential(self, specimen_id: str | None = None) -> Differential:
+        """Return a specimen's count as it is published; by default of the open one, or the last.
+
+        Raises SpecimenError, StoreError, BundleError.
+        """
+        return differential_of(self._config, specimen_id)
+
+    def cells(self, specimen_id: str, *, after: int = 0, limit: int = 500) -> list[CellRecord]:
+        """Return the cells of the fields behind sequence `after`, in their order.
+
+        Of whole fields: go on behind the sequence of the last one. At least `limit` come where there are as
+        many. Raises SpecimenError, StoreError.
+        """
+        with self._store() as store:
+            return read_cells(store, self._found(store, specimen_id).specimen_id, after, limit)
+
+    def cell(self, cell_id: str) -> CellDetail | None:
+        """Return one cell with its map; None where it is not known, or no longer kept. Raises StoreError."""
+        with self._store() as store:
+            return read_cell(store, cell_id)
+
+    def picture(self, cell_id: str) -> bytes | None:
+        """Return a cell's picture, JPEG of 160 x 160 pixels; None where none is kept. Raises StoreError."""
+        with self._store() as store:
+            return store.pictures.find(cell_id)
+
+    def agreement(self, specimen_id: str) -> Agreement | None:
+        """Return how far model and people agree; None while nobody has looked at a cell.
+
+        Raises SpecimenError, StoreError.
+        """
+        with self._store() as store:
+            return agreement(store.ledger.reviewed(self._found(store, specimen_id).specimen_id))
+
+    def history(self, specimen_id: str) -> list[HistoryEntry]:
+        """Return all that was done to a specimen, the oldest first. Raises SpecimenError, StoreError."""
+        with self._store() as store:
+            return history_of(store, self._found(store, specimen_id).specimen_id)
+
+    def words(self, specimen_id: str) -> list[CellWord]:
+        """Return all that people have said of a specimen's cells, the oldest first, taken back or not.
+
+        Raises SpecimenError, StoreError.
+        """
+        with self._store() as store:
+            return words_of(store, self._found(store, specimen_id).specimen_id)
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the classes that a person may name a cell: the model's first."""
+        return nameable(self._model_labels())
+
+    def version(self, specimen_id: str) -> str:
+        """Return a word that changes with every change of a specimen: what was read before is then old.
+
+        Raises SpecimenError, StoreError.
+        """
+        with self._store() as store:
+            found = self._found(store, specimen_id)
+            fields = store.ledger.field_count(found.specimen_id)
+            return f"{found.uuid}-{found.revision}-{fields}"
+
+    def _store(self) -> Store:
+        path = Path(self._config.store.path)
+        expect_store(path)
+        return Store.open(path)
+
+    @staticmethod
+    def _found(store: Store, specimen_id: str) -> Specimen:
+        found = store.ledger.find(specimen_id)
+        if found is None:
+            raise SpecimenError(f"there is no specimen {specimen_id}")
+        return found
+
+    def _model_labels(self) -> tuple[str, ...]:
+        try:
+            return described(self._config).labels
+        except BundleError:
+            return ()  # a person can name cells without any model

@@ -1,0 +1,121 @@
+"""Cells named by people: each word is a row, and counts from the transaction on that writes it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge.errors import SpecimenError, StaleRevisionError
+from edge.labels import NOT_WHITE
+from edge.store.review_reading import counting_sighting
+from edge.store.specimen_reading import stamp
+from edge.store.specimen_sources import SourceLedger
+
+if TYPE_CHECKING:
+    from edge.messages.commands import ReviewCells
+    from edge.slide.contribution import CellStanding
+    from edge.store.review_reading import Review
+    from edge.store.specimen import Specimen
+
+
+class _Word(NamedTuple):
+    """What a person says now: the label to keep, None for no white cell; and in words what that changes."""
+
+    label: str | None
+    change: str
+
+
+class ReviewLedger(SourceLedger):
+    """The part of the ledger that reviewers write. All methods raise StoreError."""
+
+    def review(self, order: ReviewCells) -> Specimen:
+        """Note what a person says of cells: of all of them, or nothing is changed.
+
+        Of a cell that was seen several times, what is said of one sighting is said of the one that counts.
+        A specimen that is signed is corrected by it, and waits for a new signature.
+
+        Raises SpecimenError where there is no such cell, nothing to undo, or no reason after a signature;
+        StaleRevisionError where the specimen has changed since the person has seen it.
+        """
+        with self._transaction():
+            found = self._reviewable(order)
+            standings = self.standings(found.specimen_id)
+            for cell_id in order.cell_ids:
+                if cell_id not in standings:
+                    raise SpecimenError(f"specimen {found.specimen_id} has no cell {cell_id}")
+            before = self.words(found.specimen_id, standings)
+            chosen = dict.fromkeys(counting_sighting(cell_id, standings) for cell_id in order.cell_ids)
+            said = {cell_id: _said(order, standings[cell_id], before.get(cell_id)) for cell_id in chosen}
+            for cell_id, word in said.items():
+                self._keep(order, standings[cell_id], word, before.get(cell_id))
+            changes = Counter(word.change for word in said.values())
+            self._note(
+                found.specimen_id,
+                "reviewed" if found.signature is None else "corrected",
+                operator=order.operator,
+                what=", ".join(f"{cells} {change}" for change, cells in changes.items()),
+                why=order.reason,
+            )
+            if found.signature is not None:
+                self._set("corrected", found.specimen_id)
+        return self._again(found.specimen_id)
+
+    def _reviewable(self, order: ReviewCells) -> Specimen:
+        found = self.find(order.specimen_id)
+        if found is None:
+            raise SpecimenError(f"there is no specimen {order.specimen_id}")
+        if found.discarded is not None:
+            raise SpecimenError(f"specimen {found.specimen_id} was discarded")
+        check_revision(found, order.revision)
+        if found.signature is not None and order.reason is None:
+            raise SpecimenError(
+                f"specimen {found.specimen_id} is signed by {found.signature.operator}: give a reason why "
+                "its cells are named again (--reason; over MQTT: reason), which is kept"
+            )
+        return found
+
+    def _keep(self, order: ReviewCells, cell: CellStanding, word: _Word, before: Review | None) -> None:
+        number = self._db.execute(
+            "INSERT INTO reviews (specimen_id, cell_id, action, label, model_label, operator, at, reason)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(order.specimen_id, cell.cell_id, order.action, word.label, cell.label),
+                *(order.operator, stamp(), order.reason),
+            ),
+        ).lastrowid
+        if order.action == "undo" and before is not None:
+            query = "UPDATE reviews SET undone_by = ? WHERE number = ?"
+            self._db.execute(query, (number, before.number))
+
+
+def check_revision(found: Specimen, revision: int | None) -> None:
+    """Raise StaleRevisionError where a person has seen an earlier revision; None asks for nothing."""
+    if revision is not None and revision != found.revision:
+        raise StaleRevisionError(
+            f"specimen {found.specimen_id} has changed since you looked (revision {found.revision}, not "
+            f"{revision}): look again"
+        )
+
+
+def _said(order: ReviewCells, cell: CellStanding, before: Review | None) -> _Word:
+    was = cell.label if before is None else before.label
+    spoken = _spoken(was)
+    match order.action:
+        case "confirm":
+            return _Word(was, f"confirmed as {spoken}")
+        case "undo":
+            if before is None:
+                raise SpecimenError(f"nobody has named cell {cell.cell_id}: there is nothing to undo")
+            return _Word(None, f"no longer named {spoken}")
+        case "exclude":
+            return _Word(None, f"renamed from {spoken} to {NOT_WHITE}")
+        case _:
+            if order.label is None:
+                raise SpecimenError("label: say what the cells are")
+            if order.label == was:
+                return _Word(was, f"confirmed as {spoken}")
+            return _Word(order.label, f"renamed from {spoken} to {order.label}")
+
+
+def _spoken(label: str | None) -> str:
+    return NOT_WHITE if label is None else label
