@@ -89,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
         "--rate", type=float, default=2.0, help="fields a second; 0: as fast as it goes (default: 2)"
     )
     demo.add_argument("--picture", type=Path, metavar="FILE", help="write the last screen there as an SVG")
+    demo.add_argument(
+        "--web", action="store_true", help="show the cells in a browser afterwards, as a terminal always does"
+    )
     add_force_option(demo)
     demo.set_defaults(run=_demo)
 
@@ -167,6 +170,7 @@ def _demo(options: argparse.Namespace) -> int:
         rate=options.rate,
         picture=options.picture,
         force=options.force,
+        web=options.web,
     )
 
 
