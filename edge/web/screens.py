@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
+
+    from edge.messages import Differential
+    from edge.specimens.records import SpecimenSummary
 
 TARGETS = (100, 200, 400)
 """What laboratories count."""
@@ -72,7 +76,7 @@ def _said(screen: Callable[[Request], Response]) -> Callable[[Request], Response
 def start(request: Request) -> Response:
     """Start a specimen; what is open or waits."""
     config = request.app.state.config
-    found = request.app.state.service.specimens()
+    found = _specimens(request)
     return page(
         request,
         "start.html",
@@ -96,9 +100,7 @@ def specimens(request: Request) -> Response:
     start_at = request.query_params.get("from", "0")
     first = int(start_at) if start_at.isascii() and start_at.isdecimal() and len(start_at) < 9 else 0
     found = [
-        each
-        for each in reversed(request.app.state.service.specimens())
-        if search.casefold() in each.specimen_id.casefold()
+        each for each in reversed(_specimens(request)) if search.casefold() in each.specimen_id.casefold()
     ]
     words = words_of(request)
     rest = len(found) > first + _A_PAGE
@@ -164,7 +166,7 @@ def pictures(request: Request) -> Response:
 def microscope(request: Request) -> Response:
     """The microscope, the camera, the model, and the device's health."""
     state, person = request.app.state, request.state.person
-    found = state.service.specimens()
+    found = _specimens(request)
     latest = state.service.differential(found[-1].specimen_id) if found else None
     return page(
         request,
@@ -200,11 +202,20 @@ def language(request: Request) -> Response:
     return response
 
 
-def _differential(request: Request) -> Any:
-    return request.app.state.service.differential(request.path_params["specimen_id"])
+def _specimens(request: Request) -> list[SpecimenSummary]:
+    """Return all specimens, the oldest first; none before the counter has run for the first time."""
+    if not Path(request.app.state.config.store.path).is_file():
+        return []
+    found: list[SpecimenSummary] = request.app.state.service.specimens()
+    return found
 
 
-def _standing(request: Request, differential: Any) -> dict[str, Any]:
+def _differential(request: Request) -> Differential:
+    found: Differential = request.app.state.service.differential(request.path_params["specimen_id"])
+    return found
+
+
+def _standing(request: Request, differential: Differential) -> dict[str, Any]:
     """Return what review and report both say of a specimen."""
     return {
         "differential": differential,

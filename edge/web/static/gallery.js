@@ -9,6 +9,7 @@ const path = `/api/v1/specimens/${encodeURIComponent(specimen)}`;
 const [labels, classes, remarks] = ["labels", "classes", "remarks"].map((key) => JSON.parse(part.dataset[key]));
 const at = (id) => document.getElementById(id);
 const nameOf = (label) => classes[label] ?? label;
+const operator = at("operator");
 const cells = new Map();
 const tiles = new Map();
 const selected = new Set();
@@ -211,6 +212,15 @@ async function act(action, label) {
   if (!ids.length) return;
   const body = { cell_ids: ids, action };
   if (label) body.label = label;
+  if (operator) {
+    // Nobody has a PIN here: who says it is what they type.
+    if (!operator.value || !operator.checkValidity()) {
+      complain(part, new Error(say("who")));
+      operator.focus();
+      return;
+    }
+    body.operator = operator.value;
+  }
   if (part.dataset.signed === "1") {
     const why = prompt(say("why"));
     if (!why) return;

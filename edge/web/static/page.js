@@ -33,8 +33,15 @@ export async function ask(path, { method = "GET", body, form } = {}) {
     location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
     return new Promise(() => {});
   }
-  if (!answer.ok) throw new Error(found?.error ?? `${answer.status} ${answer.statusText}`);
+  if (!answer.ok) throw new Error(inWords(found?.error ?? `${answer.status} ${answer.statusText}`));
   return found;
+}
+
+/** The usual refusals in the page's language, others as the device says them. */
+function inWords(sentence) {
+  const known = sentence.split(":")[0];
+  const said = say(known);
+  return said === known ? sentence : said;
 }
 
 /** The place of a part of the screen where an error is said. */
