@@ -52,7 +52,9 @@ export class Preview {
     events.addEventListener("live", take);
     setInterval(() => { if (Date.now() - this.heard > SILENT_MS) tell(say("silent"), "warn"); }, 1000);
     addEventListener("pagehide", () => events.close());
-    this.next();
+    // Only once the page is there: a picture that is always on its way would keep the browser loading for ever.
+    if (document.readyState === "complete") this.next();
+    else addEventListener("load", () => this.next());
   }
 
   /** Ask for the next picture once this one is there; slower while there is none, not at all while nobody looks. */
