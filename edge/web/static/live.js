@@ -20,7 +20,6 @@ function show(state) {
     specimen = open;
     enough = false;
     at("enough").hidden = true;
-    refresh();
   }
   at("specimen").textContent = specimen ?? "";
   at("stop").hidden = !specimen;
@@ -57,7 +56,12 @@ async function refresh() {
     if (at("sound").getAttribute("aria-pressed") === "true") chime();
   }
 }
-setInterval(refresh, 1000);
+// One at a time: a busy device would otherwise be asked faster than it answers, and Stop would wait behind.
+async function keepFresh() {
+  await refresh();
+  setTimeout(keepFresh, 1000);
+}
+keepFresh();
 
 function row(each) {
   const line = document.createElement("tr");
