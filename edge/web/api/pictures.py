@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_PIXELS = 24_000_000
 """Of a picture: what phones take; 72 MB while it is analysed."""
 
+MOST_SIDE = 12_000
+"""Pixels of a picture's longer side."""
+
 WITHIN_S = 60.0
 """Until there is an answer; a Pi takes two seconds."""
 
@@ -92,7 +95,9 @@ async def _uploaded(call: Call) -> tuple[bytes, str]:
         data = await file.read()
         name = re.sub(r"[^\w .()-]", "_", file.filename or "picture")[:100]
     size = image_size(data)
-    if size is not None and size[0] * size[1] > MOST_PIXELS:
+    if size is None and data[4:8] != b"ftyp":  # an iPhone's, whose size its own reader tells
+        raise HTTPException(422, "this is no picture that can be read: send a JPEG, PNG or TIFF")
+    if size is not None and (size[0] * size[1] > MOST_PIXELS or max(size) > MOST_SIDE):
         raise HTTPException(413, f"too large: at most {MOST_PIXELS // 1_000_000} million pixels are taken")
     return data, name
 

@@ -17,7 +17,7 @@ from edge.people import People, people_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 PIN = "471193"
 
 
