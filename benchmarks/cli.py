@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import comparison, page, report, run, soak
+from benchmarks import comparison, page, report, run, soak, web
 from benchmarks.plots import Plots
 from edge.config import SHIPPED_MODEL
 from edge.errors import LeukoscopeError
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "compare": _compare,
         "readme": _readme,
         "soak": _soak,
+        "web": _web,
     }
     command = commands[given.pop(0)] if given and given[0] in commands else _run
     try:
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     """Measure; print Markdown, write JSON and a page where asked."""
-    parser = _parser("leukoscope-bench", "Measure. Others: leukoscope-bench compare, readme, soak")
+    parser = _parser("leukoscope-bench", "Measure. Others: leukoscope-bench compare, readme, soak, web")
     options = _asked(parser, arguments)
     result = run.measure(options)
     print(report.markdown(result))
@@ -61,6 +63,20 @@ def _soak(arguments: list[str]) -> int:
     text = soak.markdown(result)
     print(text)
     return _written(options, result, lambda: page.soak_page(result, text))
+
+
+def _web(arguments: list[str]) -> int:
+    """Measure the page's process; print Markdown, write JSON where asked."""
+    parser = argparse.ArgumentParser(prog="leukoscope-bench web", description="Measure the page's process.")
+    parser.add_argument(
+        "--seconds", type=_minutes, default=10.0, help="of asking, and of looking on (default: 10)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
+    options = parser.parse_args(arguments)
+    measured = web.measure(options.seconds)
+    print(web.markdown(measured))
+    options.html = None
+    return _written(options, asdict(measured), str)
 
 
 def _compare(arguments: list[str]) -> int:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from datetime import datetime  # noqa: TC003 (msgspec reads annotations)
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from edge.messages import Cell
-    from edge.messages.differential import Signature
-    from edge.messages.field import Box
-    from edge.store.specimen import Specimen, SpecimenState
+from edge.messages import Cell  # noqa: TC001 (msgspec reads annotations)
+from edge.messages.differential import Signature  # noqa: TC001
+from edge.messages.field import Box  # noqa: TC001
+from edge.store.specimen import Specimen, SpecimenState  # noqa: TC001
 
 OrderName = Literal["start", "stop", "review", "sign", "discard", "rename"]
 

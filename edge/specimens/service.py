@@ -80,6 +80,10 @@ class Specimens(Protocol):
         """Return every specimen in a line, the oldest first."""
         ...
 
+    def open_specimen(self) -> SpecimenSummary | None:
+        """Return the specimen that is counted just now, in a line; None where there is none."""
+        ...
+
     def specimen(self, specimen_id: str) -> SpecimenSummary:
         """Return one specimen in a line."""
         ...
@@ -145,6 +149,17 @@ class SpecimenService(Orders):
         """Return every specimen in a line, the oldest first. Raises StoreError."""
         with self._store() as store:
             return [summary_of(store, one, self._config.specimen.target) for one in store.specimens()]
+
+    def open_specimen(self) -> SpecimenSummary | None:
+        """Return the specimen that is counted just now, in a line; None where there is none.
+
+        Raises StoreError.
+        """
+        if not Path(self._config.store.path).is_file():
+            return None
+        with self._store() as store:
+            found = store.ledger.open_now()
+            return None if found is None else summary_of(store, found, self._config.specimen.target)
 
     def specimen(self, specimen_id: str) -> SpecimenSummary:
         """Return one specimen in a line. Raises SpecimenError, StoreError."""

@@ -57,6 +57,10 @@ class LedgerReading:
         """Return the specimen that cells are counted into, where commands say which; there is at most one."""
         return next(self._specimens("state = 'open' AND by_command = 1"), None)
 
+    def open_now(self) -> Specimen | None:
+        """Return the specimen that is counted just now, whichever way it was begun; the latest one."""
+        return next(self._specimens("rowid = (SELECT max(rowid) FROM specimens WHERE state = 'open')"), None)
+
     def latest_event(self) -> tuple[int, str]:
         """The number of what was noted last, of whichever specimen, and that one; (0, "") of nothing."""
         with errors(self._path, "read"):

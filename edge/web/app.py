@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from edge.errors import LeukoscopeError
 from edge.people import People, people_file
+from edge.specimens.service import SpecimenService
 from edge.web.answers import of_error, refusal
 from edge.web.api.pictures import Queue
 from edge.web.api.table import api_routes
@@ -52,7 +53,8 @@ def create_app(config: Config, *, people: People | None = None) -> Starlette:
     app.state.config = config
     app.state.people = people
     app.state.pictures = Queue()
-    app.state.live = Live(config, lambda: None)
+    app.state.service = SpecimenService(config)
+    app.state.live = Live(config, app.state.service.open_specimen)
     return app
 
 

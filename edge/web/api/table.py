@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from edge.web.api import device, people, pictures, session
+from edge.web.api import device, orders, people, pictures, session, specimens
 from edge.web.api.endpoint import PREFIX, Call, Content, Endpoint
 from edge.web.api.openapi import document
 
@@ -23,6 +23,8 @@ def _openapi(_: Call) -> Content:
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *session.ENDPOINTS,
+    *specimens.ENDPOINTS,
+    *orders.ENDPOINTS,
     *pictures.ENDPOINTS,
     *device.ENDPOINTS,
     *people.ENDPOINTS,

@@ -446,7 +446,9 @@ def test_with_a_certificate_it_is_encrypted_and_the_cookie_stays_so(tmp_path):
     served = Served(tmp_path, PEOPLE[:1], more=more)
     try:
         trusted = ssl.create_default_context(cafile=authority / "ca.crt")
-        connection = http.client.HTTPSConnection("localhost", served.port, context=trusted, timeout=PATIENCE_S)
+        connection = http.client.HTTPSConnection(
+            "localhost", served.port, context=trusted, timeout=PATIENCE_S
+        )
         body = b'{"code": "ADA", "pin": "%s"}' % PIN.encode()
         connection.request("POST", "/api/v1/session", body, JSON)
         answer = connection.getresponse()

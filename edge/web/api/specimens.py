@@ -1,0 +1,163 @@
+"""Specimens and their cells, to read: what the page shows, and what other programs take away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.exceptions import HTTPException
+
+from edge.export.tables import cells_table, classes_table
+from edge.messages import Differential
+from edge.specimens.records import (
+    CellDetail,
+    CellRecord,
+    CellWord,
+    HistoryEntry,
+    SpecimenSummary,
+)
+from edge.web.api.endpoint import Call, Content, Endpoint, known_specimen
+from edge.web.api.map_picture import map_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_A_PAGE = 500
+_KEPT = {"cache-control": "private, max-age=86400, immutable"}  # a cell's id is never another's
+
+
+class After(Struct, frozen=True):
+    """From where on, and how many: cells of whole fields, so that a few more may come."""
+
+    after: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    limit: Annotated[int, Meta(ge=1, le=1000)] = _A_PAGE
+
+
+class Search(Struct, frozen=True):
+    """The latest of those whose id has this in it."""
+
+    search: Annotated[str, Meta(max_length=64)] = ""
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class CellPage(Struct, frozen=True):
+    """Cells in their order. next: what to give as `after` for those that follow; null: these are the last."""
+
+    cells: list[CellRecord]
+    next: int | None
+
+
+def specimens(call: Call) -> list[SpecimenSummary]:
+    """Specimens in a line each, the latest first."""
+    if not Path(call.app.config.store.path).is_file():
+        return []
+    found = (one for one in reversed(call.app.service.specimens()) if call.query.search in one.specimen_id)
+    return [one for one, _ in zip(found, range(call.query.limit), strict=False)]
+
+
+def specimen(call: Call) -> dict[str, Any]:
+    """The differential as it is published, with `summary`: the same in a line."""
+    name = known_specimen(call)
+    plain: dict[str, Any] = msgspec.to_builtins(call.app.service.differential(name))
+    plain["summary"] = call.app.service.specimen(name)
+    return plain
+
+
+def cells(call: Call) -> CellPage:
+    """The cells of a specimen, with what the model and what people call each."""
+    found = call.app.service.cells(known_specimen(call), after=call.query.after, limit=call.query.limit)
+    return CellPage(found, found[-1].sequence if len(found) >= call.query.limit else None)
+
+
+def cell(call: Call) -> CellDetail:
+    """One cell with its map, its probabilities, and where it lay."""
+    found: CellDetail | None = call.app.service.cell(call.path["cell_id"])
+    if found is None:
+        raise HTTPException(404, "there is no such cell")
+    return found
+
+
+def picture(call: Call) -> Content:
+    """A cell's picture in true colours, 160 x 160 pixels."""
+    found = call.app.service.picture(call.path["cell_id"])
+    if found is None:
+        raise HTTPException(404, "there is no picture of this cell")
+    return Content(found, "image/jpeg", _KEPT)
+
+
+def heat_map(call: Call) -> Content:
+    """A cell's map, to lay over its picture: transparent where there is no evidence."""
+    found = cell(call)
+    if found.found.heatmap is None:
+        raise HTTPException(404, "there is no map of this cell")
+    return Content(
+        map_picture(found.found.heatmap, found.found.crop, found.record.window), "image/png", _KEPT
+    )
+
+
+def history(call: Call) -> list[HistoryEntry]:
+    """All that was done to a specimen, the oldest first."""
+    found: list[HistoryEntry] = call.app.service.history(known_specimen(call))
+    return found
+
+
+def words(call: Call) -> list[CellWord]:
+    """All that people have said of a specimen's cells, the oldest first."""
+    found: list[CellWord] = call.app.service.words(known_specimen(call))
+    return found
+
+
+def classes(call: Call) -> list[str]:
+    """The classes that a person may call a cell, the model's first."""
+    return list(call.app.service.classes())
+
+
+def report_csv(call: Call) -> Content:
+    """A row a class, for spreadsheets."""
+    name = known_specimen(call)
+    return _file(classes_table(call.app.service.differential(name)), f"{name}-report.csv")
+
+
+def cells_csv(call: Call) -> Content:
+    """A row a cell, for spreadsheets."""
+    name = known_specimen(call)
+    return _file(cells_table(_all_cells(call, name)), f"{name}-cells.csv")
+
+
+def _all_cells(call: Call, name: str) -> Iterator[CellRecord]:
+    after: int | None = 0
+    while after is not None:
+        found = call.app.service.cells(name, after=after, limit=_A_PAGE)
+        yield from found
+        after = found[-1].sequence if len(found) >= _A_PAGE else None
+
+
+def _file(text: str, name: str) -> Content:
+    # Ids of release 0.1 may have any sign in them.
+    disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    return Content(text, "text/csv; charset=utf-8", {"content-disposition": disposition})
+
+
+class Specimen(Differential, frozen=True, kw_only=True):
+    """A differential with the same in a line."""
+
+    summary: SpecimenSummary
+
+
+_ONE = "/specimens/{specimen_id}"
+ENDPOINTS = (
+    Endpoint("GET", "/specimens", specimens, "All specimens", list[SpecimenSummary], query=Search),
+    Endpoint("GET", _ONE, specimen, "A specimen's differential", Specimen),
+    Endpoint("GET", f"{_ONE}/cells", cells, "Its cells", CellPage, query=After),
+    Endpoint("GET", f"{_ONE}/history", history, "What was done to it", list[HistoryEntry]),
+    Endpoint("GET", f"{_ONE}/words", words, "What people have said of its cells", list[CellWord]),
+    Endpoint("GET", f"{_ONE}/report.csv", report_csv, "A row a class", "text/csv"),
+    Endpoint("GET", f"{_ONE}/cells.csv", cells_csv, "A row a cell", "text/csv"),
+    Endpoint("GET", "/cells/{cell_id}", cell, "A cell", CellDetail, tags=("cells",)),
+    Endpoint("GET", "/cells/{cell_id}/picture.jpg", picture, "Its picture", "image/jpeg", tags=("cells",)),
+    Endpoint("GET", "/cells/{cell_id}/map.png", heat_map, "Its map", "image/png", tags=("cells",)),
+    Endpoint("GET", "/classes", classes, "Names that a cell may have", list[str], tags=("cells",)),
+)
