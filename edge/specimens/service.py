@@ -146,7 +146,12 @@ class SpecimenService(Orders):
         self._config = config
 
     def specimens(self) -> list[SpecimenSummary]:
-        """Return every specimen in a line, the oldest first. Raises StoreError."""
+        """Return every specimen in a line, the oldest first; none as long as there is no store.
+
+        Raises StoreError.
+        """
+        if not Path(self._config.store.path).is_file():
+            return []
         with self._store() as store:
             return [summary_of(store, one, self._config.specimen.target) for one in store.specimens()]
 

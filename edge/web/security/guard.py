@@ -21,6 +21,7 @@ PICTURES = "/api/v1/pictures"
 """Where a photograph may be sent: the only path that takes much."""
 
 _PER_S, _BURST = 500.0, 1000  # a gallery asks for 400 pictures at once
+_HEADERS, _ADDRESS = 16 * 1024, 8 * 1024  # bytes: what comes at once, the server does not bound
 _UPLOADS_PER_S, _UPLOADS_BURST = 0.5, 20
 
 
@@ -54,7 +55,11 @@ class Guard:
         upload = scope["path"] == PICTURES and scope["method"] == "POST"
         body = BoundedBody(receive, picture=upload)
         answer = None
-        if refused := check_origin(scope["scheme"], scope["method"], scope["headers"], local=local):
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADERS:
+            answer = refusal(431, "too large: the headers of the request", {"connection": "close"})
+        elif len(scope.get("raw_path", b"")) + len(scope["query_string"]) > _ADDRESS:
+            answer = refusal(414, "too long: the address of the request")
+        elif refused := check_origin(scope["scheme"], scope["method"], scope["headers"], local=local):
             answer = refusal(refused.status, refused.sentence)
         elif wait := self._rate.take(address) or (upload and self._uploads.take(address)):
             answer = refusal(429, "too many requests: wait a little", {"retry-after": str(wait)})

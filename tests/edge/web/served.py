@@ -10,12 +10,10 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from edge.people import People, people_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PATIENCE_S = 150.0
 PIN = "471193"
@@ -109,10 +107,8 @@ class Served:
 
     def memory_mb(self) -> float:
         """Return the process's resident memory."""
-        for line in open(f"/proc/{self.process.pid}/status", encoding="ascii"):  # noqa: PTH123, SIM115
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) / 1024
-        raise AssertionError
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)
