@@ -20,7 +20,7 @@ _NAME = 18  # columns of a command's name in the overview
 _GROUPS = (
     ("Try it", ("demo", "analyze", "measure")),
     ("Set a device up", ("config", "camera")),
-    ("Count", ("run", "web", "user", "specimen", "results", "schema")),
+    ("Count", ("run", "web", "user", "specimen", "results", "mqtt", "schema")),
     ("The model", ("model",)),
 )
 _FIRST = """\
@@ -63,6 +63,8 @@ EXAMPLES = {
     "specimen list": "leukoscope specimen list",
     "specimen show": "leukoscope specimen show S-0017",
     "results": "leukoscope results list",
+    "mqtt": "leukoscope mqtt forget ward-3",
+    "mqtt forget": "leukoscope mqtt forget ward-3",
     "web": "leukoscope web --port 8080",
     "user": "leukoscope user add K7 --name Amina --role reviewer",
     "user add": "leukoscope user add K7 --name Amina --role reviewer",

@@ -18,6 +18,7 @@ from edge.cli.images import (
     add_measure_command,
 )
 from edge.cli.model import add_model_commands
+from edge.cli.mqtt import add_mqtt_commands
 from edge.cli.specimen import add_specimen_commands
 from edge.cli.terminal import escape_unprintable
 from edge.cli.user import add_user_commands
@@ -129,6 +130,10 @@ def _parser() -> argparse.ArgumentParser:
 
     add_user_commands(
         commands.add_parser("user", help="who may use the page: add people, and give them PINs")
+    )
+
+    add_mqtt_commands(
+        commands.add_parser("mqtt", help="clear what the broker keeps of a device that is gone")
     )
 
     schema = commands.add_parser("schema", help="print the JSON Schema of all MQTT messages")
