@@ -82,6 +82,7 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     images_per_epoch: how many are drawn; 0: every training image once. warmup_epochs: before a cosine only.
     restarts: the epochs after which a cosine begins anew, from half the rate it last began from.
     average: decay of the running average of the weights; 0: the last weights are kept as they are.
+    rounded_epochs: further ones behind these, in which a `compact` network is rounded as int8 rounds it.
     """
 
     epochs: Count = 40
@@ -95,7 +96,13 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     weight_decay: Annotated[float, Meta(ge=0)] = 0.02
     label_smoothing: Share = 0.05
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.995
+    rounded_epochs: Annotated[int, Meta(ge=0)] = 0
     seed: Annotated[int, Meta(ge=0)] = 1
+
+    @property
+    def all_epochs(self) -> int:
+        """Return how many epochs there are, those that are rounded included."""
+        return self.epochs + self.rounded_epochs
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):

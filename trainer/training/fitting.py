@@ -15,9 +15,11 @@ from edge.errors import ConfigError, LeukoscopeError
 from edge.masking import CROP_SIZE
 from trainer.data.splits import draw_probabilities, photograph_weights
 from trainer.networks import registry
+from trainer.quantization.equalizing import can_be_equalized, equalized
 from trainer.training.augmentation import Augmentation
 from trainer.training.compute import PLAIN, Compute
 from trainer.training.optimizers import optimizer
+from trainer.training.rounding import fit_rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +34,7 @@ WEIGHTS = "model.keras"
 HISTORY = "history.json"
 TENSORBOARD = "tensorboard"
 _STATE = "training.keras"
+_REPRESENTATIVE = 300
 
 
 class TrainingError(LeukoscopeError):
@@ -57,13 +60,18 @@ class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Take the weights after a step into the average."""
+        self.mix(self.model)
+
+    def mix(self, model: keras.Model) -> None:
+        """Let the weights that a step has left have their share in the average."""
         self._seen += 1
         # The first steps are forgotten faster, or the average would start from noise.
-        self._mix(tf.constant(min(self._decay, (1 + self._seen) / (10 + self._seen)), tf.float32))
+        decay = min(self._decay, (1 + self._seen) / (10 + self._seen))
+        self._mix(model, tf.constant(decay, tf.float32))
 
     @tf.function  # type: ignore[untyped-decorator]
-    def _mix(self, decay: Any) -> None:
-        for mean, now in zip(self._average.weights, self.model.weights, strict=True):
+    def _mix(self, model: keras.Model, decay: Any) -> None:
+        for mean, now in zip(self._average.weights, model.weights, strict=True):
             mean.assign(mean * decay + now * (1 - decay))
 
 
@@ -89,7 +97,7 @@ def fit(
     held = centre(validation.pixels)
     averaging = AveragedWeights(average, settings.average, len(history) * steps)
     events = tf.summary.create_file_writer(str(out / TENSORBOARD))
-    for epoch in range(len(history), settings.epochs):
+    for epoch in range(len(history), settings.all_epochs):
         started = time.perf_counter()
         progress = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda step, logs, epoch=epoch: report(epoch, step, logs or {})
@@ -97,15 +105,30 @@ def fit(
         for layer in model.layers:
             if hasattr(layer, "seed_generator"):  # dropout: its draws, too, depend on the epoch alone
                 layer.seed_generator.state.assign([settings.seed, epoch])
-        model.fit(
-            _batches(recipe, training, epoch, steps),
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            shuffle=False,
-            verbose=0,
-            callbacks=[averaging, progress],
-        )
-        logs = {k: float(v[-1]) for k, v in model.history.history.items()}
+        batches = _batches(recipe, training, epoch, steps)
+        if epoch < settings.epochs:
+            model.fit(
+                batches,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                shuffle=False,
+                verbose=0,
+                callbacks=[averaging, progress],
+            )
+            logs = {k: float(v[-1]) for k, v in model.history.history.items()}
+        else:
+            past = epoch - settings.epochs
+            if not past:  # from the average, its channels brought to one range, as they are made int8
+                model.set_weights(equalized(average, representative(training, settings.seed)).get_weights())
+                average.set_weights(model.get_weights())
+
+            def after_batch(step: int, logs: dict[str, float], epoch: int = epoch) -> None:
+                averaging.mix(model)
+                report(epoch, step, logs)
+
+            logs = fit_rounded(
+                model, batches, settings, past * steps, settings.rounded_epochs * steps, after_batch
+            )
         logs["seconds"] = time.perf_counter() - started
         if len(held):
             logs |= _validated(average, held, validation)
@@ -125,6 +148,13 @@ def steps_per_epoch(settings: Training, images: int) -> int:
     return max(1, settings.images_per_epoch // settings.batch)
 
 
+def representative(samples: Samples, seed: int) -> NDArray[np.uint8]:
+    """Return the training crops that int8 is calibrated with, drawn by the seed: uint8 (n, 120, 120, 3)."""
+    count = len(samples.labels)
+    chosen = np.random.default_rng(seed).choice(count, min(_REPRESENTATIVE, count), replace=False)
+    return centre(samples.pixels[chosen])
+
+
 def predict(model: keras.Model, pixels: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
     """Return the logits, float32 (n, classes), of uint8 crops (n, 120, 120, 3)."""
     parts = [
@@ -141,7 +171,7 @@ def check_network(recipe: Recipe) -> None:
         known = ", ".join(sorted(registry.NETWORKS))
         raise ConfigError(f"recipe {recipe.name}: network.name is {name}; known: {known}")
     try:
-        registry.NETWORKS[name](len(recipe.data.classes), **_options(recipe))
+        network = registry.NETWORKS[name](len(recipe.data.classes), **_options(recipe))
         Augmentation(seed=0, **(recipe.augmentation or {}))
     except (TypeError, ValueError, IndexError) as error:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
@@ -150,6 +180,10 @@ def check_network(recipe: Recipe) -> None:
         ) from None
     finally:
         keras.backend.clear_session()
+    if recipe.training.rounded_epochs and not can_be_equalized(network):
+        raise ConfigError(
+            f"recipe {recipe.name}: training.rounded_epochs is for the network compact, not {name}: leave it out"
+        )
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:

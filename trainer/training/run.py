@@ -24,7 +24,7 @@ from trainer.quantization.int8 import Quantized, quantize
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
 from trainer.training import fitting
 from trainer.training.compute import PLAIN, Compute, Precision
-from trainer.training.fitting import centre, check_network, fit, last_checkpoint, steps_per_epoch
+from trainer.training.fitting import check_network, fit, last_checkpoint, representative, steps_per_epoch
 from trainer.training.run_lock import locked
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 RUN = "run.json"
 TOOLS = ("tensorflow", "keras", "opencv-python-headless", "numpy")
 """Distributions whose versions a run and its bundle record."""
-
-_REPRESENTATIVE = 300
 
 
 class Run(Struct, frozen=True):
@@ -106,12 +104,12 @@ def fit_run(
         progress.console.print(f"first weights: {run.first_weights}", soft_wrap=True)
         settings = recipe.training
         steps = steps_per_epoch(settings, int(seen.sum()))
-        bar = progress.add_task("training", total=settings.epochs * steps, note="")
+        bar = progress.add_task("training", total=settings.all_epochs * steps, note="")
 
         def report(epoch: int, step: int, logs: dict[str, float]) -> None:
             note = "  ".join(f"{name} {value:.3f}" for name, value in sorted(logs.items()))
             if step < 0:
-                progress.console.print(f"epoch {epoch + 1:3d}/{settings.epochs}  {note}")
+                progress.console.print(f"epoch {epoch + 1:3d}/{settings.all_epochs}  {note}")
                 progress.update(bar, completed=(epoch + 1) * steps)
             else:
                 progress.update(
@@ -173,10 +171,7 @@ def quantized_run(opened: Opened, progress: Progress) -> Quantized:
 
 def calibration_crops(opened: Opened) -> NDArray[np.uint8]:
     """Draw the training crops that int8 is calibrated with, by the recipe's seed: uint8 (n, 120, 120, 3)."""
-    seen = opened.seen
-    rng = np.random.default_rng(opened.run.recipe.training.seed)
-    chosen = rng.choice(len(seen.labels), min(_REPRESENTATIVE, len(seen.labels)), replace=False)
-    return centre(seen.pixels[chosen])
+    return representative(opened.seen, opened.run.recipe.training.seed)
 
 
 def _split(recipe: Recipe, loaded: Loaded) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
