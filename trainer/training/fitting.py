@@ -182,7 +182,7 @@ def check_network(recipe: Recipe) -> None:
         keras.backend.clear_session()
     if recipe.training.rounded_epochs and not can_be_equalized(network):
         raise ConfigError(
-            f"recipe {recipe.name}: training.rounded_epochs is for the network compact, not {name}: leave it out"
+            f"recipe {recipe.name}: training.rounded_epochs is for the network compact; leave it out"
         )
 
 
