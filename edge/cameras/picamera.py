@@ -1,159 +1,40 @@
 """A camera on the Pi's own connector, by picamera2.
 
-It is configured once in the life of the process: configuring again allocates again, and has exhausted the
-Pi's contiguous memory. A camera that stalls is stopped and started, and no more.
+A camera that stalls is stopped and started, and no more: see `edge.cameras.picamera_device`.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import logging
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from edge.cameras.controls import Controls, Lock
 from edge.cameras.frame import FrameMetadata
 from edge.cameras.live import LiveCamera
-from edge.cameras.pixel_formats import Layout, to_rgb
+from edge.cameras.picamera_device import FRAME_US, device_of
+from edge.cameras.pixel_formats import to_rgb
 from edge.errors import CameraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from edge.cameras.live import Patience
+    from edge.cameras.picamera_device import Device
     from edge.config import PicameraConfig
 
     Pixels = NDArray[np.uint8]
 
-log = logging.getLogger(__name__)
-
 _PICTURE_S = 4.0  # shorter than a picture is waited for before the device counts as stalled
-_TAKING_S = 10.0
-_BUFFERS = 4
-_PREVIEW_WIDTH = 640  # as fine as focus is measured at; at most half of the main stream's
-_FRAME_US = 33_333, 50_000  # long enough for the longest exposure that a calibration sets
-
-
-class _Device:
-    """One camera of this process, opened and configured; `start` and `stop` may be called again and again.
-
-    sensor: what it calls itself. main, low: how the streams' buffers are laid out; low is None where the
-    pipeline has no smaller stream to give.
-    """
-
-    def __init__(self, config: PicameraConfig) -> None:
-        from picamera2 import Picamera2  # noqa: PLC0415 (only where it is chosen; it comes with libcamera)
-
-        self.size = config.width, config.height
-        found = Picamera2.global_camera_info()
-        if config.camera >= len(found):
-            raise CameraError(
-                f"picamera2 camera {config.camera}: is not there, {len(found)} found; look at the ribbon "
-                "cable, and at `leukoscope camera list`"
-            )
-        self.picam2: Any = Picamera2(config.camera)
-        try:
-            self.sensor = str(self.picam2.camera_properties.get("Model") or found[config.camera]["Model"])
-            self.has: dict[str, tuple[Any, Any, Any]] = dict(self.picam2.camera_controls)
-            self.main, self.low = self._configured()
-            self.has = dict(self.picam2.camera_controls)  # how long an exposure may be hangs on the rate
-        except CameraError as error:
-            _refused[config.camera] = str(error)
-            self.picam2.close()
-            raise
-        except BaseException:
-            self.picam2.close()
-            raise
-
-    def _configured(self) -> tuple[Layout, Layout | None]:
-        width = min(_PREVIEW_WIDTH, self.size[0] // 4 * 2)
-        low = width, max(2, round(width * self.size[1] / self.size[0] / 2) * 2)
-        granted = self._ask(low)
-        smaller = granted.get("lores")
-        if smaller is not None and smaller["size"][0] > self.size[0] // 2:
-            # It would cost more than it saves. Not started yet: nothing of the first is kept.
-            granted, smaller = self._ask(None), None
-        space = granted.get("colour_space") or "SMPTE170M"
-        main = Layout.of(granted["main"], space)
-        if (main.width, main.height) != self.size:
-            raise CameraError(
-                f"{self.sensor}: gives {main.width}x{main.height} and not {self.size[0]}x{self.size[1]}; set "
-                "camera.width and camera.height to that"
-            )
-        return main, None if smaller is None else Layout.of(smaller, space)
-
-    def _ask(self, low: tuple[int, int] | None) -> dict[str, Any]:
-        """Configure; give what was granted, which may be something else."""
-        from libcamera import ColorSpace  # noqa: PLC0415 (as picamera2)
-
-        streams: dict[str, Any] = {"main": {"size": self.size, "format": "RGB888"}}
-        if low is not None:
-            streams["lores"] = {"size": low, "format": "YUV420"}
-        limits = self.has.get("FrameDurationLimits")
-        controls = {}
-        if limits is not None:
-            least, most = int(limits[0]), int(limits[1])
-            controls["FrameDurationLimits"] = tuple(min(max(us, least), most) for us in _FRAME_US)
-        wanted = self.picam2.create_video_configuration(
-            **streams,
-            # Full range: what a pipeline without RGB gives is not cut to 219 steps.
-            colour_space=ColorSpace.Sycc(),
-            buffer_count=_BUFFERS,
-            display=None,
-            encode=None,
-            controls=controls,
-        )
-        self.picam2.configure(wanted)
-        granted: dict[str, Any] = self.picam2.camera_configuration()
-        return granted
-
-
-_devices: dict[int, _Device] = {}
-_refused: dict[int, str] = {}  # why a camera cannot do what is asked of it: it is not configured again to see
-_taking = threading.Lock()
-
-
-@contextmanager
-def _taken() -> Iterator[None]:
-    """Hold the lock; a thread that hangs in the driver with it holds up nobody for long."""
-    if not _taking.acquire(timeout=_TAKING_S):
-        raise CameraError("picamera2: the driver does not answer")
-    try:
-        yield
-    finally:
-        _taking.release()
-
-
-def _device(config: PicameraConfig) -> _Device:
-    """Return the process's one device of this number. Raises CameraError."""
-    with _taken():
-        if reason := _refused.get(config.camera):
-            raise CameraError(reason)
-        device = _devices.get(config.camera)
-        if device is None:
-            device = _devices[config.camera] = _Device(config)
-            log.info(
-                "%s: %dx%d in %s, low-resolution stream: %s",
-                *(device.sensor, device.main.width, device.main.height, device.main.format),
-                "none" if device.low is None else f"{device.low.width}x{device.low.height}",
-            )
-        if device.size != (config.width, config.height):
-            raise CameraError(
-                f"{device.sensor}: is configured for {device.size[0]}x{device.size[1]} in this process, once "
-                "for all"
-            )
-        return device
 
 
 class _Settings:
     """What the camera and the grabbers of its threads share."""
 
     def __init__(self) -> None:
-        self.device: _Device | None = None
+        self.device: Device | None = None
         self.asked: Controls | None = None
         self.lock: Lock | None = None
         self.preview: Pixels | None = None
@@ -163,7 +44,7 @@ class _Settings:
         if self.device is not None:
             self.apply(self.device)
 
-    def apply(self, device: _Device) -> None:
+    def apply(self, device: Device) -> None:
         """Tell the device what is to be held; until somebody says it, it adjusts itself."""
         if self.asked is None:
             return
@@ -209,12 +90,12 @@ class PicameraGrabber:
     def __init__(self, config: PicameraConfig, settings: _Settings) -> None:
         self._config = config
         self._settings = settings
-        self._open: _Device | None = None
+        self._open: Device | None = None
         self.sensor = ""
 
     def open(self) -> None:
         """Start the camera; configure it where this is the first time. Raises CameraError."""
-        device = _device(self._config)
+        device = device_of(self._config)
         self.sensor = device.sensor
         self._settings.device = device
         self._settings.apply(device)
@@ -244,7 +125,7 @@ class PicameraGrabber:
         if device is not None:
             device.picam2.stop()
 
-    def _request(self, device: _Device) -> tuple[Pixels, Pixels | None, FrameMetadata]:
+    def _request(self, device: Device) -> tuple[Pixels, Pixels | None, FrameMetadata]:
         picam2 = device.picam2
         job = picam2.capture_request(wait=False)
         try:
@@ -293,7 +174,7 @@ class PicameraCamera(LiveCamera):
         limits = self._limits("ExposureTime")
         if limits is None:
             return None
-        longest = int(limits[1]) or _FRAME_US[1]  # some say 0 for: as long as you like
+        longest = int(limits[1]) or FRAME_US[1]  # some say 0 for: as long as you like
         return max(1, int(limits[0])), longest
 
     @property
