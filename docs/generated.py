@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import api
 import rooms
+import way
 
 from edge import config
 from edge.messages import json_schema
@@ -52,6 +53,7 @@ def write(folder: Path) -> None:
         "edge.md": rooms.table("edge"),
         "trainer.md": rooms.table("trainer"),
         "edge.svg": rooms.picture("edge"),
+        "way.svg": way.picture(),
     }
     for name, text in parts.items():
         path = folder / name

@@ -19,6 +19,7 @@ sys.path.append(str(REPOSITORY / "docs"))
 import api  # noqa: E402
 import generated  # noqa: E402
 import rooms  # noqa: E402
+import way  # noqa: E402
 
 
 class Lamp(Struct):
@@ -86,3 +87,12 @@ def test_the_picture_has_a_dot_for_each_import_and_none_above_the_diagonal(packa
     assert len(dots) == len(rooms.imports(package)) > 20
     assert all(int(x) < int(y) for x, y in dots)
     assert f"`{package}/{rooms.order(package)[-1]}/`" in rooms.table(package)
+
+
+def test_a_frame_goes_through_each_stage_once_and_every_stage_says_what_it_does():
+    stages = way.stages()
+    assert stages == ["intake", "analysis", "placement", "storage", "running_count"]
+    picture = way.picture()
+    for stage in stages:
+        assert way.said(stage)
+        assert picture.count(f">{stage}.py<") == 1
