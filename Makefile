@@ -2,6 +2,7 @@
 # make test    checks and tests
 # make docs    the pages, into build/docs/index.html
 # make faults  faults put into the code, one at a time: does a test notice each?
+# make mutants every small change of the rooms that count: which share do their tests notice?
 # make soak    the tests of endurance in full
 # Everything that is needed is set up on the first call.
 
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRAS := demo,docs,heic,trainer,test,tflite-runtime
 
-.PHONY: demo test docs faults soak check format schema bench boot-test arm-test clean
+.PHONY: demo test docs faults mutants soak check format schema bench boot-test arm-test clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/leukoscope demo $(DEMO)
@@ -29,6 +30,11 @@ docs: $(VENV)/.test
 # Some minutes. A part of the table: make faults FAULTS="edge/ledger edge/store".
 faults: $(VENV)/.test
 	@$(BIN)/python tests/mutants.py $(FAULTS)
+
+# Every small change of a room, one at a time: hours. A part: make mutants MUTANTS="differential --sample 100".
+mutants: $(VENV)/.test
+	$(PIP) install --quiet --editable '.[mutants]'
+	@$(BIN)/python tests/mutate_rooms.py $(MUTANTS)
 
 # Kills, outages and fuzzed inputs by the hundred and the thousand; with what was measured. It ends after SOAK_S seconds
 # at the latest, by an interrupt, so that pytest says how far it is; it leaves its files only where a test failed.

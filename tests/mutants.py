@@ -48,8 +48,11 @@ def read_faults(path: Path) -> list[Fault]:
     return [Fault(file, **each) for file, faults in table.items() for each in faults]
 
 
-def run_tests(tree: Path, tests: Iterable[str]) -> tuple[int, str]:
-    """Pytest's exit status for these tests in the tree, and which one failed or what it said last."""
+def run_tests(tree: Path, tests: Iterable[str], options: Iterable[str] = ()) -> tuple[int, str]:
+    """Pytest's exit status for these tests in the tree, and which one failed or what it said last.
+
+    options: more arguments of pytest.
+    """
     output = tree / "output.txt"
     child = os.fork()
     if child == 0:
@@ -62,7 +65,7 @@ def run_tests(tree: Path, tests: Iterable[str]) -> tuple[int, str]:
         os.environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
         sys.path.insert(0, str(tree))
         names = [f"tests/edge/{test}" for test in tests]
-        os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--durations=0", *names]))
+        os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--durations=0", *options, *names]))
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     said = output.read_text(encoding="utf-8", errors="replace")
     failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
