@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,7 +43,7 @@ def differential_of(config: Config, specimen_id: str | None) -> Differential:
             raise SpecimenError(
                 "there is no specimen yet" if specimen_id is None else f"there is no specimen {specimen_id}"
             )
-        reporter = Reporter(config, described(config))
+        reporter = _reporter(config, *_state_of(answering(config).path))
         return reporter.differential(reporter.recount(store, chosen), chosen)
 
 
@@ -57,7 +58,27 @@ class Described(NamedTuple):
 
 def described(config: Config) -> Described:
     """Return what the bundle says of its model, which is all that a count needs. Raises BundleError."""
-    bundle = read_bundle(answering(config).path)
+    return _described(*_state_of(answering(config).path))
+
+
+def _state_of(path: Path) -> tuple[Path, int, int]:
+    """A file and what changes with it: its time and its size; zeros where it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return path, 0, 0
+    return path, found.st_mtime_ns, found.st_size
+
+
+# The page asks many times a second: the bundle is read, and the correction's draws are made, once a model.
+@lru_cache(maxsize=2)
+def _described(path: Path, *_: int) -> Described:
+    bundle = read_bundle(path)
     about = bundle.description
     labels = tuple(label for label in about.labels if label != OTHER)
     return Described(labels, ModelReference(about.name, bundle.sha256), about.confusion, about.known)
+
+
+@lru_cache(maxsize=2)
+def _reporter(config: Config, *state: *tuple[Path, int, int]) -> Reporter:
+    return Reporter(config, _described(*state))
