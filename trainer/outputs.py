@@ -75,4 +75,4 @@ def is_exported(path: Path) -> bool:
         about = read_bundle(path).description
     except BundleError:
         return False
-    return "recipe" in about.training and about.calibration is None
+    return "recipe" in about.training and about.adaptation is None

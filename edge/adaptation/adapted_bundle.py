@@ -1,4 +1,4 @@
-"""From a refitted last layer to the bundle: int8 again, goldens answered anew, written in one step."""
+"""From an adapted last layer to the bundle: int8 again, goldens answered anew, written in one step."""
 
 from __future__ import annotations
 
@@ -40,22 +40,26 @@ class Int8Model:
     logits: Floats
 
 
-def with_last_layer(bundle: Bundle, layer: Dense, logits: Floats, crops: Sequence[Pixels]) -> Int8Model:
+def with_last_layer(bundle: Bundle, layer: Dense, features: Floats, crops: Sequence[Pixels]) -> Int8Model:
     """Write a layer into a copy of the bundle's flatbuffer and run the labelled cells through it.
 
-    logits: what the layer gives for all copies of the labelled cells, any shape. crops: the cells, uint8
-    RGB (120, 120, 3). The outputs' ranges are the parent's, widened where these cells go beyond. How far the
-    maps go only the interpreter knows, for the activation is no output: it is asked, until nothing is cut
-    off. Raises BundleError.
+    features: of all copies of the named cells, (..., n); what rounding the weights changes for them on
+    average is taken back by the bias. crops: the cells, uint8 RGB (120, 120, 3). The outputs' ranges are the
+    parent's, widened where these cells go beyond. How far the maps go only the interpreter knows, for the
+    activation is no output: it is asked, until nothing is cut off. Raises BundleError.
     """
     outputs = bundle.description.outputs
     model = bytearray(bundle.model)
     last = LastLayer(model, outputs)
+    logits = layer.logits(features)
+    mean = features.reshape(-1, features.shape[-1]).mean(axis=0)
     low, high = last.dense.output_range()
     logit_range = min(low, _MARGIN * float(logits.min())), max(high, _MARGIN * float(logits.max()))
     map_range = last.maps.output_range()
+    last.write(layer.weights, layer.bias, logit_range, map_range)
+    bias = layer.bias + (layer.weights - last.dense.kernel()) @ mean
     for _ in range(_WIDENINGS):
-        last.write(layer.weights, layer.bias, logit_range, map_range)
+        last.write(layer.weights, bias, logit_range, map_range)
         low, high = last.maps.output_range()
         runtime = Runtime(bytes(model), outputs)
         answers = [runtime.run(crop) for crop in crops]
@@ -108,7 +112,7 @@ def write_proved(out: Path, bundle: Bundle, model: bytes, description: Descripti
         names = [golden.image for golden in description.finder.goldens]
         members |= dict(zip(names, bundle.finder_images, strict=True))
     try:
-        with TemporaryDirectory(prefix=".calibrate-", dir=out.parent) as folder:
+        with TemporaryDirectory(prefix=".adapt-", dir=out.parent) as folder:
             trial = Path(folder, "trial.tflite")
             write_bundle(trial, model, description, members)
             sha256 = _proved(trial)

@@ -1,8 +1,8 @@
-"""`leukoscope model adapt`: a bundle whose last layer is refitted to an operator's own cells, on the device.
+"""`leukoscope model adapt`: a bundle whose last layer is fitted to named cells, on the device, in seconds.
 
-The network stays as it is up to its features. Its last layer is fitted anew to the features of the labelled
-cells (`edge.adaptation.refit`), written into the flatbuffer (`edge.adaptation.last_layer`), and the new
-bundle names its parent.
+The network stays as it is up to its features. Its last layer is fitted to the features of the named cells
+(`edge.adaptation.refit`) and written into the flatbuffer (`edge.adaptation.last_layer`); when it does not
+answer is set by the same cells (`edge.adaptation.refusal`); and the new bundle names its parent.
 """
 
 from __future__ import annotations
@@ -11,39 +11,36 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from edge.adaptation.adapted_bundle import Int8Model, with_last_layer, write_proved
-from edge.adaptation.labelled_cells import LabelledCells, LabelledCellsError, finder_of, read_labelled
+from edge.adaptation.labelled_cells import LabelledCells, LabelledCellsError
 from edge.adaptation.last_layer import LastLayer
 from edge.adaptation.progress import no_report
-from edge.adaptation.record import figures_of, held_back_confusion, refitted_description
+from edge.adaptation.record import adapted_description, figures_of
 from edge.adaptation.refit import (
     FOLDS,
     Dense,
     Figures,
     LabelledFeatures,
-    choose_penalty,
+    choose,
     held_back_logits,
     refit,
-    stronger,
 )
-from edge.config import SHIPPED_MODEL
 from edge.errors import BundleError, LeukoscopeError, OutputError
 from edge.models.bundle import read_bundle
-from edge.naming.classifier import Classifier
 from edge.naming.seen_cells import hash_crops, pack, seen_before, unpack
 from edge.outputs import refuse_overwriting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from edge.adaptation.progress import Report
     from edge.adaptation.refit import Floats
     from edge.imaging.pixels import Pixels
     from edge.models.bundle import Bundle, Description
+    from edge.naming.classifier import Classifier
 
 MAX_ROWS = 1000
 """Cells times their turned copies: beyond it the fit would no longer be a matter of seconds."""
@@ -52,21 +49,21 @@ _MAX_STEPS_OFF = 1.5
 """By how many of their steps int8 logits may miss features @ weights + bias; rounding alone gives 0.5."""
 
 
-class CalibrationError(LeukoscopeError):
-    """The refitted model is refused: it is no better, or is not what was fitted. Nothing was written.
+class AdaptationError(LeukoscopeError):
+    """The adapted model is refused: it is no better, or is not what was fitted. Nothing was written.
 
-    remarks: what is to be known of the labelled cells.
+    remarks: what is to be known of the named cells.
     """
 
     remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Calibrated:
-    """A bundle that was refitted and written.
+class Adapted:
+    """A bundle that was adapted and written.
 
-    out: its file, and sha256. record: what it says of its calibration. remarks: what is to be known of the
-    labelled cells. before, after: on cells held back, of the parent and of the refitted model.
+    out: its file, and sha256. record: what it says of its adaptation. remarks: what is to be known of the
+    named cells. before, after: on cells held back, of the parent and of the adapted model.
     """
 
     out: Path
@@ -80,59 +77,52 @@ class Calibrated:
     seconds: float
 
 
-def calibrate(
-    folder: Path, *, out: Path, model: Path | None, force: bool = False, report: Report = no_report
-) -> Calibrated:
-    """Refit the last layer of a bundle to the cells in `folder`, and write the bundle that comes of it.
+def adapt(parent: Classifier, cells: LabelledCells, out: Path, report: Report = no_report) -> Adapted:
+    """Fit the last layer of a bundle to named cells, and write the bundle that comes of it.
 
-    model: the parent (default: the bundle that ships). Its file is not touched; `out` is written at the very
-    end, in one step, over an earlier refitted bundle or, with `force`, over any file that is not read here.
-    Raises LabelledCellsError, BundleError, NoRuntimeError, OutputError, and
-    CalibrationError where the refitted layer is no better on cells that were held back.
+    The parent's file is not touched; `out` is written at the very end, in one step.
+    Raises LabelledCellsError for too few cells, BundleError, NoRuntimeError, OutputError, and AdaptationError
+    where the adapted model is no better on cells that were held back.
     """
     started = time.perf_counter()
-    parent_path = model or SHIPPED_MODEL
-    _check_out(out, parent_path, folder, force=force)
-    parent = Classifier.load(parent_path)
+    path = parent.bundle.path
     try:
         start = _last_layer(parent.bundle)
-        cells = _read(folder, parent, report)
+        cells = _enough(cells, parent)
         features, logits = _features(parent, cells, report)
         _check_layer(parent.bundle, start, features, logits)
         before = Figures.of(logits[:, 0], cells.labels, parent.bundle.description.temperature)
         report("fitting", 0, 3)
-        held_back = held_back_logits(features, start)
+        known = parent.bundle.description.reject.familiarity
+        held_back = held_back_logits(features, start, known)
         after = Figures.of(held_back, cells.labels)
         _gate(before, after, cells.remarks)
         report("fitting", 1, 3)
-        chosen = choose_penalty(features, start)
-        fitted = refit(features, start, stronger(chosen.penalty))[-1]
-        int8 = with_last_layer(parent.bundle, fitted, fitted.logits(features.features), cells.crops)
+        choice, _ = choose(features, start, known)
+        fitted = refit(features, start, known, choice)
+        int8 = with_last_layer(parent.bundle, fitted, features.features, cells.crops)
         compared = _compared(int8, fitted.logits(features.features[:, 0]), parent.bundle)
         report("fitting", 2, 3)
     except BundleError as error:
-        raise BundleError(f"{parent_path}: {str(error).removeprefix(f'{parent_path}: ')}") from None
+        raise BundleError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
     record = {
         "cells": {parent.labels[c]: int((cells.labels == c).sum()) for c in np.unique(cells.labels)},
-        "held_back": f"each cell once, in {FOLDS} folds; the penalty chosen in each from the other cells",
+        "held_back": f"each cell once, in {FOLDS} folds; what is chosen, chosen in each from the other cells",
         "before": figures_of(before, parent.labels),
         "after": figures_of(after, parent.labels),
-        "penalty": chosen.penalty,
+        **{name: round(value, 4) for name, value in choice._asdict().items()},
         "copies": features.features.shape[1],
         **compared,
     }
-    description = refitted_description(parent, record, chosen, cells)
-    description = msgspec.structs.replace(
-        description, confusion=held_back_confusion(description, held_back, features, cells)
-    )
+    description = adapted_description(parent, record, held_back, features)
     hashes = hash_crops(cells.crops)
     seen = pack(np.concatenate([hashes, unpack(parent.bundle.seen)]), first=len(hashes))
     try:
         sha256 = write_proved(out, parent.bundle, int8.model, description, seen)
     except BundleError as error:
-        raise CalibrationError(f"{error}; nothing is written") from None
+        raise AdaptationError(f"{error}; nothing is written") from None
     report("fitting", 3, 3)
-    return Calibrated(
+    return Adapted(
         out,
         sha256,
         description,
@@ -145,8 +135,11 @@ def calibrate(
     )
 
 
-def _check_out(out: Path, parent: Path, folder: Path, *, force: bool) -> None:
-    """Refuse a place where nothing can be written before any work is done."""
+def check_out(out: Path, parent: Path, inputs: Iterable[Path], *, force: bool) -> None:
+    """Refuse a place where nothing can be written before any work is done.
+
+    inputs: files that are read. force: over any file but these. Raises OutputError.
+    """
     if not out.parent.is_dir():
         raise OutputError(f"{out}: cannot be written: there is no such folder")
     if out.exists() and not out.is_file():
@@ -155,24 +148,24 @@ def _check_out(out: Path, parent: Path, folder: Path, *, force: bool) -> None:
         raise OutputError(f"{out}: is the model to start from, which stays as it is: give another name")
     refuse_overwriting(
         [out],
-        inputs=folder.rglob("*"),
-        is_earlier_result=_is_refitted,
+        inputs=inputs,
+        is_earlier_result=_is_adapted,
         command="leukoscope model adapt",
         force=force,
     )
 
 
-def _is_refitted(path: Path) -> bool:
+def _is_adapted(path: Path) -> bool:
     try:
-        return read_bundle(path).description.calibration is not None
+        return read_bundle(path).description.adaptation is not None
     except BundleError:
         return False
 
 
 def _gate(before: Figures, after: Figures, remarks: Sequence[str]) -> None:
     if not after.better_than(before):
-        error = CalibrationError(
-            "on labelled cells that were held back the refitted model is no better: "
+        error = AdaptationError(
+            "on named cells that were held back the adapted model is no better: "
             f"{before.spoken()} before, {after.spoken()} after; nothing is written"
         )
         error.remarks = tuple(remarks)
@@ -184,15 +177,14 @@ def _last_layer(bundle: Bundle) -> Dense:
     return Dense(layer.dense.kernel(), layer.dense.offsets())
 
 
-def _read(folder: Path, parent: Classifier, report: Report) -> LabelledCells:
-    """The labelled cells of the classes that have enough of them, with a remark for each other class."""
-    cells = read_labelled(folder, parent.labels, finder_of(parent), report=report)
+def _enough(cells: LabelledCells, parent: Classifier) -> LabelledCells:
+    """The named cells of the classes that have enough of them, with a remark for each other class."""
     classes, counts = np.unique(cells.labels, return_counts=True)
     named = [f"{count} of {parent.labels[c]}" for c, count in zip(classes, counts, strict=True)]
     enough = classes[counts >= FOLDS]
     if len(enough) < 2:
         error = LabelledCellsError(
-            f"{folder}: too few labelled cells: {', '.join(named) or 'none'}; "
+            f"{cells.source}: too few named cells: {', '.join(named) or 'none'}; "
             f"at least {FOLDS} of a class are needed, and two classes"
         )
         error.remarks = cells.remarks
@@ -217,7 +209,7 @@ def _features(parent: Classifier, cells: LabelledCells, report: Report) -> tuple
     copies = max(1, min(8, MAX_ROWS // len(cells.crops)))
     answers = []
     for done, crop in enumerate(cells.crops, 1):
-        answers.append([parent.raw_outputs(turned) for turned in _turned(crop)[:copies]])
+        answers.append([parent.raw_outputs(turned) for turned in turned(crop)[:copies]])
         report("asking the model", done, len(cells.crops))
     features, logits = (
         np.array([[answer[name] for answer in row] for row in answers], np.float64)
@@ -226,7 +218,7 @@ def _features(parent: Classifier, cells: LabelledCells, report: Report) -> tuple
     return LabelledFeatures(features, cells.labels), logits
 
 
-def _turned(crop: Pixels) -> list[Pixels]:
+def turned(crop: Pixels) -> list[Pixels]:
     """Return a crop mirrored and turned, eight in all, itself first, then those that differ most."""
     mirrored = crop[:, ::-1]
     ways = [
@@ -252,11 +244,11 @@ def _check_layer(bundle: Bundle, start: Dense, features: LabelledFeatures, logit
 
 
 def _compared(int8: Int8Model, expected: Floats, parent: Bundle) -> dict[str, float]:
-    """Compare the int8 file with the float layer on the labelled cells. Raises CalibrationError."""
+    """Compare the int8 file with the float layer on the named cells. Raises AdaptationError."""
     off = float(np.abs(int8.logits - expected).max())
     if not off <= parent.description.tolerance:
-        raise CalibrationError(
-            f"the refitted layer is {off:.2f} logits off in int8 from what was fitted; nothing is written"
+        raise AdaptationError(
+            f"the adapted layer is {off:.2f} logits off in int8 from what was fitted; nothing is written"
         )
     agreement = float((int8.logits.argmax(axis=1) == expected.argmax(axis=1)).mean())
     return {"int8_agreement": round(agreement, 4), "int8_logits_off": round(off, 4)}

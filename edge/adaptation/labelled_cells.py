@@ -52,13 +52,15 @@ class LabelledCellsError(LeukoscopeError):
 class LabelledCells:
     """crops: uint8 RGB (120, 120, 3) each. labels: int64 (cells,), places in the model's list of labels.
 
-    remarks: a sentence for each image or class that was not taken as it was given. images: how many were
+    remarks: a sentence for each image or class that was not taken as it was given. source: where they are
+    from, as errors name it. images: how many were
     looked at. without_cell: place of the label -> images of it in which no cell was found.
     """
 
     crops: tuple[Pixels, ...]
     labels: NDArray[np.int64]
     remarks: tuple[str, ...]
+    source: str
     images: int = 0
     without_cell: Mapping[int, int] = field(default_factory=dict)
 
@@ -119,7 +121,12 @@ def read_labelled(
             f"{folder}: has no {' and no '.join(missing)}: how right it is on them is not measured"
         )
     return LabelledCells(
-        tuple(crops), np.array(numbers, np.int64), tuple(remarks), len(chosen), dict(without_cell)
+        tuple(crops),
+        np.array(numbers, np.int64),
+        tuple(remarks),
+        str(folder),
+        len(chosen),
+        dict(without_cell),
     )
 
 

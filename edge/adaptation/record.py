@@ -1,4 +1,4 @@
-"""What a refitted bundle says of itself: where it comes from, how right it is, and how it errs."""
+"""What an adapted bundle says of itself: where it comes from, how right it is, and how it errs."""
 
 from __future__ import annotations
 
@@ -9,53 +9,55 @@ import msgspec
 import numpy as np
 
 from edge import __version__
-from edge.adaptation.refit import fit_temperature
+from edge.adaptation.refit import fit_temperature, folds_of
+from edge.adaptation.refusal import adapted_rule
 from edge.models.bundle import Parent
 from edge.naming.confusion_matrix import confusion_matrix
+from edge.naming.known_microscopes import known_microscopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.adaptation.labelled_cells import LabelledCells
-    from edge.adaptation.refit import Chosen, Figures, Floats, LabelledFeatures
+    from edge.adaptation.refit import Figures, Floats, LabelledFeatures
     from edge.models.bundle import Description
-    from edge.models.confusion import Confusion
     from edge.naming.classifier import Classifier
 
+_ON = "named cells, each held back once"
 
-def refitted_description(
-    parent: Classifier, record: dict[str, Any], chosen: Chosen, cells: LabelledCells
+
+def adapted_description(
+    parent: Classifier, record: dict[str, Any], held_back: Floats, cells: LabelledFeatures
 ) -> Description:
-    """The parent's description with what is other in the refitted bundle. record: of its calibration."""
+    """The parent's description with what is other in the adapted bundle.
+
+    record: of its adaptation. held_back: logits (cells, classes), each cell's by a layer that was fitted
+    without it: temperature, thresholds and confusion matrix are by them.
+    """
     about = parent.bundle.description
-    limit = "Its last layer was refitted to labelled cells of one microscope: it is meant for that one."
+    limit = "Its last layer was fitted to named cells of one microscope: it is meant for that one."
+    temperature = fit_temperature(held_back, cells.labels)
+    exponent = np.exp((held_back - held_back.max(axis=1, keepdims=True)) / temperature)
+    probabilities = exponent / exponent.sum(axis=1, keepdims=True)
+    features = cells.features[:, 0]
+    rule = adapted_rule(
+        about.reject, about.labels, features, cells.labels, probabilities, folds_of(cells.labels)
+    )
+    cells_by = probabilities.astype(np.float32), features.astype(np.float32), cells.labels
+    equal = np.ones(len(cells.labels))
     return msgspec.structs.replace(
         about,
-        name=f"{about.name.removesuffix('-calibrated')}-calibrated",
+        name=f"{about.name.removesuffix('-adapted')}-adapted",
         parent=Parent(parent.bundle.sha256, about.name),
-        calibration=record | {"runtime": parent.runtime_name, "leukoscope": __version__},
-        measured={"labelled cells, each held back once": record["after"]},
-        temperature=fit_temperature(chosen.logits, cells.labels),
-        confusion=None,  # the parent's: the new layer errs elsewhere
+        adaptation=record | {"runtime": parent.runtime_name, "leukoscope": __version__},
+        measured={_ON: record["after"]},
+        temperature=temperature,
+        reject=rule,
+        confusion=confusion_matrix(  # the parent's says nothing: the new layer errs elsewhere
+            *cells_by, equal, classes=about.labels, rule=rule, on=_ON
+        ),
+        known=known_microscopes(*cells_by, equal, classes=about.labels, rule=rule, on=_ON),
         limits=about.limits if limit in about.limits else f"{about.limits} {limit}",
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    )
-
-
-def held_back_confusion(
-    about: Description, held_back: Floats, features: LabelledFeatures, cells: LabelledCells
-) -> Confusion:
-    """How it errs: each labelled cell called once, by a layer that was fitted without it."""
-    scaled = held_back / about.temperature
-    exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return confusion_matrix(
-        (exponent / exponent.sum(axis=1, keepdims=True)).astype(np.float32),
-        features.features[:, 0].astype(np.float32),
-        cells.labels,
-        np.ones(len(cells.labels)),
-        classes=about.labels,
-        rule=about.reject,
-        on="labelled cells, each held back once",
     )
 
 

@@ -53,17 +53,29 @@ def add_adapt_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         type=Path,
+        nargs="?",
         metavar="FOLDER",
         help="a folder of images for each class, named as the model does",
     )
     parser.add_argument(
+        "--from-store",
+        action="store_true",
+        help="learn from the cells that people have confirmed or renamed on this device",
+    )
+    parser.add_argument(
+        "--specimen",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="with --from-store: from this specimen's only; may be given several times",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
-        required=True,
         metavar="FILE",
-        help="write the new bundle there; not if it is worse",
+        help="write the new bundle there, and do not install it",
     )
-    parser.add_argument("--model", type=Path, help="a bundle to start from, instead of the one that ships")
+    parser.add_argument("--model", type=Path, help="with --out: start from this bundle, not this device's")
     parser.add_argument("--json", action="store_true", help="what came of it as one JSON object")
     add_force_option(parser)
     _add_config(parser, "the device that is to trust the new model")
@@ -122,10 +134,12 @@ def _analyze(options: argparse.Namespace) -> int:
 
 
 def _adapt(options: argparse.Namespace) -> int:
-    from edge.cli.calibrate import run_calibrate  # noqa: PLC0415
+    from edge.cli.model_adapt import run_model_adapt  # noqa: PLC0415
 
-    return run_calibrate(
+    return run_model_adapt(
         options.folder,
+        from_store=options.from_store,
+        specimens=options.specimen,
         out=options.out,
         model=options.model,
         config=config_here(options.config),

@@ -66,7 +66,7 @@ class FinderDescription(Struct, frozen=True, kw_only=True):
 
 
 class Parent(Struct, frozen=True):
-    """The bundle that a calibrated one was made from: its sha256, by which results named it, and its name."""
+    """The bundle that an adapted one was made from: its sha256, by which results named it, and its name."""
 
     sha256: str
     name: str
@@ -75,7 +75,7 @@ class Parent(Struct, frozen=True):
 class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the bundle says of its model. Unknown keys are ignored, so that newer bundles can add some.
 
-    parent, calibration: of a bundle that `leukoscope model adapt` made, from which, with how many cells, and
+    parent, adaptation: of a bundle that `leukoscope model adapt` made, from which, with how many cells, and
     how right it was before and after. confusion: how it answers to what it was not trained on; without it no
     differential can be corrected for its errors. known: how cells of the microscopes that it knows answer.
     """
@@ -99,7 +99,7 @@ class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
     measured: dict[str, Any]
     tools: dict[str, str]
     parent: Parent | None = None
-    calibration: dict[str, Any] | None = None
+    adaptation: dict[str, Any] | None = None
     confusion: Confusion | None = None
     finder: FinderDescription | None = None
     known: KnownMicroscopes | None = None

@@ -34,9 +34,9 @@ def summary(bundle: Bundle, size: int, why: str | None = None) -> dict[str, str]
         "limits": about.limits,
     }
     if about.parent is not None:
-        rows["calibrated from"] = f"{about.parent.name}, {about.parent.sha256}"
-    if about.calibration is not None:
-        rows["calibration"] = _compact(about.calibration)
+        rows["adapted from"] = f"{about.parent.name}, {about.parent.sha256}"
+    if about.adaptation is not None:
+        rows["adaptation"] = _compact(about.adaptation)
     return rows
 
 

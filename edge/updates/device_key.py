@@ -1,4 +1,4 @@
-"""The device's own key: what was calibrated on a device is trusted on it, and nowhere else.
+"""The device's own key: what was adapted on a device is trusted on it, and nowhere else.
 
 It lies beside the installed models, for the daemon's user alone, and is made on first use. Whoever can read
 it can write the installed models as well, so it opens nothing that was not open.

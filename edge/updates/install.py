@@ -48,7 +48,7 @@ def install(file: Path, config: Config) -> Outcome:
     Nothing in the file is looked at before its signature is known to be good. Raises SignatureError,
     BundleError, StoreError, ConfigError, OutputError, and changes nothing then.
     """
-    _check_that_it_would_be_used(config)
+    check_that_it_would_be_used(config)
     content = read_limited(file, MAX_BYTES, "model")
     signature = read_signature(signature_path(file))
     store = ModelStore(config.models)
@@ -77,7 +77,7 @@ def install(file: Path, config: Config) -> Outcome:
 
 def roll_back(config: Config) -> Row:
     """Go back to the former model, and return it. Raises StoreError, ConfigError, OutputError."""
-    _check_that_it_would_be_used(config)
+    check_that_it_would_be_used(config)
     store = ModelStore(config.models)
     with as_owner(store.folder):
         state = store.roll_back()
@@ -100,7 +100,8 @@ def list_models(config: Config) -> list[Row]:
     return rows
 
 
-def _check_that_it_would_be_used(config: Config) -> None:
+def check_that_it_would_be_used(config: Config) -> None:
+    """See that installed models answer here. Raises ConfigError."""
     if config.model.path:
         raise ConfigError(
             f"model.path: names {config.model.path}, so no installed model would be used; remove the line"

@@ -109,7 +109,7 @@ def test_a_mask_and_an_overlay_do_not_overwrite_each_other(slide, tmp_path, caps
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)])
-def test_calibrate_spares_the_cells_it_learns_from(slide, capsys, force):
+def test_adapt_spares_the_cells_it_learns_from(slide, capsys, force):
     cells = slide / "neutrophil"
     cells.mkdir()
     shutil.move(slide / "a.png", cells / "a.png")
@@ -119,7 +119,7 @@ def test_calibrate_spares_the_cells_it_learns_from(slide, capsys, force):
     assert contents(cells) == before
 
 
-def test_calibrate_spares_what_it_has_not_written(slide, tmp_path, capsys):
+def test_adapt_spares_what_it_has_not_written(slide, tmp_path, capsys):
     for name, content in {"letter.txt": b"Dear Sir", "shipped.tflite": SHIPPED_MODEL.read_bytes()}.items():
         out = tmp_path / name
         out.write_bytes(content)

@@ -55,12 +55,14 @@ def export_run(
     evaluations: Sequence[Path] = (),
     finder: Path | None = None,
     *,
+    alone: bool = False,
     force: bool = False,
 ) -> None:
     """Quantize the run's averaged weights, pass the gates on its held-out photographs, and write the bundle.
 
     evaluations: files that `evaluate` wrote, of this run or another, whose int8 figures the bundle is to
-    carry. finder: folder of the finder's run, which a recipe of masking "found" needs. A network without
+    carry. finder: folder of the finder's run, which a recipe of masking "found" needs; alone: to be
+    measured without one, which no device does. A network without
     class activation maps is written as a plain .tflite file, which no device takes.
     The study's own split, whose held-out part measures nothing, is taken with the study's masking alone, and
     the bundle says so.
@@ -81,7 +83,7 @@ def export_run(
         opened = open_run(folder, data, progress)
         run, recipe = opened.run, opened.run.recipe
         with_maps = has_maps(opened.model)
-        if (recipe.data.masking == "found") != (own_finder is not None):
+        if not alone and (recipe.data.masking == "found") != (own_finder is not None):
             needed = "needs" if own_finder is None else "takes no"
             raise ConfigError(f"{folder}: a model of masking {recipe.data.masking} {needed} finder: --finder")
         if not len(opened.held_out.labels):

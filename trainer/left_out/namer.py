@@ -17,6 +17,7 @@ from trainer.data.datasets import DATASETS, fingerprint, list_images
 from trainer.data.readers import LabelledReader
 from trainer.data.samples import load_samples
 from trainer.export.bundling import export_run
+from trainer.left_out.adapting import adapting_figures
 from trainer.left_out.figures import naming_figures
 from trainer.left_out.in_turn import Measured, sets_without
 from trainer.quantization.int8 import ExportError
@@ -57,7 +58,7 @@ class NamerHalf:
         notes: list[str] = []
         bundle: Path | None = folder / BUNDLE
         try:
-            export_run(folder, data, folder / BUNDLE, ())
+            export_run(folder, data, folder / BUNDLE, (), alone=True)
         except ExportError as error:
             bundle = None
             notes.append(f"no int8, so nothing is refused: {error}")
@@ -74,6 +75,7 @@ class NamerHalf:
         figures = {"float macro recall": _named(samples, likeliest, None, counted)["macro recall"]}
         if bundle is not None:
             figures = _named(samples, *_called(bundle, samples), counted) | figures
+            figures |= adapting_figures(bundle, samples, classes)
         counts = {
             "cells": len(samples.labels),
             "distinct": len(set(samples.shown())),

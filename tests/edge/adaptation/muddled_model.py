@@ -31,6 +31,6 @@ def write_muddled(out: Path) -> Path:
     crops = [cv2.cvtColor(cv2.imdecode(png, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB) for png in encoded]
     runtime = Runtime(bundle.model, outputs)
     features = np.array([runtime.run(crop)["features"] for crop in crops])
-    changed = with_last_layer(bundle, layer, 2 * layer.logits(features), crops)
+    changed = with_last_layer(bundle, layer, 2 * features, crops)
     write_proved(out, bundle, changed.model, bundle.description)
     return out

@@ -255,15 +255,15 @@ def test_model_info_says_when_there_is_no_answer_and_what_was_measured(tmp_path,
     assert "pbc: 550 photographs, right 95.1 (93.4-96.8) %" in told
     assert "90.0 % of known cells called, 1.0 % of calls wrong" in told
     assert "elsewhere: accuracy:0.5" in told
-    assert "calibrated from" not in told
+    assert "adapted from" not in told
 
 
-def test_model_info_says_what_a_calibrated_bundle_was_made_from(tmp_path, capsys):
+def test_model_info_says_what_an_adapted_bundle_was_made_from(tmp_path, capsys):
     path = rewritten(
-        tmp_path / "m.tflite", parent=Parent("ab" * 32, "clinic"), calibration={"cells": {"monocyte": 7}}
+        tmp_path / "m.tflite", parent=Parent("ab" * 32, "clinic"), adaptation={"cells": {"monocyte": 7}}
     )
     told = told_of(path, capsys)
-    assert f"calibrated from clinic, {'ab' * 32}"[:60] in told
+    assert f"adapted from clinic, {'ab' * 32}"[:60] in told
     assert "cells:{monocyte:7}" in told
 
 

@@ -1,0 +1,112 @@
+"""When an adapted model does not answer: where its classes lie now, and from which trust on it is right.
+
+The parent knows where its classes lay on the microscopes that it was trained on. On another one they lie
+elsewhere, and few cells tell where: the parent's centres move with what all named classes have moved by, and
+each towards its own cells the more there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from msgspec.structs import replace
+
+from edge.labels import OTHER
+from edge.models.reject import TOO_FAR, Reject
+from edge.naming.rejection import call_confidence, distances
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from edge.adaptation.refit import Floats, Labels
+    from edge.models.reject import Familiarity
+
+TARGET_ERROR = 0.05
+"""Share of the calls that may be wrong, on named cells that were held back."""
+
+LEAST_CALLED = 0.7
+"""Share of the named cells of counted classes that is called, whatever else is wished for."""
+
+_CENTRE_WEIGHS = 5.0  # cells: the parent's centre of a class, beside its named cells
+_SPREAD_WEIGHS = 50.0  # cells: the parent's spread of the features
+_USUAL = 0.99
+
+
+def relocated(known: Familiarity, features: Floats, labels: Labels) -> Familiarity:
+    """Return the rule with the centres and the spread of named cells.
+
+    features: float64 (cells, n), of the cells as they lay. labels: (cells,).
+    """
+    centres, spread = np.array(known.centres), np.array(known.spread)
+    classes = np.unique(labels)
+    means = {int(c): features[labels == c].mean(axis=0) for c in classes}
+    moved = centres + np.mean([mean - centres[c] for c, mean in means.items()], axis=0)
+    for c, mean in means.items():
+        count = int((labels == c).sum())
+        moved[c] = (count * mean + _CENTRE_WEIGHS * moved[c]) / (count + _CENTRE_WEIGHS)
+    off = features - np.array([means[int(c)] for c in labels])
+    inner = max(0, len(labels) - len(classes))
+    within = ((off**2).sum(axis=0) + _SPREAD_WEIGHS * spread**2) / (inner + _SPREAD_WEIGHS)
+    return replace(
+        known,
+        centres=tuple(tuple(round(float(value), 3) for value in row) for row in moved),
+        spread=tuple(round(max(float(value), 1e-3), 4) for value in np.sqrt(within)),
+    )
+
+
+def adapted_rule(
+    rule: Reject,
+    classes: Sequence[str],
+    features: Floats,
+    labels: Labels,
+    probabilities: Floats,
+    parts: Sequence[NDArray[np.bool_]],
+) -> Reject:
+    """Return when the adapted model does not answer, by cross-validation over the named cells.
+
+    The threshold of trust is the parent's, or the lowest at which at most one call in twenty is wrong where
+    that is higher, but never one that refuses more than three in ten of the cells that are to be counted.
+    features: float64 (cells, n). labels: (cells,). probabilities: (cells, classes), each cell's from a layer
+    that was fitted without it. parts: the cells that were held back together, bool (cells,) each.
+    """
+    if rule.familiarity is None:
+        return rule
+    counted = np.array([label != OTHER for label in classes])
+    called = np.where(counted, probabilities, -1.0).argmax(axis=1)
+    distance, score = np.empty(len(labels)), np.empty(len(labels))
+    for part in parts:
+        apart = relocated(rule.familiarity, features[~part], labels[~part])
+        held = features[part].astype(np.float32)
+        distance[part] = distances(held, called[part], apart)
+        score[part] = call_confidence(probabilities[part], held, called[part], apart)
+    known = relocated(rule.familiarity, features, labels)
+    is_known = counted[labels]
+    right = is_known & (called == labels)
+    if not right.any():
+        return replace(rule, familiarity=known)
+    usual = float(np.quantile(distance[right], _USUAL))
+    answered = (
+        (probabilities.argmax(axis=1) == called)
+        & (probabilities.max(axis=1) >= rule.minimum_probability)
+        & (distance <= TOO_FAR * usual)
+    )
+    shown = np.where(answered, score, 0.0)
+    enough = max(known.minimum_trust, _lowest_right(shown[answered], right[answered]))
+    enough = min(enough, float(np.quantile(shown[is_known], 1 - LEAST_CALLED)))
+    known = replace(known, usual_distance=round(usual, 3), minimum_trust=round(enough, 6))
+    return replace(rule, familiarity=known)
+
+
+def _lowest_right(score: Floats, right: NDArray[np.bool_]) -> float:
+    """Return the lowest trust (n,) from which on few enough calls are wrong; 0 where all may be called."""
+    order = np.argsort(-score, kind="stable")
+    falling, wrong = score[order], np.cumsum(~right[order])
+    # Cells of the very same trust are all called, or none.
+    complete = np.append(falling[:-1] != falling[1:], [True] * bool(falling.size))
+    kept = np.flatnonzero(complete & (wrong <= TARGET_ERROR * np.arange(1, len(falling) + 1)))
+    if not kept.size:
+        return 1.0
+    return 0.0 if kept[-1] == len(falling) - 1 else float(falling[kept[-1]])

@@ -1,0 +1,168 @@
+"""The cells that people have named in the store, as the model learns from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.adaptation.labelled_cells import MAX_IMAGES_OF_A_CLASS, LabelledCells, LabelledCellsError
+from edge.adaptation.progress import no_report
+from edge.drawing.cell_window import cell_window
+from edge.labels import OTHER
+from edge.masking import FOUND
+from edge.masking.crops import CROP_DIAMETERS, cut_cell
+from edge.specimens.cell_reading import known_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.adaptation.progress import Report
+    from edge.imaging.pixels import Pixels
+    from edge.messages import FieldResult
+    from edge.messages.field import Box
+    from edge.naming.classifier import Classifier
+    from edge.store.fields import Store
+    from edge.store.specimen import Specimen
+
+_FIELDS = 50  # read at once
+
+
+def read_named(
+    store: Store,
+    parent: Classifier,
+    specimen_ids: Sequence[str] = (),
+    *,
+    simulated: bool = False,
+    report: Report = no_report,
+) -> LabelledCells:
+    """Return the cells that people have confirmed or renamed, cut for the model from the pictures kept.
+
+    What a person says is no white cell is `other`, as is a class that the model does not know: it was trained
+    so. A cell that is cut off, or whose picture is kept no longer, is passed over, the latter with a remark;
+    so is a discarded specimen, and one of a drawn slide unless `simulated`: then one of blood. specimen_ids:
+    of these only. Raises LabelledCellsError, StoreError.
+    """
+    if parent.bundle.description.preprocessing != FOUND:
+        raise LabelledCellsError(
+            "the model here is of before 0.2, and cannot learn from kept pictures; install one of 0.2, or "
+            "adapt it to a folder of images"
+        )
+    reading = _Reading(store, parent.labels)
+    chosen = _chosen(store, specimen_ids, reading.remarks, simulated=simulated)
+    for done, specimen in enumerate(chosen, 1):
+        reading.read(specimen)
+        report("reading the named cells", done, len(chosen))
+    return reading.cells()
+
+
+def _chosen(
+    store: Store, specimen_ids: Sequence[str], remarks: list[str], *, simulated: bool
+) -> list[Specimen]:
+    known = {specimen.specimen_id: specimen for specimen in store.specimens()}
+    strange = [name for name in specimen_ids if name not in known]
+    if strange:
+        raise LabelledCellsError(f"there is no specimen {strange[0]}")
+    chosen = []
+    for specimen in known.values():
+        if specimen_ids and specimen.specimen_id not in specimen_ids:
+            continue
+        why = _unfit(specimen, simulated=simulated)
+        if why is None:
+            chosen.append(specimen)
+        elif specimen_ids:
+            remarks.append(f"specimen {specimen.specimen_id}: is passed over: {why}")
+    return chosen
+
+
+def _unfit(specimen: Specimen, *, simulated: bool) -> str | None:
+    if specimen.state == "discarded":
+        return "it is discarded"
+    if specimen.simulated != simulated:
+        return "it is of blood, and this device draws its slide" if simulated else "it is of a drawn slide"
+    return None
+
+
+class _Reading:
+    """What is read of the store. remarks: a sentence for each thing that is not as it was named."""
+
+    def __init__(self, store: Store, labels: tuple[str, ...]) -> None:
+        self.remarks: list[str] = []
+        self._store = store
+        self._labels = labels
+        self._crops: list[Pixels] = []
+        self._places: list[int] = []
+        self._as_other: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+
+    def read(self, specimen: Specimen) -> None:
+        """Take a specimen's named cells."""
+        known = known_cells(self._store, specimen.specimen_id)
+        if not known.words:
+            return
+        without, after = 0, 0
+        while fields := self._store.cells.fields(specimen.specimen_id, after, _FIELDS):
+            for field in fields:
+                after = field.sequence
+                for number, cell in enumerate(field.cells):
+                    word = known.words.get(cell.cell_id)
+                    if word is not None and not cell.cut_by_edge:
+                        without += not self._take(field, number, word.label)
+        if without:
+            cells = f"{without} named cells have" if without > 1 else "a named cell has"
+            self.remarks.append(f"specimen {specimen.specimen_id}: {cells} no picture any more")
+
+    def cells(self) -> LabelledCells:
+        """What was taken; of a class with more cells than teach something, that many, evenly."""
+        for label, count in self._as_other.items():
+            self.remarks.append(f"{count} named {label}: learnt as {OTHER}, as the model has no such class")
+        for label, count in self._left_out.items():
+            self.remarks.append(f"{count} named {label}: passed over, as the model has no such class")
+        places = np.array(self._places, np.int64)
+        kept: list[int] = []
+        for place in np.unique(places):
+            own = np.flatnonzero(places == place)
+            most = min(len(own), MAX_IMAGES_OF_A_CLASS)
+            kept += [int(own[len(own) * k // most]) for k in range(most)]
+        return LabelledCells(
+            tuple(self._crops[k] for k in kept),
+            places[kept],
+            tuple(self.remarks),
+            "the cells that people have named",
+            len(self._crops),
+        )
+
+    def _take(self, field: FieldResult, number: int, label: str | None) -> bool:
+        """Take a cell; False where no picture of it is kept."""
+        cell = field.cells[number]
+        picture = self._store.pictures.find(cell.cell_id)
+        if picture is None:
+            return False
+        called = OTHER if label is None else label
+        if called not in self._labels:
+            if OTHER not in self._labels:
+                self._left_out[called] += 1
+                return True
+            self._as_other[called] += 1
+            called = OTHER
+        ruler = None if field.scale is None else field.scale.micrometres_per_pixel
+        self._crops.append(crop_of_picture(picture, cell_window(cell.box, ruler), cell.crop))
+        self._places.append(self._labels.index(called))
+        return True
+
+
+def crop_of_picture(jpeg: bytes, window: Box, crop: Box) -> Pixels:
+    """Cut a cell for the model from the picture kept of it, instead of from its frame: uint8 (120, 120, 3).
+
+    window: the square of the frame that the picture shows. crop: the one that the model was given, likewise.
+    """
+    decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if decoded is None:
+        raise LabelledCellsError("a kept picture is damaged")
+    pixels = np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+    scale = pixels.shape[1] / window[2]
+    x, y, side, _ = crop
+    centre = (x + side / 2 - window[0]) * scale, (y + side / 2 - window[1]) * scale
+    return cut_cell(pixels, centre, side * scale / CROP_DIAMETERS)

@@ -1,0 +1,196 @@
+"""The model learns from the cells that people have named in the store, and says what it passes over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from bundles import rewritten
+from samples import cell, field
+
+from edge.adaptation.labelled_cells import LabelledCellsError
+from edge.cli import main
+from edge.config import SHIPPED_MODEL, Config, SimulatedConfig, StoreConfig
+from edge.drawing.cell_picture import cell_picture
+from edge.drawing.cell_window import cell_window
+from edge.errors import LeukoscopeError
+from edge.masking import FOUND
+from edge.masking.crops import crop_box, cut_square
+from edge.messages.commands import DiscardSpecimen, ReviewCells
+from edge.naming.classifier import Classifier
+from edge.specimens import adapting
+from edge.specimens.adapting import AdaptationJob
+from edge.specimens.named_cells import crop_of_picture, read_named
+from edge.specimens.service import SpecimenService
+from edge.store.fields import Store
+from edge.store.pictures import CellPicture
+
+MICROMETRES_PER_PIXEL = 0.15
+DIAMETER = 80.0
+
+
+def frame(seed: int, nucleus: int = 22) -> np.ndarray:
+    """Draw one cell in the middle of glass, its nucleus off its middle, so that a shifted crop shows."""
+    pixels = np.full((260, 280, 3), (228, 224, 230), np.uint8)
+    cv2.circle(pixels, (140, 130), 40, (205, 180, 200), -1)
+    cv2.circle(pixels, (148 - seed % 9, 122 + seed % 7), nucleus, (110, 60, 140), -1)
+    return np.clip(pixels + np.random.default_rng(seed).normal(0, 3, pixels.shape), 0, 255).astype(np.uint8)
+
+
+def found(label: str, *, cut_by_edge: bool = False):
+    crop = crop_box((140.0, 130.0), DIAMETER)
+    return msgspec.structs.replace(cell(label, cut_by_edge=cut_by_edge), box=(100, 90, 80, 80), crop=crop)
+
+
+@dataclass
+class Bench:
+    config: Config
+    service: SpecimenService
+    model: Classifier
+
+    def add(self, count: int, label: str, specimen: str = "S", *, pictures: bool = True, **how) -> list[str]:
+        ids = []
+        with Store.open(Path(self.config.store.path)) as store:
+            if store.ledger.find(specimen) is None:
+                store.start_specimen(specimen)
+            for _ in range(count):
+                sequence = store.next_sequence()
+                one = found(label, **how)
+                kept = CellPicture(one.cell_id, cell_picture(frame(sequence), one.box, None))
+                store.add(field(sequence, one, specimen_id=specimen), pictures=[kept] if pictures else [])
+                ids.append(one.cell_id)
+        return ids
+
+    def say(self, ids: list[str], action: str, label: str | None = None, specimen: str = "S") -> None:
+        order = ReviewCells(
+            specimen_id=specimen, cell_ids=tuple(ids), action=action, label=label, operator="ab"
+        )
+        self.service.review(order)
+
+    def read(self, *specimens: str, simulated: bool = False):
+        with Store.open(Path(self.config.store.path)) as store:
+            return read_named(store, self.model, specimens, simulated=simulated)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    config = Config(SimulatedConfig(), device_id="t", store=StoreConfig(str(tmp_path / "results.db")))
+    model = rewritten(tmp_path / "m.tflite", preprocessing=FOUND)
+    return Bench(config, SpecimenService(config), Classifier.load(model))
+
+
+def counts(cells, labels):
+    return {labels[place]: int((cells.labels == place).sum()) for place in np.unique(cells.labels)}
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (-120, 0), (0, 115)])
+def test_a_crop_from_the_kept_picture_shows_what_the_model_was_shown(shift):
+    pixels = np.roll(frame(3), shift, axis=(1, 0))
+    centre = (140.0 + shift[0], 130.0 + shift[1])
+    box = (round(centre[0]) - 40, round(centre[1]) - 40, 80, 80)
+    crop = crop_box(centre, DIAMETER)
+    shown = cut_square(pixels, crop, (228.0, 224.0, 230.0))
+    kept = cell_picture(pixels, box, MICROMETRES_PER_PIXEL)
+    again = crop_of_picture(kept, cell_window(box, MICROMETRES_PER_PIXEL), crop)
+    inner = slice(30, 90)
+    assert np.abs(shown[inner, inner].astype(float) - again[inner, inner]).mean() < 6
+
+
+def test_what_people_said_is_what_it_learns(bench):
+    confirmed = bench.add(3, "neutrophil")
+    renamed = bench.add(4, "neutrophil")
+    blasts, dirt = bench.add(2, "lymphocyte"), bench.add(1, "monocyte")
+    bench.add(5, "eosinophil")  # nobody has looked at these
+    undone = bench.add(1, "neutrophil")
+    cut = bench.add(1, "neutrophil", cut_by_edge=True)
+    lost = bench.add(2, "neutrophil", pictures=False)
+    bench.say(confirmed, "confirm")
+    bench.say(renamed, "relabel", "monocyte")
+    bench.say(blasts, "relabel", "blast")
+    bench.say(dirt, "exclude")
+    bench.say(undone, "relabel", "basophil")
+    bench.say(undone, "undo")
+    bench.say(cut, "confirm")
+    bench.say(lost, "confirm")
+    cells = bench.read()
+    assert counts(cells, bench.model.labels) == {"neutrophil": 3, "monocyte": 4, "other": 3}
+    assert all(crop.shape == (120, 120, 3) for crop in cells.crops)
+    assert "2 named blast: learnt as other, as the model has no such class" in cells.remarks
+    assert "specimen S: 2 named cells have no picture any more" in cells.remarks
+
+
+def test_specimens_are_chosen_and_those_that_say_nothing_of_blood_are_not(bench):
+    first, second = bench.add(2, "neutrophil", "A"), bench.add(3, "lymphocyte", "B")
+    bench.say(first, "confirm", specimen="A")
+    bench.say(second, "confirm", specimen="B")
+    assert len(bench.read().crops) == 5
+    assert counts(bench.read("B"), bench.model.labels) == {"lymphocyte": 3}
+    with pytest.raises(LabelledCellsError, match="there is no specimen C"):
+        bench.read("B", "C")
+    bench.service.discard(DiscardSpecimen(specimen_id="A", reason="mixed up"))
+    assert len(bench.read().crops) == 3
+    assert "specimen A: is passed over: it is discarded" in bench.read("A").remarks
+    assert not bench.read(simulated=True).crops, "cells of blood teach a drawn slide nothing"
+
+
+def test_a_model_of_before_cannot_learn_from_pictures(bench):
+    bench.model = Classifier.load(rewritten(bench.model.bundle.path, preprocessing="adaptive/2"))
+    with pytest.raises(LabelledCellsError, match="adapt it to a folder of images"):
+        bench.read()
+
+
+def test_too_few_cells_are_a_sentence_on_the_command_line_and_on_the_page(bench, tmp_path, capsys):
+    if read_preprocessing() != FOUND:
+        pytest.skip("the model that ships has no finder")
+    ids = bench.add(3, "neutrophil")
+    bench.say(ids, "confirm")
+    path = tmp_path / "leukoscope.toml"
+    path.write_text(f'[camera]\nkind = "v4l2"\n[store]\npath = "{bench.config.store.path}"\n')
+    assert main(["model", "adapt", "--from-store", "--config", str(path)]) == 1
+    assert "too few named cells: 3 of neutrophil" in capsys.readouterr().err
+    job = AdaptationJob(msgspec.structs.replace(bench.config, camera=SimulatedConfig()))
+    assert job.state.state == "idle"
+    job.start().join()
+    assert job.state.state == "refused"
+    assert "too few named cells" in job.state.sentence
+
+
+def read_preprocessing() -> str:
+    return Classifier.load(SHIPPED_MODEL).bundle.description.preprocessing
+
+
+def test_one_adaptation_at_a_time_and_what_fails_is_said(bench, monkeypatch):
+    import threading
+
+    going, may_end = threading.Event(), threading.Event()
+
+    def slow(_config, specimens, report):
+        report("fitting", 1, 3)
+        going.set()
+        may_end.wait(20)
+        raise LeukoscopeError(f"no better: {', '.join(specimens)}")
+
+    monkeypatch.setattr(adapting, "adapt_to_named", slow)
+    job = AdaptationJob(bench.config)
+    thread = job.start(["S"])
+    assert going.wait(20)
+    assert (job.state.state, job.state.doing, job.state.done, job.state.total) == ("running", "fitting", 1, 3)
+    with pytest.raises(adapting.BusyError, match="being adapted already"):
+        job.start()
+    may_end.set()
+    thread.join()
+    assert (job.state.state, job.state.sentence) == ("refused", "no better: S")
+    may_end.set()
+    job.start().join()
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("named", "--from-store"), ("named", "--specimen", "S"), ("--from-store", "--out", "x")]
+)
+def test_arguments_that_do_not_go_together_are_a_sentence(arguments, capsys):
+    assert main(["model", "adapt", *arguments]) == 2
+    assert "give a FOLDER of named cells, or --from-store" in capsys.readouterr().err
