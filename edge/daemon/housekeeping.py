@@ -19,6 +19,7 @@ _PRUNE_S = 3600.0
 _LOOK_S = 5.0  # the size and the clock are asked no more often
 _BATCH = 200
 _KEYFRAMES_DAYS = 3.0  # after a specimen is stopped: it may be taken up again behind a weekend
+_PICTURES_BATCH = 20
 _KEYFRAMES_BATCH = 20  # as large as a batch of results
 
 
@@ -75,7 +76,7 @@ class Housekeeping:
         reason, since = None, time.monotonic()
         if upkeep.used_bytes() > limit:
             forgotten = keyframes.drop_closed()
-        while upkeep.used_bytes() > limit and (gone := self._store.pictures.drop_oldest(_BATCH)):
+        while upkeep.used_bytes() > limit and (gone := self._store.pictures.drop_oldest(_PICTURES_BATCH)):
             pictures += gone
             since = give_way(since)
         while reason is None and upkeep.used_bytes() > limit:

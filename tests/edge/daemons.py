@@ -134,3 +134,25 @@ def integrity(path: Path, aside: Path) -> str:
             shutil.copy(path.with_name(path.name + part), copy)
     with contextlib.closing(sqlite3.connect(aside / path.name)) as store:
         return str(store.execute("PRAGMA integrity_check").fetchone()[0])
+
+
+def unpaired(aside: Path, name: str) -> list[int]:
+    """Count what a kill has torn apart, in the copy that `integrity` left.
+
+    Cells that nothing is known of, cells without their picture, pictures without their field.
+    """
+    unknown = (
+        "SELECT count(*) FROM fields, json_each(CAST(payload AS TEXT), '$.cells') AS cell"
+        " WHERE json_extract(cell.value, '$.cell_id') NOT IN (SELECT cell_id FROM cells)"
+    )
+    unpictured = (
+        "SELECT count(*) FROM cells WHERE same_as IS NULL"
+        " AND cell_id NOT IN (SELECT cell_id FROM cell_pictures)"
+    )
+    lost = "SELECT count(*) FROM cell_pictures WHERE sequence NOT IN (SELECT sequence FROM fields)"
+    if not (aside / name).exists():
+        return [0, 0, 0]
+    with contextlib.closing(sqlite3.connect(aside / name)) as store:
+        if not store.execute("SELECT 1 FROM sqlite_schema WHERE name = 'cell_pictures'").fetchone():
+            return [0, 0, 0]  # killed before there was a store
+        return [int(store.execute(query).fetchone()[0]) for query in (unknown, unpictured, lost)]

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from daemons import REPOSITORY, SCRIPTED, count, draw, integrity, spawn, stored, toml
+from daemons import REPOSITORY, SCRIPTED, count, draw, integrity, spawn, stored, toml, unpaired
 from mqtt_partners import wait_for
 
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
@@ -87,6 +87,7 @@ def test_kills_of_the_daemon_and_of_the_broker(tmp_path, config, idle_broker, li
         if kill in broker_dies:
             idle_broker.start(*shipped())
         assert integrity(store, tmp_path / "aside") == "ok"
+        assert unpaired(tmp_path / "aside", store.name) == [0, 0, 0]
         if (kill + 1) % 20 == 0:
             passed = time.monotonic() - began
             print(f"{kill + 1} kills in {passed:.0f} s, {count(store)} fields", flush=True)  # noqa: T201

@@ -20,7 +20,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from daemons import count, integrity, spawn, toml
+from daemons import count, integrity, spawn, toml, unpaired
 from hand_scans import Counted, Known, judged
 from mqtt_partners import wait_for
 from pushed_slides import FIELDS, HEIGHT, SMEAR, WIDTH, Stage, configured, seen, truth
@@ -118,6 +118,7 @@ def test_kills_of_a_live_camera_s_daemon_leave_its_count_as_it_is_without_them(t
                 else:
                     daemon.kill()
             assert integrity(store, folder / "aside") == "ok"
+            assert unpaired(folder / "aside", store.name) == [0, 0, 0]
             with Store.open(store) as opened:
                 known_again(opened)
                 fields = list(opened.fields("S"))

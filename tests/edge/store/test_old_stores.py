@@ -137,8 +137,10 @@ def test_what_was_changed_discarded_or_given_with_a_specimen_is_kept(store, vers
         assert store.ledger.find(name).stopped_at > store.ledger.find(name).started_at
     if version == 1:
         return
+    # From version 7 on, only what was signed is corrected by what comes later.
+    changed = CHANGED if version < 7 else CHANGED[1:]
     for name in known(version):
-        assert bool(store.ledger.find(name).changes) == (name in CHANGED), name
+        assert bool(store.ledger.find(name).changes) == (name in changed), name
     discarded = store.ledger.find("W-4")
     assert (discarded.state, discarded.discarded.why) == ("discarded", "the smear is clotted")
     signed, bed = store.ledger.find("W-1"), store.ledger.find(BED)

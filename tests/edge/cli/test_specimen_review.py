@@ -1,0 +1,83 @@
+"""`leukoscope specimen cells|review|history`, as a person types them."""
+
+from __future__ import annotations
+
+import pytest
+from daemons import toml
+from samples import cell, field
+
+from edge.cli import main
+from edge.config import Config, ReplayConfig, StoreConfig
+from edge.store.fields import Store
+
+CELLS = (cell("neutrophil"), cell("lymphocyte"), cell("monocyte", rejected="uncertain"))
+
+
+@pytest.fixture
+def leukoscope(tmp_path, capsys):
+    path = tmp_path / "results.db"
+    with Store.open(path) as store:
+        store.start_specimen("S-7")
+        store.add(field(1, *CELLS, specimen_id="S-7"))
+        store.finish_specimen("S-7")
+    file = toml(
+        Config(ReplayConfig((str(tmp_path),)), store=StoreConfig(str(path))), tmp_path / "device.toml"
+    )
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = main(["specimen", *words, "--config", str(file)])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def test_cells_are_listed_named_and_named_otherwise(leukoscope):
+    _, out, _ = leukoscope("cells", "S-7", "--doubtful")
+    header, row = out.splitlines()
+    assert header.split("\t")[:3] == ["cell", "field", "class"]
+    assert row.split("\t")[:3] == [CELLS[2].cell_id, "1", "monocyte"]
+    assert row.endswith("uncertain; to be looked at")
+    status, out, _ = leukoscope(
+        "review", "S-7", "--cell", CELLS[2].cell_id[-8:], "--as", "Blasts", "--operator", "mt.1"
+    )
+    assert status == 0
+    assert "3 cells count, 1 looked at by people, 1 of them renamed, 0 doubtful" in out
+    _, out, _ = leukoscope("cells", "S-7")
+    assert out.splitlines()[3].split("\t")[2:] == [
+        "blast",
+        "90",
+        "neutrophil 10",
+        "yes",
+        "was monocyte by mt.1",
+    ]
+    _, out, _ = leukoscope("show", "S-7")
+    assert "looked at by mt.1: 1 cells, 1 of them renamed" in out
+    ids = [one.cell_id for one in CELLS[:2]]
+    assert leukoscope("review", "S-7", "--cell", *ids, "--not-a-cell", "--operator", "mt.2")[0] == 0
+    assert leukoscope("review", "S-7", "--cell", ids[0], "--undo", "--operator", "mt.2")[0] == 0
+    _, out, _ = leukoscope("history", "S-7")
+    assert [row.split("\t")[1:3] for row in out.splitlines()[3:]] == [
+        ["mt.1", "1 renamed from monocyte to blast"],
+        [
+            "mt.2",
+            "1 renamed from neutrophil to not a white cell, 1 renamed from lymphocyte to not a white cell",
+        ],
+        ["mt.2", "1 no longer named not a white cell"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--cell", "ffffffff", "--confirm"), "--cell ffffffff: there is no such cell here"),
+        (("--cell", "f", "--confirm"), "--cell f: there is no such cell here"),
+        (("--cell", CELLS[0].cell_id, "--as", "nutrophil"), "did you mean neutrophil?"),
+        (("--cell", CELLS[0].cell_id, "--undo"), "there is nothing to undo"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_sentence(leukoscope, words, problem):
+    status, out, err = leukoscope("review", "S-7", *words, "--operator", "mt.1")
+    assert (status, out) == (1, "")
+    assert problem in err
+    assert err.count("\n") == 1
