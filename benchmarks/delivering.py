@@ -14,7 +14,7 @@ from edge.demo.broker import LocalBroker
 from edge.errors import BrokerError, LeukoscopeError
 from edge.messages import FieldResult, encode
 from edge.mqtt.connection import Connection, ConnectionLostError, Outgoing
-from edge.mqtt.delivery import status_message
+from edge.mqtt.payloads import status_message
 from edge.store.fields import Store
 
 if TYPE_CHECKING:

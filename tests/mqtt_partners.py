@@ -134,7 +134,8 @@ class Listener:
         assert self._subscribed.wait(PATIENCE_S)
 
     def _on_message(self, _client, _data, message) -> None:
-        if "/cmd/" not in message.topic and message.payload:  # an empty one clears what was retained
+        # An empty payload clears what was retained.
+        if message.payload and message.topic.split("/")[2] not in {"cmd", "image"}:
             self._payloads.append(message.payload)
             topic = message.topic.split("/", 2)[2]
             self.seen.append((topic, messages.decode(message.payload), message.retain))

@@ -60,6 +60,7 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
 
     field_id: str
     specimen_id: str
+    specimen_uuid: str = ""
     device_id: str
     boot_id: str
     sequence: Annotated[int, Meta(ge=0)]

@@ -34,6 +34,13 @@ class Ping(Struct, frozen=True, forbid_unknown_fields=True):
     correlation_id: CorrelationId | None = None
 
 
+class CellImage(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Publish a cell's picture once, JPEG, on `image/<cell_id>`."""
+
+    cell_id: CellId
+    correlation_id: CorrelationId | None = None
+
+
 class StartSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Count from here on into this specimen.
 
@@ -106,10 +113,22 @@ class RenameSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     correlation_id: CorrelationId | None = None
 
 
-Request = Ping | StartSpecimen | StopSpecimen | ReviewCells | SignSpecimen | DiscardSpecimen | RenameSpecimen
+Request = (
+    Ping
+    | CellImage
+    | StartSpecimen
+    | StopSpecimen
+    | ReviewCells
+    | SignSpecimen
+    | DiscardSpecimen
+    | RenameSpecimen
+)
+
+IMAGE = "cell/image"
 
 REQUESTS: dict[str, type[Request]] = {
     "ping": Ping,
+    IMAGE: CellImage,
     "specimen/start": StartSpecimen,
     "specimen/stop": StopSpecimen,
     "specimen/review": ReviewCells,

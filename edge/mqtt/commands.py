@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from edge.errors import LeukoscopeError, SpecimenError
 from edge.messages import Response, encode
-from edge.messages.commands import REQUESTS, CorrelationId, Ping, SpecimenNote
+from edge.messages.commands import REQUESTS, CellImage, CorrelationId, Ping, SpecimenNote
 from edge.messages.ids import refused
 from edge.store.command_log import REMEMBERED_S, Answer, Answers
 
@@ -68,13 +68,20 @@ class Commands:
         self._answered: OrderedDict[str, _Answered] = OrderedDict()
 
     def answer(
-        self, name: str, payload: bytes, *, retained: bool = False, kept: Answers | None = None
+        self,
+        name: str,
+        payload: bytes,
+        *,
+        retained: bool = False,
+        kept: Answers | None = None,
+        picture: Callable[[str], bytes | None] = lambda _: None,
     ) -> Response | None:
         """Do what a command asks, and return how it went; what is wrong with it in one sentence.
 
         The same request under the same correlation id is not done twice: it has its first answer again.
         retained: the broker kept it from before, for whoever comes. kept: what was answered by processes
-        before this one. None: commands come too fast, which the answer before said.
+        before this one. picture: finds that of a cell. None: commands come too fast, which the answer before
+        said.
         """
         correlation, error = _correlation(payload)
         if not self._may():
@@ -94,13 +101,22 @@ class Commands:
             before = self._before(correlation) or _kept(correlation, kept)
         except LeukoscopeError as problem:
             return self._response(name, correlation, str(problem))
-        if before is not None and before.asked != asked:
-            error = "its correlation id is that of another command not long ago: give each its own"
-            return self._response(name, correlation, error)
-        return before.response if before is not None else self._done(name, payload, correlation, asked)
+        if before is None:
+            return self._done(name, payload, correlation, asked, picture)
+        error = "its correlation id is that of another command not long ago: give each its own"
+        return before.response if before.asked == asked else self._response(name, correlation, error)
 
-    def _done(self, name: str, payload: bytes, correlation: str | None, asked: bytes) -> Response:
+    def _done(
+        self,
+        name: str,
+        payload: bytes,
+        correlation: str | None,
+        asked: bytes,
+        picture: Callable[[str], bytes | None],
+    ) -> Response:
         request, error = _request(name, payload)
+        if isinstance(request, CellImage):
+            return self._response(name, correlation, _no_picture(request, picture))
         specimen = None
         lasting = request is not None
         if request is not None and not isinstance(request, Ping):
@@ -160,6 +176,15 @@ class Commands:
                 specimen.specimen_id, specimen.state, specimen.simulated, specimen.uuid, specimen.revision
             ),
         )
+
+
+def _no_picture(request: CellImage, picture: Callable[[str], bytes | None]) -> str | None:
+    """Say why a cell's picture cannot be sent; None where it can."""
+    try:
+        found = picture(request.cell_id)
+    except LeukoscopeError as error:
+        return str(error)
+    return None if found is not None else f"no picture of cell {request.cell_id} is kept"
 
 
 def _plain(error: msgspec.ValidationError) -> str:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from edge import identity
-from edge.messages import MAX_PAYLOAD, FieldResult, Health, Info, Status, decode_field, encode
+from edge.messages import MAX_PAYLOAD, FieldResult, Health, Info, decode_field, encode
+from edge.messages.commands import IMAGE, CellImage
 from edge.messages.former import is_former
 from edge.mqtt.broker_words import refused_topic, unheard
 from edge.mqtt.connection import Outgoing, RefusedError
 from edge.mqtt.mailbox import Version
+from edge.mqtt.payloads import fitting_info, status_message
+from edge.mqtt.retained import RetainedSpecimens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +37,7 @@ _TOPICS = {
     "status": "status",
     "info": "info",
     "differential": "result/differential",
+    "specimen": "result/specimen/#",
     "field": "result/field",
 }
 _ECHO_S = 4.0  # a broker passes a message on in milliseconds
@@ -80,6 +84,7 @@ class Delivery:
         self._more = True
         self._with_refused = False
         self._offered = Version(0, None, 0)
+        self._retained = RetainedSpecimens(f"leukoscope/{info.device_id}")
         self._said: dict[str, int] = {}
         self._complaints: dict[str, str] = {}
 
@@ -155,7 +160,7 @@ class Delivery:
 
     def _introduce(self) -> None:
         self._introduced = self.info
-        payload = _fitting(self._introduced)
+        payload = fitting_info(self._introduced)
         self._outbox.append(Outgoing(("info", ""), self.topic("info"), payload, retain=True))
 
     def _prove(self) -> None:
@@ -210,7 +215,11 @@ class Delivery:
                 log.warning("commands come faster than their answers can be sent: one is left unanswered")
                 continue
             name = topic.removeprefix(self.topic("cmd")).removeprefix("/")
-            response = self._commands.answer(name, payload, retained=retained, kept=self._store.answers)
+            response = self._commands.answer(
+                name, payload, retained=retained, kept=self._store.answers, picture=self._store.pictures.find
+            )
+            if response is not None and response.ok and name == IMAGE:
+                self._send_image(payload)
             if response is not None:
                 self._answer(response.correlation_id, response.command, encode(response))
 
@@ -220,17 +229,27 @@ class Delivery:
         self._outbox.append(Outgoing(key, self.topic(f"response/{command}"), payload))
 
     def _offer_differential(self) -> None:
-        busy = any(kind == "differential" for kind, _ in self._connection.in_flight.values())
-        if busy or not self._connection.room:
+        in_flight = {kind for kind, _ in self._connection.in_flight.values()}
+        if in_flight & {"differential", "specimen"} or not self._connection.room:
             return
         version = self._mailbox.next()
         differential = version.differential
         if differential is None or version.number == self._offered.number:
             return
+        kept = self._retained.message(version)
+        if kept is not None:
+            self._connection.send(kept)
+            return  # the rest once the broker has this
         self._offered = version
         key = ("differential", str(version.number))
         topic = self.topic("result/differential")
         self._connection.send(Outgoing(key, topic, encode(differential), retain=True))
+
+    def _send_image(self, payload: bytes) -> None:
+        request = msgspec.json.decode(payload, type=CellImage)
+        picture = self._store.pictures.find(request.cell_id)
+        if picture is not None:
+            self._connection.send_and_forget(self.topic(f"image/{request.cell_id}"), picture)
 
     def _note_said(self, version: Version) -> None:
         said = version.differential
@@ -271,22 +290,9 @@ class Delivery:
         self._connection.send_and_forget(self.topic("health"), encode(health))
 
 
-def status_message(device_id: str, state: Literal["online", "offline"]) -> Outgoing:
-    """Make the birth, the farewell, or the will."""
-    status = Status(device_id=device_id, state=state, boot_id=identity.boot_id())
-    return Outgoing(("status", state), f"leukoscope/{device_id}/status", encode(status), retain=True)
-
-
 def _field_payload(row: Waiting) -> bytes:
     late = row.run_id != identity.RUN_ID or time.monotonic() - row.committed_s > LATE_S
     if not late and len(row.payload) <= MAX_PAYLOAD and not is_former(row.payload):
         return row.payload
     field: FieldResult = decode_field(row.payload)
-    return encode(msgspec.structs.replace(field, historical=late))
-
-
-def _fitting(info: Info) -> bytes:
-    try:
-        return encode(info)
-    except ValueError:  # a configuration may name thousands of files
-        return encode(msgspec.structs.replace(info, config={}))
+    return encode(msgspec.structs.replace(field, historical=late, specimen_uuid=row.specimen_uuid))

@@ -22,9 +22,10 @@ from edge.mqtt.broker_words import unreachable
 from edge.mqtt.commands import Commands
 from edge.mqtt.connection import CONNECT_S, WINDOW, Connection, ConnectionLostError, TakenOverError
 from edge.mqtt.credentials import password, tls_context
-from edge.mqtt.delivery import Delivery, status_message
+from edge.mqtt.delivery import Delivery
 from edge.mqtt.duplicate_clients import DuplicateClientDetector
 from edge.mqtt.mailbox import Mailbox
+from edge.mqtt.payloads import status_message
 from edge.store.fields import Store
 
 if TYPE_CHECKING:

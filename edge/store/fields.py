@@ -156,8 +156,7 @@ class Store(Outbox):
             clock_offset_s = identity.clock_offset_s()
         with self._transaction():
             name = self.ledger.name_now(field.specimen_id)
-            if name != field.specimen_id:
-                field = msgspec.structs.replace(field, specimen_id=name)
+            field = msgspec.structs.replace(field, specimen_id=name, specimen_uuid=self.ledger.uuid_of(name))
             values = (
                 field.sequence,
                 field.field_id,

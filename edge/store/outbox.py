@@ -28,6 +28,7 @@ class Waiting(NamedTuple):
     payload: bytes
     run_id: str
     committed_s: float
+    specimen_uuid: str
 
 
 class Outbox:
@@ -49,7 +50,8 @@ class Outbox:
         refused: with those that the broker has refused before.
         """
         query = (
-            "SELECT sequence, field_id, payload, run_id, committed_s FROM fields"
+            "SELECT sequence, field_id, payload, run_id, committed_s,"
+            " (SELECT uuid FROM specimens WHERE id = specimen_id) FROM fields"
             " WHERE delivered_at IS NULL AND sequence > ? AND (? OR error IS NULL) ORDER BY sequence LIMIT ?"
         )
         with self._reading():

@@ -93,6 +93,12 @@ class LedgerReading:
             row = self._db.execute(query, (specimen_id,)).fetchone()
         return specimen_id if row is None else str(row[0])
 
+    def uuid_of(self, specimen_id: str) -> str:
+        """Return a specimen's uuid; empty where there is no such specimen."""
+        with errors(self._path, "read"):
+            row = self._db.execute("SELECT uuid FROM specimens WHERE id = ?", (specimen_id,)).fetchone()
+        return "" if row is None else str(row[0])
+
     def counted(self, specimen_id: str) -> tuple[int, int]:
         """Return how many fields a specimen has, and how many cells they counted."""
         cells = (

@@ -14,6 +14,7 @@ from samples import DEVICE, LABELS, MODEL, cell, field, info
 from edge.config import MqttConfig
 from edge.daemon.health import Machine, Progress
 from edge.differential.count import SpecimenCount, contribution_of
+from edge.messages.differential import SpecimenStatus
 from edge.mqtt.publisher import Publisher
 from edge.store.fields import Store
 
@@ -56,9 +57,9 @@ class Device:
             time.sleep(pause_s)
         return ids
 
-    def say_differential(self) -> None:
+    def say_differential(self, status: SpecimenStatus = SpecimenStatus()) -> None:  # noqa: B008
         said = self.count.differential(
-            device_id=DEVICE, model=MODEL, updated_at=datetime.now(UTC), clock_synced=False
+            device_id=DEVICE, model=MODEL, updated_at=datetime.now(UTC), clock_synced=False, status=status
         )
         self.publisher.publish_differential(said)
 

@@ -29,6 +29,7 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
         "schema": "leukoscope.field/2",
         "field_id": "f1",
         "specimen_id": "S",
+        "specimen_uuid": "",
         "device_id": "test-1",
         "boot_id": "b1",
         "sequence": 7,

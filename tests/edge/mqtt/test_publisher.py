@@ -7,10 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 from mqtt_partners import wait_for
-from samples import DEVICE, cell
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+from samples import DEVICE, cell, field
 
 from edge import identity
+from edge.messages.differential import SpecimenStatus
 from edge.mqtt import delivery
+from edge.store.pictures import CellPicture
 
 ROOT = f"leukoscope/{DEVICE}"
 
@@ -200,3 +204,67 @@ def test_fields_are_stored_as_they_were_made(broker, device):
     assert device.close() == 0
     stored = list(device.store.fields("S"))
     assert [msgspec.structs.replace(f, historical=False) for f in stored] == stored
+
+
+def test_a_signed_specimen_can_be_read_while_the_next_one_runs(broker, listen, device):
+    listener = listen(broker)
+    device.start(broker)
+    device.add(1)
+    device.say_differential(SpecimenStatus(specimen_uuid="u-9", state="preliminary"))
+    device.say_differential(SpecimenStatus(specimen_uuid="u-9", state="final", revision=2))
+    wait_for(lambda: listener.state("result/differential") == "final", "S-9 to be said")
+    device.say_differential(SpecimenStatus(specimen_uuid="u-10"))
+    wait_for(lambda: listener.state("result/differential") == "running", "S-10 to be said")
+    late = listen(broker)
+    wait_for(lambda: len(late.of("result/specimen/u-9")) + len(late.of("result/differential")) == 2, "both")
+    (kept,), (now,) = late.of("result/specimen/u-9"), late.of("result/differential")
+    assert (kept.specimen_uuid, kept.state, kept.revision) == ("u-9", "final", 2)
+    assert (now.specimen_uuid, now.state) == ("u-10", "running")
+    assert late.of("result/specimen/u-10") == []
+
+
+def test_a_specimen_that_runs_again_is_no_longer_kept_as_preliminary(broker, listen, device):
+    listener = listen(broker)
+    device.start(broker)
+    for state in ("preliminary", "running"):
+        device.say_differential(SpecimenStatus(specimen_uuid="u-9", state=state))
+        wait_for(lambda state=state: listener.state("result/differential") == state, f"it to be {state}")
+    late = listen(broker)
+    wait_for(lambda: late.of("result/differential"), "the count that runs")
+    assert late.of("result/specimen/u-9") == []
+
+
+def test_a_field_names_its_specimen_by_a_uuid_that_outlives_the_typed_id(broker, listen, device):
+    listener = listen(broker)
+    device.add(1)
+    uuid = device.store.ledger.find("S").uuid
+    device.store.ledger.rename("S", "S-2")
+    device.start(broker)
+    wait_for(lambda: len(listener.fields()) == 1, "the field")
+    (said,) = listener.fields().values()
+    assert (said.specimen_id, said.specimen_uuid) == ("S-2", uuid)
+    assert len(uuid) == 36
+
+
+def test_a_cells_picture_comes_when_it_is_asked_for(broker, listen, device):
+    seen = []
+    watcher = Client(CallbackAPIVersion.VERSION2)
+    watcher.on_message = lambda _client, _data, message: seen.append((message.topic, message.payload))
+    watcher.on_connect = lambda client, *_: client.subscribe(f"{ROOT}/image/#", qos=1)
+    watcher.connect(broker.host, broker.port)
+    watcher.loop_start()
+    listener = listen(broker)
+    each = field(device.store.next_sequence(), cell())
+    name = each.cells[0].cell_id
+    assert device.store.add(each, pictures=[CellPicture(name, b"\xff\xd8 a picture")])
+    device.start(broker)
+    wait_for(lambda: listener.state("status") == "online", "the device")
+    for asked in (name, "no-such-cell"):
+        listener.send(f"{ROOT}/cmd/cell/image", b'{"cell_id": "%s"}' % asked.encode())
+    wait_for(lambda: len(listener.of("response/cell/image")) == 2 and seen, "the answers and the picture")
+    assert [each.error for each in listener.of("response/cell/image")] == [
+        None,
+        "no picture of cell no-such-cell is kept",
+    ]
+    assert seen == [(f"{ROOT}/image/{name}", b"\xff\xd8 a picture")]
+    watcher.loop_stop()
