@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-from msgspec import Struct
+from typing import TYPE_CHECKING
 
 from edge.adaptation.adapting import AdaptationError
 from edge.adaptation.labelled_cells import LabelledCellsError
 from edge.adaptation.progress import no_report
 from edge.errors import LeukoscopeError
 from edge.specimens.named_cells import read_named
+from edge.specimens.records import AdaptationState
 from edge.specimens.sources import is_simulated
 from edge.store.database import expect_store
 from edge.store.fields import Store
@@ -26,28 +25,6 @@ if TYPE_CHECKING:
     from edge.adaptation.progress import Report
     from edge.config import Config
     from edge.naming.classifier import Classifier
-
-
-class AdaptationState(Struct, frozen=True, kw_only=True):
-    """How far an adaptation has come.
-
-    state: "idle" before the first, "refused" where nothing was changed. doing, done, total: what is being
-    done, how much of it is done and how much there is. sentence: what came of it. cells: by class, of those
-    it learnt from. before, after: macro recall on cells held back, 0 to 1. model, sha256: the new one.
-    remarks: what was passed over, and why.
-    """
-
-    state: Literal["idle", "running", "done", "refused"] = "idle"
-    doing: str = ""
-    done: int = 0
-    total: int = 0
-    sentence: str = ""
-    cells: dict[str, int] = {}
-    before: float | None = None
-    after: float | None = None
-    model: str | None = None
-    sha256: str | None = None
-    remarks: tuple[str, ...] = ()
 
 
 class BusyError(LeukoscopeError):

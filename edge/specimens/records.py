@@ -121,3 +121,25 @@ class CellWord(Struct, frozen=True, kw_only=True):
     model_label: str
     reason: str | None
     holds: bool
+
+
+class AdaptationState(Struct, frozen=True, kw_only=True):
+    """How far an adaptation has come.
+
+    state: "idle" before the first, "refused" where nothing was changed. doing, done, total: what is being
+    done, how much of it is done and how much there is. sentence: what came of it. cells: by class, of those
+    it learnt from. before, after: macro recall on cells held back, 0 to 1. model, sha256: the new one.
+    remarks: what was passed over, and why.
+    """
+
+    state: Literal["idle", "running", "done", "refused"] = "idle"
+    doing: str = ""
+    done: int = 0
+    total: int = 0
+    sentence: str = ""
+    cells: dict[str, int] = {}
+    before: float | None = None
+    after: float | None = None
+    model: str | None = None
+    sha256: str | None = None
+    remarks: tuple[str, ...] = ()

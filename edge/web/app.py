@@ -15,6 +15,7 @@ from edge.errors import LeukoscopeError
 from edge.people import People, people_file
 from edge.specimens.service import SpecimenService
 from edge.web.answers import of_error, refusal
+from edge.web.api.adapting import Adaptation
 from edge.web.api.pictures import Queue
 from edge.web.api.table import api_routes
 from edge.web.live import Live, live_routes
@@ -53,6 +54,7 @@ def create_app(config: Config, *, people: People | None = None) -> Starlette:
     app.state.config = config
     app.state.people = people
     app.state.pictures = Queue()
+    app.state.adaptation = Adaptation(config)
     app.state.service = SpecimenService(config)
     app.state.live = Live(config, app.state.service.open_specimen)
     return app

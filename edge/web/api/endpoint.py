@@ -104,12 +104,19 @@ class Endpoint:
         call = Call(
             request.app.state, person, request.state.address, request.path_params, query, body, request
         )
-        if inspect.iscoroutinefunction(self.answer):
+        if not inspect.iscoroutinefunction(self.answer):
+            return await run_in_threadpool(self._answered, call)
+        try:
+            number = await run_in_threadpool(self._noted, call)
             try:
-                return _answer(await self.answer(call))
-            except LeukoscopeError as error:
-                return of_error(error)
-        return await run_in_threadpool(self._answered, call)
+                content = await self.answer(call)
+            except (LeukoscopeError, HTTPException) as error:
+                await run_in_threadpool(self._note_outcome, call, number, f"refused: {error}")
+                raise
+            await run_in_threadpool(self._note_outcome, call, number, "done")
+        except LeukoscopeError as error:
+            return of_error(error)
+        return _answer(content)
 
     def _answered(self, call: Call) -> Response:
         try:

@@ -246,6 +246,18 @@ def test_pictures_are_answered_as_analyze_does_cell_for_cell(page, cookies, ask,
     assert ask("GET", "/specimens").json == before, "counted into nothing"
 
 
+def test_a_model_is_adapted_by_an_administrator_and_told_why_where_it_cannot_be(page, ask):
+    assert ask("POST", "/adapt", {}, who="REV").status == 403
+    answer = ask("POST", "/adapt", {}, who="ADA")
+    assert answer.status == 409, answer
+    assert "Traceback" not in answer.json["error"]
+    state = ask("GET", "/adapt", who="ADA").json
+    assert state["state"] == "refused"
+    assert state["sentence"][1:] == answer.json["error"][1:]
+    entry = next(each for each in page.people.trail() if each.action == "adapt the model")
+    assert (entry.code, entry.outcome) == ("ADA", f"refused: 409: {answer.json['error']}"[:200])
+
+
 def live(number, **more):
     given = {"sequence": number, "specimen_id": "S-1", "refused": None, "simulated": False, **more}
     cell = LiveCell((1, 2, 30, 40), "monocyte", 0.9, None)

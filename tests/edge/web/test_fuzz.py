@@ -27,7 +27,7 @@ PEOPLE = (("ADA", "administrator"),)
 
 SCHEMA = schemathesis.openapi.from_dict(json.loads(document(ENDPOINTS)))
 # Its own session would end, its PIN be locked; and a picture takes a process of its own.
-API = SCHEMA.exclude(path_regex="session|/pin$|/sign$|/pictures|/people/")
+API = SCHEMA.exclude(path_regex="session|/adapt|/pin$|/sign$|/pictures|/people/")
 CHECKS = [
     checks.not_a_server_error,
     checks.status_code_conformance,
