@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import ssl
 from collections import Counter
 from contextlib import suppress
@@ -15,7 +16,7 @@ from uvicorn import Config as ServerConfig
 from uvicorn import Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from edge.errors import ConfigError, PeopleError
+from edge.errors import ConfigError, LeukoscopeError, PeopleError
 from edge.people import People, people_file
 from edge.web.app import create_app
 from edge.web.security.access import is_loopback
@@ -102,12 +103,14 @@ class BoundedProtocol(H11Protocol):
 def serve(config: Config, *, host: str | None = None, port: int | None = None) -> int:
     """Serve the page until a signal ends it; return the exit status.
 
-    host, port: instead of the configuration's. Raises ConfigError, PeopleError.
+    host, port: instead of the configuration's. Raises LeukoscopeError.
     """
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # each wrong byte of a stranger is no line of a log
     options = _tls(config) if config.web.certificate_file else {}
     while True:
-        server = _server(config, address_of(config, host, port), (host, port), options)
+        here = address_of(config, host, port)
+        _check_free(*here)
+        server = _server(config, here, (host, port), options)
         try:
             server.run()
         except SystemExit:  # uvicorn's own way to say that it could not start
@@ -174,6 +177,18 @@ def url_of(config: Config, host: str, port: int) -> str:
     name = host if host not in {"0.0.0.0", "::"} else os.uname().nodename  # noqa: S104 (compared only)
     scheme = "https" if config.web.certificate_file else "http"
     return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}/"
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise LeukoscopeError where nobody can listen there: what the server says of it is for programmers."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise LeukoscopeError(
+            f"the page cannot be served at {host}:{port}: {why}; give another address with --host and --port"
+        ) from None
 
 
 def _is_local(host: str) -> bool:

@@ -483,4 +483,4 @@ def test_a_port_that_is_taken_is_said(tmp_path):
             [*command, "--config", config], capture_output=True, text=True, timeout=120, check=False
         )
     assert done.returncode == 1
-    assert "address already in use" in done.stderr
+    assert "Address already in use; give another address" in done.stderr
