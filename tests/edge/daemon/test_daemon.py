@@ -332,7 +332,7 @@ def test_a_broker_that_takes_nothing_is_exit_status_3_and_said(
     (idle_broker.folder / "acl").write_text("topic read nothing\n")
     (idle_broker.folder / "acl").chmod(0o644)
     idle_broker.start(*(line.format(idle_broker.folder) for line in lines))
-    assert run(changed(config, "mqtt", **mqtt)) == 3
+    assert run(changed(config, "mqtt", drain_s=5.0, **mqtt)) == 3
     assert any("12 results are kept" in message and sentence in message for message in caplog.messages)
 
 
