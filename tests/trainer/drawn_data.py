@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import cv2
@@ -17,6 +18,7 @@ from trainer.recipe import load_recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edge.imaging.pixels import Pixels
     from trainer.data.readers import ClassFolders
 
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
@@ -36,15 +38,11 @@ def draw_data(data: Path, *, photographs: int = 3, copies: int = 2, tests: int =
     seed = first
     while any(drawn[label] < photographs + tests for label in CLASSES):
         seed += 1
-        camera = SimulatedCamera(SimulatedConfig(seed=seed, cells=40))
-        while frame := camera.read():
-            whole = [cell for cell in camera.truth(frame.name) if cell.complete]
-            if len(whole) != 1 or drawn[whole[0].label] >= photographs + tests:
+        for label, picture in _lone_cells(seed):
+            if drawn[label] >= photographs + tests:
                 continue
-            label = whole[0].label
             drawn[label] += 1
             name = f"{label}-{first + drawn[label]}"
-            picture = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
             cv2.imwrite(str(originals / f"{name}.jpg"), picture)
             small = cv2.resize(picture, (320, 240), interpolation=cv2.INTER_AREA)
             part = "TRAIN" if drawn[label] <= photographs else "TEST"
@@ -54,6 +52,18 @@ def draw_data(data: Path, *, photographs: int = 3, copies: int = 2, tests: int =
                 turn = cv2.getRotationMatrix2D((160, 120), 8 * copy, 1)
                 cv2.imwrite(str(folder / f"{name}-{copy}.jpeg"), cv2.warpAffine(small, turn, (320, 240)))
     return data
+
+
+@cache
+def _lone_cells(seed: int) -> list[tuple[str, Pixels]]:
+    """The frames of a drawn slide with one whole cell, BGR, and that cell's class. Drawn once a session."""
+    camera = SimulatedCamera(SimulatedConfig(seed=seed, cells=40))
+    found = []
+    while frame := camera.read():
+        whole = [cell for cell in camera.truth(frame.name) if cell.complete]
+        if len(whole) == 1:
+            found.append((whole[0].label, cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)))
+    return found
 
 
 def draw_other_sets(data: Path, cells: int = 2) -> None:

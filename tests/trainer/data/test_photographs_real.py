@@ -14,12 +14,12 @@ from trainer.data.photographs import find_photographs, read_groups, shared_photo
 
 @pytest.fixture(scope="module")
 def real():
-    """Assign every 40th image of TRAIN and every 10th of TEST, and all of TEST_SIMPLE, to a photograph."""
+    """Assign every 80th image of TRAIN and every 10th of TEST, and all of TEST_SIMPLE, to a photograph."""
     folder = real_images("blood-cell-images")
     real_images("bccd")
     images = [
         image
-        for part, every in (("TRAIN", 40), ("TEST", 10), ("TEST_SIMPLE", 1))
+        for part, every in (("TRAIN", 80), ("TEST", 10), ("TEST_SIMPLE", 1))
         for image in sorted((folder / part).glob("*/*.jp*g"))[::every]
     ]
     originals = sorted((DATA / "bccd" / "JPEGImages").glob("*.jpg"))

@@ -11,6 +11,8 @@ from drawn_data import CLASSES, draw_data
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
+import tensorflow as tf
+
 from edge.errors import ConfigError
 from trainer.cli import main
 from trainer.evaluation import compare as comparing
@@ -46,7 +48,11 @@ def compared(tmp_path_factory):
     (folder / "page.md").write_text(PAGE, encoding="utf-8")
     arguments = ["compare", "--recipe", str(folder / "tiny.toml"), "--data", str(data)]
     arguments += ["--out", str(folder / "runs"), "--write", str(folder / "page.md")]
-    assert main(arguments) == 0
+    tf.config.run_functions_eagerly(True)  # four trainings of two steps: a graph of each takes longer
+    try:
+        assert main(arguments) == 0
+    finally:
+        tf.config.run_functions_eagerly(False)
     return folder, arguments
 
 

@@ -157,6 +157,23 @@ def test_imagenet_weights_are_taken_from_keras_cache_if_they_are_keras_own(body,
     assert weights_file("densenet201")[0] is None
 
 
+def small_body(*, include_top, weights, input_tensor=None, input_shape=None):
+    assert include_top is False
+    assert weights is None
+    inputs = keras.Input(input_shape) if input_tensor is None else input_tensor
+    outputs = keras.layers.Conv2D(4, 3, strides=8, activation="relu")(inputs)
+    return keras.Model(keras.utils.get_source_inputs(inputs), outputs)
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Let MobileNetV2 have a body of one layer; return a file of its weights."""
+    monkeypatch.setitem(BASELINES, "mobilenet-v2", replace(BASELINES["mobilenet-v2"], body=small_body))
+    file = tmp_path / "given.weights.h5"
+    small_body(include_top=False, weights=None, input_shape=(120, 120, 3)).save_weights(file)
+    return file
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -166,9 +183,9 @@ def test_imagenet_weights_are_taken_from_keras_cache_if_they_are_keras_own(body,
         ("other.weights.h5", "other", r"other\.weights\.h5: holds no weights of mobilenet-v2"),
     ],
 )
-def test_a_file_that_holds_no_such_weights_is_refused_by_name(body, tmp_path, name, content, sentence):
+def test_a_file_that_holds_no_such_weights_is_refused_by_name(tmp_path, small, name, content, sentence):
     path = tmp_path / name
-    whole = body[1].read_bytes()
+    whole = small.read_bytes()
     if content == "other":
         build("compact", 4, {}).save_weights(path)
     elif content is not None:
@@ -177,20 +194,9 @@ def test_a_file_that_holds_no_such_weights_is_refused_by_name(body, tmp_path, na
         build("mobilenet-v2", 4, {"weights": str(path)})
 
 
-def small_body(*, include_top, weights, input_tensor=None, input_shape=None):
-    assert include_top is False
-    assert weights is None
-    inputs = keras.Input(input_shape) if input_tensor is None else input_tensor
-    outputs = keras.layers.Conv2D(4, 3, strides=8, activation="relu")(inputs)
-    return keras.Model(keras.utils.get_source_inputs(inputs), outputs)
-
-
-def test_a_run_records_its_first_weights_and_goes_on_without_their_file(tmp_path, monkeypatch, capsys):
-    small = replace(BASELINES["mobilenet-v2"], body=small_body)
-    monkeypatch.setitem(BASELINES, "mobilenet-v2", small)
+def test_a_run_records_its_first_weights_and_goes_on_without_their_file(tmp_path, small, capsys):
     data = draw_data(tmp_path / "data", photographs=2, copies=1)
-    file = tmp_path / "given.weights.h5"
-    small_body(include_top=False, weights=None, input_shape=(120, 120, 3)).save_weights(file)
+    file = small
     recipe = tmp_path / "tiny.toml"
     network = f'[network]\nweights = "{file.as_posix()}"\n'
     recipe.write_text(TINY.replace("RECIPE", "mobilenet-v2") + network, encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from drawn_data import draw_data, draw_other_sets
 
@@ -21,10 +22,10 @@ from trainer.training.fitting import last_checkpoint
 
 # Of sets with boxes, which are not drawn here: its network and augmentation are made, it is not fitted.
 BOXED = {"any-microscope"}
-NAMES = sorted({path.stem for path in RECIPES.glob("*.toml")} - BOXED)
-# A step of these takes seconds as it stands, but one to five minutes to be made a graph of first.
-DEEP = {"densenet201", "inception-v3", "mobilenet-v2"}
-FLOAT = {"densenet201", "inception-v3"}  # half a minute to a minute to convert to int8
+LONGER = {"study-tuned-10"}  # than another recipe, or shorter, and not different in anything else
+NAMES = sorted({path.stem for path in RECIPES.glob("*.toml")} - BOXED - LONGER)
+# One of each kind of network is made int8; the deepest two, half a minute to a minute each, are not.
+INT8 = {"clinic", "study-tuned", "mobilenet-v2"}
 
 
 @pytest.fixture(scope="module")
@@ -41,25 +42,38 @@ def out(tmp_path, monkeypatch):
     return tmp_path / "run"
 
 
+@pytest.fixture
+def eager():
+    """Take each step as it stands: to be made a graph of first takes longer, of a deep network minutes."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tiny_run_of_every_recipe_passes(name, data, out):
     short = ["--epochs", "1", "--images-per-epoch", str(load_recipe(name).training.batch)]
-    tf.config.run_functions_eagerly(name in DEEP)
-    try:
-        assert main(["fit", "--recipe", name, "--data", str(data), "--out", str(out), *short]) == 0
-    finally:
-        tf.config.run_functions_eagerly(False)
+    assert main(["fit", "--recipe", name, "--data", str(data), "--out", str(out), *short]) == 0
     history = json.loads((last_checkpoint(out) / fitting.HISTORY).read_text(encoding="utf-8"))
     assert len(history) == 1
     assert history[0]["loss"] > 0
     record = json.loads((out / runs.RUN).read_text(encoding="utf-8"))
     assert record["recipe"]["name"] == name
     assert record["first_weights"].startswith("drawn by seed")
-    runtime = "float" if name in FLOAT else "litert"
+    runtime = "litert" if name in INT8 else "float"
+    if name in INT8:
+        tf.config.run_functions_eagerly(False)  # the converter wants a graph
     assert main(["evaluate", "--run", str(out), "--data", str(data), "--runtime", runtime]) == 0
     found = json.loads((out / evaluations.file_name()).read_text(encoding="utf-8"))
     assert found["images"] > 0
-    assert (found["int8"] is None) == (name in FLOAT)
+    assert (found["int8"] is None) == (name not in INT8)
+
+
+def test_the_shorter_study_is_shorter_and_nothing_else():
+    long, short = load_recipe("study-tuned"), load_recipe("study-tuned-10")
+    assert (long.data, long.network, long.augmentation) == (short.data, short.network, short.augmentation)
+    assert msgspec.structs.replace(long.training, epochs=10) == short.training
 
 
 @pytest.mark.parametrize("name", sorted(BOXED))
