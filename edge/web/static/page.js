@@ -71,11 +71,13 @@ for (const form of document.querySelectorAll("form[data-post]")) {
     try {
       const answer = await ask(form.dataset.post, { method: "POST", body: bodyOf(form) });
       if (form.dataset.next) location.assign(form.dataset.next);
-      else form.dispatchEvent(new CustomEvent("done", { detail: answer }));
+      else {
+        button.disabled = false;
+        form.dispatchEvent(new CustomEvent("done", { detail: answer }));
+      }
     } catch (error) {
       complain(form, error);
-    } finally {
-      if (!form.dataset.next || form.querySelector(".error")?.textContent) button.disabled = false;
+      button.disabled = false;
     }
   });
 }
