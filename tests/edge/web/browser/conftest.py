@@ -1,0 +1,91 @@
+"""A real browser, and a device for it to look at, once a module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from mqtt_partners import MOSQUITTO, Listener, Mosquitto
+from page_device import CHROMIUM, FLAGS, PATIENCE_S, TARGET, PageDevice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return a Chromium without a window."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageDevice]:
+    """Return a device that counts what a camera of another process shows, with a person to sign in."""
+    yield from _device(tmp_path_factory, drawn=False)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageDevice]:
+    """Return such a device, on which a drawn slide was counted before, as SIM-1."""
+    yield from _device(tmp_path_factory, drawn=True)
+
+
+def _device(factory: pytest.TempPathFactory, *, drawn: bool) -> Iterator[PageDevice]:
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed")
+    folder = factory.mktemp("device")
+    broker = Mosquitto(folder)
+    broker.start()
+    try:
+        with PageDevice(folder, broker, TARGET, drawn=drawn) as device:
+            device.listener = Listener(broker, "nurse")
+            yield device
+            device.listener.close()
+    finally:
+        broker.kill()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page; it must say nothing on the console, and ask nobody else."""
+    contexts, complaints = [], []
+
+    def opened(address: str, *, language: str = "en", dark: bool = False, width: int = 1280) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800 if width > 500 else 740},
+            color_scheme="dark" if dark else "light",
+            base_url=address,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(PATIENCE_S * 1000)
+        context.add_cookies([{"name": "language", "value": language, "url": address}])
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if _is_bad(said) else None)
+        page.on(
+            "request", lambda asked: complaints.append(asked.url) if not _own(asked.url, address) else None
+        )
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _own(url: str, address: str) -> bool:
+    return url.startswith((f"{address}/", "blob:", "data:"))
+
+
+def _is_bad(said: object) -> bool:
+    # That a request was refused the browser notes by itself; the page says it in words.
+    return said.type == "error" and not said.text.startswith("Failed to load resource")
