@@ -65,7 +65,7 @@ class Optics:
     def _add_noise(
         self, seen: NDArray[np.float32], rng: np.random.Generator, grain: NDArray[np.float32]
     ) -> None:
-        # Pieces of one tile, because a million random numbers would cost more than all the rest of a picture.
+        # Parts of one tile, because a million random numbers would cost more than all the rest of a picture.
         height, width = seen.shape[:2]
         for top in range(0, height, _NOISE_BLOCK):
             for left in range(0, width, _NOISE_BLOCK):
