@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from edge.errors import BundleError
 from edge.finding.cells import CellFinder, FoundCells
 from edge.finding.ruler import Ruler
@@ -92,13 +94,19 @@ class Analyzer:
         if quality.accepted:
             masks, found = self._find(pixels)
             masked = time.perf_counter()
-            calls = self.classifier.classify_all(cut_crop(pixels, masks, c) for c in masks.cells)
-            cells = tuple(self._cell(masks, number, call) for number, call in enumerate(calls))
+            if found is not None and found.overflow:
+                # What is not listed would be missing in the count, and nobody would know.
+                quality = msgspec.structs.replace(quality, accepted=False, reason="too crowded")
+                masks = None
+            else:
+                crops = (cut_crop(pixels, masks, cell) for cell in masks.cells)
+                calls = self.classifier.classify_all(crops)
+                cells = tuple(self._cell(masks, number, call) for number, call in enumerate(calls))
             timings |= {"mask": masked - assessed, "classify": time.perf_counter() - masked}
         timings["total"] = time.perf_counter() - started
         height, width = pixels.shape[:2]
         milliseconds = {stage: round(1000 * seconds, 3) for stage, seconds in timings.items()}
-        scale = None if masks is None else masks.scale
+        scale = found.scale if found is not None else None if masks is None else masks.scale
         red_cells, platelets = (None, None) if found is None else (len(found.red), found.platelets)
         return Field(width, height, quality, cells, milliseconds, masks, scale, calls, red_cells, platelets)
 

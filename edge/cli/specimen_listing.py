@@ -11,11 +11,12 @@ from rich.text import Text
 
 from edge.cli.tables import print_rows
 from edge.config import load_config
-from edge.specimens.reading import differential_of, open_store
+from edge.specimens.reading import differential_of, doubt_about_microscope, open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edge.config import Config
     from edge.messages import Differential
     from edge.messages.differential import Change
     from edge.store.fields import Store
@@ -28,14 +29,16 @@ def list_specimens(config: Path) -> int:
     Raises StoreError, ConfigError.
     """
     columns = ("specimen", "state", "started", "fields", "cells", "signed", "notes")
-    with open_store(load_config(config)) as store:
-        print_rows(columns, (_row(store, specimen) for specimen in store.specimens()))
+    read = load_config(config)
+    with open_store(read) as store:
+        print_rows(columns, (_row(read, store, specimen) for specimen in store.specimens()))
     return 0
 
 
-def _row(store: Store, specimen: Specimen) -> tuple[str, ...]:
+def _row(config: Config, store: Store, specimen: Specimen) -> tuple[str, ...]:
     fields, cells = store.ledger.counted(specimen.specimen_id)
-    notes = ["SIMULATED"] if specimen.simulated else []
+    doubt = doubt_about_microscope(config, store, specimen)
+    notes = ([doubt] if doubt else []) + ["SIMULATED"] * specimen.simulated
     notes += [specimen.ended] if specimen.ended and specimen.state in {"stopped", "complete"} else []
     if specimen.signature and specimen.signature.reason:
         notes.append(f"signed because: {specimen.signature.reason}")

@@ -53,6 +53,8 @@ SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "clinic.tflite"
 Positive = Annotated[int, Meta(ge=1)]
 LEAST_MAX_MB = 1.0
 """An empty store and the most crowded field that can be: with less, counting would stop before it begins."""
+FINEST = 0.01
+"""Micrometres a pixel: with less, a red cell would be wider than any frame."""
 # Of the device and of a specimen; empty: it is made.
 Identifier = Annotated[
     str,
@@ -65,7 +67,17 @@ class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     recipe: Literal["adaptive", "study"] = "adaptive"  # study: as published, for a model trained for it
     # Of the camera's pixels on the slide. 0: measured in each field by its red cells.
-    micrometres_per_pixel: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    micrometres_per_pixel: Annotated[
+        float, Meta(ge=0, le=2, extra_json_schema={"anyOf": [{"const": 0}, {"minimum": FINEST}]})
+    ] = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a scale that no microscope has."""
+        if 0 < self.micrometres_per_pixel < FINEST:
+            raise ValueError(
+                f"micrometres_per_pixel: no microscope shows a pixel that small; write {FINEST:g} to 2, or 0 "
+                "to let the red cells tell"
+            )
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.errors import SpecimenError
+from edge.errors import BundleError, SpecimenError
 from edge.labels import OTHER
 from edge.messages import ModelReference
 from edge.models.bundle import read_bundle
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge.messages import Differential
     from edge.models.confusion import Confusion
     from edge.models.known import KnownMicroscopes
+    from edge.store.specimen import Specimen
 
 
 def open_store(config: Config) -> Store:
@@ -45,6 +46,19 @@ def differential_of(config: Config, specimen_id: str | None) -> Differential:
             )
         reporter = _reporter(config, *_state_of(answering(config).path))
         return reporter.differential(reporter.recount(store, chosen), chosen)
+
+
+def doubt_about_microscope(config: Config, store: Store, specimen: Specimen) -> str | None:
+    """Say that the model may not know a specimen's microscope, such as `UNFAMILIAR MICROSCOPE`; else None.
+
+    None, too, where the model's bundle cannot be read. Raises StoreError.
+    """
+    try:
+        reporter = _reporter(config, *_state_of(answering(config).path))
+    except BundleError:
+        return None
+    familiar = reporter.differential(reporter.recount(store, specimen), specimen).familiar
+    return None if familiar.spoken() is None else f"{familiar.verdict} microscope".upper()
 
 
 class Described(NamedTuple):
