@@ -12,7 +12,7 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     # "0.0.0.0": for everybody in the network. As long as nobody has a PIN, only this machine is served.
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535)] = 8080
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8080  # below 1024 only root may listen
     certificate_file: str = ""  # the page's certificate; empty: not encrypted
     key_file: str = ""  # the secret key to it; empty: the systemd credential `web-key`, where there is one
     # Where the daemon leaves the live picture while somebody looks, in memory; empty: there is none.

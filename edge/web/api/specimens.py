@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.exceptions import HTTPException
 
-from edge.export.tables import cells_table, classes_table
 from edge.messages import Differential
 from edge.specimens.records import (
     CellDetail,
@@ -19,6 +18,7 @@ from edge.specimens.records import (
     HistoryEntry,
     SpecimenSummary,
 )
+from edge.specimens.tables import cells_table, classes_table
 from edge.web.api.endpoint import Call, Content, Endpoint, known_specimen
 from edge.web.api.map_picture import map_picture
 

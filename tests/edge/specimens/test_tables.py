@@ -8,7 +8,7 @@ import io
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge.export.tables import written
+from edge.specimens.tables import written
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"))
 
