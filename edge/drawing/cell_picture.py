@@ -30,6 +30,10 @@ def cell_picture(pixels: Pixels, box: Box, micrometres_per_pixel: float | None) 
         y, x = max(0, -top), max(0, -left)
         whole[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
         inner = whole
-    how = cv2.INTER_AREA if side > PICTURE_SIDE else cv2.INTER_CUBIC
+    how = cv2.INTER_LINEAR if side > PICTURE_SIDE else cv2.INTER_CUBIC
+    if side % PICTURE_SIDE == 0:
+        how = cv2.INTER_AREA
     shown = cv2.resize(inner, (PICTURE_SIDE, PICTURE_SIDE), interpolation=how)
-    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(shown), quality=_QUALITY, colorspace="RGB"))
+    shown = np.ascontiguousarray(shown)
+    jpeg = simplejpeg.encode_jpeg(shown, quality=_QUALITY, colorspace="RGB", colorsubsampling="420")
+    return bytes(jpeg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,5 +23,8 @@ def cell_window(box: Box, micrometres_per_pixel: float | None) -> Box:
     side = _WITHOUT_RULER * longer
     if micrometres_per_pixel:
         side = min(max(_MICROMETRES / micrometres_per_pixel, _LEAST * longer), _MOST * longer)
+    if side > 1.5 * PICTURE_SIDE:  # made smaller by a whole number, a picture takes a tenth of the time
+        times = max(round(side / PICTURE_SIDE), math.ceil(_LEAST * longer / PICTURE_SIDE))
+        side = times * PICTURE_SIDE
     whole = max(2, round(side))
     return round(x + width / 2 - whole / 2), round(y + height / 2 - whole / 2), whole, whole
