@@ -123,7 +123,9 @@ def test_from_start_to_signature(bench, listen, broker):
     assert bench.order("specimen/stop").specimen.state == "stopped"
     wait_for(lambda: bench.said().stopped_at is not None, "the end to be said")
     assert bench.said().state == "preliminary"
-    assert bench.order("specimen/sign", operator="MK-7").specimen.state == "final"
+    # A reason, for what the model doubts of drawn cells nobody looks at here.
+    signed = bench.order("specimen/sign", operator="MK-7", reason="drawn cells")
+    assert signed.specimen.state == "final"
     final = bench.reached("A-1", "final")
     assert final.signature.operator == "MK-7"
     assert final.signature.at >= final.stopped_at
@@ -219,8 +221,8 @@ def test_the_command_line_does_the_same_whether_or_not_the_daemon_runs(bench):
     assert said.discarded.why == "smear too thick"
     bench.end()
     assert (
-        bench.type("sign", "--operator", "Q").stdout
-        == "specimen A: final, signed by Q (a simulated slide: no blood)\n"
+        bench.type("sign", "--operator", "Q", "--reason", "drawn cells").stdout
+        == "specimen A: final, signed by Q because: drawn cells (a simulated slide: no blood)\n"
     )
     twice = bench.type("sign", "A", "--operator", "R")
     assert (twice.returncode, twice.stderr) == (1, "leukoscope: specimen A is signed by Q already\n")
