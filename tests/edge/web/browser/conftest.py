@@ -34,7 +34,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageDevice]:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageDevice]:
-    """Return such a device, on which a drawn slide was counted before, as SIM-1."""
+    """Return a device on which a drawn slide was counted, as SIM-1; its counter does not run."""
     yield from _device(tmp_path_factory, drawn=True)
 
 

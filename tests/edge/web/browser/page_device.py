@@ -47,7 +47,8 @@ TARGET = 15
 class PageDevice:
     """Its processes and its configuration; `with` ends them.
 
-    target: cells of a specimen. drawn: first a drawn slide is counted whole, as specimen SIM-1.
+    target: cells of a specimen. drawn: a drawn slide was counted whole, as specimen SIM-1, and
+    nothing is counted now.
     """
 
     listener: Listener
@@ -104,16 +105,20 @@ preview_dir = "{folder}/run"
         if self._drawn:
             words = ["-m", "edge.cli", "run", "--config", str(self.folder / "drawn.toml")]
             assert self._run(words, "drawn").wait(PATIENCE_S) == 0
-        camera = self._run([str(HERE / "slide_server.py"), str(self._camera_port)], "camera", piped=True)
-        assert camera.stdout is not None
-        assert camera.stdout.readline() == b"ready\n"
-        self._run(["-m", "edge.cli", "run", "--config", str(self.path)], "daemon")
+        else:
+            self._count()
         web = self._run(["-m", "edge.cli", "web", "--config", str(self.path)], "web")
         wait_for(lambda: web.poll() is not None or self._answers(), "the page", PATIENCE_S)
         assert web.poll() is None, (self.folder / "web.log").read_text()
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _count(self) -> None:
+        camera = self._run([str(HERE / "slide_server.py"), str(self._camera_port)], "camera", piped=True)
+        assert camera.stdout is not None
+        assert camera.stdout.readline() == b"ready\n"
+        self._run(["-m", "edge.cli", "run", "--config", str(self.path)], "daemon")
 
     def differential(self, specimen_id: str) -> Differential:
         """Return a specimen's count, as the store has it."""
