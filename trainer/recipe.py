@@ -109,7 +109,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     """One whole recipe. `network` names the builder and holds its keyword arguments.
 
     augmentation: the keyword arguments of `trainer.training.augmentation.Augmentation`, or None for no
-    augmentation.
+    augmentation. rounded_augmentation: instead of it in the rounded epochs, where given.
     """
 
     name: str
@@ -117,6 +117,12 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     network: dict[str, Any]
     training: Training
     augmentation: dict[str, Any] | None = None
+    rounded_augmentation: dict[str, Any] | None = None
+
+    def augmentation_of(self, epoch: int) -> dict[str, Any] | None:
+        """Return the augmentation of an epoch, the first of which is 0."""
+        other = self.rounded_augmentation if epoch >= self.training.epochs else None
+        return self.augmentation if other is None else other
 
 
 def load_recipe(name: str) -> Recipe:

@@ -172,7 +172,8 @@ def check_network(recipe: Recipe) -> None:
         raise ConfigError(f"recipe {recipe.name}: network.name is {name}; known: {known}")
     try:
         network = registry.NETWORKS[name](len(recipe.data.classes), **_options(recipe))
-        Augmentation(seed=0, **(recipe.augmentation or {}))
+        for widths in (recipe.augmentation, recipe.rounded_augmentation):
+            Augmentation(seed=0, **(widths or {}))
     except (TypeError, ValueError, IndexError) as error:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise ConfigError(
@@ -240,13 +241,14 @@ def _batches(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.da
         tf.TensorSpec((), tf.int64),
     )
     data = tf.data.Dataset.from_generator(raw, output_signature=signature)
-    if recipe.augmentation is None:
+    augmentation = recipe.augmentation_of(epoch)
+    if augmentation is None:
         inner = slice((side - CROP_SIZE) // 2, (side + CROP_SIZE) // 2)
         data = data.map(
             lambda image, target, _: (tf.cast(image[:, inner, inner], tf.float32) / 255.0, target)
         )
     else:
-        augment = Augmentation(seed=settings.seed, **recipe.augmentation)
+        augment = Augmentation(seed=settings.seed, **augmentation)
         data = data.map(lambda image, target, key: (augment(image, key), target), num_parallel_calls=2)
     return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
 

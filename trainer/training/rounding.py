@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from trainer.recipe import Training
 
-RATE = 2e-4
+RATE = 6e-4
 """Learning rate of the first of these steps; it falls to 0 on a line."""
 
 _STEPS = 255
