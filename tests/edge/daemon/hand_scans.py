@@ -152,6 +152,6 @@ def _best_call(
             continue
         for cell in field.cells:
             left, top, width, height = cell.box
-            if cell.complete and known.is_same(x + left, y + top, width, height):
+            if not cell.cut_by_edge and known.is_same(x + left, y + top, width, height):
                 best, sharpest = cell, field.quality.focus
     return best

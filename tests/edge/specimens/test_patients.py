@@ -40,7 +40,7 @@ def all_of(path: Path) -> list[tuple]:
         queries = (
             "SELECT * FROM specimens",
             "SELECT * FROM specimen_events",
-            "SELECT sequence, specimen_id, source_id, contribution, payload FROM fields",
+            "SELECT sequence, specimen_id, source_id, tally, payload FROM fields",
         )
         return [row for query in queries for row in db.execute(query).fetchall()]
 

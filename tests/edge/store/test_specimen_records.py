@@ -17,7 +17,7 @@ from samples import cell, field
 
 from edge import identity
 from edge.errors import SpecimenError, StoreError
-from edge.store import database
+from edge.store import database, schema
 from edge.store.fields import Store
 
 
@@ -212,7 +212,7 @@ def test_many_at_once_open_one(tmp_path):
 def test_a_store_of_version_1_is_taken_along_with_all_that_is_in_it(tmp_path):
     path = tmp_path / "results.db"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as old:
-        for statement in database._SCHEMA.split(";\n"):  # noqa: SLF001
+        for statement in schema.FIRST.split(";\n"):
             old.execute(statement)
         old.execute(f"PRAGMA application_id = {database._APPLICATION_ID}")  # noqa: SLF001
         old.execute("PRAGMA user_version = 1")
