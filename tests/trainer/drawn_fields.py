@@ -23,6 +23,9 @@ def write_image(path, cells=(), size=(640, 480)):
         cv2.circle(picture, centre, width // 2, (215, 190, 215), cv2.FILLED)
         radius, green = (45, 60) if x < size[0] // 2 else (35, 90)
         cv2.circle(picture, centre, radius, (150, green, 110), cv2.FILLED)
+    # A cell has grain: what is of one flat colour was drawn into the picture.
+    grain = np.random.default_rng(1).normal(0, 6, picture.shape)
+    picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), picture)
 

@@ -37,7 +37,7 @@ def adapting_figures(bundle: Path, samples: Samples, classes: Sequence[str]) -> 
 
     Each draw names so many distinct cells of each class, at most half of them; the device's own code adapts,
     and all other cells measure. The figures are means over the draws, with the interval that 95 % of the
-    draws lie in. classes: of the bundle, in its order.
+    draws lie in. classes: of the bundle, in its order. Where no cell can be named there is no figure.
     """
     classifier = Classifier.load(bundle)
     description = classifier.bundle.description
@@ -50,6 +50,8 @@ def adapting_figures(bundle: Path, samples: Samples, classes: Sequence[str]) -> 
     cells = LabelledFeatures(features, samples.labels)
     figures: dict[str, Estimate] = {}
     for count in NAMED:
+        if not _named(samples.labels, samples.shown(), count, np.random.default_rng(0)).any():
+            continue  # no class has two distinct cells, one to name and one to measure on
         draws = [
             _draw(cells, samples.shown(), count, start, description.reject, classes, seed)
             for seed in range(_DRAWS)
