@@ -111,7 +111,7 @@ WRONG = [
     ),
     (
         SIMULATED + 'host = "b"\n',
-        "line 3: camera.host stands in the wrong place; write it below [mqtt]",
+        "line 3: camera.host stands in the wrong place; write it below [mqtt] or [web]",
         MQTT + 'host = "b"\n',
     ),
     (

@@ -163,7 +163,7 @@ def sign_in(page: Page, there: str = "/") -> None:
     page.locator("#code").fill(CODE)
     page.locator("#pin").fill(PIN)
     page.locator("form[data-post] button").click()
-    page.wait_for_url(f"**{there}")
+    page.wait_for_url(lambda url: "/sign-in" not in url)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

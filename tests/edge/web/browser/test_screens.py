@@ -60,7 +60,7 @@ def test_every_screen_can_be_used_by_everybody(language: str, drawn: PageDevice,
     assert {name: each for name, each in found.items() if each} == {}
 
 
-WAITS_FOR = {"live": "#differential tr, #to-start:not([hidden])", "gallery": ".cell"}
+WAITS_FOR = {"live": "#verdict:not(:empty)", "gallery": ".cell"}
 
 
 def barriers(axe, page) -> list[str]:
