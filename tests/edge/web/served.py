@@ -52,12 +52,20 @@ class Served:
         for code, role in people:
             self.people.add(code, f"Name of {code}", role, PIN)
         self.log = folder / "web.log"
-        with self.log.open("wb") as log:
+        self._environment = {**os.environ, **(environment or {})}
+        self.start()
+
+    def start(self):
+        """Start the process, or start it again, and wait until it listens."""
+        with self.log.open("ab") as log:
             command = [sys.executable, "-m", "edge.cli", "web", "--config", str(self.config)]
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
-            )
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
         self._wait()
+
+    def kill(self):
+        """End the process as a power cut does."""
+        self.process.kill()
+        self.process.wait()
 
     def _wait(self):
         ends = time.monotonic() + PATIENCE_S
