@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.daemon import figure
 from edge import identity
 from edge.cameras import Frame, open_camera
 from edge.config import SimulatedConfig
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CELLS = 400
-LOOKERS = 2
 RATE = 5.0  # live pictures a second
 
 _A_FIELD = 4
@@ -317,9 +317,6 @@ def _cpu_s(pid: int) -> float:
 
 def _memory(pid: int) -> tuple[float, float]:
     """Resident and private memory, MiB."""
-    sizes = {}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-        name, _, value = line.partition(":")
-        if value.endswith("kB"):
-            sizes[name] = int(value.split()[0]) / 1024
-    return sizes["Rss"], sizes["Private_Clean"] + sizes["Private_Dirty"]
+    sizes = Path(f"/proc/{pid}/smaps_rollup")
+    private = figure(sizes, "Private_Clean:") + figure(sizes, "Private_Dirty:")
+    return figure(sizes, "Rss:") / 1024, private / 1024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.cli.config_option import add_config_option
@@ -38,9 +37,9 @@ def add_user_commands(parser: argparse.ArgumentParser) -> None:
 
 def _user(options: argparse.Namespace) -> int:
     from edge.config import load_config  # noqa: PLC0415
-    from edge.people import People, people_file  # noqa: PLC0415
+    from edge.people import People  # noqa: PLC0415
 
-    people = People(people_file(Path(load_config(options.config).store.path)))
+    people = People.beside(load_config(options.config).store.path)
     match options.action:
         case "add":
             role = options.role or ("operator" if people.anybody() else "administrator")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from edge import identity
 from edge.errors import PeopleError, TooManyGuessesError
@@ -17,7 +18,6 @@ from edge.people.pins import check_pin, hash_pin, matches
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
-    from pathlib import Path
 
 IDLE_S = 30 * 60.0
 """How long a session lives without being used."""
@@ -50,6 +50,11 @@ class People:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._clock = clock
+
+    @classmethod
+    def beside(cls, store: str) -> Self:
+        """Return the people of the device whose store is at that path."""
+        return cls(people_file(Path(store)))
 
     def anybody(self) -> bool:
         """Whether there is a person."""
@@ -91,7 +96,7 @@ class People:
             audit.note(db, "person removed", code=by, address=_LOCAL, about=person.code, outcome="done")
 
     def reset(self, code: str, pin: str, *, by: str | None = None) -> None:
-        """Give a person another PIN: their sessions end, and wrong PINs so far are forgotten."""
+        """Set a person's PIN: their sessions end, and wrong PINs so far are forgotten."""
         check_pin(pin)
         kept = hash_pin(pin)
         with opened(self._path) as db:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anyio.to_thread import current_default_thread_limiter
@@ -12,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from edge.errors import LeukoscopeError
-from edge.people import People, people_file
+from edge.people import People
 from edge.specimens.service import SpecimenService
 from edge.web.answers import of_error, refusal
 from edge.web.api.adapting import Adaptation
@@ -39,7 +38,7 @@ def create_app(config: Config, *, people: People | None = None) -> Starlette:
 
     people: by default those of the file beside the store.
     """
-    people = people or People(people_file(Path(config.store.path)))
+    people = people or People.beside(config.store.path)
     app = Starlette(
         routes=[*api_routes(), *live_routes(), *screen_routes()],
         middleware=[Middleware(Guard, people=people), Middleware(Access, people=people)],

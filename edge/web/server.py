@@ -17,7 +17,7 @@ from uvicorn import Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.errors import ConfigError, LeukoscopeError, PeopleError
-from edge.people import People, people_file
+from edge.people import People
 from edge.web.app import create_app
 from edge.web.security.access import is_loopback
 
@@ -141,7 +141,7 @@ class PageServer(Server):
 def _server(
     config: Config, here: tuple[str, int], asked: tuple[str | None, int | None], options: dict[str, Any]
 ) -> PageServer:
-    people = People(people_file(Path(config.store.path)))
+    people = People.beside(config.store.path)
     return PageServer(
         ServerConfig(
             create_app(config, people=people),
@@ -167,7 +167,7 @@ def _server(
 def address_of(config: Config, host: str | None, port: int | None) -> tuple[str, int]:
     """Return where to listen: only on this machine as long as nobody has a PIN."""
     host, port = host or config.web.host, port or config.web.port
-    if not People(people_file(Path(config.store.path))).anybody() and not _is_local(host):
+    if not People.beside(config.store.path).anybody() and not _is_local(host):
         return "127.0.0.1", port
     return host, port
 

@@ -28,7 +28,7 @@ from trainer.training.fitting import (
     last_checkpoint,
     save_checkpoint,
 )
-from trainer.training.optimizers import RestartedCosine
+from trainer.training.optimizers import restarted_cosine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -150,9 +150,8 @@ def _start_or_resume(
     }
     average, model = finder(**network), finder(**network)
     model.set_weights(average.get_weights())
-    starts = [settings.warmup_epochs, *(epoch for epoch in settings.restarts if epoch < settings.epochs)]
-    rate = RestartedCosine(
-        settings.learning_rate, [epoch * steps for epoch in starts], settings.epochs * steps
+    rate = restarted_cosine(
+        settings.learning_rate, settings.warmup_epochs, settings.restarts, settings.epochs, steps
     )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=5.0)
     model.compile(optimizer, finder_loss)

@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trainer.recipe import Training
 
 _FIRST = 0.01  # share of the rate that a warmup begins with
@@ -41,12 +43,22 @@ class RestartedCosine(keras.optimizers.schedules.LearningRateSchedule):  # type:
         return {"rate": self.rate, "starts": self.starts, "steps": self.steps}
 
 
+def restarted_cosine(
+    rate: float, warmup: int, restarts: Sequence[int], epochs: int, steps: int
+) -> RestartedCosine:
+    """Return the rate over the epochs, of `steps` batches each.
+
+    warmup, restarts: epochs; a restart that the run does not reach is none.
+    """
+    starts = [warmup, *(epoch for epoch in restarts if epoch < epochs)]
+    return RestartedCosine(rate, [epoch * steps for epoch in starts], epochs * steps)
+
+
 def optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
     """Make the recipe's optimizer for epochs of `steps` batches."""
     rate = settings.learning_rate
     if settings.schedule == "cosine":
-        starts = [settings.warmup_epochs, *(e for e in settings.restarts if e < settings.epochs)]
-        rate = RestartedCosine(rate, [epoch * steps for epoch in starts], settings.epochs * steps)
+        rate = restarted_cosine(rate, settings.warmup_epochs, settings.restarts, settings.epochs, steps)
     if settings.optimizer == "nadam":
         return keras.optimizers.Nadam(rate, weight_decay=settings.weight_decay or None)
     return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)

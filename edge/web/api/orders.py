@@ -117,7 +117,7 @@ def discard(call: Call) -> SpecimenNote:
 
 
 def rename(call: Call) -> SpecimenNote:
-    """Give a specimen whose id was mistyped another one."""
+    """Change the id of a specimen that was mistyped."""
     _check_id(call.body.new_id)
     order = RenameSpecimen(specimen_id=known_specimen(call), new_id=call.body.new_id)
     return _note(call.app.service.rename(order))

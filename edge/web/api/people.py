@@ -60,7 +60,7 @@ def remove(call: Call) -> Nothing:
 
 
 def change_pin(call: Call) -> Nothing:
-    """Give a person another PIN: one's own, or anybody's as an administrator."""
+    """Set a person's PIN: one's own, or anybody's as an administrator."""
     code, person = call.path["code"], call.person
     if person is not None:
         if person.role != "administrator" and person.code.lower() != code.lower():

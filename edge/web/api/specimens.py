@@ -68,8 +68,12 @@ def specimen(call: Call) -> dict[str, Any]:
 
 def cells(call: Call) -> CellPage:
     """The cells of a specimen, with what the model and what people call each."""
-    found = call.app.service.cells(known_specimen(call), after=call.query.after, limit=call.query.limit)
-    return CellPage(found, found[-1].sequence if len(found) >= call.query.limit else None)
+    return _cell_page(call, known_specimen(call), call.query.after, call.query.limit)
+
+
+def _cell_page(call: Call, name: str, after: int, limit: int) -> CellPage:
+    found = call.app.service.cells(name, after=after, limit=limit)
+    return CellPage(found, found[-1].sequence if len(found) >= limit else None)
 
 
 def cell(call: Call) -> CellDetail:
@@ -130,9 +134,9 @@ def cells_csv(call: Call) -> Content:
 def _all_cells(call: Call, name: str) -> Iterator[CellRecord]:
     after: int | None = 0
     while after is not None:
-        found = call.app.service.cells(name, after=after, limit=_A_PAGE)
-        yield from found
-        after = found[-1].sequence if len(found) >= _A_PAGE else None
+        page = _cell_page(call, name, after, _A_PAGE)
+        yield from page.cells
+        after = page.next
 
 
 def _file(text: str, name: str) -> Content:

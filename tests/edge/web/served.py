@@ -17,6 +17,7 @@ from edge.people import People, people_file
 
 PATIENCE_S = 150.0
 PIN = "471193"
+PEOPLE = (("ADA", "administrator"), ("REV", "reviewer"), ("OPE", "operator"))
 
 
 class Answer(NamedTuple):

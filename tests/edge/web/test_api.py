@@ -26,20 +26,6 @@ from edge.messages.live import PICTURE, STATE, WANTED, LiveCell, LiveFrame
 from edge.web.api.openapi import document
 from edge.web.api.table import ENDPOINTS
 
-PEOPLE = (("ADA", "administrator"), ("REV", "reviewer"), ("OPE", "operator"))
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    served = Served(tmp_path_factory.mktemp("page"), PEOPLE)
-    yield served
-    served.close()
-
-
-@pytest.fixture(scope="module")
-def cookies(page):
-    return {code: page.sign_in(code) for code, _ in PEOPLE}
-
 
 @pytest.fixture(scope="module")
 def cells(page):

@@ -13,26 +13,13 @@ import zlib
 from pathlib import Path
 
 import pytest
-from served import PATIENCE_S, PIN, Served, free_port
+from served import PATIENCE_S, PEOPLE, PIN, Served, free_port
 
 from edge.people import People
 from edge.people.people import GUESSES_OF_PERSON
 
 CERTIFICATES = Path(__file__).parents[3] / "firmware_config/certificates.sh"
-PEOPLE = (("ADA", "administrator"), ("REV", "reviewer"), ("OPE", "operator"))
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    served = Served(tmp_path_factory.mktemp("page"), PEOPLE)
-    yield served
-    served.close()
-
-
-@pytest.fixture(scope="module")
-def cookies(page):
-    return {code: page.sign_in(code) for code, _ in PEOPLE}
 
 
 @pytest.fixture(autouse=True)

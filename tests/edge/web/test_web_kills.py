@@ -11,7 +11,7 @@ import threading
 import time
 
 import numpy as np
-from served import PIN, Served
+from served import PEOPLE, PIN, Served
 from stored import count_into, jpeg
 
 from edge.store.fields import Store
@@ -57,7 +57,7 @@ class Nurse(threading.Thread):
 
 
 def test_killed_while_cells_are_named_each_is_named_once_and_has_its_picture(tmp_path):
-    page = Served(tmp_path, [("ADA", "administrator"), ("OPE", "operator"), ("REV", "reviewer")])
+    page = Served(tmp_path, PEOPLE)
     chance = np.random.default_rng(5)
     try:
         ids = count_into(page.store, "S-1", KILLS * CELLS_A_KILL)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from mqtt_partners import free_port, wait_for
 
 from edge.config import load_config
-from edge.people import People, people_file
+from edge.people import People
 from edge.specimens.service import SpecimenService
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ preview_dir = "{folder}/run"
         return self
 
     def _start(self) -> None:
-        People(people_file(Path(self.config.store.path))).add(CODE, "Anna", "administrator", PIN)
+        People.beside(self.config.store.path).add(CODE, "Anna", "administrator", PIN)
         if self._drawn:
             words = ["-m", "edge.cli", "run", "--config", str(self.folder / "drawn.toml")]
             assert self._run(words, "drawn").wait(PATIENCE_S) == 0
