@@ -17,10 +17,19 @@ EXTRAS := demo,docs,heic,trainer,test,tflite-runtime
 demo: $(VENV)/.demo
 	@$(BIN)/leukoscope demo $(DEMO)
 
-# Two processes: tflite-runtime does not load beside TensorFlow.
-test: check docs
-	$(BIN)/python -m pytest tests --ignore tests/trainer
-	$(BIN)/python -m pytest tests/trainer
+# Two processes, for tflite-runtime does not load beside TensorFlow. The trainer's computes and has no hurry: it takes what
+# the other, which waits much and has daemons that must be in time, leaves of the processors. It is shown afterwards.
+TRAINER_LOG := build/trainer-tests.log
+test: $(VENV)/.test
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target check docs
+	@mkdir -p build; \
+	nice -n 19 $(BIN)/python -m pytest tests/trainer --timeout 900 > $(TRAINER_LOG) 2>&1 & trainer=$$!; \
+	trap 'kill $$trainer 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
+	$(BIN)/python -m pytest tests --ignore tests/trainer; device=$$?; \
+	tail --pid $$trainer --lines +1 --follow $(TRAINER_LOG); \
+	trap - EXIT; wait $$trainer; network=$$?; \
+	[ $$device -eq 0 ] || echo "tests have failed above those of the trainer"; \
+	exit $$((device | network))
 
 # A warning is an error: among others a link to a page or a heading that is not there.
 docs: $(VENV)/.test
@@ -88,7 +97,7 @@ $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@firmware_config/apt_need.sh chromium:chromium || echo "tests in a browser will be skipped"
 	@fc-list :lang=bn 2>/dev/null | grep -q . || firmware_config/apt_need.sh :fonts-noto-core || echo "screenshots lack letters"
 	@firmware_config/apt_need.sh shellcheck:shellcheck openssl:openssl || echo "tests that want them will be skipped"
-	$(PIP) install --quiet --editable '.[$(EXTRAS)]'
+	$(PIP) install --quiet --no-compile --editable '.[$(EXTRAS)]'
 	@touch $@ $(VENV)/.demo
 
 # Debian leaves ensurepip out of python3; without it a virtual environment has no pip.

@@ -21,7 +21,7 @@ def test_what_only_training_needs_and_is_not_installed_is_named_with_the_way_to_
         [sys.executable, "-c", WITHOUT, *command.split()],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
         cwd=tmp_path,
     )

@@ -88,7 +88,7 @@ def test_two_devices_learn_together_and_go_on_from_a_checkpoint(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     replicas, answers = [line for line in done.stdout.splitlines() if line[:1] in "r["][-2:]
