@@ -60,7 +60,8 @@ class Guard:
         elif len(scope.get("raw_path", b"")) + len(scope["query_string"]) > _ADDRESS:
             answer = refusal(414, "too long: the address of the request")
         elif refused := check_origin(scope["scheme"], scope["method"], scope["headers"], local=local):
-            answer = refusal(refused.status, refused.sentence)
+            ends = {"connection": "close"} if refused.status == 400 else {}  # no browser sends that
+            answer = refusal(refused.status, refused.sentence, ends)
         elif wait := self._rate.take(address) or (upload and self._uploads.take(address)):
             answer = refusal(429, "too many requests: wait a little", {"retry-after": str(wait)})
         elif body.refused([value for name, value in scope["headers"] if name == b"content-length"]):
