@@ -82,7 +82,9 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     images_per_epoch: how many are drawn; 0: every training image once. warmup_epochs: before a cosine only.
     restarts: the epochs after which a cosine begins anew, from half the rate it last began from.
     average: decay of the running average of the weights; 0: the last weights are kept as they are.
-    rounded_epochs: further ones behind these, in which a `compact` network is rounded as int8 rounds it.
+    bounded_epochs: further ones behind these, in which the values inside a `compact` network are bounded, by
+    a cosine of their own from `bounded_rate`. rounded_epochs: further ones behind these, in which it is
+    rounded besides, as int8 rounds it.
     """
 
     epochs: Count = 40
@@ -96,20 +98,22 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     weight_decay: Annotated[float, Meta(ge=0)] = 0.02
     label_smoothing: Share = 0.05
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.995
+    bounded_epochs: Annotated[int, Meta(ge=0)] = 0
+    bounded_rate: Annotated[float, Meta(gt=0, le=1)] = 0.001
     rounded_epochs: Annotated[int, Meta(ge=0)] = 0
     seed: Annotated[int, Meta(ge=0)] = 1
 
     @property
     def all_epochs(self) -> int:
-        """Return how many epochs there are, those that are rounded included."""
-        return self.epochs + self.rounded_epochs
+        """Return how many epochs there are, the bounded and the rounded ones included."""
+        return self.epochs + self.bounded_epochs + self.rounded_epochs
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     """One whole recipe. `network` names the builder and holds its keyword arguments.
 
     augmentation: the keyword arguments of `trainer.training.augmentation.Augmentation`, or None for no
-    augmentation. rounded_augmentation: instead of it in the rounded epochs, where given.
+    augmentation. late_augmentation: instead of it in the bounded and the rounded epochs, where given.
     """
 
     name: str
@@ -117,11 +121,11 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     network: dict[str, Any]
     training: Training
     augmentation: dict[str, Any] | None = None
-    rounded_augmentation: dict[str, Any] | None = None
+    late_augmentation: dict[str, Any] | None = None
 
     def augmentation_of(self, epoch: int) -> dict[str, Any] | None:
         """Return the augmentation of an epoch, the first of which is 0."""
-        other = self.rounded_augmentation if epoch >= self.training.epochs else None
+        other = self.late_augmentation if epoch >= self.training.epochs else None
         return self.augmentation if other is None else other
 
 

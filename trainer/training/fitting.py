@@ -15,10 +15,11 @@ from edge.errors import ConfigError, LeukoscopeError
 from edge.masking import CROP_SIZE
 from trainer.data.splits import draw_probabilities, photograph_weights
 from trainer.networks import registry
+from trainer.networks.bounded import bounded
 from trainer.quantization.equalizing import can_be_equalized, equalized
 from trainer.training.augmentation import Augmentation
 from trainer.training.compute import PLAIN, Compute
-from trainer.training.optimizers import optimizer
+from trainer.training.optimizers import bounded_optimizer, optimizer
 from trainer.training.rounding import fit_rounded
 
 if TYPE_CHECKING:
@@ -106,7 +107,11 @@ def fit(
             if hasattr(layer, "seed_generator"):  # dropout: its draws, too, depend on the epoch alone
                 layer.seed_generator.state.assign([settings.seed, epoch])
         batches = _batches(recipe, training, epoch, steps)
-        if epoch < settings.epochs:
+        unrounded = settings.epochs + settings.bounded_epochs
+        if epoch == settings.epochs and settings.bounded_epochs:
+            model, average = _bounded(average, representative(training, settings.seed), settings, steps)
+            averaging = AveragedWeights(average, settings.average, len(history) * steps)
+        if epoch < unrounded:
             model.fit(
                 batches,
                 initial_epoch=epoch,
@@ -117,12 +122,18 @@ def fit(
             )
             logs = {k: float(v[-1]) for k, v in model.history.history.items()}
         else:
-            past = epoch - settings.epochs
-            if not past:  # from the average, its channels brought to one range, as they are made int8
+            past = epoch - unrounded
+            if not past:
                 model.set_weights(equalized(average, representative(training, settings.seed)).get_weights())
                 average.set_weights(model.get_weights())
 
-            def after_batch(step: int, logs: dict[str, float], epoch: int = epoch) -> None:
+            def after_batch(
+                step: int,
+                logs: dict[str, float],
+                epoch: int = epoch,
+                model: keras.Model = model,
+                averaging: AveragedWeights = averaging,
+            ) -> None:
                 averaging.mix(model)
                 report(epoch, step, logs)
 
@@ -172,7 +183,7 @@ def check_network(recipe: Recipe) -> None:
         raise ConfigError(f"recipe {recipe.name}: network.name is {name}; known: {known}")
     try:
         network = registry.NETWORKS[name](len(recipe.data.classes), **_options(recipe))
-        for widths in (recipe.augmentation, recipe.rounded_augmentation):
+        for widths in (recipe.augmentation, recipe.late_augmentation):
             Augmentation(seed=0, **(widths or {}))
     except (TypeError, ValueError, IndexError) as error:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
@@ -181,10 +192,11 @@ def check_network(recipe: Recipe) -> None:
         ) from None
     finally:
         keras.backend.clear_session()
-    if recipe.training.rounded_epochs and not can_be_equalized(network):
-        raise ConfigError(
-            f"recipe {recipe.name}: training.rounded_epochs is for the network compact; leave it out"
-        )
+    for key in ("bounded_epochs", "rounded_epochs"):
+        if getattr(recipe.training, key) and not can_be_equalized(network):
+            raise ConfigError(
+                f"recipe {recipe.name}: training.{key} is for the network compact; leave it out"
+            )
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:
@@ -211,12 +223,25 @@ def _start_or_resume(
     with compute.scope():
         model = registry.build(recipe.network["name"], classes, _options(recipe))
         model.set_weights(average.get_weights())
-        # With one-hot targets and no smoothing this is the sparse categorical cross-entropy.
-        loss = keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=settings.label_smoothing
-        )
-        model.compile(optimizer(settings, steps), loss, metrics=["accuracy"])
+        _compile(model, optimizer(settings, steps), settings)
     return model, average, []
+
+
+def _bounded(
+    average: keras.Model, crops: NDArray[np.uint8], settings: Training, steps: int
+) -> tuple[keras.Model, keras.Model]:
+    """Return the network to train on and its average, both from the average so far."""
+    average = bounded(equalized(average, crops), crops)
+    model = keras.models.clone_model(average)
+    model.set_weights(average.get_weights())
+    _compile(model, bounded_optimizer(settings, steps), settings)
+    return model, average
+
+
+def _compile(model: keras.Model, how: keras.optimizers.Optimizer, settings: Training) -> None:
+    # With one-hot targets and no smoothing this is the sparse categorical cross-entropy.
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
+    model.compile(how, loss, metrics=["accuracy"])
 
 
 def last_checkpoint(out: Path) -> Path | None:

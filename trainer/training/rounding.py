@@ -13,6 +13,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from trainer.networks.bounded import Bound
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -71,6 +73,12 @@ def rounded(model: keras.Model, images: Any, *, training: bool) -> Any:
             depthwise, pointwise = _weights(layer.depthwise_kernel, (0, 1)), _weights(layer.pointwise_kernel)
             x = _values(tf.nn.depthwise_conv2d(x, depthwise, [1, *layer.strides, 1], "SAME"))
             x = tf.nn.conv2d(x, pointwise, 1, "VALID")
+        elif isinstance(layer, layers.DepthwiseConv2D):
+            before = x
+            x = tf.nn.depthwise_conv2d(x, _weights(layer.kernel, (0, 1)), [1, *layer.strides, 1], "SAME")
+            x = x + layer.bias
+        elif isinstance(layer, Bound):
+            x = _values(layer(x))
         elif isinstance(layer, layers.Conv2D):
             x = tf.nn.conv2d(x, _weights(layer.kernel), layer.strides, "SAME")
         elif isinstance(layer, layers.Add):
