@@ -8,11 +8,11 @@ import pytest
 
 from trainer.cli import main
 from trainer.training import fitting
-from trainer.training.fitting import last_checkpoint
+from trainer.training.checkpoints import HISTORY, last_checkpoint
 
 
 def history(out):
-    return json.loads((last_checkpoint(out) / fitting.HISTORY).read_text(encoding="utf-8"))
+    return json.loads((last_checkpoint(out) / HISTORY).read_text(encoding="utf-8"))
 
 
 def fit_with_a_stop(recipe, data, out):

@@ -109,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RUN",
         help="the run of fit-finder that the bundle is to carry",
     )
+    export.add_argument(
+        "--left-out",
+        type=Path,
+        metavar="FILE",
+        help="left-out.json of microscopes --left-out: how sure a call must be is taken from it",
+    )
     add_force(export)
     export.set_defaults(run=_export)
 
@@ -281,6 +287,12 @@ def _export(options: argparse.Namespace) -> int:
     from trainer.export.bundling import export_run  # noqa: PLC0415
 
     export_run(
-        options.folder, options.data, options.out, options.measured, options.finder, force=options.force
+        options.folder,
+        options.data,
+        options.out,
+        options.measured,
+        options.finder,
+        left_out=options.left_out,
+        force=options.force,
     )
     return 0

@@ -16,9 +16,10 @@ from trainer.data.splits import photograph_weights
 from trainer.evaluation.confusion import confusion_of
 from trainer.evaluation.known_microscopes import known_microscopes, microscope_weights
 from trainer.evaluation.metrics import measure
-from trainer.evaluation.record import read_evaluation, weights_sha256
 from trainer.evaluation.rejection import Outputs, fit_rejection
+from trainer.evaluation.trust import trust_asked
 from trainer.export import bundle_writer
+from trainer.export.measured import evaluated, main_figures
 from trainer.export.model_card import CARD_TITLE
 from trainer.export.seen import hashes_of
 from trainer.finder.bundled import finder_part
@@ -38,14 +39,12 @@ if TYPE_CHECKING:
 
     from edge.models.confusion import Confusion
     from trainer.data.arrays import Samples
-    from trainer.evaluation.metrics import Figures
 
 HELD_OUT = "held-out photographs"
 HELD_OUT_COPIES = "held-out copies of photographs trained on"
 _SHOWN_A_CLASS = 200
 _COMPARED_CROPS = 20
 _MINIMUM_PROBABILITY = 0.5  # below it the other classes together are likelier than the one called
-_MAIN_FIGURES = ("photograph_accuracy", "photograph_macro_recall", "accuracy", "macro_recall", "macro_auc")
 
 
 def export_run(
@@ -56,13 +55,15 @@ def export_run(
     finder: Path | None = None,
     *,
     alone: bool = False,
+    left_out: Path | None = None,
     force: bool = False,
 ) -> None:
     """Quantize the run's averaged weights, pass the gates on its held-out photographs, and write the bundle.
 
     evaluations: files that `evaluate` wrote, of this run or another, whose int8 figures the bundle is to
     carry. finder: folder of the finder's run, which a recipe of masking "found" needs; alone: to be
-    measured without one, which no device does. A network without
+    measured without one, which no device does, so that no agreement with float is asked of it either.
+    left_out: what `microscopes --left-out` wrote, which then says how sure a call must be. A network without
     class activation maps is written as a plain .tflite file, which no device takes.
     The study's own split, whose held-out part measures nothing, is taken with the study's masking alone, and
     the bundle says so.
@@ -73,12 +74,13 @@ def export_run(
     """
     if out.suffix == ".md":
         raise ConfigError(f"{out}: is where the model card goes; name the bundle .tflite")
-    inputs = [*evaluations, *files_below([folder])]
+    inputs = [*evaluations, *files_below([folder]), *([] if left_out is None else [left_out])]
     refuse_output(out, "export", is_exported, inputs=inputs, force=force)
     card = out.with_suffix(".md")
     refuse_output(card, "export", has_mark(CARD_TITLE), inputs=inputs, force=force)
     with progress_bar() as progress:
         elsewhere = evaluated(evaluations, folder)
+        asked, microscopes = (None, ()) if left_out is None else trust_asked(left_out)
         own_finder = None if finder is None else finder_part(finder)
         opened = open_run(folder, data, progress)
         run, recipe = opened.run, opened.run.recipe
@@ -98,7 +100,7 @@ def export_run(
         progress.console.print("comparing the ranges of int8 with float")
         int8 |= gates.check_ranges(quantized, calibration_crops(opened)[:_COMPARED_CROPS])
         answers = _answers(opened.held_out, quantized, opened, progress)
-        measured = compared(opened, answers)
+        measured = compared(opened, answers, gated=not alone)
         together = next(iter(measured.values()))
         note = "  ".join(f"{key} {together[key]}" for key in ("float_accuracy", "int8_accuracy", "agreement"))
         if not with_maps:
@@ -122,7 +124,14 @@ def export_run(
                 recipe.data.classes,
                 temperature,
                 _MINIMUM_PROBABILITY,
+                None if asked is None else asked.minimum_trust,
             )
+            if asked is not None:
+                together["rejecting"] |= {
+                    "left_out": list(microscopes),
+                    "left_out_called": asked.called,
+                    "left_out_wrong_calls": asked.wrong_calls,
+                }
             known = known_microscopes(
                 outputs,
                 _balanced(opened, weights),
@@ -188,30 +197,6 @@ def _confusion(
     )
 
 
-def evaluated(paths: Sequence[Path], folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the main int8 figures of evaluations, by what was measured; another run's say by whose model.
-
-    Raises ConfigError for a file that is no evaluation, has no int8 figures, or measures what another does.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for path in paths:
-        one = read_evaluation(path)
-        if one.int8 is None or one.agreement is None:
-            raise ConfigError(f"{path}: has no figures of int8; evaluate on a runtime, not float alone")
-        # Weights, not the recipe's name, tell whether it is this very model.
-        own = one.weights_sha256 == weights_sha256(folder)
-        name = one.part if own else f"{one.part}, another model: recipe {one.recipe}"
-        if name in found:
-            raise ConfigError(f"{path}: {name} is measured by another of the files as well")
-        found[name] = {
-            "images": one.images,
-            "photographs": one.photographs,
-            "agreement": round(one.agreement.value, 4),
-            **_main(one.int8),
-        }
-    return found
-
-
 @dataclass(frozen=True)
 class Answers:
     """Float and int8 logits, float32 (n, classes), and features (n, f), where the network gives any."""
@@ -236,8 +221,11 @@ def _answers(samples: Samples, quantized: Quantized, opened: Opened | None, prog
     )
 
 
-def compared(opened: Opened, answers: Answers) -> dict[str, dict[str, Any]]:
-    """Pass the gate of the calls on all held-out samples, and on those of each set; give the figures."""
+def compared(opened: Opened, answers: Answers, *, gated: bool = True) -> dict[str, dict[str, Any]]:
+    """Pass the gate of the calls on all held-out samples, and on those of each set; give the figures.
+
+    gated: False for the figures alone, of what no device gets.
+    """
     samples, recipe = opened.held_out, opened.run.recipe
     held_out = HELD_OUT_COPIES if recipe.data.split == "study" else HELD_OUT
     parts = {f"{held_out} of the training sets": np.ones(len(samples.labels), np.bool_)}
@@ -253,23 +241,13 @@ def compared(opened: Opened, answers: Answers) -> dict[str, dict[str, Any]]:
             answers.floats[chosen],
             answers.int8[chosen],
             part.labels,
-            max_drop=bundle_writer.MAX_ACCURACY_DROP,
-            min_agreement=bundle_writer.MIN_AGREEMENT,
+            max_drop=bundle_writer.MAX_ACCURACY_DROP if gated else 1.0,
+            min_agreement=bundle_writer.MIN_AGREEMENT if gated else 0.0,
         )
         figures["photographs"] = len(set(part.photographs))
         measured = measure(answers.int8[chosen], part.labels, part.photographs, recipe.data.classes)
-        found[name] = figures | _main(measured)
+        found[name] = figures | main_figures(measured)
     return found
-
-
-def _main(figures: Figures) -> dict[str, dict[str, float]]:
-    """Return the figures that a bundle carries: name -> value, low and high of the 95 % interval."""
-    estimates = {name: getattr(figures, name) for name in _MAIN_FIGURES}
-    return {
-        name: {key: round(value, 4) for key, value in msgspec.structs.asdict(one).items()}
-        for name, one in estimates.items()
-        if one is not None
-    }
 
 
 def _photographs(opened: Opened, number: int) -> dict[str, int]:

@@ -85,6 +85,12 @@ def _figures(measured: Mapping[str, Any]) -> list[str]:
             )
             if "auroc" in rejecting:
                 told += f"; AUROC of known classes against others {rejecting['auroc']:.3f}"
+            if "left_out" in rejecting:
+                told += (
+                    f". How sure a call must be was set on microscopes left out of training "
+                    f"({', '.join(rejecting['left_out'])}): there {estimate(rejecting['left_out_called'])} % "
+                    f"are called, and {estimate(rejecting['left_out_wrong_calls'])} % of the calls are wrong"
+                )
             lines += ["", f"{told}."]
     return lines
 

@@ -20,14 +20,8 @@ from trainer.finder.canvases import PLACES, SIDE, TARGETS, draw_canvas
 from trainer.finder.fields import with_unsure
 from trainer.finder.network import finder, finder_loss
 from trainer.training.augmentation import Augmentation
-from trainer.training.fitting import (
-    HISTORY,
-    WEIGHTS,
-    AveragedWeights,
-    TrainingError,
-    last_checkpoint,
-    save_checkpoint,
-)
+from trainer.training.checkpoints import HISTORY, WEIGHTS, TrainingError, last_checkpoint, save_checkpoint
+from trainer.training.fitting import AveragedWeights
 from trainer.training.optimizers import restarted_cosine
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from rich.text import Text
 from edge.errors import ConfigError, OutputError
 from trainer.data.datasets import DATASETS
 from trainer.evaluation.metrics import Estimate  # noqa: TC001 (msgspec reads annotations at run time)
+from trainer.evaluation.trust import TrustPoint  # noqa: TC001 (the same)
 from trainer.files import put_in_place
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Measured(Struct, frozen=True):
     """What a half reached on the microscope that it had not seen.
 
     trained_on, measured_on: data sets. counts: how many images, cells, groups. figures: shares of 0 to 1,
-    with intervals over groups. notes: what could not be measured, and why.
+    with intervals over groups. notes: what could not be measured, and why. trust: what thresholds of trust
+    would do there.
     """
 
     trained_on: tuple[str, ...]
@@ -41,6 +43,7 @@ class Measured(Struct, frozen=True):
     counts: dict[str, int]
     figures: dict[str, Estimate]
     notes: tuple[str, ...] = ()
+    trust: tuple[TrustPoint, ...] = ()
 
 
 class Step(Struct, frozen=True):

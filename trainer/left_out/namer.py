@@ -16,6 +16,9 @@ from edge.naming.classifier import Classifier
 from trainer.data.datasets import DATASETS, fingerprint, list_images
 from trainer.data.readers import LabelledReader
 from trainer.data.samples import load_samples
+from trainer.data.splits import photograph_weights
+from trainer.evaluation.rejection import Outputs
+from trainer.evaluation.trust import trust_curve
 from trainer.export.bundling import export_run
 from trainer.left_out.adapting import adapting_figures
 from trainer.left_out.figures import naming_figures
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from trainer.data.arrays import Samples
     from trainer.evaluation.metrics import Estimate
+    from trainer.evaluation.trust import TrustPoint
 
 BUNDLE = "namer.tflite"
 
@@ -73,16 +77,18 @@ class NamerHalf:
         counted = [number for number, label in enumerate(classes) if label != OTHER]
         likeliest = predict(model, centre(samples.pixels)).argmax(axis=1)
         figures = {"float macro recall": _named(samples, likeliest, None, counted)["macro recall"]}
+        trust: tuple[TrustPoint, ...] = ()
         if bundle is not None:
             figures = _named(samples, *_called(bundle, samples), counted) | figures
             figures |= adapting_figures(bundle, samples, classes)
+            trust = _trust(bundle, samples)
         counts = {
             "cells": len(samples.labels),
             "distinct": len(set(samples.shown())),
             "groups": len(set(samples.photographs)),
             "not used": loaded.left_out,
         }
-        return Measured(asked.data.sets, sets, counts, figures, tuple(notes))
+        return Measured(asked.data.sets, sets, counts, figures, tuple(notes), trust)
 
     def without(self, microscope: str) -> Recipe:
         """Return the recipe without the microscope's sets. Raises ConfigError where no set is left."""
@@ -139,6 +145,25 @@ def _named(
         counted=counted,
         groups=samples.photographs,
         cells=samples.shown(),
+    )
+
+
+def _trust(bundle: Path, samples: Samples) -> tuple[TrustPoint, ...]:
+    classifier = Classifier.load(bundle)
+    about = classifier.bundle.description
+    outputs = [classifier.raw_outputs(crop) for crop in samples.pixels]
+    logits, features = (
+        np.array([one[name] for one in outputs], np.float32).reshape(len(outputs), -1)
+        for name in ("logits", "features")
+    )
+    found = Outputs(logits, features, samples.labels)
+    return trust_curve(
+        found.probabilities(about.temperature).astype(np.float32),
+        features,
+        samples.labels,
+        photograph_weights(samples.shown()),
+        about.reject,
+        about.labels,
     )
 
 

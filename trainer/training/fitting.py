@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +10,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from edge.errors import ConfigError, LeukoscopeError
+from edge.errors import ConfigError
 from edge.masking import CROP_SIZE
-from trainer.data.splits import draw_probabilities, photograph_weights
+from trainer.data.splits import photograph_weights
 from trainer.networks import registry
 from trainer.networks.bounded import bounded
 from trainer.quantization.equalizing import can_be_equalized, equalized
 from trainer.training.augmentation import Augmentation
+from trainer.training.batches import batches_of
+from trainer.training.checkpoints import (
+    HISTORY,
+    STATE,
+    WEIGHTS,
+    TrainingError,
+    last_checkpoint,
+    save_checkpoint,
+)
 from trainer.training.compute import PLAIN, Compute
 from trainer.training.optimizers import bounded_optimizer, optimizer
 from trainer.training.rounding import fit_rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,15 +39,8 @@ if TYPE_CHECKING:
     from trainer.data.arrays import Samples
     from trainer.recipe import Recipe, Training
 
-WEIGHTS = "model.keras"
-HISTORY = "history.json"
 TENSORBOARD = "tensorboard"
-_STATE = "training.keras"
 _REPRESENTATIVE = 300
-
-
-class TrainingError(LeukoscopeError):
-    """Training cannot go on; the last good checkpoint is kept."""
 
 
 def centre(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -103,14 +104,14 @@ def fit(
         progress = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda step, logs, epoch=epoch: report(epoch, step, logs or {})
         )
-        for layer in model.layers:
-            if hasattr(layer, "seed_generator"):  # dropout: its draws, too, depend on the epoch alone
-                layer.seed_generator.state.assign([settings.seed, epoch])
-        batches = _batches(recipe, training, epoch, steps)
-        unrounded = settings.epochs + settings.bounded_epochs
         if epoch == settings.epochs and settings.bounded_epochs:
             model, average = _bounded(average, representative(training, settings.seed), settings, steps)
             averaging = AveragedWeights(average, settings.average, len(history) * steps)
+        for layer in model.layers:
+            if hasattr(layer, "seed_generator"):  # dropout: its draws, too, depend on the epoch alone
+                layer.seed_generator.state.assign([settings.seed, epoch])
+        batches = batches_of(recipe, training, epoch, steps)
+        unrounded = settings.epochs + settings.bounded_epochs
         if epoch < unrounded:
             model.fit(
                 batches,
@@ -213,7 +214,7 @@ def _start_or_resume(
         try:
             history: list[dict[str, float]] = json.loads((last / HISTORY).read_text(encoding="utf-8"))
             with compute.scope():
-                model = keras.models.load_model(last / _STATE)
+                model = keras.models.load_model(last / STATE)
             return model, keras.models.load_model(last / WEIGHTS), history
         except (OSError, ValueError) as error:
             raise TrainingError(f"{last}: cannot be resumed from ({error}); remove it to go on") from None
@@ -244,58 +245,6 @@ def _compile(model: keras.Model, how: keras.optimizers.Optimizer, settings: Trai
     model.compile(how, loss, metrics=["accuracy"])
 
 
-def last_checkpoint(out: Path) -> Path | None:
-    """The newest whole checkpoint folder of a run, or None. WEIGHTS in it holds the averaged weights."""
-    return max(out.glob("epoch-*"), default=None)
-
-
-def _batches(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.data.Dataset:
-    settings = recipe.training
-    drawn = _drawn(recipe, training, epoch, steps)
-    targets = np.eye(len(recipe.data.classes), dtype=np.float32)[training.labels]
-
-    def raw() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], int]]:
-        for step, index in enumerate(drawn):
-            yield training.pixels[index], targets[index], epoch * steps + step
-
-    side = training.pixels.shape[1]
-    batch = settings.batch if settings.images_per_epoch else None  # the last one may be smaller
-    signature = (
-        tf.TensorSpec((batch, side, side, 3), tf.uint8),
-        tf.TensorSpec((batch, targets.shape[1]), tf.float32),
-        tf.TensorSpec((), tf.int64),
-    )
-    data = tf.data.Dataset.from_generator(raw, output_signature=signature)
-    augmentation = recipe.augmentation_of(epoch)
-    if augmentation is None:
-        inner = slice((side - CROP_SIZE) // 2, (side + CROP_SIZE) // 2)
-        data = data.map(
-            lambda image, target, _: (tf.cast(image[:, inner, inner], tf.float32) / 255.0, target)
-        )
-    else:
-        augment = Augmentation(seed=settings.seed, **augmentation)
-        data = data.map(lambda image, target, key: (augment(image, key), target), num_parallel_calls=2)
-    return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
-
-
-def _drawn(recipe: Recipe, training: Samples, epoch: int, steps: int) -> Sequence[NDArray[np.int64]]:
-    """Return each batch's indices: drawn with replacement by chance, or a shuffle of all."""
-    settings = recipe.training
-    rng = np.random.default_rng([settings.seed, epoch])
-    if settings.images_per_epoch == 0:
-        return np.array_split(
-            rng.permutation(len(training.labels)), range(settings.batch, len(training.labels), settings.batch)
-        )
-    chance = draw_probabilities(
-        training.labels,
-        training.shown(),
-        recipe.data.balance,
-        training.sets,
-        recipe.data.set_balance,
-    )
-    return list(rng.choice(len(chance), (steps, settings.batch), p=chance))
-
-
 def _validated(average: keras.Model, held: NDArray[np.uint8], validation: Samples) -> dict[str, float]:
     """Measure what would be kept. Each photograph weighs once, however many copies there are of it."""
     right = predict(average, held).argmax(axis=1) == validation.labels
@@ -308,33 +257,3 @@ def _validated(average: keras.Model, held: NDArray[np.uint8], validation: Sample
         "val_accuracy": float(np.average(right, weights=weight)),
         "val_macro_recall": float(np.mean(recalls)),
     }
-
-
-def save_checkpoint(
-    model: keras.Model, average: keras.Model, history: list[dict[str, float]], out: Path
-) -> None:
-    """Write beside, then put in place: a full disk or a kill leaves the last good checkpoint.
-
-    Earlier checkpoints, and what killed runs left half written, are removed; a later checkpoint is not.
-    """
-    folder = out / f"epoch-{len(history):04d}"
-    partial = out / f"partial-{folder.name}"
-    former = last_checkpoint(out)
-    for leftover in out.glob("partial-epoch-*"):  # before writing: they may fill the disk
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        partial.mkdir()
-        model.save(partial / _STATE)
-        average.save(partial / WEIGHTS)
-        (partial / HISTORY).write_text(json.dumps(history, indent=1), encoding="utf-8")
-        partial.rename(folder)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise TrainingError(
-            f"{folder}: cannot be written ({error.strerror or error}); "
-            f"{'the last good checkpoint is ' + str(former) if former else 'there is no earlier one'}"
-        ) from None
-    for other in out.glob("epoch-*"):
-        epochs = other.name.removeprefix("epoch-")
-        if epochs.isdecimal() and int(epochs) < len(history):
-            shutil.rmtree(other, ignore_errors=True)

@@ -22,9 +22,9 @@ from trainer.networks.baselines import DRAWN
 from trainer.networks.registry import first_weights
 from trainer.quantization.int8 import Quantized, quantize
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
-from trainer.training import fitting
+from trainer.training.checkpoints import WEIGHTS, last_checkpoint
 from trainer.training.compute import PLAIN, Compute, Precision
-from trainer.training.fitting import check_network, fit, last_checkpoint, representative, steps_per_epoch
+from trainer.training.fitting import check_network, fit, representative, steps_per_epoch
 from trainer.training.run_lock import locked
 
 if TYPE_CHECKING:
@@ -150,9 +150,9 @@ def open_run(folder: Path, data: Path, progress: Progress) -> Opened:
     if _split_hash(loaded.samples, held, tested) != run.split_sha256:
         raise DataError(f"{folder}: the photographs behind its images are grouped otherwise than in training")
     try:
-        model = keras.models.load_model(checkpoint / fitting.WEIGHTS)
+        model = keras.models.load_model(checkpoint / WEIGHTS)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{checkpoint / fitting.WEIGHTS}: cannot be read ({error})") from None
+        raise ConfigError(f"{checkpoint / WEIGHTS}: cannot be read ({error})") from None
     return Opened(
         run,
         model,

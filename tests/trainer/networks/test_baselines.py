@@ -19,9 +19,9 @@ from trainer.networks.baselines import BASELINES, weights_file, without_lone_sca
 from trainer.networks.registry import build, first_weights, has_maps
 from trainer.quantization.int8 import quantize, run_int8
 from trainer.recipe import load_recipe
-from trainer.training import fitting
 from trainer.training import run as runs
-from trainer.training.fitting import last_checkpoint, predict
+from trainer.training.checkpoints import HISTORY, last_checkpoint
+from trainer.training.fitting import predict
 
 TINY = """
 extends = "RECIPE"
@@ -209,6 +209,6 @@ def test_a_run_records_its_first_weights_and_goes_on_without_their_file(tmp_path
     file.unlink()
     assert main(arguments) == 0
     assert "first weights: given.weights.h5" in capsys.readouterr().out
-    assert len(json.loads((last_checkpoint(out) / fitting.HISTORY).read_text(encoding="utf-8"))) == 1
+    assert len(json.loads((last_checkpoint(out) / HISTORY).read_text(encoding="utf-8"))) == 1
     assert main([*arguments[:-1], str(tmp_path / "another")]) == ConfigError.exit_status
     assert "weights cannot be read from it" in capsys.readouterr().err

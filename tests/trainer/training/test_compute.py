@@ -17,8 +17,9 @@ import tensorflow as tf
 from trainer.data.arrays import Samples
 from trainer.recipe import Data, Recipe, Training
 from trainer.training import fitting
+from trainer.training.checkpoints import HISTORY, last_checkpoint
 from trainer.training.compute import Compute
-from trainer.training.fitting import fit, last_checkpoint, predict
+from trainer.training.fitting import fit, predict
 
 RECIPE = Recipe(
     name="tiny",
@@ -51,7 +52,7 @@ def test_half_precision_computes_in_it_and_keeps_whole_weights(tmp_path):
 
 def test_what_an_epoch_gave_is_in_the_history_and_for_tensorboard(tmp_path):
     fit(RECIPE, drawn(), drawn(), tmp_path)
-    history = json.loads((last_checkpoint(tmp_path) / fitting.HISTORY).read_text(encoding="utf-8"))
+    history = json.loads((last_checkpoint(tmp_path) / HISTORY).read_text(encoding="utf-8"))
     assert all(epoch["seconds"] > 0 for epoch in history)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -6,8 +6,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
-from trainer.training import fitting
-from trainer.training.fitting import last_checkpoint, save_checkpoint
+from trainer.training.checkpoints import WEIGHTS, last_checkpoint, save_checkpoint
 
 
 class Network:
@@ -25,10 +24,10 @@ def test_only_earlier_checkpoints_are_removed(tmp_path):
     for epochs in (1, 2, 9):
         folder = tmp_path / f"epoch-{epochs:04d}"
         folder.mkdir()
-        (folder / fitting.WEIGHTS).write_bytes(b"former")
+        (folder / WEIGHTS).write_bytes(b"former")
     save(tmp_path, 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0003", "epoch-0009"]
-    assert (tmp_path / "epoch-0009" / fitting.WEIGHTS).read_bytes() == b"former"
+    assert (tmp_path / "epoch-0009" / WEIGHTS).read_bytes() == b"former"
     save(tmp_path, 10)
     assert [path.name for path in tmp_path.iterdir()] == ["epoch-0010"]
     assert last_checkpoint(tmp_path) == tmp_path / "epoch-0010"
@@ -46,7 +45,7 @@ def test_what_killed_runs_left_half_written_is_removed_and_no_other_file(tmp_pat
     for epochs in (2, 7):
         leftover = tmp_path / f"partial-epoch-{epochs:04d}"
         leftover.mkdir()
-        (leftover / fitting.WEIGHTS).write_bytes(b"half")
+        (leftover / WEIGHTS).write_bytes(b"half")
     # An evaluation that is about to put its file in place.
     (tmp_path / "partial-123-evaluation.json").write_text("{}", encoding="utf-8")
     save(tmp_path, 3)

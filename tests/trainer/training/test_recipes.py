@@ -18,7 +18,7 @@ from trainer.evaluation import evaluate as evaluations
 from trainer.recipe import RECIPES, load_recipe
 from trainer.training import fitting
 from trainer.training import run as runs
-from trainer.training.fitting import last_checkpoint
+from trainer.training.checkpoints import HISTORY, last_checkpoint
 
 # Of sets with boxes, which are not drawn here: its network and augmentation are made, it is not fitted.
 BOXED = {"any-microscope"}
@@ -55,7 +55,7 @@ def eager():
 def test_a_tiny_run_of_every_recipe_passes(name, data, out):
     short = ["--epochs", "1", "--images-per-epoch", str(load_recipe(name).training.batch)]
     assert main(["fit", "--recipe", name, "--data", str(data), "--out", str(out), *short]) == 0
-    history = json.loads((last_checkpoint(out) / fitting.HISTORY).read_text(encoding="utf-8"))
+    history = json.loads((last_checkpoint(out) / HISTORY).read_text(encoding="utf-8"))
     assert len(history) == 1
     assert history[0]["loss"] > 0
     record = json.loads((out / runs.RUN).read_text(encoding="utf-8"))

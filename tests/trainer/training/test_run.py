@@ -13,6 +13,7 @@ from drawn_data import CLASSES
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
+import keras
 from tiny_runs import fit_with_a_stop, history
 
 from edge.errors import ConfigError
@@ -26,9 +27,8 @@ from trainer.data.images import DataError
 from trainer.export import bundling
 from trainer.quantization.int8 import ExportError
 from trainer.recipe import load_recipe
-from trainer.training import fitting
 from trainer.training import run as runs
-from trainer.training.fitting import TrainingError, last_checkpoint
+from trainer.training.checkpoints import WEIGHTS, TrainingError, last_checkpoint, save_checkpoint
 
 RECIPE = """
 [data]
@@ -43,7 +43,9 @@ depth = 2
 [augmentation]
 noise = 3.0
 [training]
-epochs = 3
+epochs = 1
+bounded_epochs = 1
+rounded_epochs = 1
 images_per_epoch = 64
 batch = 8
 warmup_epochs = 0
@@ -160,12 +162,12 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(finished, tmp_path, monkeypa
     def no_room(*_, **__):
         raise OSError(28, "No space left on device")
 
-    model = fitting.keras.models.load_model(good / fitting.WEIGHTS)
+    model = keras.models.load_model(good / WEIGHTS)
     monkeypatch.setattr(type(model), "save", no_room)
     with pytest.raises(
         TrainingError, match=r"No space left on device.*the last good checkpoint is .*epoch-0003"
     ):
-        fitting.save_checkpoint(model, model, [{}] * 4, out)
+        save_checkpoint(model, model, [{}] * 4, out)
     assert last_checkpoint(out) == good
     assert not list(out.glob("partial-*"))
 

@@ -1,0 +1,57 @@
+"""A run's checkpoints: the last whole epoch, put in place at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from edge.errors import LeukoscopeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+
+WEIGHTS = "model.keras"
+HISTORY = "history.json"
+STATE = "training.keras"
+
+
+class TrainingError(LeukoscopeError):
+    """Training cannot go on; the last good checkpoint is kept."""
+
+
+def last_checkpoint(out: Path) -> Path | None:
+    """The newest whole checkpoint folder of a run, or None. WEIGHTS in it holds the averaged weights."""
+    return max(out.glob("epoch-*"), default=None)
+
+
+def save_checkpoint(
+    model: keras.Model, average: keras.Model, history: list[dict[str, float]], out: Path
+) -> None:
+    """Write beside, then put in place: a full disk or a kill leaves the last good checkpoint.
+
+    Earlier checkpoints, and what killed runs left half written, are removed; a later checkpoint is not.
+    """
+    folder = out / f"epoch-{len(history):04d}"
+    partial = out / f"partial-{folder.name}"
+    former = last_checkpoint(out)
+    for leftover in out.glob("partial-epoch-*"):  # before writing: they may fill the disk
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        partial.mkdir()
+        model.save(partial / STATE)
+        average.save(partial / WEIGHTS)
+        (partial / HISTORY).write_text(json.dumps(history, indent=1), encoding="utf-8")
+        partial.rename(folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise TrainingError(
+            f"{folder}: cannot be written ({error.strerror or error}); "
+            f"{'the last good checkpoint is ' + str(former) if former else 'there is no earlier one'}"
+        ) from None
+    for other in out.glob("epoch-*"):
+        epochs = other.name.removeprefix("epoch-")
+        if epochs.isdecimal() and int(epochs) < len(history):
+            shutil.rmtree(other, ignore_errors=True)
