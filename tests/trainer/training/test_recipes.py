@@ -21,7 +21,7 @@ from trainer.training import run as runs
 from trainer.training.checkpoints import HISTORY, last_checkpoint
 
 # Of sets with boxes, which are not drawn here: its network and augmentation are made, it is not fitted.
-BOXED = {"any-microscope"}
+BOXED = {"any-microscope", "any-microscope-short"}
 LONGER = {"study-tuned-10"}  # than another recipe, or shorter, and not different in anything else
 NAMES = sorted({path.stem for path in RECIPES.glob("*.toml")} - BOXED - LONGER)
 # One of each kind of network is made int8; the deepest two, half a minute to a minute each, are not.
