@@ -12,9 +12,8 @@ from edge.errors import PeopleError
 LEAST, MOST = 6, 64
 
 # 16 MB and about a quarter of a second on a Pi: OWASP's choice for little memory.
-_LOG_N, _R, _P = 14, 8, 5
+COST, _R, _P = 14, 8, 5  # the first: the exponent of 2
 _MAX_MEMORY = 64 * 2**20
-_NOBODY = f"{_LOG_N}$8$5${'00' * 16}${'00' * 32}"
 
 _one_at_a_time = threading.Lock()  # each takes 16 MB: many guesses at once must not fill the memory
 
@@ -31,14 +30,18 @@ def check_pin(pin: str) -> None:
 def hash_pin(pin: str) -> str:
     """Return what is kept of a PIN: the cost, the salt and the hash."""
     salt = secrets.token_bytes(16)
-    return f"{_LOG_N}${_R}${_P}${salt.hex()}${_scrypt(pin, salt, _LOG_N, _R, _P).hex()}"
+    return _line(salt, _scrypt(pin, salt, COST, _R, _P))
 
 
 def matches(pin: str, kept: str | None) -> bool:
     """Whether this is the PIN. kept: None is of nobody, takes as long, and never matches."""
-    log_n, r, p, salt, digest = (kept or _NOBODY).split("$")
+    log_n, r, p, salt, digest = (kept or _line(bytes(16), bytes(32))).split("$")
     found = _scrypt(pin[: MOST + 1], bytes.fromhex(salt), int(log_n), int(r), int(p))
     return secrets.compare_digest(found, bytes.fromhex(digest)) and kept is not None
+
+
+def _line(salt: bytes, digest: bytes) -> str:
+    return f"{COST}${_R}${_P}${salt.hex()}${digest.hex()}"
 
 
 def _scrypt(pin: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:

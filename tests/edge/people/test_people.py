@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from edge.errors import PeopleError, TooManyGuessesError
-from edge.people import People, Person, may
+from edge.people import People, Person, may, pins
 from edge.people.people import GUESSES_FROM_ADDRESS, GUESSES_OF_PERSON, IDLE_S, SESSION_S, WINDOW_S
 from edge.people.pins import check_pin
 
@@ -75,6 +75,13 @@ def test_a_pin_that_is_guessed_first_is_refused(pin, good):
         return
     with pytest.raises(PeopleError, match="PIN"):
         check_pin(pin)
+
+
+def test_a_pin_costs_who_guesses_it_what_owasp_advises(shipped_pin_cost, monkeypatch):
+    monkeypatch.setattr(pins, "COST", shipped_pin_cost)
+    kept = pins.hash_pin(PIN)
+    assert kept.startswith("14$8$5$"), "128 * 8 * 2**14 bytes of memory, five times"
+    assert pins.matches(PIN, kept)
 
 
 @pytest.mark.parametrize(
