@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import tempfile
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import comparison, page, report, run, soak, web
+from benchmarks import checkouts, comparison, page, report, run, soak, versions, web
+from benchmarks.environment import environment
 from benchmarks.plots import Plots
 from edge.config import SHIPPED_MODEL
 from edge.errors import LeukoscopeError
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 CHANGED = 2
-"""Exit status of `compare` where a stage became slower."""
+"""Exit status of `compare` where something became slower or larger."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,14 +84,55 @@ def _web(arguments: list[str]) -> int:
 
 
 def _compare(arguments: list[str]) -> int:
-    """Print what changed; 2 where something became slower."""
-    parser = argparse.ArgumentParser(prog="leukoscope-bench compare", description="Say what changed.")
-    parser.add_argument("before", type=Path, metavar="A.json")
-    parser.add_argument("after", type=Path, metavar="B.json")
+    """Print what differs between two results, or measure two versions in turns; 2 where one is worse."""
+    parser = argparse.ArgumentParser(
+        prog="leukoscope-bench compare",
+        description="Say what changed: between two results, or by measuring two versions in turns.",
+    )
+    parser.add_argument(
+        "before", metavar="BEFORE", help="a result (A.json), or a version: a folder, a tag, a commit"
+    )
+    parser.add_argument(
+        "after", metavar="AFTER", nargs="?", help="the same; for a version this one is the default"
+    )
+    parser.add_argument("--rounds", type=_count, default=10, help="of versions (default: 10)")
+    parser.add_argument("--fields", type=_count, default=12, help="of versions: pictures (default: 12)")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="of versions: write the result there as well"
+    )
     options = parser.parse_args(arguments)
-    changes = comparison.compare(comparison.load(options.before), comparison.load(options.after))
+    given = [each for each in (options.before, options.after) if each is not None]
+    if not any(each.endswith(".json") for each in given):
+        return _compare_versions(options)
+    if len(given) < 2 or not all(each.endswith(".json") for each in given):
+        raise LeukoscopeError("compare two results, or two versions: give A.json B.json, or BEFORE [AFTER]")
+    first, second = (comparison.load(Path(each)) for each in given)
+    changes = comparison.compare(first, second)
     print(comparison.table(changes))
     return CHANGED if any(change.changed and change.ratio > 1 for change in changes) else 0
+
+
+def _compare_versions(options: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory(prefix="leukoscope-bench-") as name, ExitStack() as stack:
+        before = stack.enter_context(checkouts.checked_out(options.before))
+        after = stack.enter_context(checkouts.checked_out(options.after)) if options.after else None
+        after = after or checkouts.this_one()
+        folder = Path(name)
+        facts = environment(folder) | {"load": f"{os.getloadavg()[0]:.1f}"}
+        rows = versions.measure(before, after, folder, rounds=options.rounds, fields=options.fields)
+    print(versions.markdown(rows, (before.name, after.name), options.rounds))
+    result = {
+        "schema": versions.SCHEMA,
+        "environment": facts,
+        "before": before.name,
+        "after": after.name,
+        "rounds": options.rounds,
+        "fields": options.fields,
+        "rows": [asdict(row) for row in rows],
+    }
+    options.html = None
+    status = _written(options, result, str)
+    return status or (CHANGED if any(row.worse for row in rows) else 0)
 
 
 def _readme(arguments: list[str]) -> int:

@@ -149,7 +149,7 @@ def _run(config: Path, store: Path, fields: int) -> _Run:
             stderr=log,
         )
         try:
-            rss, pss, written = _watched(daemon)
+            rss, pss, written = watched(daemon)
         finally:
             if daemon.poll() is None:
                 daemon.kill()
@@ -178,7 +178,7 @@ def interval_s(rows: Sequence[tuple[float, float]]) -> float:
     return (ends[-1] - since) / later
 
 
-def _watched(daemon: subprocess.Popen[bytes]) -> tuple[float, float | None, int]:
+def watched(daemon: subprocess.Popen[bytes]) -> tuple[float, float | None, int]:
     """Wait for the end; give peak RSS and highest PSS in MiB, and the bytes written."""
     proc = Path(f"/proc/{daemon.pid}")
     rss, pss, written = 0.0, None, 0

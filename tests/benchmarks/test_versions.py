@@ -1,0 +1,70 @@
+"""Two versions measured in turns: what was made slower in one of them is seen, and where."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import CHANGED, main
+from benchmarks.versions import Row
+
+REPOSITORY = Path(__file__).parents[2]
+BEGUN = "        started = time.perf_counter()\n        quality = assess(pixels, reference)\n"
+SLOWER = "        while time.perf_counter() < started + 0.02:\n            pass\n"
+
+
+def test_a_version_that_assesses_slowly_is_seen_where_it_is_slow(tmp_path, capsys):
+    slow = tmp_path / "slow"
+    shutil.copytree(REPOSITORY / "edge", slow / "edge", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "setup.cfg", slow)
+    analyzer = slow / "edge/analyzer.py"
+    code = analyzer.read_text(encoding="utf-8")
+    assert BEGUN in code
+    lines = BEGUN.splitlines(keepends=True)
+    analyzer.write_text(code.replace(BEGUN, lines[0] + SLOWER + lines[1]), encoding="utf-8")
+    file = tmp_path / "result.json"
+    arguments = ["compare", str(REPOSITORY), str(slow), "--rounds", "1", "--fields", "2"]
+    assert main([*arguments, "--json", str(file)]) == CHANGED
+    rows = {row["name"]: row for row in json.loads(file.read_text(encoding="utf-8"))["rows"]}
+    quality = rows["a field, quality: processor ms"]
+    assert quality["after"] - quality["before"] == pytest.approx(20, abs=5)
+    assert rows["throughput, fields a processor second"]["ratio"] < 0.8
+    assert rows["a field, decoding: processor ms"]["after"] < 15
+    for name, more in (("package, lines of Python", 2), ("imports, analyze: modules of edge", 0)):
+        assert rows[name]["after"] - rows[name]["before"] == more
+        assert rows[name]["counted"]
+    for name in ("memory, daemon: peak RSS MiB", "memory, analyze: peak RSS MiB"):
+        assert 20 < rows[name]["before"] < 300
+    assert "| a field, quality: processor ms |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "worse"),
+    [
+        ("start", 1.06, 1.4, True),
+        ("start", 1.04, 1.4, False),
+        ("start", 0.5, 0.6, False),
+        ("throughput", 0.5, 0.94, True),
+        ("throughput", 0.5, 0.96, False),
+        ("throughput", 1.5, 1.6, False),
+    ],
+)
+def test_what_is_worse_is_so_with_its_whole_interval(name, low, high, worse):
+    assert Row(name, 1.0, 1.0, 1.0, low, high).worse == worse
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["no-such-tag"], "no-such-tag: is neither a folder with a checkout of Leukoscope nor a revision"),
+        (["--", "--output=x"], "is neither a folder"),
+        (["a.json"], "compare two results, or two versions"),
+        (["a.json", "HEAD"], "compare two results, or two versions"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(arguments, sentence, capsys):
+    assert main(["compare", *arguments]) == 1
+    assert sentence in capsys.readouterr().err
