@@ -105,7 +105,7 @@ def _compare(arguments: list[str]) -> int:
     if not any(each.endswith(".json") for each in given):
         return _compare_versions(options)
     if len(given) < 2 or not all(each.endswith(".json") for each in given):
-        raise LeukoscopeError("compare two results, or two versions: give A.json B.json, or BEFORE [AFTER]")
+        parser.error("compare two results, or two versions: give A.json B.json, or BEFORE [AFTER]")
     first, second = (comparison.load(Path(each)) for each in given)
     changes = comparison.compare(first, second)
     print(comparison.table(changes))

@@ -190,7 +190,7 @@ def _counted(checkout: Checkout, files: Sequence[Path], place: Path, broker: Loc
     """What the daemon takes that counts the pictures, stores the results and delivers them."""
     config = place / "leukoscope.toml"
     config.write_text(
-        f'device_id = "bench"\n[camera]\nkind = "replay"\npaths = ["{files[0].parent}/{len(files)}-*.jpg"]\n'
+        f'device_id = "bench"\n[camera]\nkind = "replay"\npaths = ["{files[0].parent}/*.jpg"]\n'
         '[specimen]\nid = "BENCH"\n[store]\npath = "results.db"\n'
         f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\nprotocol = "{broker.protocol}"\n',
         encoding="utf-8",

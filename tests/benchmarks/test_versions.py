@@ -56,15 +56,17 @@ def test_what_is_worse_is_so_with_its_whole_interval(name, low, high, worse):
     assert Row(name, 1.0, 1.0, 1.0, low, high).worse == worse
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["no-such-tag"], "no-such-tag: is neither a folder with a checkout of Leukoscope nor a revision"),
-        (["--", "--output=x"], "is neither a folder"),
-        (["a.json"], "compare two results, or two versions"),
-        (["a.json", "HEAD"], "compare two results, or two versions"),
-    ],
-)
-def test_what_cannot_be_compared_is_said(arguments, sentence, capsys):
+@pytest.mark.parametrize("arguments", [["no-such-tag"], ["--", "--output=x"], [str(REPOSITORY / "docs")]])
+def test_what_is_no_version_is_named(arguments, capsys):
     assert main(["compare", *arguments]) == 1
+    sentence = (
+        f"{arguments[-1]}: is neither a folder with a checkout of Leukoscope nor a revision of this one"
+    )
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["a.json"], ["a.json", "HEAD"]])
+def test_a_result_is_compared_with_a_result(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", *arguments])
+    assert "compare two results, or two versions" in capsys.readouterr().err
