@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.differential.correction import METHOD, Corrector
 from edge.differential.familiarity import judge
 from edge.differential.flags import BLAST_LIKE, LEAST_CELLS, UNCLASSIFIED, Figure, raised
 from edge.differential.intervals import METHODS, Method
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from edge.differential.correction import Corrector
     from edge.messages.differential import Familiarity, Flag
     from edge.models.confusion import Confusion
     from edge.models.known import KnownMicroscopes
@@ -53,6 +53,8 @@ class CountingMethod(NamedTuple):
         reason = confusion.problem() or confusion.uncorrectable()
         if reason is not None:
             return by._replace(correction=Correction(None, confusion.on, reason))
+        from edge.differential.correction import METHOD, Corrector  # noqa: PLC0415 (it brings numpy)
+
         return by._replace(corrector=Corrector(confusion), correction=Correction(METHOD, confusion.on, None))
 
 

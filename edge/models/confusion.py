@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from msgspec import Meta, Struct
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _WORST_CONDITION = 50.0  # beyond, one cell more or less moves the result by dozens
@@ -37,6 +37,8 @@ class Confusion(Struct, frozen=True):
         missing = [label for label, row in zip(self.labels, self.counts, strict=True) if not sum(row)]
         if missing:
             return f"the model's held-out photographs show no {', '.join(missing)}"
+        import numpy as np  # noqa: PLC0415 (the page's process reads bundles, and mostly counts nothing)
+
         if np.linalg.cond(answers(np.array(self.counts))) > _WORST_CONDITION:
             return "the model confuses classes so often that its confusion matrix cannot be inverted"
         return None
@@ -45,4 +47,5 @@ class Confusion(Struct, frozen=True):
 def answers(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return from counts (..., true, called and refused) the chances of each call: (..., called, true)."""
     shares = counts / counts.sum(axis=-1, keepdims=True)
-    return np.asarray(np.swapaxes(shares[..., :-1], -1, -2))
+    swapped: NDArray[np.float64] = shares[..., :-1].swapaxes(-1, -2)
+    return swapped

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from edge.errors import PeopleError
+from edge.store.kept_open import KeptOpen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,19 +72,24 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to look with; it waits for nobody who writes. Raises PeopleError."""
+def reading(path: Path, kept: KeptOpen[sqlite3.Connection] | None = None) -> Iterator[sqlite3.Connection]:
+    """A connection to look with, one of those kept if there are; it waits for nobody who writes.
+
+    Raises PeopleError.
+    """
     try:
-        db = _connect(path)
-        try:
+        with closing(_connect(path)) if kept is None else kept.use() as db:
             yield db
-        finally:
-            db.close()
     except (OSError, sqlite3.Error) as error:
         raise PeopleError(f"{path}: the file of people cannot be read: {_reason(error)}") from None
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def kept_open(path: Path) -> KeptOpen[sqlite3.Connection]:
+    """Return connections for who looks many times a second."""
+    return KeptOpen(path, lambda: _connect(path, one_thread=False))
+
+
+def _connect(path: Path, *, one_thread: bool = True) -> sqlite3.Connection:
     # Nobody but the device's own account reads it; SQLite gives its side files the same rights.
     with suppress(FileExistsError):
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -93,7 +99,7 @@ def _connect(path: Path) -> sqlite3.Connection:
                 os.fchown(file, folder.st_uid, folder.st_gid)
         finally:
             os.close(file)
-    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=one_thread)
     try:
         _prepare(db, path)
     except BaseException:

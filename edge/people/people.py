@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from edge import identity
 from edge.errors import PeopleError, TooManyGuessesError
 from edge.people import audit
-from edge.people.database import opened, reading
+from edge.people.database import kept_open, opened, reading
 from edge.people.person import Person, check_words
 from edge.people.pins import check_pin, hash_pin, matches
 
@@ -44,30 +44,34 @@ def people_file(store: Path) -> Path:
 class People:
     """The people of a device. All methods raise PeopleError.
 
-    clock: seconds since 1970, which ends sessions and forgets wrong PINs.
+    clock: seconds since 1970, which ends sessions and forgets wrong PINs. keep_open: keep what it reads with
+    for a moment, for who asks many times a second.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, clock: Callable[[], float] = time.time, *, keep_open: bool = False
+    ) -> None:
         self._path = path
         self._clock = clock
+        self._kept = kept_open(path) if keep_open else None
 
     @classmethod
-    def beside(cls, store: str) -> Self:
+    def beside(cls, store: str, *, keep_open: bool = False) -> Self:
         """Return the people of the device whose store is at that path."""
-        return cls(people_file(Path(store)))
+        return cls(people_file(Path(store)), keep_open=keep_open)
 
     def anybody(self) -> bool:
         """Whether there is a person."""
         if not self._path.is_file():
             return False
-        with reading(self._path) as db:
+        with reading(self._path, self._kept) as db:
             return db.execute("SELECT 1 FROM people").fetchone() is not None
 
     def all(self) -> list[Person]:
         """Return everybody, by code."""
         if not self._path.is_file():
             return []
-        with reading(self._path) as db:
+        with reading(self._path, self._kept) as db:
             return [Person(*row) for row in db.execute(f"{_PERSON} ORDER BY code").fetchall()]
 
     def add(self, code: str, name: str, role: str, pin: str, *, by: str | None = None) -> Person:
@@ -113,7 +117,7 @@ class People:
         """
         code = code[:64]
         number = self._claim_guess(code, address, purpose)
-        with reading(self._path) as db:
+        with reading(self._path, self._kept) as db:
             row = db.execute("SELECT pin FROM people WHERE code = ?", (code,)).fetchone()
         right = matches(pin, None if row is None else row[0])
         with opened(self._path) as db:
@@ -144,7 +148,7 @@ class People:
             " WHERE token = ?"
         )
         now = self._clock()
-        with reading(self._path) as db:
+        with reading(self._path, self._kept) as db:
             row = db.execute(query, (_hashed(token),)).fetchone()
         if row is None or not (now - SESSION_S < row[3] and now - IDLE_S < row[4]):
             return None
@@ -172,7 +176,7 @@ class People:
         """Return the latest entries of the audit trail, the newest first."""
         if not self._path.is_file():
             return []
-        with reading(self._path) as db:
+        with reading(self._path, self._kept) as db:
             return audit.entries(db, limit)
 
     def _claim_guess(self, code: str, address: str, purpose: str) -> int:

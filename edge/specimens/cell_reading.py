@@ -22,7 +22,7 @@ _FIELDS = 50  # read at once
 
 
 class Known(NamedTuple):
-    """What a store says of a specimen's cells beside their fields: standings, people's words, pictures."""
+    """What a store says of cells beside their fields: standings, people's words, which have a picture."""
 
     standings: Mapping[str, CellStanding]
     words: Mapping[str, Review]
@@ -37,19 +37,19 @@ def known_cells(store: Store, specimen_id: str) -> Known:
     return Known(standings, words, store.pictures.known(specimen_id))
 
 
-def read_cells(store: Store, specimen_id: str, after: int, limit: int) -> list[CellRecord]:
+def read_cells(store: Store, specimen_id: str, after: int, limit: int | None) -> list[CellRecord]:
     """Return cells of whole fields behind sequence `after`, in their order, `limit` of them or a few more.
 
-    Raises StoreError.
+    limit: None for all. Raises StoreError.
     """
     known = known_cells(store, specimen_id)
     records: list[CellRecord] = []
-    while len(records) < limit and (fields := store.cells.fields(specimen_id, after, _FIELDS)):
+    while fields := store.cells.fields(specimen_id, after, _FIELDS):
         for field in fields:
             after = field.sequence
             records += [_record(field, cell, known) for cell in field.cells]
-            if len(records) >= limit:
-                break
+            if limit is not None and len(records) >= limit:
+                return records
     return records
 
 
@@ -58,11 +58,12 @@ def read_cell(store: Store, cell_id: str) -> CellDetail | None:
     found = store.cells.find(cell_id)
     field = None if found is None else store.cells.field(found.sequence)
     cell = next((cell for cell in field.cells if cell.cell_id == cell_id), None) if field else None
-    if field is None or cell is None:
+    if found is None or field is None or cell is None:
         return None
-    record = _record(field, cell, known_cells(store, field.specimen_id))
+    standings = store.ledger.standings(found.specimen_id, of=cell_id)
+    words = store.ledger.words(found.specimen_id, standings)
     return CellDetail(
-        record=record,
+        record=_record(field, cell, Known(standings, words, {cell_id} if found.picture else set())),
         found=cell,
         field_width=field.width,
         field_height=field.height,

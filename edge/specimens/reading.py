@@ -36,16 +36,24 @@ def differential_of(config: Config, specimen_id: str | None) -> Differential:
     Raises SpecimenError, StoreError, BundleError.
     """
     with open_store(config) as store:
-        if specimen_id is None:
-            chosen = store.ledger.open_by_command() or next(reversed(store.specimens()), None)
-        else:
-            chosen = store.ledger.find(specimen_id)
-        if chosen is None:
-            raise SpecimenError(
-                "there is no specimen yet" if specimen_id is None else f"there is no specimen {specimen_id}"
-            )
-        reporter = _reporter(config, *_state_of(answering(config).path))
-        return reporter.differential(reporter.recount(store, chosen), chosen)
+        return differential_in(config, store, specimen_id)
+
+
+def differential_in(config: Config, store: Store, specimen_id: str | None) -> Differential:
+    """Return the same from a store that is open.
+
+    Raises SpecimenError, StoreError, BundleError.
+    """
+    if specimen_id is None:
+        chosen = store.ledger.open_by_command() or next(reversed(store.specimens()), None)
+    else:
+        chosen = store.ledger.find(specimen_id)
+    if chosen is None:
+        raise SpecimenError(
+            "there is no specimen yet" if specimen_id is None else f"there is no specimen {specimen_id}"
+        )
+    reporter = _reporter(config, *_state_of(answering(config).path))
+    return reporter.differential(reporter.recount(store, chosen), chosen)
 
 
 def doubt_about_microscope(config: Config, store: Store, specimen: Specimen) -> str | None:

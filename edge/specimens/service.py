@@ -14,13 +14,15 @@ from edge.labels import nameable
 from edge.specimens.cell_reading import read_cell, read_cells
 from edge.specimens.history import history_of, words_of
 from edge.specimens.orders import Orders
-from edge.specimens.reading import described, differential_of
+from edge.specimens.reading import described, differential_in
 from edge.specimens.summaries import summary_of
 from edge.store.database import expect_store
 from edge.store.fields import Store
+from edge.store.kept_open import KeptOpen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from edge.config import Config
     from edge.messages import Differential
@@ -88,11 +90,15 @@ class Specimens(Protocol):
         """Return one specimen in a line."""
         ...
 
+    def entry(self, specimen_id: str) -> Specimen:
+        """Return one specimen as it is noted, of whose cells nothing is read."""
+        ...
+
     def differential(self, specimen_id: str | None = None) -> Differential:
         """Return a specimen's count as it is published; by default of the open one, or the last."""
         ...
 
-    def cells(self, specimen_id: str, *, after: int = 0, limit: int = 500) -> list[CellRecord]:
+    def cells(self, specimen_id: str, *, after: int = 0, limit: int | None = 500) -> list[CellRecord]:
         """Return the cells of the fields behind sequence `after`, in their order."""
         ...
 
@@ -128,13 +134,15 @@ class Specimens(Protocol):
 class SpecimenService(Orders):
     """`Specimens` over the store that a configuration names, a connection a call.
 
-    listeners: told of every order that was done.
+    listeners: told of every order that was done. keep_open: for a moment, for who reads many times a second.
     """
 
     def __init__(
         self,
         config: Config,
         listeners: Sequence[Callable[[SpecimenChange], None]] = (),
+        *,
+        keep_open: bool = False,
     ) -> None:
         super().__init__(
             Path(config.store.path),
@@ -144,6 +152,10 @@ class SpecimenService(Orders):
             labels=self._model_labels,
         )
         self._config = config
+        self._kept: KeptOpen[Store] | None = None
+        if keep_open:
+            path = Path(config.store.path)
+            self._kept = KeptOpen(path, lambda: Store.open(path, one_thread=False))
 
     def specimens(self) -> list[SpecimenSummary]:
         """Return every specimen in a line, the oldest first; none as long as there is no store.
@@ -171,18 +183,27 @@ class SpecimenService(Orders):
         with self._store() as store:
             return summary_of(store, self._found(store, specimen_id), self._config.specimen.target)
 
+    def entry(self, specimen_id: str) -> Specimen:
+        """Return one specimen as it is noted, of whose cells nothing is read.
+
+        Raises SpecimenError, StoreError.
+        """
+        with self._store() as store:
+            return self._found(store, specimen_id)
+
     def differential(self, specimen_id: str | None = None) -> Differential:
         """Return a specimen's count as it is published; by default of the open one, or the last.
 
         Raises SpecimenError, StoreError, BundleError.
         """
-        return differential_of(self._config, specimen_id)
+        with self._store() as store:
+            return differential_in(self._config, store, specimen_id)
 
-    def cells(self, specimen_id: str, *, after: int = 0, limit: int = 500) -> list[CellRecord]:
+    def cells(self, specimen_id: str, *, after: int = 0, limit: int | None = 500) -> list[CellRecord]:
         """Return the cells of the fields behind sequence `after`, in their order.
 
         Of whole fields: go on behind the sequence of the last one. At least `limit` come where there are as
-        many. Raises SpecimenError, StoreError.
+        many; None: all. Raises SpecimenError, StoreError.
         """
         with self._store() as store:
             return read_cells(store, self._found(store, specimen_id).specimen_id, after, limit)
@@ -232,10 +253,10 @@ class SpecimenService(Orders):
             fields = store.ledger.field_count(found.specimen_id)
             return f"{found.uuid}-{found.revision}-{fields}"
 
-    def _store(self) -> Store:
+    def _store(self) -> AbstractContextManager[Store]:
         path = Path(self._config.store.path)
         expect_store(path)
-        return Store.open(path)
+        return Store.open(path) if self._kept is None else self._kept.use()
 
     @staticmethod
     def _found(store: Store, specimen_id: str) -> Specimen:

@@ -21,6 +21,7 @@ _TURN_S = 1.0  # of many transactions in a row
 REST_S = 0.12
 """Between transactions, enough for who waits for the store: SQLite looks at it again every 0.1 s."""
 
+_SMALL_CACHE_KB = 256
 _VERSION = 1 + len(MIGRATIONS)
 
 
@@ -30,20 +31,24 @@ def expect_store(path: Path) -> None:
         raise StoreError(f"{path}: there is no result store; has the daemon run yet?")
 
 
-def connect(path: Path, *, durable: bool) -> sqlite3.Connection:
+def connect(path: Path, *, durable: bool, one_thread: bool = True) -> sqlite3.Connection:
     """Open the database; what is missing of it is made, its folder included.
 
     durable: False saves the wait for the disk where losing the last writes in a power cut does no harm.
-    Raises StoreError.
+    one_thread: False where it passes from thread to thread. Raises StoreError.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_S, isolation_level=None, check_same_thread=one_thread
+        )
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path}: the result store cannot be opened: {_reason(error)}") from None
     try:
         with errors(path, "opened"):
             _prepare(connection, path, durable=durable)
+            if not one_thread:  # one of several, and what they read is mostly pictures, each of them once
+                connection.execute(f"PRAGMA cache_size = -{_SMALL_CACHE_KB}")
     except StoreError:
         connection.close()
         raise

@@ -62,13 +62,13 @@ class Store(Outbox):
         self.upkeep = Upkeep(connection, path)
 
     @classmethod
-    def open(cls, path: Path, *, durable: bool = True) -> Self:
+    def open(cls, path: Path, *, durable: bool = True, one_thread: bool = True) -> Self:
         """Open the store; what is missing of it is made, its folder included.
 
         durable: False saves the wait for the disk where losing the last writes in a power cut does no harm.
-        Raises StoreError.
+        one_thread: False where it passes from thread to thread. Raises StoreError.
         """
-        return cls(connect(path, durable=durable), path)
+        return cls(connect(path, durable=durable, one_thread=one_thread), path)
 
     def close(self) -> None:
         """Close the connection. Safe to call twice."""

@@ -48,14 +48,24 @@ class ReviewReading(LedgerReading):
         with errors(self._path, "read"):
             return [Review(*row) for row in self._db.execute(query, (specimen_id,)).fetchall()]
 
-    def standings(self, specimen_id: str) -> dict[str, CellStanding]:
-        """Return what each of a specimen's cells counts as by the model, by its id, in their order."""
+    def standings(self, specimen_id: str, *, of: str | None = None) -> dict[str, CellStanding]:
+        """Return what each of a specimen's cells counts as by the model, by its id, in their order.
+
+        of: only this cell, and all that is known of which sighting stands for which.
+        """
         query = (
-            "SELECT cell_id, label, aside, doubtful, same_as FROM cells JOIN fields USING (sequence)"
-            " WHERE specimen_id = ? ORDER BY sequence, cell_id"
+            "WITH mine AS (SELECT sequence, cell_id, label, aside, doubtful, same_as"
+            " FROM cells JOIN fields USING (sequence) WHERE specimen_id = ?)"
+            " SELECT cell_id, label, aside, doubtful, same_as FROM mine"
         )
+        if of is not None:
+            query += (
+                " WHERE cell_id = ? OR same_as IS NOT NULL"
+                " OR cell_id IN (SELECT same_as FROM mine WHERE same_as IS NOT NULL)"
+            )
+        values = (specimen_id,) if of is None else (specimen_id, of)
         with errors(self._path, "read"):
-            rows = self._db.execute(query, (specimen_id,)).fetchall()
+            rows = self._db.execute(f"{query} ORDER BY sequence, cell_id", values).fetchall()
         return {
             cell_id: CellStanding(cell_id, label, aside, bool(doubtful), same_as)
             for cell_id, label, aside, doubtful, same_as in rows
@@ -85,12 +95,13 @@ class ReviewReading(LedgerReading):
     def unseen_doubts(self, specimen_id: str) -> int:
         """Count the doubtful cells that no person has looked at."""
         query = (
-            "SELECT 1 FROM cells JOIN fields USING (sequence) WHERE specimen_id = ? AND doubtful"
-            " AND same_as IS NULL LIMIT 1"
+            "SELECT count(*) FROM cells JOIN fields USING (sequence) WHERE specimen_id = ? AND doubtful"
+            " AND same_as IS NULL"
         )
         with errors(self._path, "read"):
-            if self._db.execute(query, (specimen_id,)).fetchone() is None:
-                return 0
+            doubtful = int(self._db.execute(query, (specimen_id,)).fetchone()[0])
+        if not doubtful or not self._has_reviews(specimen_id):
+            return doubtful
         standings = self.standings(specimen_id)
         words = self.words(specimen_id, standings)
         return sum(

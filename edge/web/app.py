@@ -38,7 +38,7 @@ def create_app(config: Config, *, people: People | None = None) -> Starlette:
 
     people: by default those of the file beside the store.
     """
-    people = people or People.beside(config.store.path)
+    people = people or People.beside(config.store.path, keep_open=True)
     app = Starlette(
         routes=[*api_routes(), *live_routes(), *screen_routes()],
         middleware=[Middleware(Guard, people=people), Middleware(Access, people=people)],
@@ -54,7 +54,7 @@ def create_app(config: Config, *, people: People | None = None) -> Starlette:
     app.state.people = people
     app.state.pictures = Queue()
     app.state.adaptation = Adaptation(config)
-    app.state.service = SpecimenService(config)
+    app.state.service = SpecimenService(config, keep_open=True)
     app.state.live = Live(config, app.state.service.open_specimen)
     return app
 

@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import polib
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,6 +56,8 @@ def catalogue(code: str) -> Mapping[str, str]:
     path = FOLDER / f"{code}.po"
     if code == ENGLISH.code:
         return {}
+    import polib  # noqa: PLC0415 (English needs none)
+
     return {entry.msgid: entry.msgstr for entry in polib.pofile(str(path)) if entry.translated()}
 
 

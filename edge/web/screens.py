@@ -14,7 +14,7 @@ from edge.errors import LeukoscopeError, SpecimenError
 from edge.labels import NORMAL_CLASSES
 from edge.people import may
 from edge.web.device import calibration_of, disk_of, model_of
-from edge.web.languages import COOKIE, LANGUAGES
+from edge.web.languages import COOKIE, LANGUAGES, Words
 from edge.web.pages import Static, page, words_of
 from edge.web.review import conditions
 from edge.web.words import CLASSES, EVENTS, FAMILIARITY, REFUSALS, REMARKS, STATES, flags_in_words, translated
@@ -117,14 +117,15 @@ def specimens(request: Request) -> Response:
 
 def gallery(request: Request) -> Response:
     """Every cell of a specimen."""
-    differential = _differential(request)
+    specimen = request.app.state.service.entry(request.path_params["specimen_id"])
     return page(
         request,
         "gallery.html",
         here="/specimens",
         part="",
-        differential=differential,
-        signed=differential.signature is not None,
+        specimen_id=specimen.specimen_id,
+        simulated=specimen.simulated,
+        signed=specimen.signature is not None,
         labels=request.app.state.service.classes(),
         usual=len(NORMAL_CLASSES),
         **_tables(request),
@@ -218,6 +219,7 @@ def _differential(request: Request) -> Differential:
 def _standing(request: Request, differential: Differential) -> dict[str, Any]:
     """Return what review and report both say of a specimen."""
     return {
+        "specimen_id": differential.specimen_id,
         "differential": differential,
         "signature": differential.signature,
         "discarded": differential.discarded,
@@ -229,7 +231,12 @@ def _standing(request: Request, differential: Differential) -> dict[str, Any]:
 
 
 def _tables(request: Request) -> dict[str, Any]:
-    words = words_of(request)
+    return _tables_in(words_of(request).language.code)
+
+
+@functools.cache
+def _tables_in(code: str) -> dict[str, Any]:
+    words = Words(LANGUAGES[code])
     return {
         "classes": translated(CLASSES, words),
         "refusals": translated(REFUSALS, words),

@@ -141,7 +141,7 @@ class PageServer(Server):
 def _server(
     config: Config, here: tuple[str, int], asked: tuple[str | None, int | None], options: dict[str, Any]
 ) -> PageServer:
-    people = People.beside(config.store.path)
+    people = People.beside(config.store.path, keep_open=True)
     return PageServer(
         ServerConfig(
             create_app(config, people=people),

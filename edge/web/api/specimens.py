@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
@@ -21,9 +21,6 @@ from edge.specimens.records import (
 from edge.specimens.tables import cells_table, classes_table
 from edge.web.api.endpoint import Call, Content, Endpoint, known_specimen
 from edge.web.api.map_picture import map_picture
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _A_PAGE = 500
 _KEPT = {"cache-control": "private, max-age=86400, immutable"}  # a cell's id is never another's
@@ -68,11 +65,8 @@ def specimen(call: Call) -> dict[str, Any]:
 
 def cells(call: Call) -> CellPage:
     """The cells of a specimen, with what the model and what people call each."""
-    return _cell_page(call, known_specimen(call), call.query.after, call.query.limit)
-
-
-def _cell_page(call: Call, name: str, after: int, limit: int) -> CellPage:
-    found = call.app.service.cells(name, after=after, limit=limit)
+    name, limit = known_specimen(call), call.query.limit
+    found = call.app.service.cells(name, after=call.query.after, limit=limit)
     return CellPage(found, found[-1].sequence if len(found) >= limit else None)
 
 
@@ -128,15 +122,7 @@ def report_csv(call: Call) -> Content:
 def cells_csv(call: Call) -> Content:
     """A row a cell, for spreadsheets."""
     name = known_specimen(call)
-    return _file(cells_table(_all_cells(call, name)), f"{name}-cells.csv")
-
-
-def _all_cells(call: Call, name: str) -> Iterator[CellRecord]:
-    after: int | None = 0
-    while after is not None:
-        page = _cell_page(call, name, after, _A_PAGE)
-        yield from page.cells
-        after = page.next
+    return _file(cells_table(call.app.service.cells(name, limit=None)), f"{name}-cells.csv")
 
 
 def _file(text: str, name: str) -> Content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
@@ -22,6 +23,7 @@ PICTURES = "/api/v1/pictures"
 
 _PER_S, _BURST = 500.0, 1000  # a gallery asks for 400 pictures at once
 _HEADERS, _ADDRESS = 16 * 1024, 8 * 1024  # bytes: what comes at once, the server does not bound
+_BELIEVED_S = 1.0
 _UPLOADS_PER_S, _UPLOADS_BURST = 0.5, 20
 
 
@@ -34,6 +36,7 @@ class Guard:
     def __init__(self, app: ASGIApp, *, people: People) -> None:
         self._app = app
         self._people = people
+        self._somebody_until = 0.0
         self._rate = Rate(_PER_S, _BURST)
         self._uploads = Rate(_UPLOADS_PER_S, _UPLOADS_BURST)
 
@@ -50,7 +53,7 @@ class Guard:
             await send(message)
 
         address = scope["client"][0] if scope["client"] else ""
-        local = not await run_in_threadpool(self._people.anybody)
+        local = await self._is_local()
         scope.setdefault("state", {}).update(address=address, local=local, person=None)
         upload = scope["path"] == PICTURES and scope["method"] == "POST"
         body = BoundedBody(receive, picture=upload)
@@ -68,3 +71,11 @@ class Guard:
             await body.drain()
             answer = refusal(413, too_large(body.most), {"connection": "close"})
         await (answer or self._app)(scope, body.receive, send_with_headers)
+
+    async def _is_local(self) -> bool:
+        """Whether nobody has a PIN. That somebody has is believed for a moment: asking costs each request."""
+        if self._somebody_until > time.monotonic():
+            return False
+        somebody = await run_in_threadpool(self._people.anybody)
+        self._somebody_until = time.monotonic() + _BELIEVED_S if somebody else 0.0
+        return not somebody
