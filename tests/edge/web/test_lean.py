@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from served import Served
+from stored import count_into
 
+MODULES = ("edge.web.server", "edge.web.picture_analysis", "edge.web.adapting_process")
 HEAVY = ("numpy", "cv2", "PIL", "tflite_runtime", "ai_edge_litert", "simplejpeg", "polib")
 
 
-
-@pytest.mark.parametrize("module", ["edge.web.server", "edge.web.picture_analysis", "edge.web.adapting_process"])
+@pytest.mark.parametrize("module", MODULES)
 def test_nothing_heavy_is_loaded_before_it_is_needed(module):
     code = f"import sys, {module}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+def test_who_looks_at_a_gallery_needs_no_arithmetic(tmp_path):
+    page = Served(tmp_path)
+    try:
+        ids = count_into(page.store, "S-1", 5)
+        paths = ("/specimens/S-1", "/api/v1/specimens/S-1/cells", f"/api/v1/cells/{ids[0]}")
+        for path in (*paths, f"/api/v1/cells/{ids[0]}/picture.jpg", f"/api/v1/cells/{ids[0]}/map.png"):
+            assert page.ask("GET", path).status == 200, path
+        loaded = Path(f"/proc/{page.process.pid}/maps").read_text(encoding="utf-8")
+        assert "_multiarray_umath" not in loaded, "numpy"
+    finally:
+        page.close()
