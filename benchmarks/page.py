@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import re
-from html import escape
 from typing import TYPE_CHECKING, Any
+
+from jinja2 import ChoiceLoader, PackageLoader
+from markupsafe import Markup
 
 from benchmarks import pictures, report
 from benchmarks.latency import INTERPRETER, WITH_MAP
 from benchmarks.plots import Plots
 from benchmarks.timing import YARDSTICK
+from trainer.reports.html import TEMPLATES, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-_STYLE = """
-body { margin: 0 auto; max-width: 60rem; padding: 0 1rem 3rem; color: #1a1a1a; background: #fff;
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
-th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid #ccc; }
-.wide { overflow-x: auto; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0; flex: 1 1 20rem; }
-figcaption { font-weight: bold; }
-svg { display: block; max-width: 100%; height: auto; }
-"""
+_TEMPLATES = TEMPLATES.overlay(
+    loader=ChoiceLoader([PackageLoader("benchmarks"), PackageLoader("trainer.reports")])
+)
+"""The trainer's pages give theirs their look."""
 
 
 def page(result: dict[str, Any], boards: Sequence[dict[str, Any]] = ()) -> str:
@@ -39,14 +35,9 @@ def soak_page(result: dict[str, Any], text: str) -> str:
     return _page("Leukoscope: a soak", _soak_plots(result), text)
 
 
-def _page(title: str, plots: Iterator[str], text: str) -> str:
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f'<h1>{escape(title)}</h1>\n<div class="plots">\n{"".join(plots)}\n</div>\n{_html(text)}\n'
-        "</main>\n</body>\n</html>\n"
-    )
+def _page(title: str, plots: Iterable[str], text: str) -> str:
+    svgs = Markup("\n").join(map(Markup, plots))  # our own, with their titles escaped
+    return _TEMPLATES.get_template("measured.html").render(title=title, plots=svgs, blocks=_blocks(text))
 
 
 def _plots(result: dict[str, Any]) -> Iterator[str]:
@@ -89,18 +80,12 @@ def _soak_plots(result: dict[str, Any]) -> Iterator[str]:
             yield plots.lines(title, {title: points}, "minutes", unit)
 
 
-def _html(markdown: str) -> str:
-    """Return the report's Markdown, which has paragraphs and tables only, as HTML."""
-    blocks = []
+def _blocks(markdown: str) -> Iterator[Table | list[str]]:
+    """The paragraphs and tables of the report's Markdown. Of a paragraph every second part is code."""
     for block in re.split(r"\n\n+", markdown.strip()):
         lines = block.split("\n")
         if lines[0].startswith("|"):
             head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
-            body = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>\n" for row in rows)
-            tops = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-            table = f"<table><thead><tr>{tops}</tr></thead><tbody>\n{body}</tbody></table>"
-            blocks.append(f'<div class="wide">{table}</div>')
+            yield Table(head[0], head, rows)
         else:
-            text = re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(" ".join(lines)))
-            blocks.append(f"<p>{text}</p>")
-    return "\n".join(blocks)
+            yield " ".join(lines).split("`")

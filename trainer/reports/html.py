@@ -10,7 +10,7 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_TEMPLATES = Environment(
+TEMPLATES = Environment(
     loader=PackageLoader("trainer.reports"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -31,7 +31,7 @@ class Table(NamedTuple):
 
 def render(template: str, **values: object) -> str:
     """A page from a file in `templates/`. All text is escaped. The same values give the same page."""
-    return _TEMPLATES.get_template(template).render(values)
+    return TEMPLATES.get_template(template).render(values)
 
 
 def drawn(svgs: Iterable[str]) -> Markup:
