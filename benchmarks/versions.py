@@ -95,7 +95,8 @@ def markdown(rows: Sequence[Row], names: tuple[str, str], rounds: int) -> str:
     ]
     for row in rows:
         interval = "counted" if row.counted else f"{row.low:.2f} to {row.high:.2f}"
-        lines.append(f"| {row.name} | {row.before:.4g} | {row.after:.4g} | {row.ratio:.2f} | {interval} |")
+        both = (f"{value:.4g}" if value < 1000 else f"{value:.0f}" for value in (row.before, row.after))
+        lines.append(f"| {row.name} | {' | '.join(both)} | {row.ratio:.2f} | {interval} |")
     return "\n".join(lines)
 
 
