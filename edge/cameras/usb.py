@@ -21,7 +21,7 @@ from edge.cameras.image_header import image_size
 from edge.cameras.jpeg import DamagedJpegError, decode_jpeg
 from edge.cameras.live import CORRUPT, SHORT, LiveCamera
 from edge.cameras.opencv import quieten
-from edge.cameras.v4l2.controls import Held, Order, Settings, controls_of, merged
+from edge.cameras.v4l2.controls import HeldControls, Order, Settings, controls_of, merged
 from edge.errors import CameraError, UnreadableFrameError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class UsbGrabber:
     def __init__(self, config: UsbConfig, settings: Settings | None = None) -> None:
         self._config = config
         self._settings = settings or Settings(Order(_keys(config)))
-        self._held: Held | None = None
+        self._held: HeldControls | None = None
         self._name = config.node
         self._capture: cv2.VideoCapture | None = None
         self._is_device = False
@@ -68,7 +68,7 @@ class UsbGrabber:
         self._check_size(capture)
         self.sensor = _card(Path(self._name)) if self._is_device else self._name
         if self._is_device:
-            self._held = Held(self._name, capture, controls_of(self._name), self._settings)
+            self._held = HeldControls(self._name, capture, controls_of(self._name), self._settings)
 
     def grab(self) -> tuple[NDArray[np.uint8], FrameMetadata | None]:
         """Wait for the next picture, as `live.Grabber` has it."""

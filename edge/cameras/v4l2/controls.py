@@ -148,7 +148,7 @@ class Settings:
         return None if limits is None else (100 * max(1, limits.least), 100 * limits.most)
 
 
-class Held:
+class HeldControls:
     """The settings of one open device, for the thread that reads it.
 
     name: of the device, for what is said. has: what can be set. Raises CameraError where the device does not
@@ -163,25 +163,25 @@ class Held:
         self._passing = 0
         self._fault: str | None = None
         self._refused = False
-        self._look_at = time.monotonic()  # soon again: some devices start anew with their first picture
-        self._obey()
+        self._look_at = time.monotonic()  # soon again: some devices reset themselves with their first picture
+        self._set_ordered()
         if wrong := self._wrong():
             raise CameraError(self._sentence(wrong))
 
     def holds(self) -> bool:
         """Say whether the next picture is taken as was ordered; one that could not be yet is passed over.
 
-        Raises UnreadableFrameError for one that was taken otherwise. What has changed is set anew.
+        Raises UnreadableFrameError for one that was taken otherwise. What has changed is set again.
         """
         now = time.monotonic()
         if self._settings.order is not self._order:
-            self._obey()
+            self._set_ordered()
             self._judge(self._wrong(), None)
             self._look_at = now + _LOOK_EVERY_S
         elif now >= self._look_at:
             self._look_at = now + _LOOK_EVERY_S
             if wrong := self._wrong():
-                self._obey()
+                self._set_ordered()
                 self._judge(self._wrong(), wrong)
             else:
                 self._refused = False
@@ -199,7 +199,7 @@ class Held:
         self._fault = wrong or before
         self._passing = _ON_THEIR_WAY
 
-    def _obey(self) -> None:
+    def _set_ordered(self) -> None:
         """Set what the newest order says; it may come from another thread at any time."""
         order = self._order = self._settings.order
         for knob in _KNOBS:

@@ -19,7 +19,7 @@ from edge.cameras import FrameMetadata
 from edge.cameras.controls import Controls
 from edge.cameras.live import CORRUPT, SHORT, LiveCamera, Patience
 from edge.cameras.usb import UsbGrabber
-from edge.cameras.v4l2.controls import Held, Limits, Order, Settings
+from edge.cameras.v4l2.controls import HeldControls, Limits, Order, Settings
 from edge.config import UsbConfig
 from edge.errors import CameraError, UnreadableFrameError
 
@@ -197,7 +197,7 @@ class ScriptedGrabber:
             raise CameraError("scripted: is not there, or another has it")
         device.open_now += 1
         self._has_it = True
-        self._held = Held("scripted", device.controls, device.controls.limits, device.settings)
+        self._held = HeldControls("scripted", device.controls, device.controls.limits, device.settings)
 
     def grab(self) -> tuple[np.ndarray, FrameMetadata]:
         while True:

@@ -16,7 +16,7 @@ from edge.cameras import usb
 from edge.cameras.controls import NOT_HELD, Controls
 from edge.cameras.live import AWAY
 from edge.cameras.v4l2 import controls
-from edge.cameras.v4l2.controls import Held, Limits, Order, Settings, controls_of, merged
+from edge.cameras.v4l2.controls import HeldControls, Limits, Order, Settings, controls_of, merged
 from edge.config import UsbConfig
 from edge.errors import CameraError, UnreadableFrameError
 
@@ -30,9 +30,9 @@ AS_SET = {
 }
 
 
-def held(panel: ScriptedControls, order: Order) -> tuple[Held, Settings]:
+def held(panel: ScriptedControls, order: Order) -> tuple[HeldControls, Settings]:
     settings = Settings(order)
-    return Held("microscope", panel, panel.limits, settings), settings
+    return HeldControls("microscope", panel, panel.limits, settings), settings
 
 
 def refusal(panel: ScriptedControls, wanted: Controls = WANTED) -> str:
@@ -163,7 +163,7 @@ class Telling:
         self._settings = settings
 
     def open(self) -> None:
-        self._held = Held("microscope", self._panel, self._panel.limits, self._settings)
+        self._held = HeldControls("microscope", self._panel, self._panel.limits, self._settings)
 
     def grab(self) -> tuple[np.ndarray, None]:
         taken = np.full((2, 2, 3), self._panel.values[cv2.CAP_PROP_EXPOSURE], np.uint8)
