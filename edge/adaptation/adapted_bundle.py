@@ -1,4 +1,4 @@
-"""From an adapted last layer to the bundle: int8 again, goldens answered anew, written in one step."""
+"""From an adapted last layer to the bundle: int8 again, goldens answered again, written in one step."""
 
 from __future__ import annotations
 

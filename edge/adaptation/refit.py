@@ -218,7 +218,7 @@ def _hardly_worse(more: Floats, weights: Floats) -> bool:
 def held_back_logits(cells: LabelledFeatures, start: Dense, known: Familiarity | None) -> Floats:
     """Return logits (cells, classes), each cell's from a layer that saw neither it nor its copies.
 
-    The choice is made anew in each fold from the cells that are not held back, so that the figures are not
+    The choice is made again in each fold from the cells that are not held back, so that the figures are not
     flattered by a choice that knew the answers (nested cross-validation).
     """
     result = np.empty((len(cells.labels), len(start.bias)))

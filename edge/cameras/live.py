@@ -2,7 +2,7 @@
 
 What a device is, its `Grabber` says: OpenCV's, picamera2's. Here is what is the same for all: a device that
 is unplugged, or that another program has, is tried again with growing pauses; one that stalls is reported and
-taken anew; a driver that hangs holds a thread of its own and nobody else.
+opened again; a driver that hangs holds a thread of its own and nobody else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SHORT = "short frame"
 CORRUPT = "corrupt frame"
 """Why there is no picture, as `UnreadableFrameError.reason` says it, and health but for WAITING."""
 
-_BAD_IN_A_ROW = 10  # from here on a device that gives nothing whole is taken anew
+_BAD_IN_A_ROW = 10  # from here on a device that gives nothing whole is opened again
 _STUCK_AT_ONCE = 1  # threads that hang in a driver beside the one that reads; more would be a leak
 
 
@@ -119,8 +119,8 @@ class LiveCamera:
                 self._news.wait(left)
             if self._closed:
                 return None
-            # In turns: who is slower than the camera finds a whole picture every time, and often a spoilt one
-            # beside it. That the camera has gone waits: the picture of before is still to be had.
+            # Alternate good frames and errors, or a slow reader would see only errors. That the camera has
+            # gone waits: the picture of before is still to be had.
             spoilt = self._fault is not None and not isinstance(self._fault, CameraAwayError)
             if self._frame is not None and (self._complained or not spoilt):
                 frame, self._frame, self._complained = self._frame, None, False
@@ -188,7 +188,7 @@ class LiveCamera:
                 return
             if isinstance(fault, CameraAwayError):
                 if any(stuck.is_alive() for stuck in self._stuck):
-                    return  # that it cannot be taken anew is no news: our own thread hangs in it
+                    return  # that it cannot be opened again is no news: our own thread hangs in it
                 # Said at once when it goes or the reason changes, else by `read` at its own pace.
                 before, self._absent = self._absent, fault
                 if before is not None and str(before) == str(fault):
@@ -274,7 +274,7 @@ class _Reader(threading.Thread):
                 return True
             if self._stopped.is_set():
                 return False
-        raise CameraError(f"{self._said}: gives only pictures that cannot be read; it is taken anew")
+        raise CameraError(f"{self._said}: gives only pictures that cannot be read; it is opened again")
 
     def _close(self) -> None:
         try:

@@ -73,7 +73,7 @@ def run_daemon(path: Path, *, resume: bool = False) -> int:
 class Daemon:
     """One run: until the source ends or `stop` is called.
 
-    load, camera: what makes the model, the source. reload: what reads the configuration anew on SIGHUP.
+    load, camera: what makes the model, the source. reload: what reads the configuration again on SIGHUP.
     resume: pictures are meant to be added to a specimen that has ended or that another source has counted.
     """
 

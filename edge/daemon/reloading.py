@@ -1,4 +1,4 @@
-"""SIGHUP: the configuration is read anew; what can change while it runs does, what cannot is named."""
+"""SIGHUP: the configuration is read again; what can change while it runs does, what cannot is named."""
 
 from __future__ import annotations
 

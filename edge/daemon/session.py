@@ -86,7 +86,7 @@ class Session:
             before = self._look()
 
     def wait_for_another(self, stopping: Callable[[], bool]) -> None:
-        """The source has ended: wait until a specimen is opened for which it is to begin anew."""
+        """The source has ended: wait until a specimen is opened for which it is to begin again."""
         if self._counting is not None:
             log.info("the source has ended; specimen %s is open until it is stopped", self._reported)
         opened = self._opened

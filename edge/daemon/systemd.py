@@ -43,7 +43,7 @@ class Service:
             self._tell("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """The configuration is being read anew; say `ready` after."""
+        """The configuration is being read again; say `ready` after."""
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:

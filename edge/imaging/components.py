@@ -67,7 +67,7 @@ class Components(NamedTuple):
 
 
 def components_of(mask: Pixels) -> Components:
-    """Find what hangs together in a mask, uint8 (h, w), where it is not 0, be it by corners."""
+    """Find what hangs together in a mask, uint8 (h, w), where it is not 0; corners join as well."""
     window = _window(mask)
     if not mask[window].size:
         return _nothing(window)

@@ -202,7 +202,7 @@ def _kept(correlation: str | None, kept: Answers | None) -> _Answered | None:
     try:
         return _Answered(0.0, answer.asked, msgspec.json.decode(answer.payload, type=Response))
     except msgspec.MsgspecError:
-        return None  # of another version: the request is looked at anew
+        return None  # of another version: the request is looked at again
 
 
 def _correlation(payload: bytes) -> tuple[str | None, str | None]:

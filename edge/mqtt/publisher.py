@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_STEADY_S = 10.0  # a connection that lasted this long was a good one: the next failure starts anew
+_STEADY_S = 10.0  # a connection that lasted this long was a good one: the next failure is again the first
 _SUSPICIOUS = 2  # connections in a row without one field acknowledged: from here on one field at a time
 _GUILTY = 5  # ... and then that field is set aside, or everything behind it would wait for ever
 _FAREWELL_S = 2.0

@@ -25,7 +25,7 @@ class Scan:
 
     What it came to is in the store, as each field's share of the count, and so is what a run that goes on
     needs: the fields, and the thumbnails that the map remembers. `restore` takes those of a live camera. A
-    source that begins anew, as a video does, shows again what it showed, and `replay` takes that.
+    source that begins again, as a video does, shows again what it showed, and `replay` takes that.
     first_region: a number that no region had before.
     """
 

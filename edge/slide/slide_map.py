@@ -62,9 +62,9 @@ class _Match(NamedTuple):
 class SlideMap:
     """The map of one specimen's slide, all of one magnification.
 
-    It remembers at most MAX_KEYFRAMES frames, 32 kB each; beyond, the oldest go, and their places can come
-    anew. All places are to a tenth of a pixel, as the fields' messages say them: what was said makes the same
-    map again. first_region: the number of its first region; the following ones count on.
+    It remembers at most MAX_KEYFRAMES frames, 32 kB each; beyond, the oldest go, and their places are
+    new again. All places are to a tenth of a pixel, as the fields' messages say them: what was said makes the
+    same map again. first_region: the number of its first region; the following ones count on.
     """
 
     def __init__(self, first_region: int = 0) -> None:

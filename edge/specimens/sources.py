@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def source_of(config: Config) -> str:
     """Return the id of the source: the same paths, the same slide or the same camera have the same one."""
     source = msgspec.to_builtins(config.camera)
-    # Calibrated anew, or shown faster, it is still the same slide.
+    # Calibrated again, or shown faster, it is still the same slide.
     lit_by = "exposure_us", "gain", "white_balance_k", "calibration"
     for beside in ("frames_per_second", "native_rate", *lit_by):
         source.pop(beside, None)

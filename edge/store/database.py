@@ -74,7 +74,7 @@ def _prepare(db: sqlite3.Connection, path: Path, *, durable: bool) -> None:
             db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {_VERSION}")
     db.execute("PRAGMA temp_store = MEMORY")
-    # Behind the migrations: a table that others refer to cannot be made anew before their eyes.
+    # After migrating: SQLite cannot rebuild a referenced table while foreign keys are on.
     db.execute("PRAGMA foreign_keys = ON")
 
 

@@ -95,7 +95,7 @@ class SourceLedger(ReviewReading):
             self._note(found.specimen_id, "finished")
 
     def note_addition(self, specimen_id: str, *, simulated: bool = False) -> None:
-        """A field was added, in the caller's transaction: what was final is corrected, to be signed anew."""
+        """A field was added, in the caller's transaction: what was final is corrected, to be signed again."""
         state, last, marked = self._db.execute(
             "SELECT state, (SELECT kind FROM specimen_events WHERE specimen_id = id AND kind IN"
             " ('signed', 'corrected') ORDER BY number DESC), simulated FROM specimens WHERE id = ?",

@@ -108,9 +108,9 @@ def _former(path: Path) -> tuple[Row, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); remove it to compare anew") from None
+        raise ConfigError(f"{path}: cannot be read ({error}); remove it to compare again") from None
     if found.schema != SCHEMA:
-        raise ConfigError(f"{path}: is {found.schema}, not {SCHEMA}; remove it to compare anew")
+        raise ConfigError(f"{path}: is {found.schema}, not {SCHEMA}; remove it to compare again")
     return found.rows
 
 

@@ -68,7 +68,7 @@ class CalibratedCamera:
                 raise UnreadableFrameError(str(error), UNCALIBRATED) from None
             raise
         self._fits = True
-        # The source_id stays: calibrated anew, the same cells must not be counted a second time.
+        # The source_id stays: calibrated again, the same cells must not be counted a second time.
         pixels = self._correction.apply(frame.pixels)
         return replace(frame, pixels=pixels, calibration=self._calibration.id)
 
@@ -90,5 +90,5 @@ class CalibratedCamera:
         if (width, height) != (made.width, made.height):
             raise CameraError(
                 f"{self._path}: was made for frames of {made.width}x{made.height}, and the camera gives "
-                f"{width}x{height}: calibrate it anew with leukoscope camera calibrate"
+                f"{width}x{height}: calibrate it again with leukoscope camera calibrate"
             )

@@ -97,7 +97,7 @@ def read_calibration(path: Path) -> CameraCalibration:
     if calibration.named().id != calibration.id:
         raise CameraError(
             f"{path}: was altered since leukoscope camera calibrate wrote it: its id is {calibration.id}, "
-            f"its content's {calibration.named().id}; calibrate anew"
+            f"its content's {calibration.named().id}; calibrate again"
         )
     return calibration
 

@@ -104,7 +104,7 @@ class _Exposure:
         return None if limits is None else cls(limits[0], max(limits[0], min(limits[1], MAX_EXPOSURE_US)))
 
     def forget(self) -> None:
-        """Start anew: other gains make another light."""
+        """Start again: other gains make another light."""
         self.too_short, self.too_long = 0.0, float("inf")
 
     def after(self, exposure: int, pixels: NDArray[np.uint8]) -> int:

@@ -37,7 +37,7 @@ _CANNOT_BE_SET = 0x1 | 0x4  # disabled, read-only; inactive is what the automati
 _LOOK_EVERY_S = 2.0
 _ON_THEIR_WAY = 3  # frames; who reads all the time leaves none in the driver's queue
 _UNFIT = "; use another camera, or this one without a calibration and without these keys"
-_OTHERWISE = "; calibrate it anew, or let the configuration's key say what it has"
+_OTHERWISE = "; calibrate it again, or let the configuration's key say what it has"
 _OFF = 0.03  # of it, as of a picamera2's
 
 
@@ -261,7 +261,7 @@ def merged(keys: Controls, calibrated: Controls) -> Controls:
         if key is not None and not knob.near(key, made):
             raise CameraError(
                 f"the configuration sets the camera's {knob.said} to {key}{knob.unit}, and its calibration "
-                f"was made with {made}{knob.unit}: calibrate it anew, or leave the key out"
+                f"was made with {made}{knob.unit}: calibrate it again, or leave the key out"
             )
         both = replace(both, **{knob.name: made})
     return both

@@ -92,7 +92,7 @@ def test_a_camera_that_is_away_at_the_start_and_later(tmp_path, stream, manager,
             daemon.kill()
     said = log.read_text()
     assert 2 <= said.count("the stream does not answer") <= 5, "it is said when it goes, not at every attempt"
-    assert said.count("the camera gives pictures again") in {2, 3}, "perhaps it was taken anew"
+    assert said.count("the camera gives pictures again") in {2, 3}, "perhaps it was opened again"
     assert said.count("a picture was cut short") == 1
 
 

@@ -100,7 +100,7 @@ def test_a_device_that_gives_nothing_whole_is_taken_anew(device: ScriptedDevice)
     camera = device.camera()
     following(camera)
     device.set("short")
-    assert "taken anew" in str(complaint(camera, AWAY))
+    assert "opened again" in str(complaint(camera, AWAY))
     camera.close()
 
 

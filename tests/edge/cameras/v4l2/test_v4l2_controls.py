@@ -70,7 +70,7 @@ def test_nothing_is_touched_of_a_device_that_nobody_wants_anything_of() -> None:
 def test_a_device_that_refuses_is_refused_in_a_sentence(stubborn: int, said: str) -> None:
     panel = ScriptedControls()
     panel.stubborn.add(stubborn)
-    way_out = "use another camera" if "automatic" in said else "calibrate it anew"
+    way_out = "use another camera" if "automatic" in said else "calibrate it again"
     assert refusal(panel).startswith(f"microscope: the camera does not hold its settings: {said}; {way_out}")
 
 
@@ -192,7 +192,7 @@ def test_no_picture_of_before_is_given_once_a_camera_is_locked(
 def test_a_key_and_a_calibration_that_say_two_things_are_refused() -> None:
     assert merged(Controls(8050), Controls(8000, driver_gain=3)) == Controls(8000, driver_gain=3)
     with pytest.raises(
-        CameraError, match="gain to 20, and its calibration was made with 0: calibrate it anew"
+        CameraError, match="gain to 20, and its calibration was made with 0: calibrate it again"
     ):
         merged(Controls(driver_gain=20), Controls(8000, driver_gain=0))
 
