@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "readme": _readme,
         "soak": _soak,
         "web": _web,
+        "microscope": _microscope,
     }
     command = commands[given.pop(0)] if given and given[0] in commands else _run
     try:
@@ -45,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     """Measure; print Markdown, write JSON and a page where asked."""
-    parser = _parser("leukoscope-bench", "Measure. Others: leukoscope-bench compare, readme, soak, web")
+    parser = _parser(
+        "leukoscope-bench", "Measure. Others: leukoscope-bench compare, microscope, readme, soak, web"
+    )
     options = _asked(parser, arguments)
     result = run.measure(options)
     print(report.markdown(result))
@@ -79,6 +82,30 @@ def _web(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     measured = web.measure(options.seconds)
     print(web.markdown(measured))
+    options.html = None
+    return _written(options, asdict(measured), str)
+
+
+def _microscope(arguments: list[str]) -> int:
+    """Count a labelled set, name cells, adapt, count again; print Markdown, write JSON where asked."""
+    from benchmarks import microscope  # noqa: PLC0415 (it needs the trainer)
+
+    parser = argparse.ArgumentParser(
+        prog="leukoscope-bench microscope",
+        description="What a device counts on a labelled data set, before and after cells are named there.",
+    )
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="a bundle that never saw the set")
+    parser.add_argument("--data", type=Path, default=Path(), help="directory that holds the data sets")
+    parser.add_argument("--set", required=True, metavar="SET", help="whole fields with boxes and classes")
+    parser.add_argument("--fields", type=_count, default=100, help="that are counted (default: 100)")
+    parser.add_argument("--named", type=_count, default=25, help="cells of each class (default: 25)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="leukoscope-bench-") as folder:
+        measured = microscope.measure(
+            options.model, options.data, options.set, Path(folder), fields=options.fields, named=options.named
+        )
+    print(microscope.markdown(measured))
     options.html = None
     return _written(options, asdict(measured), str)
 
