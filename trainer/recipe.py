@@ -82,9 +82,8 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     images_per_epoch: how many are drawn; 0: every training image once. warmup_epochs: before a cosine only.
     restarts: the epochs after which a cosine begins anew, from half the rate it last began from.
     average: decay of the running average of the weights; 0: the last weights are kept as they are.
-    bounded_epochs: further ones behind these, in which the values inside a `compact` network are bounded, by
-    a cosine of their own from `bounded_rate`. rounded_epochs: further ones behind these, in which it is
-    rounded besides, as int8 rounds it.
+    bounded_epochs: further ones behind these, in which the values inside a `compact` network are bounded, so
+    that int8 rounds them more finely; by a cosine of their own from `bounded_rate`.
     """
 
     epochs: Count = 40
@@ -100,20 +99,19 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.995
     bounded_epochs: Annotated[int, Meta(ge=0)] = 0
     bounded_rate: Annotated[float, Meta(gt=0, le=1)] = 0.001
-    rounded_epochs: Annotated[int, Meta(ge=0)] = 0
     seed: Annotated[int, Meta(ge=0)] = 1
 
     @property
     def all_epochs(self) -> int:
-        """Return how many epochs there are, the bounded and the rounded ones included."""
-        return self.epochs + self.bounded_epochs + self.rounded_epochs
+        """Return how many epochs there are, the bounded ones included."""
+        return self.epochs + self.bounded_epochs
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     """One whole recipe. `network` names the builder and holds its keyword arguments.
 
     augmentation: the keyword arguments of `trainer.training.augmentation.Augmentation`, or None for no
-    augmentation. late_augmentation: instead of it in the bounded and the rounded epochs, where given.
+    augmentation. late_augmentation: instead of it in the bounded epochs, where given.
     """
 
     name: str

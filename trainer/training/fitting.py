@@ -28,7 +28,6 @@ from trainer.training.checkpoints import (
 )
 from trainer.training.compute import PLAIN, Compute
 from trainer.training.optimizers import bounded_optimizer, optimizer
-from trainer.training.rounding import fit_rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,14 +61,10 @@ class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Take the weights after a step into the average."""
-        self.mix(self.model)
-
-    def mix(self, model: keras.Model) -> None:
-        """Let the weights that a step has left have their share in the average."""
         self._seen += 1
         # The first steps are forgotten faster, or the average would start from noise.
         decay = min(self._decay, (1 + self._seen) / (10 + self._seen))
-        self._mix(model, tf.constant(decay, tf.float32))
+        self._mix(self.model, tf.constant(decay, tf.float32))
 
     @tf.function  # type: ignore[untyped-decorator]
     def _mix(self, model: keras.Model, decay: Any) -> None:
@@ -111,36 +106,15 @@ def fit(
             if hasattr(layer, "seed_generator"):  # dropout: its draws, too, depend on the epoch alone
                 layer.seed_generator.state.assign([settings.seed, epoch])
         batches = batches_of(recipe, training, epoch, steps)
-        unrounded = settings.epochs + settings.bounded_epochs
-        if epoch < unrounded:
-            model.fit(
-                batches,
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                shuffle=False,
-                verbose=0,
-                callbacks=[averaging, progress],
-            )
-            logs = {k: float(v[-1]) for k, v in model.history.history.items()}
-        else:
-            past = epoch - unrounded
-            if not past:
-                model.set_weights(equalized(average, representative(training, settings.seed)).get_weights())
-                average.set_weights(model.get_weights())
-
-            def after_batch(
-                step: int,
-                logs: dict[str, float],
-                epoch: int = epoch,
-                model: keras.Model = model,
-                averaging: AveragedWeights = averaging,
-            ) -> None:
-                averaging.mix(model)
-                report(epoch, step, logs)
-
-            logs = fit_rounded(
-                model, batches, settings, past * steps, settings.rounded_epochs * steps, after_batch
-            )
+        model.fit(
+            batches,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[averaging, progress],
+        )
+        logs = {k: float(v[-1]) for k, v in model.history.history.items()}
         logs["seconds"] = time.perf_counter() - started
         if len(held):
             logs |= _validated(average, held, validation)
@@ -193,11 +167,10 @@ def check_network(recipe: Recipe) -> None:
         ) from None
     finally:
         keras.backend.clear_session()
-    for key in ("bounded_epochs", "rounded_epochs"):
-        if getattr(recipe.training, key) and not can_be_equalized(network):
-            raise ConfigError(
-                f"recipe {recipe.name}: training.{key} is for the network compact; leave it out"
-            )
+    if recipe.training.bounded_epochs and not can_be_equalized(network):
+        raise ConfigError(
+            f"recipe {recipe.name}: training.bounded_epochs is for the network compact; leave it out"
+        )
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """With its values bounded a network answers nearly as before, learns on, and is one with its int8 file."""
 
 import keras
+import msgspec
 import numpy as np
 import pytest
 
+from edge.errors import ConfigError
 from trainer.networks.bounded import Bound, bounded
 from trainer.networks.registry import build
 from trainer.quantization.equalizing import equalized
 from trainer.quantization.gates import check_operators
 from trainer.quantization.int8 import float_twin, quantize, run_int8
-from trainer.training.fitting import predict
+from trainer.recipe import load_recipe
+from trainer.training.fitting import check_network, predict
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +64,10 @@ def test_its_file_has_no_operator_more_and_int8_answers_as_float(changed, crops)
         assert b"MINIMUM" not in content
     before = predict(changed, crops)
     np.testing.assert_allclose(run_int8(quantized, crops), before, atol=0.1 * np.ptp(before))
+
+
+def test_another_network_cannot_be_bounded():
+    recipe = load_recipe("study")
+    training = msgspec.structs.replace(recipe.training, bounded_epochs=1)
+    with pytest.raises(ConfigError, match="bounded_epochs is for the network compact; leave it out"):
+        check_network(msgspec.structs.replace(recipe, training=training))

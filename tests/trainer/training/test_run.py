@@ -44,8 +44,7 @@ depth = 2
 noise = 3.0
 [training]
 epochs = 1
-bounded_epochs = 1
-rounded_epochs = 1
+bounded_epochs = 2
 images_per_epoch = 64
 batch = 8
 warmup_epochs = 0
