@@ -74,8 +74,9 @@ def limits(asked: Data) -> str:
         sentences.append(
             "Its figures are of copies of photographs it was trained on: they tell nothing of others."
         )
-    strange = [f"{label}s" for label in _OFTEN_MISSING if label not in classes]
-    sentences.append(f"It was never shown {_listed([*strange, 'blasts'])}: these may be called by its names.")
+    strange = [f"{label}s" for label in (*_OFTEN_MISSING, "blast") if label not in classes]
+    if strange:
+        sentences.append(f"It was never shown {_listed(strange)}: these may be called by its names.")
     return " ".join(sentences)
 
 

@@ -126,6 +126,9 @@ def test_limits_speak_of_the_recipes_own_sets_and_classes():
     assert "It counts eosinophils, lymphocytes, monocytes, neutrophils and basophils." in told
     assert "other (immature granulocytes, erythroblasts and platelets) it does not count" in told
     assert "never shown blasts" in told
+    shown = limits(load_recipe("any-microscope").data)
+    assert "never shown" not in shown
+    assert "blasts" in shown.partition("What it calls other (")[2]
 
 
 def test_sets_of_the_same_originals_are_one_microscope_and_classes_that_lack_are_named():
