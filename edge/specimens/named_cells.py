@@ -15,6 +15,7 @@ from edge.labels import OTHER
 from edge.masking import FOUND
 from edge.masking.crops import CROP_DIAMETERS, cut_cell
 from edge.specimens.cell_reading import known_cells
+from edge.specimens.named_count import unfit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,20 +70,12 @@ def _chosen(
     for specimen in known.values():
         if specimen_ids and specimen.specimen_id not in specimen_ids:
             continue
-        why = _unfit(specimen, simulated=simulated)
+        why = unfit(specimen, simulated=simulated)
         if why is None:
             chosen.append(specimen)
         elif specimen_ids:
             remarks.append(f"specimen {specimen.specimen_id}: is passed over: {why}")
     return chosen
-
-
-def _unfit(specimen: Specimen, *, simulated: bool) -> str | None:
-    if specimen.state == "discarded":
-        return "it is discarded"
-    if specimen.simulated != simulated:
-        return "it is of blood, and this device draws its slide" if simulated else "it is of a drawn slide"
-    return None
 
 
 class _Reading:

@@ -13,8 +13,10 @@ from edge.errors import BundleError, SpecimenError
 from edge.labels import nameable
 from edge.specimens.cell_reading import read_cell, read_cells
 from edge.specimens.history import history_of, words_of
+from edge.specimens.named_count import count_named
 from edge.specimens.orders import Orders
 from edge.specimens.reading import described, differential_in
+from edge.specimens.sources import is_simulated
 from edge.specimens.summaries import summary_of
 from edge.store.database import expect_store
 from edge.store.fields import Store
@@ -120,6 +122,10 @@ class Specimens(Protocol):
 
     def words(self, specimen_id: str) -> list[CellWord]:
         """Return all that people have said of a specimen's cells, the oldest first, taken back or not."""
+        ...
+
+    def named(self) -> dict[str, int]:
+        """Return how many cells people have named each class, of those that the model can be adapted to."""
         ...
 
     def classes(self) -> tuple[str, ...]:
@@ -238,6 +244,16 @@ class SpecimenService(Orders):
         """
         with self._store() as store:
             return words_of(store, self._found(store, specimen_id).specimen_id)
+
+    def named(self) -> dict[str, int]:
+        """Return how many cells people have named each class, of those that the model can be adapted to.
+
+        None as long as there is no store. Raises StoreError.
+        """
+        if not Path(self._config.store.path).is_file():
+            return {}
+        with self._store() as store:
+            return count_named(store, simulated=is_simulated(self._config))
 
     def classes(self) -> tuple[str, ...]:
         """Return the classes that a person may name a cell: the model's first."""

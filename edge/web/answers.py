@@ -30,10 +30,10 @@ def refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None
     return as_json({"error": sentence}, status, headers)
 
 
-def of_error(error: LeukoscopeError) -> Response:
-    """Return the answer to what went wrong, as its class says."""
+def of_error(error: LeukoscopeError, sentence: str) -> Response:
+    """Return the answer to what went wrong: the status by its class. sentence: what it says."""
     if isinstance(error, TooManyGuessesError):
-        return refusal(429, str(error), {"retry-after": str(error.retry_s)})
+        return refusal(429, sentence, {"retry-after": str(error.retry_s)})
     if isinstance(error, SpecimenError | PeopleError):
-        return refusal(409, str(error))
-    return refusal(503, str(error))  # the store, the model: nothing that the asking person did
+        return refusal(409, sentence)
+    return refusal(503, sentence)  # the store, the model: nothing that the asking person did

@@ -18,12 +18,15 @@ from edge.web.api.adapting import Adaptation
 from edge.web.api.pictures import Queue
 from edge.web.api.table import api_routes
 from edge.web.live import Live, live_routes
+from edge.web.pages import words_of
 from edge.web.screens import screen_routes
 from edge.web.security.access import Access
 from edge.web.security.guard import Guard
+from edge.web.sentences import in_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -33,10 +36,10 @@ if TYPE_CHECKING:
 _THREADS = 6  # that answer: each has a connection to the store, and a Pi has four cores
 
 
-def create_app(config: Config, *, people: People | None = None) -> Starlette:
+def create_app(config: Config, *, people: People | None = None, path: Path | None = None) -> Starlette:
     """Return the application over a device's store; no daemon need run.
 
-    people: by default those of the file beside the store.
+    people: by default those of the file beside the store. path: the configuration's file, to be named.
     """
     people = people or People.beside(config.store.path, keep_open=True)
     app = Starlette(
@@ -51,6 +54,7 @@ def create_app(config: Config, *, people: People | None = None) -> Starlette:
     )
     app.router.redirect_slashes = False  # a path with a slash too many is another path
     app.state.config = config
+    app.state.config_path = path
     app.state.people = people
     app.state.pictures = Queue()
     app.state.adaptation = Adaptation(config)
@@ -65,19 +69,20 @@ async def _lifespan(_: Starlette) -> AsyncIterator[None]:
     yield
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (Starlette calls it for these only)
     sentence = {404: "there is no such page", 405: "this cannot be done here"}
     said = error.detail if error.status_code not in sentence or error.detail[:1].islower() else ""
     headers: dict[str, Any] = dict(error.headers or {})
     if error.status_code in {408, 413}:
         headers["connection"] = "close"  # what still comes of the request is not read
-    return refusal(error.status_code, said or sentence[error.status_code], headers)
+    sentence_said = in_words(said or sentence[error.status_code], words_of(request))
+    return refusal(error.status_code, sentence_said, headers)
 
 
-async def _failed(_: Request, error: Exception) -> Response:
+async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, LeukoscopeError)  # noqa: S101 (as above)
-    return of_error(error)
+    return of_error(error, in_words(str(error), words_of(request)))
 
 
 async def _broken(_: Request, __: Exception) -> Response:

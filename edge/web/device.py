@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge.errors import LeukoscopeError
 from edge.models.bundle import read_bundle
+from edge.specimens.results import undelivered
 from edge.updates.choice import answering
 
 if TYPE_CHECKING:
     from edge.config import Config
     from edge.web.languages import Words
+
+_MEMORY = Path("/proc/meminfo")
+_TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 
 
 class ModelCard(NamedTuple):
@@ -36,17 +41,45 @@ def model_of(config: Config) -> ModelCard | None:
     return ModelCard(bundle.description.name, bundle.sha256, tuple(bundle.description.labels), card)
 
 
-def calibration_of(config: Config) -> str | None:
-    """Return the file by which the camera's light is evened out; None where there is none."""
-    return getattr(config.camera, "calibration", "") or None
+class Calibration(NamedTuple):
+    """By which file the camera's light is evened out. there: whether the file is."""
+
+    file: str
+    there: bool
 
 
-def disk_of(config: Config, words: Words) -> list[tuple[str, str]]:
-    """Return the facts of the disk that the store lies on, by name."""
-    folder = Path(config.store.path).parent
-    try:
-        usage = shutil.disk_usage(folder)
-    except OSError:
+def calibration_of(config: Config) -> Calibration | None:
+    """Return by what the camera's light is evened out; None where the configuration names nothing."""
+    file = getattr(config.camera, "calibration", "")
+    return Calibration(file, Path(file).is_file()) if file else None
+
+
+def health_of(config: Config, words: Words) -> list[tuple[str, str]]:
+    """Return how the device is, by name: what waits for the broker, disk, memory, temperature, camera."""
+    facts = _backlog(config, words)
+    with suppress(OSError):
+        free = shutil.disk_usage(Path(config.store.path).parent).free / 1e9
+        facts.append((words("Disk"), words("%(gigabytes)s GB free", gigabytes=words.number(free))))
+    with suppress(OSError, ValueError, IndexError):
+        free = int(_MEMORY.read_text(encoding="ascii").partition("MemAvailable:")[2].split()[0]) / 1e6
+        facts.append((words("Memory"), words("%(gigabytes)s GB free", gigabytes=words.number(free))))
+    with suppress(OSError, ValueError):
+        degrees = int(_TEMPERATURE.read_text(encoding="ascii")) / 1000
+        facts.append((words("Temperature"), f"{words.number(degrees, 0)}\u00a0°C"))
+    return [*facts, (words("Camera"), str(config.camera.__struct_config__.tag))]
+
+
+def _backlog(config: Config, words: Words) -> list[tuple[str, str]]:
+    path = Path(config.store.path)
+    if not path.is_file():
         return []
-    free = words("%(gigabytes)s GB free", gigabytes=words.number(usage.free / 1e9))
-    return [(words("Disk"), free), (words("Camera"), str(config.camera.__struct_config__.tag))]
+    try:
+        found = undelivered(path)
+    except LeukoscopeError as error:
+        return [(words("Results"), str(error))]
+    said = words("Nothing waits.")
+    if found.waiting:
+        said = words("%(number)s fields wait to be sent.", number=found.waiting)
+    if found.refused:
+        said += " " + words("The broker refuses %(number)s of them.", number=found.refused)
+    return [(words("Results"), said)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from datetime import datetime
 from functools import cache
@@ -12,7 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from edge.people import may
 from edge.web.languages import COOKIE, LANGUAGES, Words, choose
+from edge.web.sentences import in_words
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -60,6 +63,7 @@ def page(
     """Return a screen. here: which of the bar's links it is."""
     words = words_of(request)
     person = request.state.person
+    open_to_all = person is None and request.state.local
     html = (
         templates()
         .get_template(template)
@@ -67,12 +71,14 @@ def page(
             _=words,
             number=words.number,
             interval=words.interval,
+            said=functools.partial(in_words, words=words),
             time=local_time,
             static=lambda name: f"/static/{name}",
             language=words.language,
             languages=LANGUAGES.values(),
             person=person,
-            open_to_all=person is None and not request.app.state.people.anybody(),
+            open_to_all=open_to_all,
+            administrates=open_to_all if person is None else may(person, "administrator"),
             here=here,
             back=request.url.path,
             **context,

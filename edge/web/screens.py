@@ -13,11 +13,22 @@ from starlette.routing import Mount, Route
 from edge.errors import LeukoscopeError, SpecimenError
 from edge.labels import NORMAL_CLASSES
 from edge.people import may
-from edge.web.device import calibration_of, disk_of, model_of
+from edge.web.device import calibration_of, health_of, model_of
 from edge.web.languages import COOKIE, LANGUAGES, Words
 from edge.web.pages import Static, page, words_of
 from edge.web.review import conditions
-from edge.web.words import CLASSES, EVENTS, FAMILIARITY, REFUSALS, REMARKS, STATES, flags_in_words, translated
+from edge.web.sentences import in_words
+from edge.web.words import (
+    CLASSES,
+    EVENTS,
+    FAMILIARITY,
+    REFUSALS,
+    REMARKS,
+    ROLES,
+    STATES,
+    flags_in_words,
+    translated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +42,9 @@ if TYPE_CHECKING:
 
 TARGETS = (100, 200, 400)
 """What laboratories count."""
+
+ENOUGH_NAMED = 25
+"""Named cells of a class that teach the model a microscope."""
 
 _A_PAGE = 50  # specimens
 _YEAR_S = 365 * 24 * 3600
@@ -51,6 +65,7 @@ def screen_routes() -> list[BaseRoute]:
         "/specimens/{specimen_id}/report": report,
         "/pictures": pictures,
         "/microscope": microscope,
+        "/people": people,
         "/sign-in": sign_in,
         "/language": language,
     }
@@ -66,11 +81,20 @@ def _said(screen: Callable[[Request], Response]) -> Callable[[Request], Response
         try:
             return screen(request)
         except SpecimenError as error:
-            return page(request, "message.html", status=404, title=str(error), text="")
+            return page(
+                request, "message.html", status=404, title=in_words(str(error), words_of(request)), text=""
+            )
         except LeukoscopeError as error:
-            return page(request, "message.html", status=500, title=str(error), text="")
+            return page(
+                request, "message.html", status=500, title=in_words(str(error), words_of(request)), text=""
+            )
 
     return shown
+
+
+def _message(request: Request, status: int, error: LeukoscopeError) -> Response:
+    title = in_words(str(error), words_of(request))
+    return page(request, "message.html", status=status, title=title, text="")
 
 
 def start(request: Request) -> Response:
@@ -175,13 +199,29 @@ def microscope(request: Request) -> Response:
         here="/microscope",
         familiar=None if latest is None else latest.familiar,
         calibration=calibration_of(state.config),
-        calibrate_command="camera calibrate",
-        config_path="/etc/leukoscope/leukoscope.toml",
+        config_path=state.config_path,
         model=model_of(state.config),
-        named={},
-        health=disk_of(state.config, words_of(request)),
+        named=state.service.named(),
+        enough=ENOUGH_NAMED,
+        health=health_of(state.config, words_of(request)),
         may_adapt=person is None or may(person, "administrator"),
         **_tables(request),
+    )
+
+
+def people(request: Request) -> Response:
+    """Who may use the page: everybody for administrators, oneself for others."""
+    person, state = request.state.person, request.app.state
+    everybody = person is None or may(person, "administrator")
+    roles = translated(ROLES, words_of(request))
+    if person is None:  # nobody has a PIN: the first one is who can add the others
+        roles = {"administrator": roles["administrator"]}
+    return page(
+        request,
+        "people.html",
+        here="/people",
+        people=[each for each in state.people.all() if everybody or each.code == person.code],
+        roles=roles,
     )
 
 

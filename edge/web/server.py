@@ -100,17 +100,19 @@ class BoundedProtocol(H11Protocol):
             self._timer = None
 
 
-def serve(config: Config, *, host: str | None = None, port: int | None = None) -> int:
+def serve(
+    config: Config, *, host: str | None = None, port: int | None = None, path: Path | None = None
+) -> int:
     """Serve the page until a signal ends it; return the exit status.
 
-    host, port: instead of the configuration's. Raises LeukoscopeError.
+    host, port: instead of the configuration's. path: the configuration's file. Raises LeukoscopeError.
     """
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # each wrong byte of a stranger is no line of a log
     options = _tls(config) if config.web.certificate_file else {}
     while True:
         here = address_of(config, host, port)
         _check_free(*here)
-        server = _server(config, here, (host, port), options)
+        server = _server(config, here, (host, port), options, path)
         try:
             server.run()
         except SystemExit:  # uvicorn's own way to say that it could not start
@@ -139,12 +141,16 @@ class PageServer(Server):
 
 
 def _server(
-    config: Config, here: tuple[str, int], asked: tuple[str | None, int | None], options: dict[str, Any]
+    config: Config,
+    here: tuple[str, int],
+    asked: tuple[str | None, int | None],
+    options: dict[str, Any],
+    path: Path | None,
 ) -> PageServer:
     people = People.beside(config.store.path, keep_open=True)
     return PageServer(
         ServerConfig(
-            create_app(config, people=people),
+            create_app(config, people=people, path=path),
             host=here[0],
             port=here[1],
             loop="asyncio",

@@ -74,6 +74,12 @@ FAMILIARITY = {
     "unknown": mark("Whether the microscope is familiar to the model cannot be told yet."),
 }
 
+ROLES = {
+    "operator": mark("Operator: starts, stops, names cells"),
+    "reviewer": mark("Reviewer: also signs, discards and sets numbers right"),
+    "administrator": mark("Administrator: also people, and fitting the model"),
+}
+
 EVENTS = {
     "started": mark("started"),
     "resumed": mark("taken up again"),

@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from edge.messages.ids import KnownSpecimenId  # noqa: TC001 (msgspec reads annotations)
 from edge.specimens.records import AdaptationState
 from edge.web.api.endpoint import Call, Endpoint
+from edge.web.pages import words_of
+from edge.web.sentences import in_words
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -95,7 +97,7 @@ async def adapt(call: Call) -> Adapted:
 async def adaptation_state(call: Call) -> AdaptationState:
     """How far an adaptation has come, or what came of the last one."""
     state: AdaptationState = call.app.adaptation.state
-    return state
+    return msgspec.structs.replace(state, sentence=in_words(state.sentence, words_of(call.request)))
 
 
 ENDPOINTS = (

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from edge.errors import LeukoscopeError, SpecimenError
 from edge.messages.ids import refused
 from edge.people import may
-from edge.web.answers import as_json, of_error, refusal
+from edge.web.answers import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,10 +95,10 @@ class Endpoint:
         """Answer a request."""
         person: Person | None = request.state.person
         if self.needs is not None and person is not None and not may(person, self.needs):
-            return refusal(403, f"this needs the role {self.needs}; yours is {person.role}")
+            raise HTTPException(403, f"this needs the role {self.needs}; yours is {person.role}")
         for name, pattern in self.parameters:
             if not re.fullmatch(pattern, request.path_params[name]):
-                return refusal(404, f"there is no such {name.partition('_')[0]}")
+                raise HTTPException(404, f"there is no such {name.partition('_')[0]}")
         query = None if self.query is None else _query(request, self.query)
         body = None if self.body is None else await _body(request, self.body)
         call = Call(
@@ -106,29 +106,23 @@ class Endpoint:
         )
         if not inspect.iscoroutinefunction(self.answer):
             return await run_in_threadpool(self._answered, call)
+        number = await run_in_threadpool(self._noted, call)
         try:
-            number = await run_in_threadpool(self._noted, call)
-            try:
-                content = await self.answer(call)
-            except (LeukoscopeError, HTTPException) as error:
-                await run_in_threadpool(self._note_outcome, call, number, f"refused: {error}")
-                raise
-            await run_in_threadpool(self._note_outcome, call, number, "done")
-        except LeukoscopeError as error:
-            return of_error(error)
+            content = await self.answer(call)
+        except (LeukoscopeError, HTTPException) as error:
+            await run_in_threadpool(self._note_outcome, call, number, f"refused: {error}")
+            raise
+        await run_in_threadpool(self._note_outcome, call, number, "done")
         return _answer(content)
 
     def _answered(self, call: Call) -> Response:
+        number = self._noted(call)
         try:
-            number = self._noted(call)
-            try:
-                content = self.answer(call)
-            except (LeukoscopeError, HTTPException) as error:
-                self._note_outcome(call, number, f"refused: {error}")
-                raise
-            self._note_outcome(call, number, "done")
-        except LeukoscopeError as error:
-            return of_error(error)
+            content = self.answer(call)
+        except (LeukoscopeError, HTTPException) as error:
+            self._note_outcome(call, number, f"refused: {error}")
+            raise
+        self._note_outcome(call, number, "done")
         return _answer(content)
 
     def _noted(self, call: Call) -> int | None:

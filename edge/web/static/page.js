@@ -69,7 +69,8 @@ for (const form of document.querySelectorAll("form[data-post]")) {
     button.disabled = true;
     complain(form, null);
     try {
-      const answer = await ask(form.dataset.post, { method: "POST", body: bodyOf(form) });
+      const method = form.dataset.method ?? "POST";
+      const answer = await ask(form.dataset.post, { method, body: method === "DELETE" ? undefined : bodyOf(form) });
       if (form.dataset.next) location.assign(form.dataset.next);
       else {
         button.disabled = false;

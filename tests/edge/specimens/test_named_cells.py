@@ -25,6 +25,7 @@ from edge.naming.classifier import Classifier
 from edge.specimens import adapting
 from edge.specimens.adapting import AdaptationJob
 from edge.specimens.named_cells import crop_of_picture, read_named
+from edge.specimens.named_count import count_named
 from edge.specimens.service import SpecimenService
 from edge.store.fields import Store
 from edge.store.pictures import CellPicture
@@ -121,6 +122,10 @@ def test_what_people_said_is_what_it_learns(bench):
     assert all(crop.shape == (120, 120, 3) for crop in cells.crops)
     assert "2 named blast: learnt as other, as the model has no such class" in cells.remarks
     assert "specimen S: 2 named cells have no picture any more" in cells.remarks
+    with Store.open(Path(bench.config.store.path)) as store:
+        shown = count_named(store, simulated=False)
+        assert shown == {"monocyte": 4, "neutrophil": 3, "blast": 2, "not a white cell": 1}
+        assert count_named(store, simulated=True) == {}, "no drawn slide was named"
 
 
 def test_specimens_are_chosen_and_those_that_say_nothing_of_blood_are_not(bench):

@@ -37,6 +37,7 @@ def screens(simulated: str) -> dict[str, str]:
         "report": f"/specimens/{simulated}/report",
         "pictures": "/pictures",
         "microscope": "/microscope",
+        "people": "/people",
     }
 
 

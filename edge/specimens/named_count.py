@@ -1,0 +1,42 @@
+"""How many cells of each class people have named, of those that the model can be adapted to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from edge.labels import NOT_WHITE
+from edge.slide.contribution import CUT
+
+if TYPE_CHECKING:
+    from edge.store.fields import Store
+    from edge.store.specimen import Specimen
+
+
+def unfit(specimen: Specimen, *, simulated: bool) -> str | None:
+    """Return why nothing is learnt from a specimen; None where something may be.
+
+    simulated: whether this device draws its slide.
+    """
+    if specimen.state == "discarded":
+        return "it is discarded"
+    if specimen.simulated != simulated:
+        return "it is of blood, and this device draws its slide" if simulated else "it is of a drawn slide"
+    return None
+
+
+def count_named(store: Store, *, simulated: bool) -> dict[str, int]:
+    """Return the named cells by what people call them, the most first; only whole ones with a picture.
+
+    Raises StoreError.
+    """
+    named: Counter[str] = Counter()
+    for specimen in store.specimens():
+        if unfit(specimen, simulated=simulated) is not None or not store.ledger.reviews(specimen.specimen_id):
+            continue
+        standings = store.ledger.standings(specimen.specimen_id)
+        pictures = store.pictures.known(specimen.specimen_id)
+        for cell_id, word in store.ledger.words(specimen.specimen_id, standings).items():
+            if cell_id in pictures and standings[cell_id].aside != CUT:
+                named[NOT_WHITE if word.label is None else word.label] += 1
+    return dict(named.most_common())

@@ -1,0 +1,121 @@
+"""Sentences that come from the device in English, said again in the reader's language.
+
+A sentence is known by its pattern, whatever ids and numbers stand in it. An unknown one stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from edge.web.words import CLASSES, mark
+
+if TYPE_CHECKING:
+    from edge.web.languages import Words
+
+SENTENCES = (
+    # Whether the microscope is familiar, and why.
+    mark("%(found)s %% of its cells are unlike those that the model knows, where %(usual)s %% are usual"),
+    mark("%(found)s %% of its cells are named without being sure, where %(usual)s %% are usual"),
+    mark("%(found)s %% of its cells are refused, where %(usual)s %% are usual"),
+    mark("%(found)s %% of its cells are of no class that the model counts, where %(usual)s %% are usual"),
+    mark("the model's bundle does not say what is usual"),
+    mark("%(needed)s white cells are needed to tell, %(seen)s were seen"),
+    # Orders that cannot be.
+    mark("there is no specimen %(id)s"),
+    mark("specimen %(id)s is open: stop it first"),
+    mark("specimen %(id)s is not open; %(other)s is"),
+    mark("specimen %(id)s was stopped: resume it, or give another id"),
+    mark("specimen %(id)s is there already and is %(state)s: give another id"),
+    mark("there is a specimen %(id)s already: give another id"),
+    mark("specimen %(id)s was discarded before"),
+    mark("specimen %(id)s was discarded: its id stays as it is"),
+    mark("specimen %(id)s was signed: its id stays as it is"),
+    mark("specimen %(id)s was discarded"),
+    mark("specimen %(id)s is signed by %(who)s already"),
+    mark(
+        "specimen %(id)s is signed by %(who)s: give a reason why its cells are named again (--reason; over"
+        " MQTT: reason), which is kept"
+    ),
+    mark(
+        "specimen %(id)s has %(cells)s of %(target)s cells: give a reason why they are enough (--reason; over"
+        " MQTT: reason), which is kept with the signature"
+    ),
+    mark(
+        "specimen %(id)s has %(cells)s doubtful cells that nobody has looked at: review them, or give a"
+        " reason why they need no look (--reason; over MQTT: reason), which is kept with the signature"
+    ),
+    mark(
+        "specimen %(id)s has 1 doubtful cell that nobody has looked at: review them, or give a reason why"
+        " they need no look (--reason; over MQTT: reason), which is kept with the signature"
+    ),
+    mark("specimen %(id)s has changed since you looked (revision %(now)s, not %(then)s): look again"),
+    mark("wbc_count: '%(given)s' is not a white count: write it as 7.2 or 7,2 (10^9/L), or as 7200/uL"),
+    # People and PINs.
+    mark("there is a person %(code)s already"),
+    mark("%(code)s is the last administrator: add another one first"),
+    mark("there is no person %(code)s"),
+    mark("PIN: give %(least)s to %(most)s digits, letters or signs"),
+    mark("PIN: this one is guessed first; give one without a row such as 123456 or 111111"),
+    mark("this needs the role %(role)s; yours is %(own)s"),
+    # Photographs.
+    mark("this is no picture that can be read: send a JPEG, PNG or TIFF"),
+    mark("too large: at most %(number)s million pixels are taken"),
+    mark("too large: at most %(size)s are taken"),
+    mark("other pictures are looked at: wait a little"),
+    # The model adapted.
+    mark("the model is being adapted already: wait until that is done"),
+    mark(
+        "the cells that people have named: too few named cells: %(named)s; at least %(least)s of a class are"
+        " needed, and two classes"
+    ),
+    mark(
+        "on named cells that were held back the adapted model is no better: %(before)s before, %(after)s"
+        " after; nothing is written"
+    ),
+    # What was done to a specimen.
+    mark("renamed from %(id)s"),
+    mark("it was renamed from %(id)s"),
+    mark("fields were added"),
+    mark("%(number)s confirmed as %(label)s"),
+    mark("%(number)s renamed from %(label)s to %(other)s"),
+    mark("%(number)s no longer named %(label)s"),
+)
+"""Patterns, as the catalogues have them; a more particular one before one that would take its place."""
+
+_LISTS = {"named", "given"}  # what may have commas in it
+_PLACE = re.compile(r"%\((\w+)\)s|%%")
+
+
+def in_words(sentence: str, words: Words) -> str:
+    """Return a sentence of the device in the reader's language; one that is not known, as it is."""
+    if words.language.code == "en":
+        return sentence
+    for text, pattern in _patterns():
+        if found := pattern.fullmatch(sentence):
+            return words(text, **{name: _value(value, words) for name, value in found.groupdict().items()})
+    parts = re.split(r"(; |, )", sentence)  # several at once, such as of cells that were renamed
+    if len(parts) > 1:
+        said = [part if number % 2 else in_words(part, words) for number, part in enumerate(parts)]
+        return "".join(said)
+    return sentence
+
+
+def _value(value: str, words: Words) -> str:
+    return words(CLASSES[value]) if value in CLASSES else value
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    return [(text, re.compile(_pattern(text), re.IGNORECASE | re.DOTALL)) for text in SENTENCES]
+
+
+def _pattern(text: str) -> str:
+    parts, at = [], 0
+    for place in _PLACE.finditer(text):
+        name = place[1]
+        value = f"(?P<{name}>{'.' if name in _LISTS else '[^,;]'}+?)" if name else "%"
+        parts += [re.escape(text[at : place.start()]), value]
+        at = place.end()
+    return "".join((*parts, re.escape(text[at:])))

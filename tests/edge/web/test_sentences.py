@@ -1,0 +1,110 @@
+"""What the device says in English is said in the reader's language, with its ids and figures as they are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from samples import cell, field
+
+from edge.differential.familiarity import judge
+from edge.errors import PeopleError, SpecimenError
+from edge.messages.commands import ReviewCells, SignSpecimen, StartSpecimen, StopSpecimen
+from edge.models.known import KnownMicroscopes, Limits
+from edge.people import People, people_file
+from edge.slide.contribution import Likeness
+from edge.specimens.orders import Orders
+from edge.store.fields import Store
+from edge.web.languages import LANGUAGES, Words
+from edge.web.sentences import in_words
+
+ENGLISH = Words(LANGUAGES["en"])
+FRENCH = Words(LANGUAGES["fr"])
+
+
+def refusals(folder) -> list[str]:
+    """Provoke what a person at the page provokes, and return what is said."""
+    orders = Orders(folder / "results.db", by_command=True, target=100)
+    people = People(people_file(folder / "results.db"))
+    people.add("ADA", "", "administrator", "471193")
+    people.add("OPE", "", "operator", "471193")
+    orders.start(StartSpecimen(specimen_id="S-1"))
+    with Store.open(folder / "results.db") as store:
+        doubtful = cell("neutrophil", rejected="uncertain")
+        store.add(field(store.next_sequence(), doubtful, specimen_id="S-1"))
+    sign = SignSpecimen(specimen_id="S-1", operator="ADA")
+    said = []
+    for order in (
+        lambda: orders.start(StartSpecimen(specimen_id="S-2")),
+        lambda: orders.start(StartSpecimen(specimen_id="S-2", wbc_count="lots")),
+        lambda: orders.sign(sign),
+        lambda: signed_with_a_doubtful_cell(orders, sign),
+        lambda: people.remove("ADA"),
+        lambda: people.remove("EVE"),
+        lambda: people.add("ada", "", "operator", "471193"),
+        lambda: people.add("EVE", "", "operator", "123456"),
+        lambda: people.add("EVE", "", "operator", "12"),
+        lambda: orders.review(review("S-9", doubtful)),
+        lambda: orders.review(review("S-1", doubtful, revision=99)),
+    ):
+        with pytest.raises((SpecimenError, PeopleError)) as refused:
+            order()
+        said.append(str(refused.value))
+    return said
+
+
+def review(specimen_id, one, revision=None):
+    return ReviewCells(
+        specimen_id=specimen_id, cell_ids=(one.cell_id,), action="confirm", operator="ADA", revision=revision
+    )
+
+
+def signed_with_a_doubtful_cell(orders, sign):
+    orders.stop(StopSpecimen(specimen_id="S-1"))
+    orders.sign(sign)
+
+
+def test_no_refusal_is_left_in_english(tmp_path):
+    said = refusals(tmp_path)
+    assert [sentence for sentence in said if in_words(sentence, FRENCH) == sentence] == []
+    assert [sentence for sentence in said if in_words(sentence, ENGLISH) != sentence] == []
+    first = in_words(said[0], FRENCH)
+    assert first == "l'échantillon S-1 est en cours : arrêtez-le d'abord"
+
+
+@pytest.mark.parametrize(
+    ("english", "french"),
+    [
+        ("2 confirmed as neutrophil", "2 confirmées : Neutrophile"),
+        (
+            "1 renamed from monocyte to blast, 2 confirmed as lymphocyte",
+            "1 renommées de Monocyte en Blaste, 2 confirmées : Lymphocyte",
+        ),
+        ("renamed from S-1", "renommé, avant S-1"),
+        ("There is no specimen S-9", "il n'y a pas d'échantillon S-9"),
+        ("a sentence, of which nobody knows", "a sentence, of which nobody knows"),
+    ],
+)
+def test_what_was_done_is_said_class_by_class(english, french):
+    assert in_words(english, FRENCH) == french
+
+
+def test_why_a_microscope_is_doubted_is_said_with_its_figures():
+    cells = [Likeness(probability=0.3, distance=9.0, rejected=None)] * 30
+    known = KnownMicroscopes(
+        on="slides",
+        unlike=1.0,
+        unsure=0.5,
+        usual=dict.fromkeys(("unlike", "unsure", "refused", "other"), 0.03),
+        limits=dict.fromkeys(("unlike", "unsure", "refused", "other"), Limits(0.1, 0.2)),
+    )
+    reasons = [
+        *judge(cells, known, None).reasons,
+        *judge([], known, None).reasons,
+        *judge([], None, None).reasons,
+    ]
+    assert len(reasons) == 4
+    for reason in reasons:
+        said = in_words(reason, FRENCH)
+        assert said != reason
+        assert re.findall(r"\d+", said) == re.findall(r"\d+", reason)
