@@ -1,6 +1,6 @@
-"""The page's process is killed at any moment while somebody names cells: nothing is lost, nothing done twice.
+"""Page and counter are killed at any moment while somebody names cells: nothing is lost, nothing done twice.
 
-Six kills, or a hundred with LEUKOSCOPE_SOAK=1 (`make soak`).
+A few kills, or a hundred with LEUKOSCOPE_SOAK=1 (`make soak`).
 """
 
 from __future__ import annotations
@@ -11,13 +11,20 @@ import threading
 import time
 
 import numpy as np
-from served import PEOPLE, PIN, Served
+import pytest
+from daemons import SCRIPTED, count, draw, integrity, spawn, unpaired
+from mqtt_partners import free_port, wait_for
+from served import PATIENCE_S, PEOPLE, PIN, Served
 from stored import count_into, jpeg
 
 from edge.store.fields import Store
 
-KILLS = 100 if os.environ.get("LEUKOSCOPE_SOAK") == "1" else 6
+SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
+KILLS, KILLS_OF_BOTH = (100, 100) if SOAK else (6, 3)
 CELLS_A_KILL = 8
+PICTURES_A_KILL = 40
+
+pytestmark = pytest.mark.timeout(3600 if SOAK else 600)
 
 
 class Nurse(threading.Thread):
@@ -91,3 +98,77 @@ def test_killed_while_cells_are_named_each_is_named_once_and_has_its_picture(tmp
         kept = [store.pictures.find(each) for each in ids]
     assert all(kept)
     assert jpeg(0) in kept
+
+
+class Reader(Nurse):
+    """Names every cell that the counter has found, while it goes on counting; `done` ends that."""
+
+    done = False
+
+    def run(self):
+        known = []
+        while not self.done or len(self.answered) < len(known):
+            cells = self._ask("GET", "/specimens/S-1/cells?limit=1000")
+            known = [] if cells.status == 404 else [each["cell_id"] for each in cells.json["cells"]]
+            for cell_id in known[len(self.answered) :]:
+                self._rename(cell_id)
+            time.sleep(0.02)
+
+    def _rename(self, cell_id):
+        body = {"cell_ids": [cell_id], "action": "relabel", "label": "basophil"}
+        while cell_id not in self._named():
+            try:
+                answer = self.page.ask("POST", self.path("/review"), body, cookie=self.cookie)
+            except (OSError, http.client.HTTPException):
+                self.unanswered += 1  # it may be done, or not: looked at, as a person would
+            else:
+                assert answer.status == 200, answer
+        self.answered.append(cell_id)
+
+
+def test_counter_and_page_killed_together_lose_nothing_and_count_nothing_twice(tmp_path):
+    pictures = PICTURES_A_KILL * (KILLS_OF_BOTH + 1)
+    draw(tmp_path / "images", pictures)
+    page = Served(tmp_path, PEOPLE)
+    counter = tmp_path / "counter.toml"
+    counter.write_text(
+        'device_id = "k"\n[camera]\nkind = "replay"\npaths = ["images"]\n[specimen]\nid = "S-1"\n'
+        f'[store]\npath = "results.db"\n[mqtt]\nport = {free_port("127.0.0.1")}\n'
+    )
+    chance, reader = np.random.default_rng(8), None
+    daemon = spawn(SCRIPTED, counter, tmp_path / "daemon.log")
+    try:
+        reader = Reader(page, page.sign_in("OPE"), [])
+        reader.start()
+        for _ in range(KILLS_OF_BOTH):
+            before = count(page.store)
+            wait_for(lambda before=before: count(page.store) > before, "the counter to go on", PATIENCE_S)
+            time.sleep(chance.uniform(0, 0.4))
+            daemon.kill()
+            page.kill()
+            daemon.wait()
+            assert integrity(page.store, tmp_path / "aside") == "ok"
+            assert unpaired(tmp_path / "aside", page.store.name) == [0, 0, 0]
+            daemon = spawn(SCRIPTED, counter, tmp_path / "daemon.log")
+            page.start()
+        wait_for(lambda: count(page.store) == pictures, "all pictures to be counted", PATIENCE_S)
+        reader.done = True
+        reader.join(PATIENCE_S)
+        assert not reader.is_alive()
+        words = page.ask("GET", reader.path("/words"), cookie=reader.cookie).json
+        found = page.ask("GET", reader.path(""), cookie=reader.cookie).json
+    finally:
+        if reader is not None:
+            reader.done = True
+        daemon.kill()
+        daemon.wait()
+        page.close()
+    with Store.open(page.store) as store:
+        fields = list(store.fields("S-1"))
+        cells = [each.cell_id for field in fields for each in field.cells]
+        assert len({field.source for field in fields}) == len(fields) == pictures
+        assert all(store.pictures.find(each) for each in cells)
+    assert len(set(cells)) == len(cells) == found["counted"]
+    assert [each["cell_id"] for each in words] == cells, "each named once, in their order"
+    assert found["reviewed"] == len(cells)
+    assert not list(tmp_path.glob("*damaged*"))
