@@ -50,7 +50,7 @@ mutants: $(VENV)/.test
 SOAK ?= tests/edge/daemon/test_kills.py tests/edge/daemon/test_restart.py tests/edge/daemon/test_answered_orders.py \
 	tests/edge/daemon/test_soak.py tests/edge/slide/test_counting_once.py tests/edge/daemon/test_hand_scans.py \
 	tests/edge/quality/test_quality_real.py tests/edge/cameras/test_contract.py tests/benchmarks/test_comparison_live.py tests/edge/web/test_fuzz.py \
-	tests/edge/web/test_web_kills.py
+	tests/edge/web/test_web_kills.py tests/edge/web/test_load.py
 SOAK_DIR ?= build/soak
 SOAK_S ?= 5400
 soak: $(VENV)/.test

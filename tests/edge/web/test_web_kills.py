@@ -106,12 +106,13 @@ class Reader(Nurse):
     done = False
 
     def run(self):
-        known = []
-        while not self.done or len(self.answered) < len(known):
-            cells = self._ask("GET", "/specimens/S-1/cells?limit=1000")
-            known = [] if cells.status == 404 else [each["cell_id"] for each in cells.json["cells"]]
-            for cell_id in known[len(self.answered) :]:
-                self._rename(cell_id)
+        after, ended = 0, False
+        while not ended:
+            ended = self.done  # read before the last look: what was counted before it is then seen, too
+            page = self._ask("GET", f"/specimens/S-1/cells?after={after}&limit=1000")
+            for cell in [] if page.status == 404 else page.json["cells"]:
+                self._rename(cell["cell_id"])
+                after, ended = cell["sequence"], False
             time.sleep(0.02)
 
     def _rename(self, cell_id):
