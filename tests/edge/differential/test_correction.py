@@ -11,6 +11,7 @@ from samples import DEVICE, MODEL, cell, field
 
 from edge.differential.correction import Corrector
 from edge.differential.count import CountingMethod, SpecimenCount, contribution_of
+from edge.differential.review import ReviewedCell
 from edge.models.confusion import Confusion
 
 LABELS = ("neutrophil", "lymphocyte", "monocyte", "other")
@@ -106,6 +107,16 @@ def test_the_message_says_how_it_was_corrected_or_why_not():
         assert reason in without.correction.reason
         assert all(c.corrected is None for c in without.classes)
     assert (whole.device_id, whole.model) == (DEVICE, MODEL)
+
+
+def test_where_people_have_named_every_cell_there_is_nothing_to_correct():
+    count = SpecimenCount("S", LABELS[:3], 100, CountingMethod().by(BIASED))
+    count.add("1", counted_of({"neutrophil": 1, "monocyte": 1}))
+    named = [ReviewedCell("neutrophil", None, "neutrophil", "mt.01")]
+    count.review(named)
+    assert message(count).correction.method is not None
+    count.review([*named, ReviewedCell("monocyte", None, "monocyte", "mt.01")])
+    assert message(count).correction.reason == "people have named every cell"
 
 
 def test_what_is_said_to_be_uncorrected_shows_no_corrected_percentages():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from samples import DEVICE, LABELS, MODEL, cell, field
 
 from edge.differential.count import CountingMethod, SpecimenCount, contribution_of
+from edge.differential.flags import LEAST_CELLS, Figure, Rule, raised
 from edge.differential.intervals import wilson
 from edge.messages import ModelReference
 from edge.messages.differential import SpecimenStatus
@@ -265,6 +266,38 @@ def test_a_few_cells_raise_no_flag_whatever_they_are():
         "monocyte-percent-high",
         "monocyte-count-high",
     }
+
+
+@pytest.mark.parametrize(
+    ("side", "figure", "certainty"),
+    [
+        ("more", (9.9, 8.0, 12.0), None),
+        ("more", (10.0, 8.0, 12.0), None),
+        ("more", (10.1, 8.0, 12.0), "possible"),
+        ("more", (12.0, 10.0, 14.0), "possible"),
+        ("more", (12.0, 10.1, 14.0), "definite"),
+        ("less", (10.0, 8.0, 12.0), None),
+        ("less", (9.9, 8.0, 12.0), "possible"),
+        ("less", (8.0, 6.0, 10.0), "possible"),
+        ("less", (8.0, 6.0, 9.9), "definite"),
+    ],
+)
+def test_a_limit_is_passed_only_beyond_it(side, figure, certainty):
+    rule = Rule("r", 3, "monocyte", side, 10.0, "%")
+    flags = raised({"monocyte": Figure(*figure)}, None, (rule,))
+    assert [(flag.rule, flag.version, flag.certainty) for flag in flags] == [("r", 3, certainty)] * bool(
+        certainty
+    )
+    assert raised({}, {"monocyte": Figure(*figure)}, (rule,)) == (), (
+        "percent of the counted cells, not of blood"
+    )
+
+
+def test_one_cell_less_than_the_least_raises_no_flag():
+    for cells, flagged in ((LEAST_CELLS - 1, False), (LEAST_CELLS, True)):
+        count = SpecimenCount("S", LABELS, 200)
+        count.add("1", counted_of({"monocyte": cells}))
+        assert bool(message(count).flags) == flagged
 
 
 def test_few_named_cells_among_many_unnamed_ones_are_a_flag():

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from samples import LABELS, cell, field
 
 from edge.config import Config, ReplayConfig, SpecimenConfig, StoreConfig
-from edge.differential.review import ReviewedCell, agreement
 from edge.errors import SpecimenError, StaleRevisionError
 from edge.messages.commands import DiscardSpecimen, RenameSpecimen, ReviewCells, SignSpecimen
 from edge.messages.position import FieldPosition
@@ -338,34 +337,3 @@ def test_cells_of_an_earlier_release_can_be_named_too(tmp_path):
             ReviewCells(specimen_id="S", cell_ids=(ids[0],), action="exclude", operator="mt.01")
         )
         assert store.ledger.counted("S") == (2, 0)
-
-
-# How far model and people agree
-
-
-def said(pairs: dict[tuple[str, str | None], int]) -> list[ReviewedCell]:
-    return [ReviewedCell(a, None, b, "x") for (a, b), number in pairs.items() for _ in range(number)]
-
-
-def test_kappa_is_that_of_the_text_books():
-    # 0.40 and its error of 0.127: the usual example of two readers and 50 slides.
-    told = agreement(said({("a", "a"): 20, ("a", "b"): 5, ("b", "a"): 10, ("b", "b"): 15}))
-    assert told.kappa == 0.4
-    assert (told.low, told.high) == pytest.approx((0.4 - 1.96 * 0.127, 0.4 + 1.96 * 0.127), abs=0.02)
-    assert [(row.label, row.by_model, row.by_person, row.both) for row in told.classes] == [
-        ("a", 25, 30, 20),
-        ("b", 25, 20, 15),
-    ]
-
-
-def test_where_all_agree_few_cells_say_less_than_many():
-    few, many = (agreement(said({("a", "a"): n, ("b", "b"): n})) for n in (5, 500))
-    assert few.kappa == many.kappa == 1
-    assert few.low < 0.9
-    assert many.low > 0.99
-
-
-def test_of_one_class_alone_no_agreement_beyond_chance_can_be_told():
-    told = agreement(said({("a", "a"): 9}))
-    assert (told.agreed, told.kappa, told.low, told.high) == (9, None, None, None)
-    assert agreement([]) is None
