@@ -6,11 +6,12 @@ Each field counts once, however often it is added, and each cell with it.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from edge.differential.familiarity import judge
 from edge.differential.flags import BLAST_LIKE, LEAST_CELLS, UNCLASSIFIED, Figure, raised
-from edge.differential.intervals import METHODS, Method
+from edge.differential.intervals import METHODS
+from edge.differential.method import CountingMethod
 from edge.differential.review import ReviewedCell, agreement, changes
 from edge.labels import NORMAL_CLASSES, OTHER
 from edge.messages import Differential, FieldResult, ModelReference
@@ -21,41 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from edge.differential.correction import Corrector
     from edge.messages.differential import Familiarity, Flag
-    from edge.models.confusion import Confusion
-    from edge.models.known import KnownMicroscopes
 
 DENOMINATOR = "whole white cells that a person named, or the model named and did not refuse"
 INCLUDING = ", wherever the refused cells belong"
-NO_MATRIX = "the model's bundle carries no confusion matrix"
-
-
-class CountingMethod(NamedTuple):
-    """How counts become figures.
-
-    interval: its method. max_interval_width: of every class's interval, in percent points, at which enough
-    are counted; 0: the target alone says. corrector: None where nothing can be corrected, and
-    `correction` says why. known: the microscopes that the model knows.
-    """
-
-    interval: Method = "exact"
-    max_interval_width: float = 0.0
-    corrector: Corrector | None = None
-    correction: Correction = Correction(None, reason=NO_MATRIX)
-    known: KnownMicroscopes | None = None
-
-    def by(self, confusion: Confusion | None, known: KnownMicroscopes | None = None) -> CountingMethod:
-        """Return the same with what a model's bundle says of its errors, and of the microscopes it knows."""
-        by = self._replace(corrector=None, correction=Correction(None, reason=NO_MATRIX), known=known)
-        if confusion is None:
-            return by
-        reason = confusion.problem() or confusion.uncorrectable()
-        if reason is not None:
-            return by._replace(correction=Correction(None, confusion.on, reason))
-        from edge.differential.correction import METHOD, Corrector  # noqa: PLC0415 (it brings numpy)
-
-        return by._replace(corrector=Corrector(confusion), correction=Correction(METHOD, confusion.on, None))
 
 
 def contribution_of(field: FieldResult) -> Contribution:

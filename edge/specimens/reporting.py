@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from edge import identity
-from edge.differential.count import CountingMethod, SpecimenCount
+from edge.differential.count import SpecimenCount
+from edge.differential.method import CountingMethod
 from edge.errors import LeukoscopeError
 from edge.specimens.sources import is_simulated
 from edge.specimens.words import specimen_in_words

@@ -25,7 +25,8 @@ from edge.demo import broker, run_demo
 from edge.demo.colours import blocks, heat, shade
 from edge.demo.dashboard import Dashboard
 from edge.demo.frames import Frames
-from edge.differential.count import CountingMethod, SpecimenCount
+from edge.differential.count import SpecimenCount
+from edge.differential.method import CountingMethod
 from edge.errors import BrokerError
 from edge.messages import Heatmap
 from edge.models.confusion import Confusion

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from samples import DEVICE, MODEL, cell, field
 
 from edge.differential.correction import Corrector
-from edge.differential.count import CountingMethod, SpecimenCount, contribution_of
+from edge.differential.count import SpecimenCount, contribution_of
+from edge.differential.method import CountingMethod
 from edge.differential.review import ReviewedCell
 from edge.models.confusion import Confusion
 

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import DEVICE, LABELS, MODEL, cell, field
 
-from edge.differential.count import CountingMethod, SpecimenCount, contribution_of
+from edge.differential.count import SpecimenCount, contribution_of
 from edge.differential.flags import LEAST_CELLS, Figure, Rule, raised
 from edge.differential.intervals import wilson
+from edge.differential.method import CountingMethod
 from edge.messages import ModelReference
 from edge.messages.differential import SpecimenStatus
 from edge.slide.contribution import Contribution

@@ -7,8 +7,9 @@ from counts import message
 from samples import LABELS
 
 from edge.differential.correction import METHOD
-from edge.differential.count import CountingMethod, SpecimenCount
+from edge.differential.count import SpecimenCount
 from edge.differential.familiarity import FEWEST, judge
+from edge.differential.method import CountingMethod
 from edge.models.confusion import Confusion
 from edge.models.known import KnownMicroscopes, Limits
 from edge.slide.contribution import Contribution, Likeness
