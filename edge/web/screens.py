@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from edge.errors import LeukoscopeError, SpecimenError
 from edge.labels import NORMAL_CLASSES
 from edge.people import may
+from edge.web.audit_words import audit_lines
 from edge.web.device import calibration_of, health_of, model_of
 from edge.web.languages import COOKIE, LANGUAGES, Words
 from edge.web.pages import Static, page, words_of
@@ -46,6 +47,7 @@ TARGETS = (100, 200, 400)
 ENOUGH_NAMED = 25
 """Named cells of a class that teach the model a microscope."""
 
+_ENTRIES = 100  # of the audit trail
 _A_PAGE = 50  # specimens
 _YEAR_S = 365 * 24 * 3600
 
@@ -222,6 +224,7 @@ def people(request: Request) -> Response:
         here="/people",
         people=[each for each in state.people.all() if everybody or each.code == person.code],
         roles=roles,
+        trail=audit_lines(state.people.trail(_ENTRIES), words_of(request)) if everybody else [],
     )
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from edge.messages.differential import Flag
+    from edge.web.languages import Words
 
     Translate = Callable[..., str]
 
@@ -95,7 +96,7 @@ def translated(words: dict[str, str], translate: Translate) -> dict[str, str]:
     return {key: translate(text) for key, text in words.items()}
 
 
-def flags_in_words(flags: Iterable[Flag], translate: Translate) -> list[str]:
+def flags_in_words(flags: Iterable[Flag], translate: Words) -> list[str]:
     """Return each flag as a sentence. One of a rule that is not known here stays in English."""
     rules = {rule.rule: rule for rule in RULES}
     said = []
@@ -108,22 +109,24 @@ def flags_in_words(flags: Iterable[Flag], translate: Translate) -> list[str]:
         what = (
             translate(mark("Unclassified")) if rule.label == UNCLASSIFIED else translate(CLASSES[rule.label])
         )
+        limit = f"{rule.limit:g}".replace(".", translate.language.decimal)
         if rule.side == "more":
             text = translate(
                 mark("%(what)s: more than %(limit)s %(unit)s"),
                 what=what,
-                limit=f"{rule.limit:g}",
+                limit=limit,
                 unit=rule.unit,
             )
         else:
             text = translate(
                 mark("%(what)s: less than %(limit)s %(unit)s"),
                 what=what,
-                limit=f"{rule.limit:g}",
+                limit=limit,
                 unit=rule.unit,
             )
         possible = "" if flag.certainty == "definite" else f" ({translate(mark('possibly'))})"
         advice = translate(mark("Look at the smear by eye."))
         value = figures[1].replace(" to ", "\u2013").replace(" ", "\u00a0")
+        value = value.replace(".", translate.language.decimal)
         said.append(f"{text}{possible}: \u2066{value}\u2069. {advice}")
     return said

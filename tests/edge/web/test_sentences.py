@@ -8,6 +8,7 @@ import pytest
 from samples import cell, field
 
 from edge.differential.familiarity import judge
+from edge.differential.flags import Figure, raised
 from edge.errors import PeopleError, SpecimenError
 from edge.messages.commands import ReviewCells, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.models.known import KnownMicroscopes, Limits
@@ -15,8 +16,11 @@ from edge.people import People, people_file
 from edge.slide.contribution import Likeness
 from edge.specimens.orders import Orders
 from edge.store.fields import Store
+from edge.web.api.table import ENDPOINTS
+from edge.web.audit_words import ACTIONS
 from edge.web.languages import LANGUAGES, Words
 from edge.web.sentences import in_words
+from edge.web.words import flags_in_words
 
 ENGLISH = Words(LANGUAGES["en"])
 FRENCH = Words(LANGUAGES["fr"])
@@ -108,3 +112,14 @@ def test_why_a_microscope_is_doubted_is_said_with_its_figures():
         said = in_words(reason, FRENCH)
         assert said != reason
         assert re.findall(r"\d+", said) == re.findall(r"\d+", reason)
+
+
+def test_all_that_is_audited_has_a_name_on_the_page():
+    assert {endpoint.audited for endpoint in ENDPOINTS if endpoint.audited} - {*ACTIONS} == set()
+
+
+def test_a_flag_is_written_with_the_readers_decimal_sign():
+    flags = raised({"neutrophil": Figure(20.5, 8.66, 29.1)}, None)
+    (said,) = flags_in_words(flags, FRENCH)
+    assert "20,5" in said
+    assert "8,66\u201329,1" in said

@@ -84,6 +84,14 @@ def test_a_person_comes_gets_another_pin_and_goes(page: Served, window) -> None:
     assert {each.code for each in page.people.all()} == {code for code, _ in PEOPLE}
     his.goto("/specimens")
     assert "/sign-in" in his.url
+    ada.get_by_text("What was done and tried").click()
+    tried = [row.inner_text().split("\t") for row in ada.locator("#trail tbody tr").all()]
+    said = {(who, what, outcome) for _, who, what, outcome, _ in tried}
+    assert {
+        ("ADA", "Remove a person ben", "Done."),
+        ("ADA", "Another PIN ben", "Refused: Wrong PIN."),
+        (BEN, "Sign in", "Done."),
+    } <= said
 
 
 def add(window: Page, code: str, pin: str) -> None:
