@@ -1,12 +1,12 @@
 """Specimens for whoever orders and shows them: command line, broker and page call this, and nothing below it.
 
-`Specimens` is what they may expect; `SpecimenService` does it over the store that a configuration names.
+What they may expect, `Specimens` says; `SpecimenService` does it over the store that a configuration names.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from edge.differential.review import agreement
 from edge.errors import BundleError, SpecimenError
@@ -23,21 +23,12 @@ from edge.store.fields import Store
 from edge.store.kept_open import KeptOpen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
     from edge.config import Config
     from edge.messages import Differential
-    from edge.messages.commands import (
-        DiscardSpecimen,
-        RenameSpecimen,
-        ReviewCells,
-        SignSpecimen,
-        StartSpecimen,
-        StopSpecimen,
-    )
     from edge.messages.differential import Agreement
-    from edge.specimens.orders import Note
     from edge.specimens.records import (
         CellDetail,
         CellRecord,
@@ -47,94 +38,6 @@ if TYPE_CHECKING:
         SpecimenSummary,
     )
     from edge.store.specimen import Specimen
-
-
-class Specimens(Protocol):
-    """What can be ordered of specimens and read of them, from any thread.
-
-    Orders raise SpecimenError with one sentence where they cannot be, and then nothing is changed; all raise
-    StoreError. note: writes an answer in the transaction of the order.
-    """
-
-    def start(self, order: StartSpecimen, note: Note | None = None) -> Specimen:
-        """Count from here on into a specimen."""
-        ...
-
-    def stop(self, order: StopSpecimen, note: Note | None = None) -> Specimen:
-        """Count no more into the open specimen."""
-        ...
-
-    def review(self, order: ReviewCells, note: Note | None = None) -> Specimen:
-        """Name cells as a person sees them. Raises StaleRevisionError, too."""
-        ...
-
-    def sign(self, order: SignSpecimen, note: Note | None = None) -> Specimen:
-        """Confirm a count. Raises StaleRevisionError, too."""
-        ...
-
-    def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
-        """Mark a specimen as not to be used."""
-        ...
-
-    def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
-        """Set a mistyped id right."""
-        ...
-
-    def specimens(self) -> list[SpecimenSummary]:
-        """Return every specimen in a line, the oldest first."""
-        ...
-
-    def open_specimen(self) -> SpecimenSummary | None:
-        """Return the specimen that is counted just now, in a line; None where there is none."""
-        ...
-
-    def specimen(self, specimen_id: str) -> SpecimenSummary:
-        """Return one specimen in a line."""
-        ...
-
-    def entry(self, specimen_id: str) -> Specimen:
-        """Return one specimen as it is noted, of whose cells nothing is read."""
-        ...
-
-    def differential(self, specimen_id: str | None = None) -> Differential:
-        """Return a specimen's count as it is published; by default of the open one, or the last."""
-        ...
-
-    def cells(self, specimen_id: str, *, after: int = 0, limit: int | None = 500) -> list[CellRecord]:
-        """Return the cells of the fields behind sequence `after`, in their order."""
-        ...
-
-    def cell(self, cell_id: str) -> CellDetail | None:
-        """Return one cell with its map; None where it is not known, or no longer kept."""
-        ...
-
-    def picture(self, cell_id: str) -> bytes | None:
-        """Return a cell's picture, JPEG; None where none is kept."""
-        ...
-
-    def agreement(self, specimen_id: str) -> Agreement | None:
-        """Return how far model and people agree; None while nobody has looked at a cell."""
-        ...
-
-    def history(self, specimen_id: str) -> list[HistoryEntry]:
-        """Return all that was done to a specimen, the oldest first."""
-        ...
-
-    def words(self, specimen_id: str) -> list[CellWord]:
-        """Return all that people have said of a specimen's cells, the oldest first, taken back or not."""
-        ...
-
-    def named(self) -> dict[str, int]:
-        """Return how many cells people have named each class, of those that the model can be adapted to."""
-        ...
-
-    def classes(self) -> tuple[str, ...]:
-        """Return the classes that a person may name a cell: the model's first."""
-        ...
-
-    def version(self, specimen_id: str) -> str:
-        """Return a word that changes with every change of a specimen: what was read before is then old."""
-        ...
 
 
 class SpecimenService(Orders):
@@ -163,15 +66,26 @@ class SpecimenService(Orders):
             path = Path(config.store.path)
             self._kept = KeptOpen(path, lambda: Store.open(path, one_thread=False))
 
-    def specimens(self) -> list[SpecimenSummary]:
-        """Return every specimen in a line, the oldest first; none as long as there is no store.
+    def entries(self) -> list[Specimen]:
+        """Return every specimen as it is noted, the oldest first; none as long as there is no store.
 
         Raises StoreError.
         """
         if not Path(self._config.store.path).is_file():
             return []
         with self._store() as store:
-            return [summary_of(store, one, self._config.specimen.target) for one in store.specimens()]
+            return store.specimens()
+
+    def specimens(self, of: Collection[Specimen] | None = None) -> list[SpecimenSummary]:
+        """Return every specimen in a line, the oldest first; none as long as there is no store.
+
+        of: only these, in their order: a line takes a look at all cells of a specimen. Raises StoreError.
+        """
+        if not Path(self._config.store.path).is_file():
+            return []
+        with self._store() as store:
+            chosen = store.specimens() if of is None else of
+            return [summary_of(store, one, self._config.specimen.target) for one in chosen]
 
     def open_specimen(self) -> SpecimenSummary | None:
         """Return the specimen that is counted just now, in a line; None where there is none.

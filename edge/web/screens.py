@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from edge.messages import Differential
-    from edge.specimens.records import SpecimenSummary
 
 TARGETS = (100, 200, 400)
 """What laboratories count."""
@@ -102,7 +100,8 @@ def _message(request: Request, status: int, error: LeukoscopeError) -> Response:
 def start(request: Request) -> Response:
     """Start a specimen; what is open or waits."""
     config = request.app.state.config
-    found = _specimens(request)
+    service = request.app.state.service
+    found = service.specimens([each for each in service.entries() if each.waiting or each.state == "open"])
     return page(
         request,
         "start.html",
@@ -125,9 +124,8 @@ def specimens(request: Request) -> Response:
     search = request.query_params.get("search", "")[:64]
     start_at = request.query_params.get("from", "0")
     first = int(start_at) if start_at.isascii() and start_at.isdecimal() and len(start_at) < 9 else 0
-    found = [
-        each for each in reversed(_specimens(request)) if search.casefold() in each.specimen_id.casefold()
-    ]
+    service = request.app.state.service
+    found = [each for each in reversed(service.entries()) if search.casefold() in each.specimen_id.casefold()]
     words = words_of(request)
     rest = len(found) > first + _A_PAGE
     return page(
@@ -135,7 +133,7 @@ def specimens(request: Request) -> Response:
         "specimens.html",
         here="/specimens",
         search=search,
-        specimens=found[first : first + _A_PAGE],
+        specimens=service.specimens(found[first : first + _A_PAGE]),
         more=urlencode({"search": search, "from": first + _A_PAGE}) if rest else "",
         state=lambda each: words(STATES.get(each.state, each.state)),
     )
@@ -193,7 +191,7 @@ def pictures(request: Request) -> Response:
 def microscope(request: Request) -> Response:
     """The microscope, the camera, the model, and the device's health."""
     state, person = request.app.state, request.state.person
-    found = _specimens(request)
+    found = state.service.entries()
     latest = state.service.differential(found[-1].specimen_id) if found else None
     return page(
         request,
@@ -244,14 +242,6 @@ def language(request: Request) -> Response:
     if chosen in LANGUAGES:
         response.set_cookie(COOKIE, chosen, max_age=_YEAR_S, httponly=True, samesite="strict")
     return response
-
-
-def _specimens(request: Request) -> list[SpecimenSummary]:
-    """Return all specimens, the oldest first; none before the counter has run for the first time."""
-    if not Path(request.app.state.config.store.path).is_file():
-        return []
-    found: list[SpecimenSummary] = request.app.state.service.specimens()
-    return found
 
 
 def _differential(request: Request) -> Differential:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -49,10 +48,10 @@ class CellPage(Struct, frozen=True):
 
 def specimens(call: Call) -> list[SpecimenSummary]:
     """Specimens in a line each, the latest first."""
-    if not Path(call.app.config.store.path).is_file():
-        return []
-    found = (one for one in reversed(call.app.service.specimens()) if call.query.search in one.specimen_id)
-    return [one for one, _ in zip(found, range(call.query.limit), strict=False)]
+    service, wanted = call.app.service, call.query
+    found = [each for each in reversed(service.entries()) if wanted.search in each.specimen_id]
+    lines: list[SpecimenSummary] = service.specimens(found[: wanted.limit])
+    return lines
 
 
 def specimen(call: Call) -> dict[str, Any]:
