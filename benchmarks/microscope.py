@@ -44,8 +44,8 @@ _LIMIT_S = 900
 class Count:
     """What the daemon made of the fields. Shares are 0 to 1, of cells whose class is known.
 
-    verdict: whether it knows the microscope. refused: of the fields, as out of focus or the like; what
-    follows is of the others. cells: with a known class. found: of them. recall: of the
+    verdict: whether it knows the microscope, and reasons, why not. refused: of the fields, as out of focus or
+    the like; what follows is of the others. cells: with a known class. found: of them. recall: of the
     classes, in the mean, where a cell that is not found, or refused, is not right. called: of those found.
     wrong: of the calls. outside: classes whose true share their interval excludes.
     """
@@ -58,6 +58,7 @@ class Count:
     called: float
     wrong: float
     outside: tuple[str, ...]
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,7 @@ def _count(device: _Device, specimen: str, cells: Sequence[LabelledImage]) -> Co
         called=called / max(1, found),
         wrong=wrong / max(1, called),
         outside=_outside(differential, [cell.label for cell, _, _ in known]),
+        reasons=differential.familiar.reasons,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge import __version__
 from edge.adaptation.refit import fit_temperature, folds_of
-from edge.adaptation.refusal import adapted_rule
+from edge.adaptation.refusal import adapted_rule, judged_apart
 from edge.models.bundle import Parent
 from edge.naming.confusion_matrix import confusion_matrix
 from edge.naming.known_microscopes import known_microscopes
@@ -39,11 +39,10 @@ def adapted_description(
     exponent = np.exp((held_back - held_back.max(axis=1, keepdims=True)) / temperature)
     probabilities = exponent / exponent.sum(axis=1, keepdims=True)
     features = cells.features[:, 0]
-    rule = adapted_rule(
-        about.reject, about.labels, features, cells.labels, probabilities, folds_of(cells.labels)
-    )
-    cells_by = probabilities.astype(np.float32), features.astype(np.float32), cells.labels
-    equal = np.ones(len(cells.labels))
+    named = features, cells.labels, probabilities, folds_of(cells.labels)
+    rule = adapted_rule(about.reject, about.labels, *named)
+    judged = judged_apart(about.reject, rule, about.labels, *named)
+    said = probabilities.astype(np.float32), judged, cells.labels, np.ones(len(cells.labels))
     return msgspec.structs.replace(
         about,
         name=f"{about.name.removesuffix('-adapted')}-adapted",
@@ -53,9 +52,9 @@ def adapted_description(
         temperature=temperature,
         reject=rule,
         confusion=confusion_matrix(  # the parent's says nothing: the new layer errs elsewhere
-            *cells_by, equal, classes=about.labels, rule=rule, on=_ON
+            *said, classes=about.labels, on=_ON
         ),
-        known=known_microscopes(*cells_by, equal, classes=about.labels, rule=rule, on=_ON),
+        known=known_microscopes(*said, classes=about.labels, on=_ON),
         limits=about.limits if limit in about.limits else f"{about.limits} {limit}",
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from edge.labels import OTHER
 from edge.models.reject import TOO_FAR, Reject
-from edge.naming.rejection import call_confidence, distances
+from edge.naming.rejection import Judge, Judgement, call_confidence, distances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +98,36 @@ def adapted_rule(
     enough = min(enough, float(np.quantile(shown[is_known], 1 - LEAST_CALLED)))
     known = replace(known, usual_distance=round(usual, 3), minimum_trust=round(enough, 6))
     return replace(rule, familiarity=known)
+
+
+def judged_apart(
+    parent: Reject,
+    adapted: Reject,
+    classes: Sequence[str],
+    features: Floats,
+    labels: Labels,
+    probabilities: Floats,
+    parts: Sequence[NDArray[np.bool_]],
+) -> list[Judgement]:
+    """Return what is said of each named cell where the centres and the spread are those of the others.
+
+    parent: the rule before. adapted: what `adapted_rule` gave for the same cells, whose thresholds hold.
+    Judged by centres that it is part of, a cell lies nearer than a new one does, and the microscope would be
+    taken for another one as soon as new cells come.
+    """
+    said = probabilities.astype(np.float32)
+    if parent.familiarity is None or adapted.familiarity is None:
+        return Judge(adapted, classes)(said, None)
+    judged: list[Judgement | None] = [None] * len(labels)
+    for part in parts:
+        apart = relocated(parent.familiarity, features[~part], labels[~part])
+        fitted = replace(adapted.familiarity, centres=apart.centres, spread=apart.spread)
+        held_back = Judge(replace(adapted, familiarity=fitted), classes)(
+            said[part], features[part].astype(np.float32)
+        )
+        for number, one in zip(np.flatnonzero(part), held_back, strict=True):
+            judged[number] = one
+    return [one for one in judged if one is not None]
 
 
 def _lowest_right(score: Floats, right: NDArray[np.bool_]) -> float:

@@ -8,32 +8,30 @@ import numpy as np
 
 from edge.labels import OTHER
 from edge.models.confusion import Confusion
-from edge.naming.rejection import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from edge.models.reject import Reject
+    from edge.naming.rejection import Judgement
 
 
 def confusion_matrix(
     probabilities: NDArray[np.float32],
-    features: NDArray[np.float32] | None,
+    judged: Sequence[Judgement],
     labels: NDArray[np.int64],
     weights: NDArray[np.float64],
     *,
     classes: Sequence[str],
-    rule: Reject,
     on: str,
 ) -> Confusion:
     """Count calls and refusals: a row a true class, a column a called one, and one of refusals.
 
-    probabilities: (n, classes), calibrated. features: (n, f), or None. labels, weights: (n,); cells of one
-    photograph share a weight of 1. on: which cells, for people.
+    probabilities: (n, classes), calibrated. judged: what is said of each call, by a rule that was not fitted
+    to the cell. labels, weights: (n,); cells of one photograph share a weight of 1. on: which cells, for
+    people.
     """
-    judged = Judge(rule, classes)(probabilities, features)
     counts = np.zeros((len(classes), len(classes) + 1))
     for true, weight, row, call in zip(labels, weights, probabilities, judged, strict=True):
         refused = call.reason is not None and call.reason != OTHER

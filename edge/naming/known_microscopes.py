@@ -11,14 +11,13 @@ import numpy as np
 
 from edge.labels import OTHER
 from edge.models.known import KnownMicroscopes, Limits, Sign
-from edge.naming.rejection import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from edge.models.reject import Reject
+    from edge.naming.rejection import Judgement
 
 _USUAL = 0.9  # share of held-out cells that are usual
 _FEWEST = 10  # held-out cells of a set that may speak for its microscope
@@ -28,37 +27,36 @@ _DOUBTFUL, _UNFAMILIAR = 0.03, 0.15
 
 def known_microscopes(
     probabilities: NDArray[np.float32],
-    features: NDArray[np.float32],
+    judged: Sequence[Judgement],
     labels: NDArray[np.int64],
     weights: NDArray[np.float64],
     *,
     sets: NDArray[np.int64] | None = None,
     classes: Sequence[str],
-    rule: Reject,
     on: str,
 ) -> KnownMicroscopes | None:
     """Return how held-out white cells answer, and the limits; None where the rule knows no distances.
 
-    probabilities: (n, classes), calibrated. features: (n, f). labels, weights: (n,). sets: the number of each
-    cell's set; None: all are of one. on: which cells, for people.
+    probabilities: (n, classes), calibrated. judged: what is said of each call, by a rule that was not fitted
+    to the cell. labels, weights: (n,). sets: the number of each cell's set; None: all are of one. on: which
+    cells, for people.
     """
-    if rule.familiarity is None:
+    if any(one.distance is None for one in judged):
         return None
-    said = Judge(rule, classes)(probabilities, features)
     counted = np.array([label != OTHER for label in classes])
     known = counted[labels]
     # As on the device: what is called `other` is no white cell to be counted, whatever it is.
     white = known & counted[probabilities.argmax(axis=1)]
     if white.sum() < _FEWEST:
         return None
-    distance = np.array([one.distance or 0.0 for one in said])
+    distance = np.array([one.distance or 0.0 for one in judged])
     likeliest = probabilities.max(axis=1)
     unlike = _quantile(distance[white], weights[white], _USUAL)
     unsure = _quantile(likeliest[white], weights[white], 1 - _USUAL)
     signs: dict[Sign, tuple[NDArray[np.bool_], NDArray[np.bool_]]] = {
         "unlike": (distance > unlike, white),
         "unsure": (likeliest < unsure, white),
-        "refused": (np.array([one.reason is not None for one in said]), white),
+        "refused": (np.array([one.reason is not None for one in judged]), white),
         "other": (~white, known),
     }
     numbers = np.zeros(len(known), np.int64) if sets is None else sets

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.naming.confusion_matrix import confusion_matrix
+from edge.naming.rejection import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,5 @@ def confusion_of(
     """
     probabilities = held_out.probabilities(temperature).astype(np.float32)
     features = held_out.features if held_out.features.size else None
-    return confusion_matrix(
-        probabilities, features, held_out.labels, weights, classes=classes, rule=rule, on=on
-    )
+    judged = Judge(rule, classes)(probabilities, features)
+    return confusion_matrix(probabilities, judged, held_out.labels, weights, classes=classes, on=on)

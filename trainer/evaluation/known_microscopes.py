@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.naming.known_microscopes import known_microscopes as cells_of_known
+from edge.naming.rejection import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,13 +53,8 @@ def known_microscopes(
 
     weights: (n,), as `microscope_weights` gives them. sets: as there.
     """
-    return cells_of_known(
-        held_out.probabilities(temperature).astype(np.float32),
-        held_out.features,
-        held_out.labels,
-        weights,
-        sets=sets,
-        classes=classes,
-        rule=rule,
-        on=on,
-    )
+    if rule.familiarity is None:
+        return None
+    probabilities = held_out.probabilities(temperature).astype(np.float32)
+    judged = Judge(rule, classes)(probabilities, held_out.features)
+    return cells_of_known(probabilities, judged, held_out.labels, weights, sets=sets, classes=classes, on=on)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from edge.adaptation.refit import folds_of
-from edge.adaptation.refusal import LEAST_CALLED, adapted_rule, relocated
+from edge.adaptation.refusal import LEAST_CALLED, adapted_rule, judged_apart, relocated
 from edge.labels import OTHER
 from edge.models.reject import Familiarity, Reject
+from edge.naming.known_microscopes import known_microscopes
 from edge.naming.rejection import Judge
 
 CLASSES = ("lymphocyte", "monocyte", "neutrophil", OTHER)
@@ -70,6 +71,22 @@ def test_cells_of_the_microscope_are_called_that_the_parent_found_unlike_any():
     assert np.mean([one.reason is None for one in after]) > 0.9
     strange = Judge(adapted, CLASSES)(sure.astype(np.float32), (features + 9).astype(np.float32))
     assert all(one.reason == "unfamiliar" for one in strange), "what is like none of them is still refused"
+
+
+def test_new_cells_of_the_microscope_are_as_usual_as_the_named_ones_were_when_held_back():
+    features, labels = cells()
+    named = features, labels, probabilities(labels), folds_of(labels)
+    adapted = adapted_rule(rule(), CLASSES, *named)
+    judged = judged_apart(rule(), adapted, CLASSES, *named)
+    said = probabilities(labels).astype(np.float32), judged, labels, np.ones(len(labels))
+    known = known_microscopes(*said, classes=CLASSES, on="named cells")
+    fresh, true = cells(seed=1)
+    after = Judge(adapted, CLASSES)(probabilities(true).astype(np.float32), fresh.astype(np.float32))
+    unlike = np.mean([one.distance > known.unlike for one in after])
+    assert unlike < known.limits["unlike"].unfamiliar
+    # By centres that they are part of, the named cells seem nearer than new ones are.
+    nearer = Judge(adapted, CLASSES)(probabilities(labels).astype(np.float32), features.astype(np.float32))
+    assert np.mean([a.distance for a in nearer]) < np.mean([b.distance for b in judged])
 
 
 @pytest.mark.parametrize("wrong", [(0, 5, 20, 40), (0, 3, 6, 9, 12, 16, 20, 24, 30, 36, 40, 44)])
