@@ -17,7 +17,8 @@ from benchmarks.peer_process import PEERS, PeerFacts, PeerProcess, PeersMissingE
 from benchmarks.peers import BARE, BareLoop, float_network, other_runtimes
 from edge.analyzer import Analyzer
 from edge.cameras.image_files import read_image
-from edge.masking import cut_crop, find_cells
+from edge.finding.cells import CellFinder
+from edge.masking import cut_crop
 from edge.models.runtime import Runtime
 from edge.naming.classifier import Classifier
 from edge.quality.assessment import assess
@@ -76,9 +77,10 @@ def measure(
     """
     classifier = Classifier.load(model, threads=threads, runtime=runtime)
     analyzer = Analyzer(classifier)
+    finder = CellFinder.of_bundle(classifier.bundle, threads=threads, runtime=runtime)
     frames = [read_image(file) for file in files]
-    masks = [find_cells(frame) for frame in frames]
-    cut = [(frame, found, cell) for frame, found in zip(frames, masks, strict=True) for cell in found.cells]
+    masks = [analyzer.find(frame) for frame in frames]
+    cut = [(frame, cell) for frame, found in zip(frames, masks, strict=True) for cell in found.cells]
     crops = [cut_crop(*arguments) for arguments in cut]
     used = classifier.runtime_name.split()[0]
     description = classifier.bundle.description
@@ -95,7 +97,8 @@ def measure(
     stages: dict[str, list[Callable[[], object]]] = {
         "read and decode": [partial(read_image, file) for file in files],
         "quality": [partial(assess, frame) for frame in frames],
-        "mask": [partial(find_cells, frame) for frame in frames],
+        "find, without outlines": [partial(finder.find, frame) for frame in frames],
+        "mask": [partial(analyzer.find, frame) for frame in frames],
         "crop, a cell": [partial(cut_crop, *arguments) for arguments in cut],
         "classify and map, a cell": [partial(classifier.classify, crop) for crop in crops],
         FIELD: [partial(analyze, file) for file in files],
@@ -105,7 +108,7 @@ def measure(
         BARE: [partial(bare.run, file) for file in files],
     }
     many = pictures.crowded(folder)
-    found = {count: len(find_cells(read_image(file)).cells) for count, file in many.items()}
+    found = {count: len(analyzer.find(read_image(file)).cells) for count, file in many.items()}
     for count, file in many.items():
         stages[_of(count, found)] = [partial(analyze, file)] * 5
     stages[BARE_ONE] = [partial(bare.run, many[1])] * 5

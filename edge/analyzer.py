@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,9 +12,7 @@ from edge.errors import BundleError
 from edge.finding.cells import CellFinder, FoundCells
 from edge.finding.ruler import Ruler
 from edge.labels import OTHER
-from edge.masking import FOUND, PREPROCESSING, FieldMasks, Recipe, cut_crop, find_cells
-from edge.masking.crops import local_whites
-from edge.masking.outlines import outline_cells
+from edge.masking import CROPS, FieldMasks, Recipe, cut_crop, outline_found, study
 from edge.messages import Cell, Quality, Scale
 from edge.naming.evidence import shares
 from edge.quality.assessment import assess
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from edge.models.bundle import Bundle
     from edge.naming.classifier import Call, Classifier
     from edge.quality.reference import QualityReference
 
@@ -54,30 +53,29 @@ class Analyzer:
     """Masks, crops and classifies frames. Not thread-safe, as its classifier is not.
 
     micrometres_per_pixel: of the frames, where it is known; otherwise each field's red cells tell.
-    Raises BundleError when the model was trained on crops of another recipe or another version of it.
+    Raises BundleError when the model was trained on crops of another recipe or another version of it, and
+    where its bundle has no finder that this device reads.
     """
 
     def __init__(
         self,
         classifier: Classifier,
-        recipe: Recipe = "adaptive",
+        recipe: Recipe = "found",
         *,
         micrometres_per_pixel: float | None = None,
     ) -> None:
         trained_on = classifier.bundle.description.preprocessing
+        if trained_on != CROPS[recipe]:
+            raise BundleError(
+                f"{classifier.bundle.path}: was trained on crops of recipe {trained_on}, "
+                f"masking is set to {CROPS[recipe]}: give a model of that recipe"
+            )
         self._finder: CellFinder | None = None
-        if trained_on == FOUND and recipe == "adaptive":
+        if recipe == "found":
             ruler = Ruler.configured(micrometres_per_pixel) if micrometres_per_pixel else None
             runtime = classifier.runtime_name.partition(" ")[0]
             self._finder = CellFinder.of_bundle(classifier.bundle, runtime=runtime, ruler=ruler)
-        elif trained_on != PREPROCESSING[recipe]:
-            raise BundleError(
-                f"{classifier.bundle.path}: was trained on crops of recipe {trained_on}, "
-                f"masking is set to {PREPROCESSING[recipe]}: give a model of that recipe"
-            )
         self.classifier = classifier
-        self._recipe: Recipe = recipe
-        self._micrometres_per_pixel = micrometres_per_pixel
 
     def analyze(self, pixels: NDArray[np.uint8], reference: QualityReference | None = None) -> Field:
         """Analyse a frame, uint8 RGB (height, width, 3), unless its quality is too poor.
@@ -98,15 +96,14 @@ class Analyzer:
                 # What is not listed would be missing in the count, and nobody would know.
                 quality = msgspec.structs.replace(quality, accepted=False, reason="too crowded")
                 masks = None
-            else:
-                crops = (cut_crop(pixels, masks, cell) for cell in masks.cells)
-                calls = self.classifier.classify_all(crops)
+            if masks is not None:
+                calls = self.classifier.classify_all(cut_crop(pixels, c) for c in masks.cells)
                 cells = tuple(self._cell(masks, number, call) for number, call in enumerate(calls))
             timings |= {"mask": masked - assessed, "classify": time.perf_counter() - masked}
         timings["total"] = time.perf_counter() - started
         height, width = pixels.shape[:2]
         milliseconds = {stage: round(1000 * seconds, 3) for stage, seconds in timings.items()}
-        scale = found.scale if found is not None else None if masks is None else masks.scale
+        scale = None if found is None else found.scale
         red_cells, platelets = (None, None) if found is None else (len(found.red), found.platelets)
         return Field(width, height, quality, cells, milliseconds, masks, scale, calls, red_cells, platelets)
 
@@ -116,9 +113,9 @@ class Analyzer:
 
     def _find(self, pixels: NDArray[np.uint8]) -> tuple[FieldMasks, FoundCells | None]:
         if self._finder is None:
-            return find_cells(pixels, self._recipe, self._micrometres_per_pixel), None
+            return study.find(pixels), None
         found = self._finder.find(pixels)
-        return _outlined(pixels, found), found
+        return outline_found(pixels, found), found
 
     def restore(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
         """Begin a specimen, or go on with it: what comes may be of another microscope than what was.
@@ -154,17 +151,16 @@ class Analyzer:
         )
 
 
-def _outlined(pixels: NDArray[np.uint8], found: FoundCells) -> FieldMasks:
-    white, red = found.white, found.red
-    whites = local_whites(pixels, white.centres, white.diameters)
-    masks = outline_cells(pixels, white.centres, white.diameters, whites, (red.centres, red.diameters))
-    return replace(masks, scale=found.scale)
+class CellCounter:
+    """Says how many white cells a frame shows, by the finder of a bundle."""
 
+    def __init__(self, bundle: Bundle) -> None:
+        self._finder = CellFinder.of_bundle(bundle)
 
-def count_cells(pixels: NDArray[np.uint8]) -> int:
-    """Return how many white cells a frame shows, uint8 RGB (height, width, 3); none in one that is blank."""
-    # In noise alone a threshold of its own always finds something.
-    return 0 if assess(pixels).reason == "blank" else len(find_cells(pixels).cells)
+    def __call__(self, pixels: NDArray[np.uint8]) -> int:
+        """Return the number of white cells in a frame, uint8 RGB (height, width, 3)."""
+        self._finder.restore()
+        return len(self._finder.find(pixels).white)
 
 
 def _rounded(share: float | None) -> float | None:

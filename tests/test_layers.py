@@ -194,7 +194,7 @@ def test_test_modules_do_not_import_each_other():
     ("lower", "upper"),
     [
         ("edge.errors", "edge.messages"),
-        ("edge.masking.stain", "edge.naming.classifier"),
+        ("edge.masking.outlines", "edge.naming.classifier"),
         ("edge.slide.scan", "edge.differential.count"),
         ("edge.specimens.reporting", "edge.mqtt.publisher"),
         ("edge.updates.install", "edge.cli.model"),

@@ -53,7 +53,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
 
     sets: Annotated[tuple[str, ...], Meta(min_length=1)]
     classes: Annotated[tuple[str, ...], Meta(min_length=2)]
-    masking: Literal["adaptive", "study", "found"] = "adaptive"
+    masking: Literal["found", "study"] = "found"
     split: Split = "photographs"
     test_sets: tuple[str, ...] = ()
     folds: Annotated[int, Meta(ge=2)] = 5

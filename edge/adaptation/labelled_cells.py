@@ -18,7 +18,7 @@ from edge.cameras.replay import ReplayCamera
 from edge.config import ReplayConfig
 from edge.errors import CameraError, LeukoscopeError, UnreadableFrameError
 from edge.labels import did_you_mean, same_class
-from edge.masking import PREPROCESSING, cut_crop
+from edge.masking import CROPS, cut_crop
 from edge.quality.assessment import assess
 
 if TYPE_CHECKING:
@@ -133,7 +133,13 @@ def read_labelled(
 def finder_of(classifier: Classifier) -> Find:
     """How the cells are found whose crops a model reads. Raises BundleError where it is not known here."""
     asked = classifier.bundle.description.preprocessing
-    return Analyzer(classifier, "study" if asked == PREPROCESSING["study"] else "adaptive").find
+    analyzer = Analyzer(classifier, "study" if asked == CROPS["study"] else "found")
+
+    def find(pixels: Pixels) -> FieldMasks:
+        analyzer.restore()  # each picture may be of another microscope
+        return analyzer.find(pixels)
+
+    return find
 
 
 def _chosen(folder: Path, labels: Sequence[str], most: int) -> tuple[list[tuple[int, Path]], list[str]]:
@@ -187,4 +193,4 @@ def _largest(pixels: Pixels, find: Find) -> Pixels | str:
     if not quality.accepted:
         return f"the device would not analyse it: {quality.reason}"
     masks = find(pixels)
-    return cut_crop(pixels, masks, masks.cells[0]) if masks.cells else "no white cell is found in it"
+    return cut_crop(pixels, masks.cells[0]) if masks.cells else "no white cell is found in it"

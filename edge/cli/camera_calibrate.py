@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from edge.analyzer import count_cells
+from edge.analyzer import CellCounter
 from edge.cameras import open_camera
 from edge.cameras.calibration.calibrating import Calibrated, calibrate
 from edge.cameras.calibration.correction import read_calibration, write_calibration
-from edge.config import ReplayConfig, VideoConfig, load_config
+from edge.config import SHIPPED_MODEL, ReplayConfig, VideoConfig, load_config
 from edge.errors import CameraError, ConfigError, OutputError
+from edge.models.bundle import read_bundle
 from edge.outputs import refuse_overwriting
 
 
@@ -39,7 +40,7 @@ def calibrate_camera(config: Path, *, out: Path, frames: int, force: bool = Fals
     )
     camera = open_camera(msgspec.structs.replace(chosen, calibration=""))
     with closing(camera):
-        done = calibrate(camera, frames, count_cells)
+        done = calibrate(camera, frames, CellCounter(read_bundle(SHIPPED_MODEL)))
     made = done.calibration
     _print_settings(done)
     write_calibration(out, made)

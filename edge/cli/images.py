@@ -34,8 +34,8 @@ def add_analyze_command(parser: argparse.ArgumentParser) -> None:
     add_force_option(parser)
     parser.add_argument(
         "--recipe",
-        choices=("adaptive", "study"),
-        default="adaptive",
+        choices=("found", "study"),
+        default="found",
         help="how cells are found (study: with a --model trained for it)",
     )
     parser.add_argument("--model", type=Path, help="a bundle, instead of the one that ships")

@@ -65,8 +65,8 @@ Identifier = Annotated[
 class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """How white cells are found."""
 
-    recipe: Literal["adaptive", "study"] = "adaptive"  # study: as published, for a model trained for it
-    # Of the camera's pixels on the slide. 0: measured in each field by its red cells.
+    recipe: Literal["found", "study"] = "found"  # study: as published, for a model trained for it
+    # Of the camera's pixels on the slide. 0: measured by the red cells of the specimen.
     micrometres_per_pixel: Annotated[
         float, Meta(ge=0, le=2, extra_json_schema={"anyOf": [{"const": 0}, {"minimum": FINEST}]})
     ] = 0.0

@@ -12,7 +12,7 @@ KEYS = {
 }
 """Old key, new key; an old one is only known as such in the section that has the new one."""
 
-_VALUES = {("motion", "hand"): "manual"}
+_VALUES = {("motion", "hand"): "manual", ("recipe", "adaptive"): "found"}
 
 
 def renamed_value(key: str, value: object) -> object:

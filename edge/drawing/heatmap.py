@@ -155,7 +155,7 @@ def _frame(
 def _cell(drawn: _Drawn, number: int, one: _Explained, *, alone: bool) -> Pixels:
     """A cell's pictures, named, below what is said of it; of a cell that is alone, two by two."""
     cell, tile = drawn.field.cells[number], drawn.tile
-    crop = cut_crop(drawn.pixels, drawn.masks, drawn.masks.cells[number])
+    crop = cut_crop(drawn.pixels, drawn.masks.cells[number])
     smooth = cv2.INTER_CUBIC
     plain = np.asarray(cv2.resize(crop, (tile, tile), interpolation=smooth), np.uint8)
     strength = np.asarray(cv2.resize(over_crop(one.strength), (tile, tile)), np.float32)

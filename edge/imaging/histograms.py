@@ -11,16 +11,12 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     Histogram = NDArray[np.float64]
 
 _COARSE = 64  # bins that three classes are sought in; all pairs of 256 would cost more than the picture
 _FEW = 0.15  # share of an image: so few pixels are faster picked out than passed over
-_LARGE = 20000  # pixels: of a smaller image a histogram takes less time than a few passes
-_SAMPLE = 1000  # of a picture's values: their middle tenth holds the median
 _KIND_BITS = 17  # of a float32 that are left out: exponent and first digits make 64 kinds an octave
 _LEVELS = np.arange(256, dtype=np.float64)
 _BINS = np.arange(_COARSE)
@@ -37,62 +33,6 @@ def quantile(counts: Histogram, share: float) -> int:
     """The level at or below which this share of the pixels lies, for the counts of each level (256,)."""
     cumulated = counts.cumsum()
     return int(min(255, cumulated.searchsorted(share * cumulated[-1])))
-
-
-def median_levels(images: Sequence[NDArray[np.uint8]], inside: NDArray[np.uint8]) -> list[int]:
-    """Return the level at or below which half of each image lies where `inside` is not 0: uint8 (h, w) all.
-
-    It is `quantile` of its histogram. Of large images every sixteenth row tells about where it lies; then it
-    is only counted how many pixels lie at or below a level.
-    """
-    if inside.size < _LARGE:
-        return [quantile(histogram(image, inside), 0.5) for image in images]
-    beyond = cv2.threshold(inside, 0, 255, cv2.THRESH_BINARY_INV)[1]
-    half = cv2.countNonZero(inside) / 2
-    return [_level_reached(np.asarray(cv2.bitwise_or(image, beyond), np.uint8), half) for image in images]
-
-
-def _level_reached(image: NDArray[np.uint8], count: float) -> int:
-    """The lowest level at or below which so many pixels of an image lie; 255 is what does not count."""
-
-    def reaches(level: int) -> bool:
-        above = cv2.countNonZero(cv2.threshold(image, level, 1, cv2.THRESH_BINARY)[1])
-        return level > 254 or image.size - above >= count
-
-    sample = histogram(image[::16])
-    sample[255] = 0
-    level = quantile(sample, 0.5)
-    if reaches(level):
-        while level > 0 and reaches(level - 1):
-            level -= 1
-        return level
-    while not reaches(level + 1):
-        level += 1
-    return level + 1
-
-
-def median(values: NDArray[np.float32]) -> float:
-    """Return the median of float32 (n,), n at least 1: NumPy's own spends most of its time on what may be."""
-    low, high = (len(values) - 1) // 2, len(values) // 2
-    ordered = np.partition(values, (low, high))
-    return float((ordered[low] + ordered[high]) / np.float32(2))
-
-
-def median_of_many(values: NDArray[np.float32]) -> float:
-    """Return the same as `median` of float32 (n,), in a fraction of its time where n is a picture's.
-
-    A sample tells about where it lies, and only what lies there is put in order.
-    """
-    n = len(values)
-    sample = np.sort(values[:: 1 + n // _SAMPLE])
-    least, most = sample[len(sample) * 9 // 20], sample[len(sample) * 11 // 20]
-    near = values[(values >= least) & (values <= most)]
-    below = np.count_nonzero(values < least)
-    if not below <= (n - 1) // 2 <= n // 2 < below + len(near):
-        return median(values)
-    low, high = (n - 1) // 2 - below, n // 2 - below
-    near.partition((low, high))
-    return float((near[low] + near[high]) / np.float32(2))
 
 
 def smallest(values: NDArray[np.float32], *ranks: int) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,11 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.imaging.pixels import BoxTuple, Pixels
-    from edge.masking.stain import Stain
     from edge.messages import Scale
-
-Recipe = Literal["adaptive", "study"]
-Finding = Literal["adaptive", "study", "found"]
+    from edge.models.recipes import Recipe
 
 CROP_SIZE = 120
 """Side of the classifier's input, pixels."""
@@ -28,7 +25,7 @@ class FoundCell:
 
     box: the whole cell. nucleus_box: its nucleus, all lobes. crop: the square that is classified; it may
     pass the frame's edge. nucleus_area: pixels of the frame, 0 where no nucleus could be outlined. complete:
-    False when the frame's edge cuts it. white: RGB of the glass around it, where a network finds cells.
+    False when the frame's edge cuts it. white: RGB of the glass around it; None under the study's recipe.
     """
 
     box: BoxTuple
@@ -41,19 +38,18 @@ class FoundCell:
 
 @dataclass(frozen=True, slots=True)
 class FieldMasks:
-    """All cells of a field: as `outline_cells` was given them, else the largest nucleus first.
+    """All cells of a field, in the order in which they were found.
 
     labels: int32 (h, w) at working scale: 0 background, 2k+1 the cytoplasm and 2k+2 the nucleus of cell k.
-    outside: bool (h, w), what is no picture at all (the black wedges of a rotated image), or None. stain,
-    scale: how its colours and its pixels are read; None under the study's recipe, and where there is no cell.
+    outside: bool (h, w), what is no picture at all (the black wedges of a rotated image), or None. scale: how
+    large a pixel is; None under the study's recipe.
     """
 
     cells: tuple[FoundCell, ...]
     labels: NDArray[np.int32]
     outside: NDArray[np.bool_] | None
     frame_size: tuple[int, int]
-    recipe: Finding
-    stain: Stain | None = None
+    recipe: Recipe
     scale: Scale | None = None
 
     def picture(self) -> Pixels:

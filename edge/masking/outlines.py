@@ -15,12 +15,13 @@ import numpy as np
 
 from edge.imaging.black_border import black_border
 from edge.masking.border import find_cell
-from edge.masking.crops import crop_box
+from edge.masking.crops import crop_box, local_whites
 from edge.masking.field import FieldMasks, FoundCell
 from edge.masking.nucleus import find_nucleus
 from edge.masking.window import REACH, Circle, Field, Window, cut_window, span, without_red_cells
 
 if TYPE_CHECKING:
+    from edge.finding.cells import FoundCells
     from edge.imaging.pixels import BoxTuple, Pixels
     from edge.masking.window import Floats
 
@@ -66,6 +67,15 @@ def outline_cells(
         red, green, blue = whites[rank].tolist()
         cells.append(replace(found, white=(red, green, blue)))
     return FieldMasks(tuple(cells), labels, outside, (height, width), "found")
+
+
+def outline_found(pixels: Pixels, found: FoundCells) -> FieldMasks:
+    """Return nucleus and cell of each white cell that a finder found in a frame, the largest first."""
+    red, largest_first = found.red, np.argsort(-found.white.diameters, kind="stable")
+    centres, diameters = found.white.centres[largest_first], found.white.diameters[largest_first]
+    whites = local_whites(pixels, centres, diameters)
+    masks = outline_cells(pixels, centres, diameters, whites, (red.centres, red.diameters))
+    return replace(masks, scale=found.scale)
 
 
 def _halvings(diameters: Floats) -> int:

@@ -12,7 +12,7 @@ from edge.adaptation.labelled_cells import MAX_IMAGES_OF_A_CLASS, LabelledCells,
 from edge.adaptation.progress import no_report
 from edge.drawing.cell_window import cell_window
 from edge.labels import OTHER
-from edge.masking import FOUND
+from edge.masking import CROPS
 from edge.masking.crops import CROP_DIAMETERS, cut_cell
 from edge.specimens.cell_reading import known_cells
 from edge.specimens.named_count import unfit
@@ -46,7 +46,7 @@ def read_named(
     so is a discarded specimen, and one of a drawn slide unless `simulated`: then one of blood. specimen_ids:
     of these only. Raises LabelledCellsError, StoreError.
     """
-    if parent.bundle.description.preprocessing != FOUND:
+    if parent.bundle.description.preprocessing != CROPS["found"]:
         raise LabelledCellsError(
             "the model here is of before 0.2, and cannot learn from kept pictures; install one of 0.2, or "
             "adapt it to a folder of images"

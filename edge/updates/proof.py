@@ -51,7 +51,7 @@ def main() -> str | None:
 
     path, recipe, runtime = sys.argv[1:]
     try:
-        Analyzer(Classifier.load(Path(path), runtime=runtime), "study" if recipe == "study" else "adaptive")
+        Analyzer(Classifier.load(Path(path), runtime=runtime), "study" if recipe == "study" else "found")
     except LeukoscopeError as error:
         return str(error)
     return None

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from found_cells import find_cells
 from mqtt_partners import MOSQUITTO
 
 from benchmarks import daemon, network, pictures, report_boards, timing
@@ -18,7 +19,6 @@ from benchmarks.cli import main
 from benchmarks.delivering import PUBLISH, STORE
 from edge.cameras.image_files import read_image
 from edge.config import SHIPPED_MODEL
-from edge.masking import find_cells
 from edge.models.bundle import read_bundle
 from edge.models.runtime import Runtime
 

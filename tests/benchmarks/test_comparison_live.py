@@ -13,13 +13,14 @@ from functools import partial
 
 import cv2
 import pytest
+from found_cells import find_cells
 
 from benchmarks import pictures, timing
 from benchmarks.cli import CHANGED, main
 from benchmarks.comparison import SCHEMA
 from edge.cameras.image_files import read_image
 from edge.config import SHIPPED_MODEL
-from edge.masking import cut_crop, find_cells
+from edge.masking import cut_crop
 from edge.naming.classifier import Classifier
 
 _FULL = bool(os.environ.get("LEUKOSCOPE_SOAK"))
@@ -33,7 +34,7 @@ def stages(tmp_path_factory):
     crops = []
     for frame in frames:
         masks = find_cells(frame)
-        crops += [cut_crop(frame, masks, cell) for cell in masks.cells]
+        crops += [cut_crop(frame, cell) for cell in masks.cells]
     classifier = Classifier.load(SHIPPED_MODEL)
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from found_cells import find_cells
 
 from benchmarks import pictures
 from benchmarks.peer_process import PEERS, Peer, PeerProcess, PeersMissingError, job_for
 from edge.cameras.image_files import read_image
 from edge.config import SHIPPED_MODEL
-from edge.masking import cut_crop, find_cells
+from edge.masking import cut_crop
 from edge.models.runtime import installed
 
 _NOTEBOOK, _FLOAT, _INT8, _MEDIAPIPE = PEERS
@@ -24,7 +25,7 @@ def job(tmp_path_factory):
     file = pictures.crowded(folder, (2,))[2]
     pixels = read_image(file)
     masks = find_cells(pixels)
-    crops = [cut_crop(pixels, masks, cell) for cell in masks.cells]
+    crops = [cut_crop(pixels, cell) for cell in masks.cells]
     return job_for(SHIPPED_MODEL, file, crops, threads=1, folder=folder)
 
 

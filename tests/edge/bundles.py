@@ -7,13 +7,24 @@ import hashlib
 import msgspec
 
 from edge.config import SHIPPED_MODEL
-from edge.models.bundle import read_bundle, write_bundle
+from edge.models.bundle import FINDER, SEEN, read_bundle, write_bundle
 
 
 def rewritten(path, **changes):
     bundle = read_bundle(SHIPPED_MODEL)
-    images = {g.image: png for g, png in zip(bundle.description.goldens, bundle.golden_images, strict=True)}
     model = changes.pop("model", bundle.model)
     changes.setdefault("model_sha256", hashlib.sha256(model).hexdigest())
-    write_bundle(path, model, msgspec.structs.replace(bundle.description, **changes), images)
+    described = msgspec.structs.replace(bundle.description, **changes)
+    write_bundle(path, model, described, members(bundle))
     return path
+
+
+def members(bundle):
+    """Return the files that ride in a bundle beside its description."""
+    about = bundle.description
+    goldens = [*about.goldens, *(about.finder.goldens if about.finder else ())]
+    pictures = (*bundle.golden_images, *bundle.finder_images)
+    found = {golden.image: png for golden, png in zip(goldens, pictures, strict=True)}
+    if bundle.finder is not None:
+        found[FINDER] = bundle.finder
+    return found | ({SEEN: bundle.seen} if bundle.seen else {})

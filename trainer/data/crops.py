@@ -7,7 +7,7 @@ import json
 import math
 import zipfile
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -15,11 +15,12 @@ import numpy as np
 
 from edge.cameras.image_files import read_image
 from edge.errors import UnreadableFrameError
-from edge.masking import CROP_SIZE, CROPS, FieldMasks, Finding, FoundCell, Recipe, cut_crop, find_cells
-from edge.masking.crops import crop_box, cut_cell, local_white
+from edge.masking import CROP_SIZE, CROPS, FieldMasks, FoundCell, Recipe, cut_crop, study
+from edge.masking.crops import cut_cell
 from trainer.data.cache import kept_at
 from trainer.data.datasets import fingerprint
 from trainer.data.images import Box, DataError, LabelledImage
+from trainer.data.shipped_finder import find_white_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -54,14 +55,14 @@ def cut_crops(
     images: Sequence[LabelledImage],
     classes: Sequence[str],
     *,
-    recipe: Finding = "adaptive",
+    recipe: Recipe = "found",
     context: float = 1.0,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Crops:
     """Cut the cell of every image of these classes: the one in the image's box, or else the largest.
 
-    recipe: "found" cuts where the image's box is, as a finder says it; without a box, one is told by the
-    thresholds of "adaptive". Raises DataError for an image that cannot be read.
+    recipe: "found" cuts where the image's box is; without a box, where the finder that ships finds the cell
+    in the middle, or else the largest. Raises DataError for an image that cannot be read.
     """
     images = of_classes(images, classes)
     side = round(CROP_SIZE * context)
@@ -71,9 +72,7 @@ def cut_crops(
     missed: list[str] = []
     for done, image in enumerate(images):
         frame = _read(image.path)
-        crop = (
-            _found_crop(frame, image, context) if recipe == "found" else _crop(frame, image, recipe, context)
-        )
+        crop = _found_crop(frame, image, context) if recipe == "found" else _study_crop(frame, image)
         if crop is not None:
             pixels[len(names)] = crop
             labels.append(classes.index(image.label))
@@ -86,10 +85,10 @@ def cut_crops(
     )
 
 
-def _crop(frame: Pixels, image: LabelledImage, recipe: Recipe, context: float) -> Pixels | None:
-    masks = find_cells(frame, recipe)
+def _study_crop(frame: Pixels, image: LabelledImage) -> Pixels | None:
+    masks = study.find(frame)
     cell = _cell(masks, image.box)
-    return None if cell is None else cut_crop(frame, masks, cell, context=context)
+    return None if cell is None else cut_crop(frame, cell)
 
 
 def _found_crop(frame: Pixels, image: LabelledImage, context: float) -> Pixels | None:
@@ -100,33 +99,19 @@ def _found_crop(frame: Pixels, image: LabelledImage, context: float) -> Pixels |
     return cut_cell(frame, centre, math.sqrt(box.width * box.height), context=context)
 
 
-def find_as(frame: Pixels, masking: Finding) -> FieldMasks:
-    """Return the cells of a frame with the crops of this masking; their outlines are those of thresholds.
-
-    For "found" the thresholds stand in for a finder, where cells without a box are to be shown or explained.
-    """
-    if masking != "found":
-        return find_cells(frame, masking)
-    masks = find_cells(frame)
-    cells = []
-    for cell in masks.cells:
-        x, y, width, height = cell.box
-        centre, diameter = (x + width / 2, y + height / 2), math.sqrt(width * height)
-        red, green, blue = local_white(frame, centre, diameter).tolist()
-        cells.append(replace(cell, crop=crop_box(centre, diameter), white=(red, green, blue)))
-    return replace(masks, cells=tuple(cells))
-
-
 def middle_box(frame: Pixels) -> Box | None:
-    """Return the box of the cell in whose picture the middle of a frame lies, by thresholds, or None."""
+    """Return the box of the cell in whose picture the middle of a frame lies, or None, by a finder."""
     height, width = frame.shape[:2]
-    over = [cell for cell in find_cells(frame).cells if _holds(cell.box, width / 2, height / 2)]
-    return Box("white cell", *max(over, key=lambda cell: cell.nucleus_area).box) if over else None
+    over = [cell for cell in find_white_cells(frame).cells if _holds(cell.box, width / 2, height / 2)]
+    return _largest(over)
 
 
 def _largest_box(frame: Pixels) -> Box | None:
-    cells = find_cells(frame).cells
-    return Box("white cell", *cells[0].box) if cells else None
+    return _largest(find_white_cells(frame).cells)
+
+
+def _largest(cells: Sequence[FoundCell]) -> Box | None:
+    return Box("white cell", *max(cells, key=lambda cell: cell.box[2] * cell.box[3]).box) if cells else None
 
 
 def _holds(box: tuple[int, int, int, int], x: float, y: float) -> bool:
@@ -159,7 +144,7 @@ def cached_crops(
     images: Sequence[LabelledImage],
     classes: Sequence[str],
     *,
-    recipe: Finding,
+    recipe: Recipe,
     context: float,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> tuple[Crops, str]:

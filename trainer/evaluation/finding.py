@@ -1,7 +1,7 @@
-"""How well white cells are found: masks and boxes of `edge.masking` beside those that people drew.
+"""How well white cells are found: masks and boxes of the finder that ships, beside those that people drew.
 
 A fifth of each set, every image whose place in the order of names is divisible by five, is held back from
-tuning the masking; the figures of that part are the honest ones.
+tuning the outlines. The finder itself was trained on most of these fields; `measure-finder` has others.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from rich.text import Text
 
 from edge.cameras.image_files import read_image
 from edge.errors import UnreadableFrameError
-from edge.masking import FieldMasks, find_cells
 from trainer.data.datasets import DATASETS, list_annotated
 from trainer.data.images import DataError
+from trainer.data.shipped_finder import find_white_cells
 from trainer.evaluation.bootstrap import over_draws
 from trainer.evaluation.metrics import Estimate, estimate
 from trainer.files import put_in_place
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import RenderableType
 
+    from edge.masking import FieldMasks
     from trainer.data.images import AnnotatedImage
 
 Part = Literal["held", "tuning"]
@@ -175,7 +176,7 @@ def _row(image: AnnotatedImage, kinds: Sequence[str]) -> tuple[float, ...]:
         pixels = read_image(image.path)
     except UnreadableFrameError as error:
         raise DataError(str(error)) from None
-    masks = find_cells(pixels)
+    masks = find_white_cells(pixels)
     nucleus, cell = _dices(masks, image) if "nucleus" in kinds else (0.0, 0.0)
     if "box" not in kinds:
         return nucleus, cell, 0, 0, 0, 0, 0

@@ -11,12 +11,13 @@ import numpy as np
 
 from edge.cameras.image_files import read_image
 from edge.errors import UnreadableFrameError
-from edge.masking import CROP_SIZE, FieldMasks, FoundCell, cut_crop, find_cells
-from trainer.data.crops import find_as, of_classes
+from edge.masking import CROP_SIZE, FieldMasks, FoundCell, cut_crop
+from trainer.data.crops import of_classes
 from trainer.data.datasets import list_annotated, list_images
 from trainer.data.fields import one_name_a_field
 from trainer.data.images import AnnotatedImage, Box, DataError, LabelledImage
 from trainer.data.samples import photographs_of
+from trainer.data.shipped_finder import find_white_cells
 from trainer.evaluation.finding import overlap
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from edge.imaging.pixels import Pixels
-    from edge.masking import Finding
+    from edge.masking import Recipe
     from trainer.training.run import Run
 
     Mask = NDArray[np.bool_]
@@ -60,9 +61,9 @@ class Subject:
 def held_out(run: Run, folder: Path, data: Path, progress: Progress) -> Iterator[Subject]:
     """Return cells that the run was not trained on, as long as there are any: classes and sets in turn.
 
-    Within a class of a set each photograph comes once before any comes again. Masks are those of
-    `edge.masking`, adaptive whatever the run's recipe is. Under the study's split copies of the same
-    photograph were trained on. Raises DataError.
+    Within a class of a set each photograph comes once before any comes again. Masks are those of the finder
+    that ships, whatever the run's recipe is. Under the study's split copies of the same photograph were
+    trained on. Raises DataError.
     """
     asked = run.recipe.data
     kept = set(run.held_out if asked.split == "photographs" else run.tested)
@@ -85,7 +86,7 @@ def held_out(run: Run, folder: Path, data: Path, progress: Progress) -> Iterator
             yield Subject(image.name, photograph, asked.sets[key[1]], key[0], *parts)
 
 
-def with_true_masks(data: Path, name: str, masking: Finding, seen: Collection[str]) -> Iterator[Subject]:
+def with_true_masks(data: Path, name: str, masking: Recipe, seen: Collection[str]) -> Iterator[Subject]:
     """Return cells of a set of `TRUTH` with the masks that people drew, each photograph once, in mixed order.
 
     seen: names of photographs that are left out, as training showed them. Raises DataError.
@@ -97,13 +98,13 @@ def with_true_masks(data: Path, name: str, masking: Finding, seen: Collection[st
         if fields[image.name] in seen:
             continue
         frame = _read(image.path)
-        masks = find_as(frame, masking)
+        masks = find_white_cells(frame, masking)
         cell = _of_truth(masks, image)
         if cell is None:
             continue
         truth = _true_masks(image, cell, TRUTH[name])
         if truth is not None:
-            yield Subject(image.name, fields[image.name], name, None, cut_crop(frame, masks, cell), *truth)
+            yield Subject(image.name, fields[image.name], name, None, cut_crop(frame, cell), *truth)
 
 
 def in_crop(mask: Mask, cell: FoundCell) -> Mask:
@@ -119,7 +120,7 @@ def in_crop(mask: Mask, cell: FoundCell) -> Mask:
 class _Cutter:
     """Cuts an image's cell and its masks, or gives None where no cell is found."""
 
-    def __init__(self, masking: Finding, source: str) -> None:
+    def __init__(self, masking: Recipe, source: str) -> None:
         self._masking, self._source = masking, source
 
     def __call__(
@@ -127,11 +128,11 @@ class _Cutter:
     ) -> tuple[str, LabelledImage, tuple[Pixels, Mask | None, Mask | None]] | None:
         photograph, image = one
         frame = _read(image.path)
-        masks = find_as(frame, self._masking)
+        masks = find_white_cells(frame, self._masking)
         cell = _chosen(masks, image.box)
         if cell is None:
             return None
-        return photograph, image, (cut_crop(frame, masks, cell), *_own_masks(frame, masks, cell))
+        return photograph, image, (cut_crop(frame, cell), *_own_masks(frame, masks, cell))
 
 
 def _in_turn(by_photograph: dict[str, list[LabelledImage]]) -> Iterator[tuple[str, LabelledImage]]:
@@ -153,9 +154,9 @@ def _chosen(masks: FieldMasks, box: Box | None) -> FoundCell | None:
 
 
 def _own_masks(frame: Pixels, masks: FieldMasks, cell: FoundCell) -> tuple[Mask | None, Mask | None]:
-    """The adaptive masks of the cell in its crop: the study's recipe knows a nucleus by colour only."""
-    if masks.recipe != "adaptive":
-        masks = find_cells(frame)
+    """The finder's masks of the cell in its crop: the study's recipe knows a nucleus by colour only."""
+    if masks.recipe == "study":
+        masks = find_white_cells(frame)
     best = max(range(len(masks.cells)), key=lambda k: overlap(cell.box, masks.cells[k].box), default=None)
     if best is None or overlap(cell.box, masks.cells[best].box) == 0:
         return None, None

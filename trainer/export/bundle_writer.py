@@ -15,7 +15,7 @@ import numpy as np
 from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.labels import OTHER
-from edge.masking import CROPS, cut_crop, find_cells
+from edge.masking import CROPS, cut_crop, study
 from edge.masking.crops import cut_cell
 from edge.models.bundle import SEEN, Description, Golden, write_bundle
 from edge.models.runtime import Runtime
@@ -124,9 +124,9 @@ def _golden_crops(recipe: Recipe, count: int = 3) -> Iterator[NDArray[np.uint8]]
                 yield cut_cell(frame.pixels, cell.center, math.sqrt(cell.box[2] * cell.box[3]))
                 count -= 1
             continue
-        masks = find_cells(frame.pixels, recipe.data.masking)
+        masks = study.find(frame.pixels)
         if masks.cells:
-            yield cut_crop(frame.pixels, masks, masks.cells[0])
+            yield cut_crop(frame.pixels, masks.cells[0])
             count -= 1
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from edge.cameras.image_files import read_image
 from edge.errors import ConfigError, UnreadableFrameError
-from edge.masking import PREPROCESSING
 from trainer.data.cache import cache_folder, kept_at
 from trainer.data.crops import middle_box
 from trainer.data.datasets import find_set, fingerprint, list_annotated, list_images
 from trainer.data.images import AnnotatedImage, Box, DataError, Kind
+from trainer.data.shipped_finder import FINDER_OF
 from trainer.finder.fields import drawn_fields, read_fields
 
 if TYPE_CHECKING:
@@ -67,12 +67,12 @@ def load_fields(
 
 
 def boxed(cells: Sequence[LabelledImage], sha256: str) -> list[AnnotatedImage]:
-    """Return pictures of one cell with its box, as the thresholds of `edge.masking` tell it, or without.
+    """Return pictures of one cell with its box, as the finder that ships sees it, or without.
 
-    A picture in whose middle they find nothing is left out. What was found is kept for the next run.
+    A picture in whose middle it finds nothing is left out. What was found is kept for the next run.
     sha256: the images' fingerprint.
     """
-    key = hashlib.sha256(f"{sha256} {PREPROCESSING['adaptive']}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{sha256} {FINDER_OF}".encode()).hexdigest()[:16]
     path = cache_folder() / f"boxes-{key}.json"
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))

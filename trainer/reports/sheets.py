@@ -10,10 +10,10 @@ import numpy as np
 
 from edge.cameras.image_files import read_image
 from edge.errors import OutputError, UnreadableFrameError
-from edge.masking import find_cells
 from trainer.data.datasets import DATASETS, list_annotated, list_images
 from trainer.data.images import Box, DataError, LabelledImage
 from trainer.data.readers import LabelledReader
+from trainer.data.shipped_finder import find_white_cells
 from trainer.files import put_in_place
 from trainer.outputs import has_mark, refuse_output
 from trainer.reports.html import render
@@ -137,7 +137,7 @@ def _picture(cut: _Cut, label: str) -> Pixels:
 
 def _box(pixels: Pixels) -> tuple[int, int, int, int]:
     """Return the largest cell's box, as the device outlines it, or the middle of the picture."""
-    cells = find_cells(pixels).cells
+    cells = find_white_cells(pixels).cells
     if cells:
         return cells[0].box
     height, width = pixels.shape[:2]

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from edge.finding.light import WHITE_LEVEL
 from edge.masking import CROP_SIZE
-from edge.masking.stain import WHITE_LEVEL
 
 _BARE = WHITE_LEVEL / 255
 _QUARTERS = 4

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from bundles import rewritten
+from found_cells import find_cells
 from muddled_model import write_muddled
 from real_data import real_images
 
@@ -26,7 +27,7 @@ from edge.cameras.image_files import read_image
 from edge.cameras.simulation.camera import SimulatedCamera
 from edge.cli import main
 from edge.config import SHIPPED_MODEL, SimulatedConfig, load_config
-from edge.masking import cut_crop, find_cells
+from edge.masking import cut_crop
 from edge.models.bundle import read_bundle
 from edge.naming.classifier import Classifier
 from edge.updates.choice import answering
@@ -34,6 +35,7 @@ from edge.updates.device_key import sign_for_device
 from edge.updates.model_store import ModelStore
 from edge.updates.signing import make_key
 
+SHIPPED = read_bundle(SHIPPED_MODEL).description.name
 STAIN = np.array([0.4, 1.5, 0.4])  # optical density of another stain, R, G, B: neutrophils look eosinophil
 WANTED = {"eosinophil": 7, "lymphocyte": 12, "neutrophil": 20}
 
@@ -88,7 +90,7 @@ def macro_recall(bundle, folder):
     for file in sorted(folder.rglob("*.*")):
         pixels = read_image(file)
         masks = find_cells(pixels)
-        call = classifier.classify(cut_crop(pixels, masks, masks.cells[0])).label if masks.cells else ""
+        call = classifier.classify(cut_crop(pixels, masks.cells[0])).label if masks.cells else ""
         label = file.parent.name.lower()
         right.setdefault(label, []).append(call == label)
     return float(np.mean([np.mean(calls) for calls in right.values()]))
@@ -119,8 +121,8 @@ def test_the_new_bundle_says_where_it_comes_from(adapted, parent):
     about = bundle.description
     assert line["sha256"] == bundle.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
     assert (about.parent.sha256, about.parent.name) == (parent.sha256, parent.description.name)
-    assert line["parent"] == {"sha256": parent.sha256, "name": "clinic"}
-    assert about.name == line["name"] == "clinic-adapted"
+    assert line["parent"] == {"sha256": parent.sha256, "name": SHIPPED}
+    assert about.name == line["name"] == f"{SHIPPED}-adapted"
     assert about.adaptation["cells"] == line["cells"] == WANTED
     for when in ("before", "after"):
         assert about.adaptation[when] == line[when]
@@ -161,7 +163,7 @@ def test_an_adapted_bundle_can_be_adapted_again_or_is_no_better(labelled, adapte
     else:
         about = read_bundle(out).description
         assert about.parent.sha256 == adapted[1]["sha256"]
-        assert about.name == "clinic-adapted"
+        assert about.name == f"{SHIPPED}-adapted"
         assert about.limits.count("one microscope:") == 1
         assert "before" in captured.out
         assert f"{out}: written in" in captured.out
@@ -283,7 +285,7 @@ def test_without_out_it_answers_on_this_device_and_can_be_taken_back(labelled, p
     assert first.sha256[:12] in told
     assert main(["model", "list", *here]) == 0
     listed = capsys.readouterr().out
-    assert "clinic-adapted" in listed
+    assert f"{SHIPPED}-adapted" in listed
     assert "this device" in listed
     # Again, it starts from what it started from before: cells that were learnt once are not learnt twice.
     shutil.rmtree(labelled / "Eosinophil")

@@ -12,9 +12,10 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from found_cells import find_cells
 from samples import scripted
 
-from edge.analyzer import count_cells
+from edge.analyzer import CellCounter
 from edge.cameras import Frame, FrameMetadata, open_camera
 from edge.cameras.calibration.camera import UNCALIBRATED, CalibratedCamera
 from edge.cameras.calibration.correction import Correction, read_calibration
@@ -22,10 +23,18 @@ from edge.cameras.calibration.empty_field import EmptyFieldError, levels, measur
 from edge.cameras.calibration.exposure import TARGET, adjusted
 from edge.cameras.controls import Controls
 from edge.cli import main
-from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig, load_config
+from edge.config import (
+    SHIPPED_MODEL,
+    Config,
+    MqttConfig,
+    SimulatedConfig,
+    SpecimenConfig,
+    StoreConfig,
+    load_config,
+)
 from edge.daemon.process import Daemon
 from edge.errors import CameraError, UnreadableFrameError
-from edge.masking import find_cells
+from edge.models.bundle import read_bundle
 from edge.store.fields import Store
 
 if TYPE_CHECKING:
@@ -125,6 +134,7 @@ def test_what_cannot_be_calibrated_from_is_refused_with_the_reason_and_nothing_i
 
 
 def test_one_white_cell_is_seen_and_so_is_one_red_one_and_dust_is_not() -> None:
+    count_cells = CellCounter(read_bundle(SHIPPED_MODEL))
     rng = np.random.default_rng(0)
     empty = np.clip(205 + rng.normal(0, 2, (480, 640, 3)), 0, 255).astype(np.uint8)
     dusty = cv2.circle(empty.copy(), (500, 90), 4, (90, 90, 90), -1)

@@ -57,7 +57,7 @@ def test_analyze_goes_on_past_what_it_cannot_read_and_says_so(pictures, capsys):
                 "rejected",
                 "cut_by_edge",
             ),
-            *("heatmap", "evidence_in_cell", "evidence_in_nucleus", "flags"),
+            *("distance", "heatmap", "evidence_in_cell", "evidence_in_nucleus", "flags"),
         }
         assert 0 < cell["evidence_in_nucleus"] <= cell["evidence_in_cell"] <= 1
         assert result["scale"]["source"] == "red cells"
@@ -102,7 +102,7 @@ def test_overlays_show_the_frame_outlined_and_each_cell_beside_its_map(pictures,
     assert drawn.shape == (960, 640 + 8 + 2 * side, 3)
     outlined = np.abs(drawn[:480, :640] - plain).sum(axis=2) > 150
     columns = np.nonzero(outlined)[1]
-    assert 250 < columns.min() < columns.max() < 390, "the outline is around the cell and nowhere else"
+    assert 250 < columns.min() < columns.max() < 400, "the outline is around the cell and nowhere else"
     heatmap = lines(capsys)[0][0]["cells"][0]["heatmap"]
     grid = np.frombuffer(base64.b64decode(heatmap["data"]), np.uint8).reshape(15, 15)
     below, left = 66 + side + 22, 640 + 8
@@ -143,7 +143,7 @@ def test_a_damaged_model_is_refused_in_one_sentence_before_anything_is_analysed(
 
 def test_a_model_of_another_masking_recipe_is_refused(pictures, capsys):
     assert main(["analyze", "--recipe", "study", str(pictures)]) == 1
-    assert "was trained on crops of recipe adaptive/2" in capsys.readouterr().err
+    assert "was trained on crops of recipe found/1" in capsys.readouterr().err
 
 
 def test_model_info_and_verify_tell_of_the_shipped_model(capsys):

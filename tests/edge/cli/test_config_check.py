@@ -67,7 +67,7 @@ def folder(tmp_path):
         ),
         (
             f'{SIMULATED}[masking]\nrecipe = "study"\n',
-            'line 4: masking.recipe is "study", and the model was trained on crops of "adaptive"; write',
+            'line 4: masking.recipe is "study", and the model was trained on crops of "found"; write',
         ),
     ],
 )

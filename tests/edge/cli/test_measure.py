@@ -7,6 +7,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from found_cells import find_cells
 from real_data import real_images
 
 from edge.cameras.image_files import read_image
@@ -14,7 +15,8 @@ from edge.cameras.simulation.camera import SimulatedCamera
 from edge.cli import main
 from edge.config import SHIPPED_MODEL, SimulatedConfig
 from edge.differential.intervals import exact
-from edge.masking import cut_crop, find_cells
+from edge.masking import cut_crop
+from edge.models.bundle import read_bundle
 from edge.naming.classifier import Classifier
 from edge.naming.seen_cells import MAX_HASHES, hash_crops, pack, seen_before, unpack
 
@@ -53,7 +55,7 @@ def test_the_figures_are_those_that_one_counts_by_hand(named, capsys):
         masks = find_cells(pixels)
         if not masks.cells:
             continue
-        call = classifier.classify(cut_crop(pixels, masks, masks.cells[0]))
+        call = classifier.classify(cut_crop(pixels, masks.cells[0]))
         label = file.parent.name.lower().removesuffix("s")
         of[label][0] += call.label == label
         of[label][1] += 1
@@ -61,7 +63,9 @@ def test_the_figures_are_those_that_one_counts_by_hand(named, capsys):
         called += call.rejected is None
         wrong += call.rejected is None and call.label != label
     cells = sum(every for _, every in of.values())
-    assert (found["cells"], found["images"]) == (cells, cells + 2)
+    files = [*named.rglob("*.png"), *named.rglob("*.jpg")]
+    assert (found["cells"], found["images"]) == (cells, len(files))
+    assert cells >= 0.9 * (len(files) - 2), "of two there is nothing to be seen"
     assert (found["right"]["count"], found["right"]["of"]) == (right, cells)
     assert (found["called"]["count"], found["wrong_calls"]["count"]) == (called, wrong)
     assert found["wrong_calls"]["of"] == called
@@ -80,7 +84,7 @@ def test_the_figures_are_those_that_one_counts_by_hand(named, capsys):
 def test_a_person_gets_a_page_of_80_columns(named, capsys):
     assert main(["measure", str(named), "--model", str(SHIPPED_MODEL)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("clinic (")
+    assert lines[0].startswith(f"{read_bundle(SHIPPED_MODEL).description.name} (")
     assert max(len(line.rstrip()) for line in lines[1:]) <= 80
     shown = "\n".join(lines)
     for part in (
@@ -107,7 +111,7 @@ def crops_of(folder, count):
         pixels = read_image(file)
         masks = find_cells(pixels)
         if masks.cells:
-            found.append((pixels, cut_crop(pixels, masks, masks.cells[0])))
+            found.append((pixels, cut_crop(pixels, masks.cells[0])))
     return found
 
 
@@ -123,7 +127,7 @@ def test_a_cell_is_known_again_turned_and_saved_anew_and_others_are_not():
         file = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
         decoded = np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[:, :, ::-1])
         masks = find_cells(decoded)
-        anew.append(cut_crop(decoded, masks, masks.cells[0]))
+        anew.append(cut_crop(decoded, masks.cells[0]))
     assert seen_before(anew, seen).mean() > 0.5
 
 

@@ -7,14 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.imaging.histograms import (
-    histogram,
-    median_levels,
-    median_of_many,
-    quantile,
-    smallest,
-    split_in_three,
-)
+from edge.imaging.histograms import smallest, split_in_three
 
 
 @settings(max_examples=200, deadline=None)
@@ -26,40 +19,6 @@ def test_ranks_are_those_of_the_sorted_values(values: list[float], shares: list[
     numbers = np.array(values, np.float32) + np.float32(0)  # no -0
     ranks = [int(share * len(numbers)) for share in shares]
     assert smallest(numbers, *ranks) == np.sort(numbers)[ranks].tolist()
-
-
-@pytest.mark.parametrize("kind", ["bell", "steps", "rows", "few", "nowhere", "everywhere"])
-@pytest.mark.parametrize("seed", range(5))
-def test_the_middle_level_of_a_picture_is_that_of_its_histogram(kind: str, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    levels = random.normal(200, 12 * seed + 1, (240, 320))
-    inside = (random.random(levels.shape) < 0.3).astype(np.uint8)
-    if kind == "steps":
-        levels = np.where(levels > 200, 255, 0)
-    if kind == "rows":  # of what every sixteenth row shows, the others know nothing
-        levels[::16] = 3
-    if kind == "few":
-        inside[:] = 0
-        inside[101, 40:44] = 1
-    if kind == "nowhere":
-        inside[:] = 0
-    if kind == "everywhere":
-        inside[:] = 255
-    image = np.clip(levels, 0, 255).astype(np.uint8)
-
-    for part in (image, image[:20, :30]):
-        shown = inside[: part.shape[0], : part.shape[1]]
-        found = median_levels([part, 255 - part], shown)
-        assert found == [quantile(histogram(channel, shown), 0.5) for channel in (part, 255 - part)]
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.integers(1, 9000), st.integers(1, 50), st.integers(0, 9))
-def test_the_median_of_a_whole_picture_is_that_of_its_values(count: int, kinds: int, seed: int) -> None:
-    values = np.random.default_rng(seed).normal(0, 1, count).astype(np.float32)
-    few = np.round(values * kinds / 10)  # many alike, as in a picture
-    for numbers in (values, few, np.sort(few)):
-        assert median_of_many(numbers) == np.median(numbers)
 
 
 @pytest.mark.parametrize("levels", [(), (0,), (90,), (255,), (0, 255), (40, 200), (100, 104)])

@@ -22,7 +22,7 @@ def field(x, y, size=(100, 120), radius=10):
     labels[(abs(down) < 2 * radius) & (abs(across) < 2 * radius)] = 1
     labels[down**2 + across**2 < radius**2] = 2
     found = FoundCell((0, 0, 1, 1), (0, 0, 1, 1), (x, y, SIDE, SIDE), 1, complete=True)
-    return FieldMasks((found,), labels, None, size, "adaptive")
+    return FieldMasks((found,), labels, None, size, "found")
 
 
 def peak(row, column):

@@ -18,7 +18,7 @@ from edge.config import SHIPPED_MODEL, Config, SimulatedConfig, StoreConfig
 from edge.drawing.cell_picture import cell_picture
 from edge.drawing.cell_window import cell_window
 from edge.errors import LeukoscopeError
-from edge.masking import FOUND
+from edge.masking import CROPS
 from edge.masking.crops import crop_box, cut_square
 from edge.messages.commands import DiscardSpecimen, ReviewCells
 from edge.naming.classifier import Classifier
@@ -80,7 +80,7 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path):
     config = Config(SimulatedConfig(), device_id="t", store=StoreConfig(str(tmp_path / "results.db")))
-    model = rewritten(tmp_path / "m.tflite", preprocessing=FOUND)
+    model = rewritten(tmp_path / "m.tflite", preprocessing=CROPS["found"])
     return Bench(config, SpecimenService(config), Classifier.load(model))
 
 
@@ -149,12 +149,12 @@ def test_a_model_of_before_cannot_learn_from_pictures(bench):
 
 
 def test_too_few_cells_are_a_sentence_on_the_command_line_and_on_the_page(bench, tmp_path, capsys):
-    if read_preprocessing() != FOUND:
+    if read_preprocessing() != CROPS["found"]:
         pytest.skip("the model that ships has no finder")
     ids = bench.add(3, "neutrophil")
     bench.say(ids, "confirm")
     path = tmp_path / "leukoscope.toml"
-    path.write_text(f'[camera]\nkind = "v4l2"\n[store]\npath = "{bench.config.store.path}"\n')
+    path.write_text(f'[camera]\nkind = "usb"\n[store]\npath = "{bench.config.store.path}"\n')
     assert main(["model", "adapt", "--from-store", "--config", str(path)]) == 1
     assert "too few named cells: 3 of neutrophil" in capsys.readouterr().err
     job = AdaptationJob(msgspec.structs.replace(bench.config, camera=SimulatedConfig()))

@@ -38,7 +38,7 @@ def test_crops_from_the_cache_are_those_that_were_cut(bccd, tmp_path):
     images = list_images(bccd, "bccd")
     done: list[int] = []
     first, second = (
-        cached_crops(tmp_path, images, ("eosinophil",), recipe="adaptive", context=1.3, progress=done.append)
+        cached_crops(tmp_path, images, ("eosinophil",), recipe="found", context=1.3, progress=done.append)
         for _ in range(2)
     )
     assert first[1] == second[1]

@@ -17,10 +17,12 @@ os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # compiling takes ten times wha
 pytest.importorskip("shap", reason="explaining needs shap")
 pytest.importorskip("lime", reason="explaining needs lime")
 
+from found_cells import find_cells
+
 from edge.cameras.image_files import read_image
 from edge.config import SHIPPED_MODEL
 from edge.errors import ConfigError
-from edge.masking import FoundCell, find_cells
+from edge.masking import FoundCell
 from edge.models.runtime import installed
 from trainer.cli import main
 from trainer.data.images import AnnotatedImage

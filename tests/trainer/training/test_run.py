@@ -17,7 +17,7 @@ import keras
 from tiny_runs import fit_with_a_stop, history
 
 from edge.errors import ConfigError
-from edge.masking import PREPROCESSING
+from edge.masking import CROPS
 from edge.models.bundle import read_bundle
 from edge.naming.classifier import Classifier
 from trainer.cli import main
@@ -183,7 +183,7 @@ def test_a_run_on_crops_of_another_masking_is_not_gone_on_with_or_measured(
     out = tmp_path / "former"
     shutil.copytree(finished, out)
     record = json.loads((out / runs.RUN).read_text(encoding="utf-8"))
-    assert record["preprocessing"] == PREPROCESSING["adaptive"]
+    assert record["preprocessing"] == CROPS["found"]
     record["preprocessing"] = "adaptive/0"
     (out / runs.RUN).write_text(json.dumps(record), encoding="utf-8")
     for command in (["fit", "--recipe", recipe, "--out", str(out)], ["evaluate", "--run", str(out)]):

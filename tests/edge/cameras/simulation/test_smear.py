@@ -9,6 +9,7 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from found_cells import find_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from edge.cameras.simulation.camera import SimulatedCamera
 from edge.cameras.simulation.smear import WHITE, Smear, TrueCell
 from edge.config import SimulatedConfig
-from edge.masking import find_cells
 
 Pixels = NDArray[np.uint8]
 

@@ -1,0 +1,48 @@
+"""What an analyzer does with a bundle or a field that it cannot go by: one sentence, and no count."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from bundles import rewritten
+
+from edge.analyzer import Analyzer
+from edge.cameras.simulation.camera import SimulatedCamera
+from edge.config import SHIPPED_MODEL, SimulatedConfig
+from edge.errors import BundleError
+from edge.finding.decoding import decode
+from edge.models.bundle import read_bundle
+from edge.naming.classifier import Classifier
+
+
+def described(**changes):
+    finder = read_bundle(SHIPPED_MODEL).description.finder
+    return msgspec.structs.replace(finder, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"preprocessing": "adaptive/2"},
+            "was trained on crops of recipe adaptive/2, masking is set to found/1",
+        ),
+        ({"finder": described(version="finder/9")}, "has a finder of version finder/9; this device reads"),
+        ({"finder": None}, "has no finder; give a bundle of version 0.2 or later"),
+    ],
+)
+def test_a_bundle_that_finds_otherwise_is_refused_in_one_sentence(tmp_path, changes, sentence):
+    path = rewritten(tmp_path / "other.tflite", **changes)
+    with pytest.raises(BundleError) as refused:
+        Analyzer(Classifier.load(path))
+    assert str(refused.value).startswith(f"{path}: ")
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_field_with_more_than_can_be_listed_is_refused_and_says_so(monkeypatch):
+    monkeypatch.setattr("edge.finding.finder.decode", lambda *given: decode(*given, most=3))
+    frame = SimulatedCamera(SimulatedConfig(seed=3, cells=12)).read()
+    field = Analyzer(Classifier.load(SHIPPED_MODEL)).analyze(frame.pixels)
+    assert (field.quality.accepted, field.quality.reason) == (False, "too crowded")
+    assert field.cells == ()

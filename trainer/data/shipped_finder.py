@@ -1,0 +1,35 @@
+"""White cells of pictures that nobody has drawn boxes in: as the finder sees them that ships."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from edge.config import SHIPPED_MODEL
+from edge.finding.cells import CellFinder
+from edge.masking import FieldMasks, Recipe, outline_found, study
+from edge.models.bundle import read_bundle
+
+if TYPE_CHECKING:
+    from edge.imaging.pixels import Pixels
+
+FINDER_OF = "shipped/1"
+"""Stands in what is kept of it; another finder may see other cells, and is then another version."""
+
+
+@cache
+def _finder() -> CellFinder:
+    return CellFinder.of_bundle(read_bundle(SHIPPED_MODEL))
+
+
+def find_white_cells(pixels: Pixels, recipe: Recipe = "found") -> FieldMasks:
+    """Return the white cells of a picture, uint8 RGB (height, width, 3), the largest first, with outlines.
+
+    Each picture is looked at by itself, in the scale that its own cells tell. recipe: "study" finds as the
+    study does. Raises BundleError where the bundle that ships has no finder.
+    """
+    if recipe == "study":
+        return study.find(pixels)
+    finder = _finder()
+    finder.restore()
+    return outline_found(pixels, finder.find(pixels))
