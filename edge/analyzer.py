@@ -52,7 +52,7 @@ class Field:
 class Analyzer:
     """Masks, crops and classifies frames. Not thread-safe, as its classifier is not.
 
-    micrometres_per_pixel: of the frames, where it is known; otherwise each field's red cells tell.
+    micrometres_per_pixel: of the frames, where it is known; otherwise the specimen's red cells tell.
     Raises BundleError when the model was trained on crops of another recipe or another version of it, and
     where its bundle has no finder that this device reads.
     """

@@ -19,15 +19,25 @@ if TYPE_CHECKING:
 class Analysis:
     """Fields of one specimen, made from its frames. What they usually look like is learnt on the way.
 
-    It starts from the fields of earlier runs that are stored whole. Raises StoreError.
+    It starts from the fields of earlier runs that are stored whole. camera: whose scale is known from the
+    specimen before; None where the source is no camera. Raises StoreError.
     """
 
-    def __init__(self, device_id: str, model: CountingModel, store: Store, specimen_id: str) -> None:
+    def __init__(
+        self,
+        device_id: str,
+        model: CountingModel,
+        store: Store,
+        specimen_id: str,
+        camera: str | None = None,
+    ) -> None:
         self._device_id = device_id
         self._model = model
         self._next_sequence = store.next_sequence
         self._sequence: int | None = None
         self._summaries = store.frame_summaries
+        self._rulers = store.rulers
+        self._camera = camera
         self._reference = QualityReference()
         for look in store.frame_summaries(specimen_id):
             self._reference.learn(look.quality, look.width, look.height)
@@ -67,7 +77,8 @@ class Analysis:
         """Let the model's analyzer know the scales of the specimen's fields so far."""
         self._taken_up_by = self._model.reference
         scales = [each.scale for each in self._summaries(specimen_id) if each.scale is not None]
-        self._model.analyzer.restore(scales, None)
+        remembered = None if self._camera is None else self._rulers.of(self._camera)
+        self._model.analyzer.restore(scales, remembered)
 
     def _number(self) -> int:
         """The next field's number. The store is asked once: nobody else numbers fields meanwhile."""

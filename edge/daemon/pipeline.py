@@ -12,7 +12,7 @@ from edge.daemon.portraits import with_portraits
 from edge.daemon.running_count import RunningCount
 from edge.daemon.storage import Storage
 from edge.specimens.reporting import Listener, Reporter
-from edge.specimens.sources import begin
+from edge.specimens.sources import begin, camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,11 +59,12 @@ class Pipeline:
         self._watch = watch
         self._keeps_pictures = config.store.pictures_days > 0
         self._intake = Intake(store, specimen, resume=resume)
-        self._analysis = Analysis(config.device, model, store, specimen.specimen_id)
+        camera = camera_of(config)
+        self._analysis = Analysis(config.device, model, store, specimen.specimen_id, camera)
         self._placement = Placement(store, registers=config.registers, alive=alive)
         reporter = reporter or Reporter(config, model)
         self._count = RunningCount(store, specimen, reporter, listener, progress, registers=config.registers)
-        self._storage = Storage(store, self._count)
+        self._storage = Storage(store, self._count, camera)
 
     def take(self, frame: Frame) -> None:
         """Analyse, place, store and count a frame, unless it was before, under this name or another.

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 class Storage:
     """Stores the fields of one specimen in their order. Each is on the disk before the count hears of it.
 
-    All methods raise StoreError.
+    camera: whose scale is remembered with them; None where the source is no camera. All methods raise
+    StoreError.
     """
 
-    def __init__(self, store: Store, count: RunningCount) -> None:
+    def __init__(self, store: Store, count: RunningCount, camera: str | None = None) -> None:
         self._store = store
         self._count = count
+        self._camera = camera
         self._writer: FieldWriter | None = None
 
     def put(self, pending: PendingField) -> None:
@@ -58,5 +60,8 @@ class Storage:
             self._count.follow(store)
             with store.transaction():
                 added = [pending for pending in fields if store.add(*pending)]
+                if self._camera is not None:
+                    for pending in added:
+                        store.rulers.remember(self._camera, pending.field.scale)
             stored_ms = 1000 * (time.perf_counter() - began) / len(fields)
             self._count.add(store, added, stored_ms)

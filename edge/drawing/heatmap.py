@@ -167,7 +167,7 @@ def _cell(drawn: _Drawn, number: int, one: _Explained, *, alone: bool) -> Pixels
     scale = drawn.field.scale
     if scale is not None:
         across = cell.crop[2] * scale.micrometres_per_pixel
-        scale_bar(true, tile / across, guessed=scale.source == "nucleus")
+        scale_bar(true, tile / across, guessed=scale.is_guess)
     pictures = [
         with_line(true, "as the camera saw it"),
         with_line(plain, "as the model sees it"),

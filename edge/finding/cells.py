@@ -84,12 +84,18 @@ class CellFinder:
     def find(self, pixels: NDArray[np.uint8]) -> FoundCells:
         """Return the cells of a frame, uint8 RGB (height, width, 3); the ruler reads its red cells."""
         red_cell = self.ruler.red_cell or look_for_scale(self._finder, pixels)
-        found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, self._thresholds)
+        found = self._at(red_cell, pixels)
         reading = None if self.ruler.is_fixed else reading_of(found)
         of_another_scale = reading is not None and abs(math.log(reading.diameter / red_cell)) > OTHER_SCALE
         if of_another_scale:
             red_cell = look_for_scale(self._finder, pixels)
-            found = self._finder.find(pixels, RED_CELL_PIXELS / red_cell, self._thresholds)
+            found = self._at(red_cell, pixels)
+        elif reading is None and self.ruler.is_remembered:
+            # Through another lens than before, there may be nothing to see at the scale of before.
+            another = look_for_scale(self._finder, pixels)
+            seen = self._at(another, pixels)
+            if reading_of(seen) is not None:
+                red_cell, found = another, seen
         reading = self.ruler.read(found)
         white, red, platelets = (found.of(kind) for kind in KINDS)
         white = white.without(
@@ -101,6 +107,10 @@ class CellFinder:
         else:
             scale = self._scale(red_cell, reading)
         return FoundCells(white, red, told, scale, found.overflow)
+
+    def _at(self, red_cell: float, pixels: NDArray[np.uint8]) -> Detections:
+        """Find in a frame whose red cells have this diameter, in pixels of it."""
+        return self._finder.find(pixels, RED_CELL_PIXELS / red_cell, self._thresholds)
 
     def restore(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
         """Begin a specimen, or go on with it: its ruler is again what the scales of its fields made of it.

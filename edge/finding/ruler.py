@@ -118,7 +118,14 @@ class Ruler:
     @property
     def is_seen(self) -> bool:
         """Return whether red cells of this specimen told it; else it is configured, remembered or a guess."""
-        return not self.is_fixed and (bool(self._readings) or self.is_settled)
+        if self.is_fixed or self.is_settled:
+            return self.is_settled
+        return bool(self._readings) and self.micrometres_per_pixel != self._start
+
+    @property
+    def is_remembered(self) -> bool:
+        """Return whether only what was known before this specimen tells it."""
+        return not (self.is_fixed or self.is_seen) and self._start is not None
 
     @property
     def is_settled(self) -> bool:

@@ -109,6 +109,11 @@ class Scale(Struct, frozen=True):
         FieldScale | None, Meta(description="what this field alone says; null: it has too few red cells")
     ] = None
 
+    @property
+    def is_guess(self) -> bool:
+        """Return whether it is only told by how large nuclei or white cells usually are."""
+        return self.source in {"nucleus", "white cells"}
+
 
 RefusalReason = Literal[
     "blank",

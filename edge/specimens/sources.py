@@ -26,6 +26,14 @@ def source_of(config: Config) -> str:
     return f"{source['kind']}-{digest[:8]}"
 
 
+def camera_of(config: Config) -> str | None:
+    """Return the id of the live camera, by which its scale is remembered; None for pictures that end.
+
+    The same pictures are to give the same counts, whatever was counted before them.
+    """
+    return None if config.ends else source_of(config)
+
+
 def specimen_of(config: Config) -> str:
     """Return the id of the specimen that the source shows: its own, unless the configuration has one."""
     return config.specimen.id or source_of(config)

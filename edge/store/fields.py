@@ -25,6 +25,7 @@ from edge.store.keyframes import Keyframes
 from edge.store.outbox import Outbox
 from edge.store.pictures import Pictures
 from edge.store.retention import Upkeep
+from edge.store.rulers import Rulers
 from edge.store.specimens import Ledger
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Store(Outbox):
         self.cells = Cells(connection, path)
         self.pictures = Pictures(connection, path)
         self.keyframes = Keyframes(connection, path)
+        self.rulers = Rulers(connection, path)
         self.upkeep = Upkeep(connection, path)
 
     @classmethod

@@ -184,5 +184,12 @@ CREATE TABLE reviews (
 CREATE INDEX reviews_of_specimen ON reviews (specimen_id);
 CREATE INDEX reviews_of_cell ON reviews (cell_id);
 """,
+    # 8 to 9: how large a pixel of a camera is, which its next specimen begins with.
+    """
+CREATE TABLE rulers (
+    camera TEXT PRIMARY KEY,
+    micrometres_per_pixel REAL NOT NULL CHECK (micrometres_per_pixel > 0)
+) STRICT;
+""",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""

@@ -122,7 +122,9 @@ def test_what_waited_for_a_signature_waits_and_can_be_signed(store, version):
     unsigned = [name for name in known(version) if name not in {*SIGNED, "W-4", "W-6"}]
     for specimen_id in unsigned:
         assert store.ledger.find(specimen_id).waiting, specimen_id
-        signed = store.ledger.sign("mt.09", specimen_id)
+        # From version 8 on it knows which cells are doubtful, and that nobody has looked at them.
+        reason = "seen on the slide" if version > 7 and specimen_id == "film-3" else None
+        signed = store.ledger.sign("mt.09", specimen_id, reason=reason)
         assert signed.signature.operator == "mt.09"
         # Nobody had signed film-4 before it was changed, so that nothing final was.
         assert signed.state == ("corrected" if specimen_id == "W-2" else "final")
@@ -131,7 +133,8 @@ def test_what_waited_for_a_signature_waits_and_can_be_signed(store, version):
 def test_what_was_changed_discarded_or_given_with_a_specimen_is_kept(store, version):
     live = store.ledger.find("W-6")
     assert live.state == "open"
-    assert live.started_at.startswith("2026-03-02T08:")
+    # The clock of `make.py` goes on by a minute with each look, and version 8 looks oftener.
+    assert live.started_at.startswith("2026-03-02T08:" if version < 8 else "2026-03-02T09:")
     for name in FOLDERS:
         assert (store.ledger.find(name).state, store.ledger.find(name).ended) == ("complete", "source ended")
         assert store.ledger.find(name).stopped_at > store.ledger.find(name).started_at

@@ -19,15 +19,17 @@ from samples import DEVICE, cell, field
 from edge import identity, messages
 
 try:
-    from edge.slide.tally import Tally
-
-    from edge.messages.position import FieldPlace
+    from edge.messages.position import FieldPosition as FieldPlace
+    from edge.slide.contribution import Contribution as Tally
     from edge.store.fields import Store
 except ImportError:  # before the device's modules had rooms
     with suppress(ImportError):  # before fields had places
         from edge.place import FieldPlace
     from edge.differential import Tally
     from edge.store import Store
+
+NAMES = {"complete": "cut_by_edge", "total_count": "wbc_count", "place": "position", "share": "contribution"}
+"""What has another name since version 8."""
 
 CLOCK = [datetime(2026, 3, 2, 8, 0, tzinfo=UTC)]
 """Each look at it is a minute later."""
@@ -53,11 +55,18 @@ def tick() -> datetime:
     return CLOCK[0]
 
 
+def known(name: str, names) -> str:
+    """Return what a version calls what was first called `name`."""
+    return name if name in names else NAMES[name]
+
+
 def add(store: Store, name: str, specimen_id: str, *cells, refused=None, picture=None, **beside) -> None:
     """Store a field of that name. picture: its name in its folder; None for a live camera's."""
     made = field(store.next_sequence(), *cells, specimen_id=specimen_id, refused=refused)
     changes = {"boot_id": "boot-of-then", "captured_at": tick(), "clock_synced": True} | {
-        key: beside.pop(key) for key in ("clock_synced", "place") if key in beside
+        known(key, messages.FieldResult.__struct_fields__): beside.pop(key)
+        for key in ("clock_synced", "place")
+        if key in beside
     }
     # A version that keeps offsets keeps one with each field whose time is not sure, and only those.
     assert store.add(msgspec.structs.replace(made, field_id=name, **changes), picture, **beside)
@@ -71,7 +80,7 @@ def folders(store: Store) -> None:
     getattr(store, "upkeep", store).prune(0)
     add(store, "film-2", "film-3", cell(), cell("monocyte", rejected="uncertain"), picture="b.png")
     add(store, "film-3", "film-3", cell("lymphocyte"), cell("lymphocyte"), picture="c.png")
-    add(store, "film-4", "film-3", cell("eosinophil"), cell(complete=False), picture="d.png")
+    add(store, "film-4", "film-3", cell("eosinophil"), cut(), picture="d.png")
     add(store, "film-5", "film-3", cell(), refused="overexposed", picture="e.png")
     store.mark_delivered(["film-2"])
     store.mark_refused("film-3", "the broker takes at most 1000 bytes")
@@ -91,7 +100,7 @@ def orders(store: Store) -> None:
     reason = {"reason": "few are left"} if "reason" in signature(ledger.sign).parameters else {}
     ledger.sign("mt.07", **reason)
     signed = ledger.find("W-1")
-    ledger.mark_said("W-1", signed.event)
+    getattr(ledger, "mark_said" if hasattr(ledger, "mark_said") else "mark_published")("W-1", signed.event)
     start(store, "W-2", cell())
     ledger.stop()
     ledger.sign("mt.07")
@@ -108,8 +117,19 @@ def orders(store: Store) -> None:
     ledger.stop(why="the target of 50 cells is reached")
 
 
+def cut():
+    """Return a neutrophil that the frame's edge cuts."""
+    name = known("complete", signature(cell).parameters)
+    return cell(**{name: name != "complete"})
+
+
+def begin(store: Store, name: str, target, total_count, *, resume: bool = False) -> None:
+    key = known("total_count", signature(store.ledger.start).parameters)
+    store.ledger.start(name, target=target, resume=resume, **{key: total_count})
+
+
 def start(store: Store, specimen_id: str, *cells, target=None, total_count=None) -> None:
-    store.ledger.start(specimen_id, target=target, total_count=total_count, resume=False)
+    begin(store, specimen_id, target, total_count)
     add(store, f"{specimen_id}-1", specimen_id, *cells)
     store.mark_delivered([f"{specimen_id}-1"])
 
@@ -118,14 +138,14 @@ def live_camera(store: Store) -> None:
     """A specimen that is still open, of a camera; where fields have places, a cell of it is seen twice."""
     name = "W-6"
     if hasattr(store, "ledger"):
-        store.ledger.start(name, target=200, total_count=None, resume=False)
+        begin(store, name, 200, None)
     else:
         store.start_specimen(name)
-    if "place" not in messages.FieldResult.__struct_fields__:
+    if not {"place", "position"} & set(messages.FieldResult.__struct_fields__):
         add(store, "live-1", name, cell(), cell("lymphocyte"))
         add(store, "live-2", name, cell("lymphocyte"), clock_synced=False)
         return
-    first, second = FieldPlace(0, 0.0, 0.0, begins=True), FieldPlace(0, 120.5, -3.0)
+    first, second = FieldPlace(0, 0.0, 0.0, True), FieldPlace(0, 120.5, -3.0)
     better = Tally(accepted=True, counted={"neutrophil": -1, "lymphocyte": 1}, unclassified={}, incomplete=0)
     keyframes = [{"keyframe": picture} for picture in pictures()] if hasattr(store, "keyframes") else [{}, {}]
     add(store, "live-1", name, cell(), cell("lymphocyte"), place=first, **keyframes[0])
@@ -135,14 +155,14 @@ def live_camera(store: Store) -> None:
         name,
         cell("lymphocyte"),
         place=second,
-        share=better,
         clock_synced=False,
+        **{known("share", signature(store.add).parameters): better},
         **keyframes[1],
     )
     store.ledger.stop()
     if hasattr(store, "keyframes") and hasattr(store.keyframes, "drop_long_closed"):
         store.keyframes.drop_long_closed(3)
-    store.ledger.start(name, target=None, total_count=6.2, resume=True)
+    begin(store, name, None, 6.2, resume=True)
 
 
 def pictures() -> list[bytes]:
