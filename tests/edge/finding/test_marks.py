@@ -16,9 +16,6 @@ from edge.cameras.simulation.marks import draw_marks
 from edge.config import SHIPPED_MODEL, SimulatedConfig
 from edge.naming.classifier import Classifier
 
-MOST_DOTS = 1
-"""Of a hundred dots of a felt pen, as large and as dark as cells, one may pass for one."""
-
 MARKS = ("banner", "scale bar", "arrow", "ink", "text", "frame")
 
 
@@ -74,16 +71,14 @@ def test_a_mark_hides_and_invents_no_cell_of_a_drawn_slide(drawn, mark):
     each = [changes(pixels, mark, seed, truth) for seed, (pixels, truth) in enumerate(drawn)]
     counts = np.sum(each, axis=0)
     assert counts[2] >= 5
-    assert counts[0] == 0
-    assert counts[1] <= MOST_DOTS * (mark == "ink")
+    assert counts[:2].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("mark", MARKS)
 def test_a_mark_hides_and_invents_no_cell_of_a_photograph(photographs, mark):
     counts = np.sum([changes(pixels, mark, seed) for seed, pixels in enumerate(photographs)], axis=0)
     assert counts[2] >= 5
-    assert counts[0] == 0
-    assert counts[1] <= MOST_DOTS * (mark == "ink")
+    assert counts[:2].tolist() == [0, 0]
 
 
 def test_in_fields_without_a_white_cell_hardly_any_is_counted():
