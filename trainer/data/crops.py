@@ -20,7 +20,7 @@ from edge.masking.crops import cut_cell
 from trainer.data.cache import kept_at
 from trainer.data.datasets import fingerprint
 from trainer.data.images import Box, DataError, LabelledImage
-from trainer.data.shipped_finder import find_white_cells
+from trainer.data.shipped_finder import find_white_cells, finder_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -150,8 +150,9 @@ def cached_crops(
 ) -> tuple[Crops, str]:
     """Cut the crops, or take them from the folder `cache`; give them with the fingerprint of all images."""
     data_hash = fingerprint(images)
+    cut_by = [CROPS[recipe], *([finder_version()] if recipe == "found" else [])]
     key = hashlib.sha256(
-        json.dumps([data_hash, list(classes), CROPS[recipe], context, cv2.__version__]).encode()
+        json.dumps([data_hash, list(classes), cut_by, context, cv2.__version__]).encode()
     ).hexdigest()[:16]
     path = cache / f"crops-{key}.npz"
     with suppress(OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):  # damaged: cut again

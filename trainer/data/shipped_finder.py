@@ -13,13 +13,17 @@ from edge.models.bundle import read_bundle
 if TYPE_CHECKING:
     from edge.imaging.pixels import Pixels
 
-FINDER_OF = "shipped/1"
-"""Stands in what is kept of it; another finder may see other cells, and is then another version."""
-
 
 @cache
 def _finder() -> CellFinder:
     return CellFinder.of_bundle(read_bundle(SHIPPED_MODEL))
+
+
+@cache
+def finder_version() -> str:
+    """Return by what the finder is known in what is kept of its answers: another one sees other cells."""
+    described = read_bundle(SHIPPED_MODEL).description.finder
+    return "" if described is None else described.sha256
 
 
 def find_white_cells(pixels: Pixels, recipe: Recipe = "found") -> FieldMasks:

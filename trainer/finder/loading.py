@@ -12,7 +12,7 @@ from trainer.data.cache import cache_folder, kept_at
 from trainer.data.crops import middle_box
 from trainer.data.datasets import find_set, fingerprint, list_annotated, list_images
 from trainer.data.images import AnnotatedImage, Box, DataError, Kind
-from trainer.data.shipped_finder import FINDER_OF
+from trainer.data.shipped_finder import finder_version
 from trainer.finder.fields import drawn_fields, read_fields
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def boxed(cells: Sequence[LabelledImage], sha256: str) -> list[AnnotatedImage]:
     A picture in whose middle it finds nothing is left out. What was found is kept for the next run.
     sha256: the images' fingerprint.
     """
-    key = hashlib.sha256(f"{sha256} {FINDER_OF}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{sha256} {finder_version()}".encode()).hexdigest()[:16]
     path = cache_folder() / f"boxes-{key}.json"
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
