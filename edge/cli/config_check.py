@@ -56,7 +56,7 @@ def _camera(camera: CameraConfig) -> Iterator[Obstacle]:
 
 def _model(config: Config) -> Iterator[Obstacle]:
     from edge.models.bundle import read_bundle  # noqa: PLC0415 (what a wrong camera does not need)
-    from edge.models.recipes import CROPS  # noqa: PLC0415
+    from edge.models.recipes import CROPS, finder_problem  # noqa: PLC0415
     from edge.models.runtime import installed  # noqa: PLC0415
     from edge.updates.choice import answering  # noqa: PLC0415
 
@@ -70,11 +70,11 @@ def _model(config: Config) -> Iterator[Obstacle]:
         yield ("model", "path"), f"model.path: {bundle} is not there"
         return
     try:
-        trained_on = read_bundle(bundle).description.preprocessing
+        about = read_bundle(bundle).description
     except BundleError as error:
         yield ("model", "path"), f"model.path: {error}"
         return
-    recipe = config.masking.recipe
+    recipe, trained_on = config.masking.recipe, about.preprocessing
     if trained_on not in CROPS.values():
         why = f"{bundle} was trained on crops of {trained_on}, which this version does not cut"
         yield ("model", "path"), f"model.path: {why}; give a bundle of version 0.2 or later"
@@ -82,6 +82,8 @@ def _model(config: Config) -> Iterator[Obstacle]:
         other = trained_on.partition("/")[0]
         what = f'the model was trained on crops of "{other}"; write recipe = "{other}"'
         yield ("masking", "recipe"), f'masking.recipe is "{recipe}", and {what}'
+    elif recipe == "found" and (problem := finder_problem(about.finder)):
+        yield ("model", "path"), f"model.path: {bundle} {problem}"
 
 
 def _store(path: Path) -> Iterator[Obstacle]:

@@ -97,7 +97,13 @@ class _Check:
         if structs:
             yield from self.section(value, structs, place)
         elif not any(is_of(value, each) for each in alternatives(kind)):
-            yield Fault(place, f"{dotted(place)} {instead(value, kind, place[-1], described)}")
+            key = place[-1]
+            now = renamed.renamed_value(str(key), value)
+            if now is not value:
+                what = f"{dotted(place)}: {shown(value)} is called {shown(now)} since 0.2"
+                yield Fault(place, f"{what}; write {key} = {shown(now)}")
+            else:
+                yield Fault(place, f"{dotted(place)} {instead(value, kind, key, described)}")
 
     def _unknown(  # noqa: PLR0911 (one a reason)
         self,

@@ -12,9 +12,10 @@ import numpy as np
 from edge.errors import BundleError
 from edge.finding.decoding import KINDS, RED_CELL_PIXELS
 from edge.finding.drawn import is_drawn
-from edge.finding.finder import VERSION, Finder
+from edge.finding.finder import Finder
 from edge.finding.ruler import OTHER_SCALE, RED_CELL_UM, Reading, Ruler, look_for_scale, reading_of
 from edge.messages.field import FieldScale, Scale
+from edge.models.recipes import finder_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,12 +66,8 @@ class CellFinder:
         Raises BundleError where the bundle has none, or one of another version, or it answers wrongly.
         """
         description = bundle.description.finder
-        if description is None or bundle.finder is None:
-            raise BundleError(f"{bundle.path}: has no finder; give a bundle of version 0.2 or later")
-        if description.version != VERSION:
-            raise BundleError(
-                f"{bundle.path}: has a finder of version {description.version}; this device reads {VERSION}"
-            )
+        if description is None or bundle.finder is None or finder_problem(description):
+            raise BundleError(f"{bundle.path}: {finder_problem(description)}")
         try:
             finder = Finder(bundle.finder, {"maps": description.output}, threads=threads, choice=runtime)
             for number, (golden, png) in enumerate(

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-VERSION = "finder/1"
-"""Of the maps, of the scale that the network wants, and of the light made even before."""
-
 _MULTIPLE = 2 * STRIDE
 _LARGEST = 1600
 """Longest side of a working picture, pixels: a larger one would be of a scale that no ruler means."""

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge.errors import ConfigError
 from edge.finding import KINDS
-from edge.finding.finder import VERSION, Finder
+from edge.finding.finder import Finder
+from edge.models.recipes import FINDER_VERSION
 from edge.versions import versions
 from trainer.files import put_in_place
 from trainer.finder.canvases import draw_canvas
@@ -123,7 +124,7 @@ def _exported(
             f"at most {100 * MAX_DROP:g} are allowed"
         )
     record = {
-        "version": VERSION,
+        "version": FINDER_VERSION,
         "sha256": hashlib.sha256(quantized.model).hexdigest(),
         "output": quantized.outputs["maps"],
         "bytes": len(quantized.model),

@@ -12,7 +12,8 @@ import msgspec
 from edge.cameras.image_files import read_image
 from edge.errors import ConfigError, UnreadableFrameError
 from edge.finding import RED_CELL_PIXELS
-from edge.finding.finder import VERSION, Finder
+from edge.finding.finder import Finder
+from edge.models.recipes import FINDER_VERSION
 from trainer.data.datasets import DATASETS, fingerprint, list_annotated, list_images
 from trainer.data.images import DataError
 from trainer.finder.loading import boxed
@@ -45,7 +46,7 @@ class FinderHalf:
     def made_from(self, microscope: str, data: Path) -> str:
         """Return the hash of recipe, finder version, and of the images that are measured on."""
         _, name, sha256, _ = self._images(microscope, data)
-        parts = [msgspec.to_builtins(self.recipe), VERSION, name, sha256]
+        parts = [msgspec.to_builtins(self.recipe), FINDER_VERSION, name, sha256]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def measure(self, microscope: str, data: Path, folder: Path) -> Measured:

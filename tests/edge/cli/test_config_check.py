@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 
+import msgspec
 import pytest
+from bundles import rewritten
 
 from edge.cli import main
+from edge.config import SHIPPED_MODEL
+from edge.models.bundle import read_bundle
 
 SIMULATED = '[camera]\nkind = "simulated"\n'
 
@@ -77,6 +81,28 @@ def test_what_a_start_would_fail_at_is_said_before(folder, capsys, monkeypatch, 
     path.write_text(text)
     assert main(["config", "check", str(path)]) == 2
     assert f"device.toml: {sentence.format(folder)}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"preprocessing": "adaptive/2"},
+            "was trained on crops of adaptive/2, which this version does not cut; give a bundle of",
+        ),
+        ({"finder": None}, "has no finder; give a bundle of version 0.2 or later"),
+        ({"finder": "finder/9"}, "has a finder of version finder/9; this device reads finder/1"),
+    ],
+)
+def test_a_model_that_finds_cells_otherwise_is_said_before(folder, capsys, changes, sentence):
+    if changes.get("finder"):
+        own = read_bundle(SHIPPED_MODEL).description.finder
+        changes = {"finder": msgspec.structs.replace(own, version=changes["finder"])}
+    model = rewritten(folder / "old.tflite", **changes)
+    path = folder / "device.toml"
+    path.write_text(f'{SIMULATED}[model]\npath = "old.tflite"\n')
+    assert main(["config", "check", str(path)]) == 2
+    assert f"line 4: model.path: {model} {sentence}" in capsys.readouterr().err
 
 
 def test_all_of_it_is_said_at_once(folder, capsys):

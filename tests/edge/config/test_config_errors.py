@@ -270,6 +270,11 @@ WRONG = [
         "line 4: mqtt.health_s is called health_interval_s since 0.2; write health_interval_s = 5",
         MQTT + "health_interval_s = 5\n",
     ),
+    (
+        SIMULATED + '[masking]\nrecipe = "adaptive"\n',
+        'line 4: masking.recipe: "adaptive" is called "found" since 0.2; write recipe = "found"',
+        SIMULATED + '[masking]\nrecipe = "found"\n',
+    ),
     # Choices
     (
         SIMULATED + 'motion = "foot"\n',

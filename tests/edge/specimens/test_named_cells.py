@@ -14,7 +14,7 @@ from samples import cell, field
 
 from edge.adaptation.labelled_cells import LabelledCellsError
 from edge.cli import main
-from edge.config import SHIPPED_MODEL, Config, SimulatedConfig, StoreConfig
+from edge.config import Config, SimulatedConfig, StoreConfig
 from edge.drawing.cell_picture import cell_picture
 from edge.drawing.cell_window import cell_window
 from edge.errors import LeukoscopeError
@@ -149,8 +149,6 @@ def test_a_model_of_before_cannot_learn_from_pictures(bench):
 
 
 def test_too_few_cells_are_a_sentence_on_the_command_line_and_on_the_page(bench, tmp_path, capsys):
-    if read_preprocessing() != CROPS["found"]:
-        pytest.skip("the model that ships has no finder")
     ids = bench.add(3, "neutrophil")
     bench.say(ids, "confirm")
     path = tmp_path / "leukoscope.toml"
@@ -162,10 +160,6 @@ def test_too_few_cells_are_a_sentence_on_the_command_line_and_on_the_page(bench,
     job.start().join()
     assert job.state.state == "refused"
     assert "too few named cells" in job.state.sentence
-
-
-def read_preprocessing() -> str:
-    return Classifier.load(SHIPPED_MODEL).bundle.description.preprocessing
 
 
 def test_one_adaptation_at_a_time_and_what_fails_is_said(bench, monkeypatch):
