@@ -17,15 +17,20 @@ def white_cell(box):
 
 def write_image(path, cells=(), size=(640, 480)):
     """Write a pale field with a cell in each box: large dark nuclei on the left, small paler ones else."""
-    picture = np.full((size[1], size[0], 3), 225, np.uint8)
+    picture = np.full((size[1], size[0], 3), 225, np.float32)
+    nuclei = np.zeros((size[1], size[0]), np.float32)
     for x, y, width, height in cells:
         centre = (x + width // 2, y + height // 2)
         cv2.circle(picture, centre, width // 2, (215, 190, 215), cv2.FILLED)
         radius, green = (45, 60) if x < size[0] // 2 else (35, 90)
         cv2.circle(picture, centre, radius, (150, green, 110), cv2.FILLED)
-    # A cell has grain: what is of one flat colour was drawn into the picture.
-    grain = np.random.default_rng(1).normal(0, 6, picture.shape)
-    picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
+        cv2.circle(nuclei, centre, radius, 1.0, cv2.FILLED)
+    # A nucleus has clumps and all has grain: what is of one flat colour was drawn into a picture.
+    rng = np.random.default_rng(1)
+    clumps = rng.normal(0, 25, (size[1] // 9, size[0] // 9)).astype(np.float32)
+    picture += (nuclei * cv2.resize(clumps, size, interpolation=cv2.INTER_CUBIC))[:, :, None]
+    picture = cv2.GaussianBlur(picture, (0, 0), 1.2) + rng.normal(0, 3, picture.shape)
+    picture = np.clip(picture, 0, 255).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), picture)
 

@@ -68,7 +68,7 @@ def test_a_cell_counts_once_however_many_boxes_are_on_it():
 
 def test_cells_that_the_frame_cuts_are_no_errors_among_whole_cells(tmp_path):
     folder = tmp_path / "fields-416"
-    write_yolo(folder, "0", [LEFT], [LEFT, (300, -60, 120, 120)])  # cut, and nobody marked it
+    write_yolo(folder, "0", [LEFT], [LEFT, (300, -40, 120, 120)])  # cut, and nobody marked it
     write_yolo(folder, "5", [LEFT, (0, 300, 20, 60)], [LEFT])  # cut, and hardly to be seen
     for name in "1234":
         write_yolo(folder, name, [LEFT], [])
