@@ -62,4 +62,4 @@ def test_among_the_counted_classes_other_is_neither_an_answer_nor_a_cell():
 
 def test_what_a_model_was_trained_on_measures_nothing(data, tmp_path):
     with pytest.raises(ConfigError, match="was trained on it; give its run"):
-        measure_bundle(SHIPPED_MODEL, data, "blood-cell-images/TRAIN", groups_in=tmp_path)
+        measure_bundle(SHIPPED_MODEL, data, "pbc", groups_in=tmp_path)
