@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         "--finder",
         type=Path,
         metavar="RUN",
-        help="the run of fit-finder that the bundle is to carry",
+        help="the run of fit-finder that the bundle is to carry (default: the finder that ships)",
     )
     export.add_argument(
         "--left-out",

@@ -22,7 +22,7 @@ from trainer.export import bundle_writer
 from trainer.export.measured import evaluated, main_figures
 from trainer.export.model_card import CARD_TITLE
 from trainer.export.seen import hashes_of
-from trainer.finder.bundled import finder_part
+from trainer.finder.bundled import TRAINED, finder_part
 from trainer.networks.registry import has_maps
 from trainer.outputs import files_below, has_mark, is_exported, refuse_output
 from trainer.quantization import gates
@@ -61,7 +61,7 @@ def export_run(
     """Quantize the run's averaged weights, pass the gates on its held-out photographs, and write the bundle.
 
     evaluations: files that `evaluate` wrote, of this run or another, whose int8 figures the bundle is to
-    carry. finder: folder of the finder's run, which a recipe of masking "found" needs; alone: to be
+    carry. finder: its run, for a recipe of masking "found"; None: the one that ships. alone: to be
     measured without one, which no device does, so that no agreement with float is asked of it either.
     left_out: what `microscopes --left-out` wrote, which then says how sure a call must be. A network without
     class activation maps is written as a plain .tflite file, which no device takes.
@@ -81,13 +81,13 @@ def export_run(
     with progress_bar() as progress:
         elsewhere = evaluated(evaluations, folder)
         asked, microscopes = (None, ()) if left_out is None else trust_asked(left_out)
-        own_finder = None if finder is None else finder_part(finder)
         opened = open_run(folder, data, progress)
         run, recipe = opened.run, opened.run.recipe
         with_maps = has_maps(opened.model)
-        if not alone and (recipe.data.masking == "found") != (own_finder is not None):
-            needed = "needs" if own_finder is None else "takes no"
-            raise ConfigError(f"{folder}: a model of masking {recipe.data.masking} {needed} finder: --finder")
+        by_finder = recipe.data.masking == "found"
+        if finder is not None and not by_finder:
+            raise ConfigError(f"{folder}: a model of masking {recipe.data.masking} takes no finder: --finder")
+        own_finder = finder_part(finder or TRAINED) if by_finder and not alone else None
         if not len(opened.held_out.labels):
             raise ExportError(f"{folder}: holds nothing out of training, so int8 can pass no gate")
         if recipe.data.split == "study" and with_maps and recipe.data.masking != "study":
