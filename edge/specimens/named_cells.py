@@ -13,7 +13,7 @@ from edge.adaptation.progress import no_report
 from edge.drawing.cell_window import cell_window
 from edge.labels import OTHER
 from edge.masking import CROPS
-from edge.masking.crops import CROP_DIAMETERS, cut_cell
+from edge.masking.crops import CROP_DIAMETERS, crop_box, cut_cell, cut_square
 from edge.specimens.cell_reading import known_cells
 from edge.specimens.named_count import unfit
 
@@ -141,15 +141,21 @@ class _Reading:
             self._as_other[called] += 1
             called = OTHER
         ruler = None if field.scale is None else field.scale.micrometres_per_pixel
-        self._crops.append(crop_of_picture(picture, cell_window(cell.box, ruler), cell.crop))
+        window = cell_window(cell.box, ruler)
+        self._crops.append(crop_of_picture(picture, window, cell.crop, field.quality.background_rgb))
         self._places.append(self._labels.index(called))
         return True
 
 
-def crop_of_picture(jpeg: bytes, window: Box, crop: Box) -> Pixels:
+def crop_of_picture(
+    jpeg: bytes, window: Box, crop: Box, glass: tuple[float, float, float] | None = None
+) -> Pixels:
     """Cut a cell for the model from the picture kept of it, instead of from its frame: uint8 (120, 120, 3).
 
     window: the square of the frame that the picture shows. crop: the one that the model was given, likewise.
+    glass: RGB of the frame's bare glass, by which the cell is whitened; None: the brightest of the picture.
+    A large cell's picture may show no glass at all: red cells were taken for it, and the model saw another
+    cell than the one that it had named.
     """
     decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if decoded is None:
@@ -158,4 +164,7 @@ def crop_of_picture(jpeg: bytes, window: Box, crop: Box) -> Pixels:
     scale = pixels.shape[1] / window[2]
     x, y, side, _ = crop
     centre = (x + side / 2 - window[0]) * scale, (y + side / 2 - window[1]) * scale
-    return cut_cell(pixels, centre, side * scale / CROP_DIAMETERS)
+    diameter = side * scale / CROP_DIAMETERS
+    if glass is None:
+        return cut_cell(pixels, centre, diameter)
+    return cut_square(pixels, crop_box(centre, diameter), glass)

@@ -101,6 +101,24 @@ def test_a_crop_from_the_kept_picture_shows_what_the_model_was_shown(shift):
     assert np.abs(shown[inner, inner].astype(float) - again[inner, inner]).mean() < 6
 
 
+def test_a_cell_with_red_cells_all_around_is_whitened_by_the_glass_of_its_field():
+    pixels = np.full((400, 420, 3), (228, 224, 230), np.uint8)
+    pixels[20:380, 30:390] = (205, 150, 160)
+    cv2.circle(pixels, (210, 200), 80, (190, 170, 200), -1)
+    cv2.circle(pixels, (215, 195), 45, (110, 60, 140), -1)
+    box, crop, glass = (130, 120, 160, 160), crop_box((210.0, 200.0), 160.0), (228.0, 224.0, 230.0)
+    shown = cut_square(pixels, crop, glass)
+    kept, window = cell_picture(pixels, box, MICROMETRES_PER_PIXEL), cell_window(box, MICROMETRES_PER_PIXEL)
+    with_glass = crop_of_picture(kept, window, crop, glass)
+    without = crop_of_picture(kept, window, crop)
+    inner = slice(30, 90)
+    apart = [
+        np.abs(shown[inner, inner].astype(float) - one[inner, inner]).mean() for one in (with_glass, without)
+    ]
+    assert apart[0] < 6
+    assert apart[1] > 15, "else this test could not see what is brightest in the picture"
+
+
 def test_what_people_said_is_what_it_learns(bench):
     confirmed = bench.add(3, "neutrophil")
     renamed = bench.add(4, "neutrophil")
