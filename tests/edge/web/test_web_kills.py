@@ -10,6 +10,7 @@ import os
 import threading
 import time
 
+import cv2
 import numpy as np
 import pytest
 from daemons import SCRIPTED, count, draw, integrity, spawn, unpaired
@@ -130,9 +131,18 @@ class Reader(Nurse):
         self.answered.append(cell_id)
 
 
+def draw_distinct(folder, pictures):
+    """Draw smears of which no two are the same picture: a second one would count for nothing."""
+    draw(folder, pictures)
+    for number, path in enumerate(sorted(folder.iterdir())):
+        picture = cv2.imread(str(path))
+        picture[0, :16, 0] = [200 + (number >> bit & 1) for bit in range(16)]
+        assert cv2.imwrite(str(path), picture)
+
+
 def test_counter_and_page_killed_together_lose_nothing_and_count_nothing_twice(tmp_path):
     pictures = PICTURES_A_KILL * (KILLS_OF_BOTH + 1)
-    draw(tmp_path / "images", pictures)
+    draw_distinct(tmp_path / "images", pictures)
     page = Served(tmp_path, PEOPLE)
     counter = tmp_path / "counter.toml"
     counter.write_text(
