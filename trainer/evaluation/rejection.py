@@ -46,16 +46,16 @@ def fit_rejection(
     classes: Sequence[str],
     temperature: float,
     minimum_probability: float,
-    minimum_trust: float | None = None,
+    least_trust: float = 0.0,
 ) -> tuple[Reject, dict[str, float]]:
     """Fit the rule; give it with its figures on the held-out cells.
 
     seen: training cells, which say where each class lies in feature space. held_out: they say how much
     confidence and distance tell, and where the threshold lies: the lowest at which at most 1 % of the calls
     are wrong, and not so high that more than 30 % of known cells are refused. weights: (n,) of the held-out
-    cells, so that each photograph counts once. minimum_trust: the threshold, where other microscopes told it
-    (`trainer.evaluation.trust`). With too few calls to learn from that should not have been
-    made, only the minimum probability stands.
+    cells, so that each photograph counts once. least_trust: the threshold is no lower, as microscopes left
+    out told (`trainer.evaluation.trust`). With too few calls to learn from that should not have been made,
+    only the minimum probability stands.
     """
     plain = Reject(minimum_probability)
     if not len(held_out.labels) or set(np.unique(seen.labels)) != set(range(len(classes))):
@@ -97,9 +97,8 @@ def fit_rejection(
         & (probabilities.max(axis=1) >= minimum_probability)
         & (distance <= TOO_FAR * known.usual_distance)
     )
-    if minimum_trust is None:
-        minimum_trust = _threshold(score, right, is_known, answered, weights)
-    known = replace(known, minimum_trust=minimum_trust)
+    own = _threshold(score, right, is_known, answered, weights)
+    known = replace(known, minimum_trust=max(own, least_trust))
     rule = replace(plain, familiarity=known)
     return rule, figures(score, known.minimum_trust, right, is_known, answered, weights)
 

@@ -6,6 +6,7 @@ enough. On a microscope that it never saw it is wrong more often, and as sure.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -84,12 +85,33 @@ def trust_curve(
     return tuple(points)
 
 
-def trust_asked(path: Path) -> tuple[TrustPoint, tuple[str, ...]]:
-    """Return the threshold with what it does in the mean over the microscopes left out, and their names.
+@dataclass(frozen=True)
+class LeftOutTrust:
+    """What thresholds do in the mean over microscopes left out. points: rising; microscopes: their names."""
 
-    It is the lowest with at most `MOST_WRONG` wrong calls; where that would call fewer than `LEAST_CALLED` of
-    the cells, the highest that calls so many.
-    path: what `microscopes --left-out` wrote. Raises ConfigError where it says nothing of trust.
+    points: tuple[TrustPoint, ...]
+    microscopes: tuple[str, ...]
+
+    @property
+    def asked(self) -> float:
+        """Return the lowest threshold with at most `MOST_WRONG` wrong calls.
+
+        Where that would call fewer than `LEAST_CALLED` of the cells, it is the highest that calls so many;
+        where none does, 0: such a microscope is an unfamiliar one, and is told by that.
+        """
+        enough = [one for one in self.points if one.called >= LEAST_CALLED] or self.points[:1]
+        good = [one for one in enough if one.wrong_calls <= MOST_WRONG]
+        return (good[0] if good else enough[-1]).minimum_trust
+
+    def at(self, minimum_trust: float) -> TrustPoint:
+        """Return what a threshold does, by the highest point that is not above it."""
+        return [one for one in self.points if one.minimum_trust <= minimum_trust][-1]
+
+
+def read_trust(path: Path) -> LeftOutTrust:
+    """Return what a file of `microscopes --left-out` says of trust, each microscope weighing the same.
+
+    Raises ConfigError where it says nothing.
     """
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_LeftOut)
@@ -102,14 +124,12 @@ def trust_asked(path: Path) -> tuple[TrustPoint, tuple[str, ...]]:
         raise ConfigError(
             f"{path}: measures no namer that became int8, so it does not tell how sure a call must be"
         )
-    points = [
+    points = tuple(
         TrustPoint(
             same[0].minimum_trust,
             round(sum(one.called for one in same) / len(same), 4),
             round(sum(one.wrong_calls for one in same) / len(same), 4),
         )
         for same in zip(*(step.measured.trust for step in steps), strict=True)
-    ]
-    enough = [one for one in points if one.called >= LEAST_CALLED] or points[:1]
-    good = [one for one in enough if one.wrong_calls <= MOST_WRONG]
-    return (good[0] if good else enough[-1]), tuple(step.microscope for step in steps)
+    )
+    return LeftOutTrust(points, tuple(step.microscope for step in steps))

@@ -17,7 +17,7 @@ from trainer.evaluation.confusion import confusion_of
 from trainer.evaluation.known_microscopes import known_microscopes, microscope_weights
 from trainer.evaluation.metrics import measure
 from trainer.evaluation.rejection import Outputs, fit_rejection
-from trainer.evaluation.trust import trust_asked
+from trainer.evaluation.trust import read_trust
 from trainer.export import bundle_writer
 from trainer.export.measured import evaluated, main_figures
 from trainer.export.model_card import CARD_TITLE
@@ -63,8 +63,8 @@ def export_run(
     evaluations: files that `evaluate` wrote, of this run or another, whose int8 figures the bundle is to
     carry. finder: its run, for a recipe of masking "found"; None: the one that ships. alone: to be
     measured without one, which no device does, so that no agreement with float is asked of it either.
-    left_out: what `microscopes --left-out` wrote, which then says how sure a call must be. A network without
-    class activation maps is written as a plain .tflite file, which no device takes.
+    left_out: what `microscopes --left-out` wrote, which then says how sure a call must be at least.
+    A network without class activation maps is written as a plain .tflite file, which no device takes.
     The study's own split, whose held-out part measures nothing, is taken with the study's masking alone, and
     the bundle says so.
     force: over any file at `out` and its card's place but an input; else over earlier bundles and cards only.
@@ -80,7 +80,7 @@ def export_run(
     refuse_output(card, "export", has_mark(CARD_TITLE), inputs=inputs, force=force)
     with progress_bar() as progress:
         elsewhere = evaluated(evaluations, folder)
-        asked, microscopes = (None, ()) if left_out is None else trust_asked(left_out)
+        elsewhere_trust = None if left_out is None else read_trust(left_out)
         opened = open_run(folder, data, progress)
         run, recipe = opened.run, opened.run.recipe
         with_maps = has_maps(opened.model)
@@ -124,13 +124,14 @@ def export_run(
                 recipe.data.classes,
                 temperature,
                 _MINIMUM_PROBABILITY,
-                None if asked is None else asked.minimum_trust,
+                0.0 if elsewhere_trust is None else elsewhere_trust.asked,
             )
-            if asked is not None:
+            if elsewhere_trust is not None and reject.familiarity is not None:
+                point = elsewhere_trust.at(reject.familiarity.minimum_trust)
                 together["rejecting"] |= {
-                    "left_out": list(microscopes),
-                    "left_out_called": asked.called,
-                    "left_out_wrong_calls": asked.wrong_calls,
+                    "left_out": list(elsewhere_trust.microscopes),
+                    "left_out_called": point.called,
+                    "left_out_wrong_calls": point.wrong_calls,
                 }
             known = known_microscopes(
                 outputs,

@@ -86,10 +86,11 @@ def _figures(measured: Mapping[str, Any]) -> list[str]:
             if "auroc" in rejecting:
                 told += f"; AUROC of known classes against others {rejecting['auroc']:.3f}"
             if "left_out" in rejecting:
+                without = " or without ".join(rejecting["left_out"])
                 told += (
-                    f". How sure a call must be was set on microscopes left out of training "
-                    f"({', '.join(rejecting['left_out'])}): there {estimate(rejecting['left_out_called'])} % "
-                    f"are called, and {estimate(rejecting['left_out_wrong_calls'])} % of the calls are wrong"
+                    f". As sure as that, shorter trainings without {without} "
+                    f"call {estimate(rejecting['left_out_called'])} % of the cells of that microscope, and "
+                    f"{estimate(rejecting['left_out_wrong_calls'])} % of these calls are wrong"
                 )
             lines += ["", f"{told}."]
     return lines

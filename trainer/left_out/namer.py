@@ -172,4 +172,4 @@ def _called(bundle: Path, samples: Samples) -> tuple[NDArray[np.int64], NDArray[
     classifier = Classifier.load(bundle)
     calls = [classifier.classify(crop) for crop in samples.pixels]
     likeliest = np.array([np.argmax(call.probabilities) for call in calls], np.int64)
-    return likeliest, np.array([call.label != OTHER for call in calls], np.bool_)
+    return likeliest, np.array([call.rejected is None for call in calls], np.bool_)

@@ -10,7 +10,7 @@ from known_cells import CLASSES, cells
 
 from edge.errors import ConfigError
 from trainer.evaluation.rejection import fit_rejection
-from trainer.evaluation.trust import trust_asked, trust_curve
+from trainer.evaluation.trust import read_trust, trust_curve
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +72,10 @@ def _written(path, *curves):
     ],
 )
 def test_the_threshold_is_the_lowest_that_does(tmp_path, curves, asked, of):
-    point, microscopes = trust_asked(_written(tmp_path / "left-out.json", *curves))
-    assert (point.minimum_trust, point.called, point.wrong_calls) == pytest.approx(asked)
-    assert microscopes == of
+    found = read_trust(_written(tmp_path / "left-out.json", *curves))
+    point = found.at(found.asked + 0.01)
+    assert (found.asked, point.called, point.wrong_calls) == pytest.approx(asked)
+    assert found.microscopes == of
 
 
 @pytest.mark.parametrize(
@@ -90,12 +91,14 @@ def test_a_file_that_does_not_tell_is_refused(tmp_path, content, says):
     if content is not None:
         path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=says):
-        trust_asked(path)
+        read_trust(path)
 
 
-def test_the_threshold_given_is_the_rules_and_its_figures(rule):
+def test_the_threshold_is_no_lower_than_asked_and_its_figures_are_of_that(rule):
     held_out = cells(3000, seed=2)
     given, figures = fit_rejection(cells(2000), held_out, np.ones(3000), CLASSES, 1.0, 0.5, 0.97)
     _, own = fit_rejection(cells(2000), held_out, np.ones(3000), CLASSES, 1.0, 0.5)
     assert given.familiarity.minimum_trust == 0.97 > rule.familiarity.minimum_trust
     assert figures["called"] < own["called"]
+    lower, _ = fit_rejection(cells(2000), held_out, np.ones(3000), CLASSES, 1.0, 0.5, 0.0)
+    assert lower == rule

@@ -107,6 +107,11 @@ def test_a_microscope_is_left_out_from_data_to_table(data, tmp_path, capsys):
     assert 0 <= measured["figures"]["float macro recall"]["value"] <= 1
     # Either int8 was measured, or it is said why not.
     assert ("called" in measured["figures"]) != bool(measured["notes"])
+    if "called" in measured["figures"]:
+        # What the device calls: the rule's own threshold, on the curve of all thresholds, or below it.
+        figures, curve = measured["figures"], measured["trust"]
+        assert len(curve) in {0, 100}
+        assert not curve or figures["called"]["value"] <= curve[0]["called"] + 1e-3
     before = (out / RESULTS).stat().st_mtime_ns
     assert main(arguments) == 0
     assert "namer without chula: measured before" in capsys.readouterr().out
