@@ -13,7 +13,7 @@ from benchmarks.versions import Row
 
 REPOSITORY = Path(__file__).parents[2]
 BEGUN = "        started = time.perf_counter()\n        quality = assess(pixels, reference)\n"
-SLOWER = "        while time.perf_counter() < started + 0.02:\n            pass\n"
+SLOWER = "        while time.perf_counter() < started + 0.06:\n            pass\n"
 
 
 def test_a_version_that_assesses_slowly_is_seen_where_it_is_slow(tmp_path, capsys):
@@ -30,7 +30,7 @@ def test_a_version_that_assesses_slowly_is_seen_where_it_is_slow(tmp_path, capsy
     assert main([*arguments, "--json", str(file)]) == CHANGED
     rows = {row["name"]: row for row in json.loads(file.read_text(encoding="utf-8"))["rows"]}
     quality = rows["a field, quality: processor ms"]
-    assert quality["after"] - quality["before"] == pytest.approx(20, abs=5)
+    assert quality["after"] - quality["before"] == pytest.approx(60, abs=15)
     assert rows["throughput, fields a processor second"]["ratio"] < 0.8
     assert rows["a field, decoding: processor ms"]["after"] < 15
     for name, more in (("package, lines of Python", 2), ("imports, analyze: modules of edge", 0)):
