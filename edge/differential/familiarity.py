@@ -31,6 +31,9 @@ _WORDS: dict[Sign, str] = {
     "refused": "of its cells are refused",
     "other": "of its cells are of no class that the model counts",
 }
+_WRONG_DOUBTFUL, _WRONG_UNFAMILIAR = 0.05, 0.15
+"""Shares of wrong calls where the model was measured: cells may look as usual, and be named wrongly."""
+
 _TOGETHER = 2  # doubtful signs that make a microscope an unfamiliar one
 
 
@@ -55,6 +58,10 @@ def judge(cells: Sequence[Likeness], known: KnownMicroscopes | None, why_not: st
             is_unfamiliar |= least > limits.unfamiliar
             usual = 100 * known.usual.get(sign, 0.0)
             doubted.append(f"{100 * count / total:.0f} % {_WORDS[sign]}, where {usual:.0f} % are usual")
+    wrong = known.wrong_calls or 0.0
+    if wrong > _WRONG_DOUBTFUL:
+        is_unfamiliar |= wrong > _WRONG_UNFAMILIAR
+        doubted.append(f"{100 * wrong:.0f} % of the model's calls were wrong where it was measured")
     if is_unfamiliar or len(doubted) >= _TOGETHER:
         return Familiarity("unfamiliar", tuple(doubted), NEXT_STEP)
     return Familiarity("doubtful", tuple(doubted), LOOK) if doubted else Familiarity("familiar")

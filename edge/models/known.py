@@ -24,7 +24,8 @@ class KnownMicroscopes(Struct, frozen=True, kw_only=True):
 
     unlike: the distance, in usual distances, that nine in ten stay within. unsure: the probability that nine
     in ten reach. usual: share of them that show each sign; limits: by sign, of a specimen's cells: all of
-    them for "other", else those that are not called `other`. on: which cells, for people.
+    them for "other", else those that are not called `other`. on: which cells, for people. wrong_calls: of the
+    calls made on them; None: not told.
     """
 
     on: str
@@ -32,3 +33,4 @@ class KnownMicroscopes(Struct, frozen=True, kw_only=True):
     unsure: Share
     usual: dict[Sign, Share]
     limits: dict[Sign, Limits]
+    wrong_calls: Share | None = None

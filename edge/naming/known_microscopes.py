@@ -67,8 +67,15 @@ def known_microscopes(
         worst = max(float(np.average(shown[part], weights=weights[part])) for part in parts)
         usual[sign] = round(float(np.average(shown[among], weights=weights[among])), 4)
         limits[sign] = Limits(*(round(min(1.0, worst + beyond), 3) for beyond in (_DOUBTFUL, _UNFAMILIAR)))
+    calls = np.array([one.reason is None for one in judged])
+    wrong = calls & (probabilities.argmax(axis=1) != labels)
     return KnownMicroscopes(
-        on=on, unlike=round(unlike, 3), unsure=round(unsure, 4), usual=usual, limits=limits
+        on=on,
+        unlike=round(unlike, 3),
+        unsure=round(unsure, 4),
+        usual=usual,
+        limits=limits,
+        wrong_calls=round(float(weights[wrong].sum() / weights[calls].sum()), 4) if calls.any() else None,
     )
 
 

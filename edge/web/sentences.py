@@ -20,6 +20,7 @@ SENTENCES = (
     mark("%(found)s %% of its cells are named without being sure, where %(usual)s %% are usual"),
     mark("%(found)s %% of its cells are refused, where %(usual)s %% are usual"),
     mark("%(found)s %% of its cells are of no class that the model counts, where %(usual)s %% are usual"),
+    mark("%(found)s %% of the model's calls were wrong where it was measured"),
     mark("the model's bundle does not say what is usual"),
     mark("%(needed)s white cells are needed to tell, %(seen)s were seen"),
     # Orders that cannot be.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from counts import message
 from samples import LABELS
@@ -47,6 +48,19 @@ def test_the_cells_of_a_specimen_say_whether_its_microscope_is_known(odd, share,
     assert said.verdict == verdict
     assert reason is None or reason in "; ".join(said.reasons)
     assert (said.next_step is None) == (verdict == "familiar")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "verdict"), [(None, "familiar"), (0.05, "familiar"), (0.08, "doubtful"), (0.21, "unfamiliar")]
+)
+def test_a_model_that_is_often_wrong_where_it_was_measured_is_not_to_be_relied_on(wrong, verdict):
+    known = msgspec.structs.replace(KNOWN, wrong_calls=wrong)
+    said = judge(cells(200, USUAL, 0), known, None)
+    assert said.verdict == verdict
+    told = (
+        [] if verdict == "familiar" else [f"{100 * wrong:.0f} % of the model's calls were wrong where it was"]
+    )
+    assert [reason.removesuffix(" measured") for reason in said.reasons] == told
 
 
 def test_chance_alone_makes_no_microscope_an_unknown_one():

@@ -101,13 +101,14 @@ def test_why_a_microscope_is_doubted_is_said_with_its_figures():
         unsure=0.5,
         usual=dict.fromkeys(("unlike", "unsure", "refused", "other"), 0.03),
         limits=dict.fromkeys(("unlike", "unsure", "refused", "other"), Limits(0.1, 0.2)),
+        wrong_calls=0.21,
     )
     reasons = [
         *judge(cells, known, None).reasons,
         *judge([], known, None).reasons,
         *judge([], None, None).reasons,
     ]
-    assert len(reasons) == 4
+    assert len(reasons) == 5
     for reason in reasons:
         said = in_words(reason, FRENCH)
         assert said != reason
