@@ -19,17 +19,18 @@ demo: $(VENV)/.demo
 
 # Two processes, for tflite-runtime does not load beside TensorFlow. The trainer's computes and has no hurry: it takes what
 # the other, which waits much and has daemons that must be in time, leaves of the processors. It is shown afterwards.
+# Before both, alone, what measures times.
 TRAINER_LOG := build/trainer-tests.log
 test: $(VENV)/.test
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target check docs
-	@mkdir -p build; \
+	@mkdir -p build; $(BIN)/python -m pytest tests/benchmarks; timing=$$?; \
 	nice -n 19 $(BIN)/python -m pytest tests/trainer --timeout 900 > $(TRAINER_LOG) 2>&1 & trainer=$$!; \
 	trap 'kill $$trainer 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
-	$(BIN)/python -m pytest tests --ignore tests/trainer; device=$$?; \
+	$(BIN)/python -m pytest tests --ignore tests/trainer --ignore tests/benchmarks; device=$$?; \
 	tail --pid $$trainer --lines +1 --follow $(TRAINER_LOG); \
 	trap - EXIT; wait $$trainer; network=$$?; \
-	[ $$device -eq 0 ] || echo "tests have failed above those of the trainer"; \
-	exit $$((device | network))
+	[ $$((timing | device)) -eq 0 ] || echo "tests have failed above those of the trainer"; \
+	exit $$((timing | device | network))
 
 # A warning is an error: among others a link to a page or a heading that is not there.
 docs: $(VENV)/.test
