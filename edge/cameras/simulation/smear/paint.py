@@ -119,7 +119,7 @@ def _lymphocyte(on: _Canvas) -> Map:
     """A dense nucleus, a thin blue rim."""
     plasm = on.cell * (1 - on.nucleus) * (1 + 0.2 * on.piece(on.textures.clumps))
     rim = np.maximum(0, on.nucleus - smoothed(on.nucleus, 4.0))
-    chromatin = on.nucleus * (0.96 + 0.10 * on.piece(on.textures.clumps) + 0.06 * on.piece(on.textures.broad))
+    chromatin = on.nucleus * (0.97 + 0.03 * on.piece(on.textures.clumps) + 0.06 * on.piece(on.textures.broad))
     chromatin *= 1 + 0.3 * rim
     return _mixed((plasm, on.between(_SKY, _DEEP_SKY)), (chromatin, on.between(_DENSE, _DENSE_BLUE)))
 
