@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Box = tuple[float, float, float, float]
 
-_MARGIN = 0.025  # of a frame's height: nearer to its edge, a whole cell may pass for a cut one
+_MARGIN = 0.05  # of a frame's height: nearer to its edge a whole cell passes for a cut one, or is not found
 _SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so
 _LARGE = 1.25  # of the usual cell's longer side: less does not hold two cells
 
