@@ -47,7 +47,7 @@ class Checkout:
 
 @contextmanager
 def checked_out(which: str) -> Iterator[Checkout]:
-    """Give a version. which: a folder with a checkout, or a revision of this repository: a tag, a commit.
+    """Yield a version. which: a folder with a checkout, or a revision of this repository: a tag, a commit.
 
     Raises LeukoscopeError where it is neither.
     """
