@@ -137,6 +137,7 @@ class Analyzer:
             cell_id="",
             box=found.box,
             crop=found.crop,
+            glass_rgb=None if found.white is None else _levels(found.white),
             label=call.label,
             probability=probabilities[call.label],
             probabilities=probabilities,
@@ -165,3 +166,8 @@ class CellCounter:
 
 def _rounded(share: float | None) -> float | None:
     return None if share is None else round(share, 4)
+
+
+def _levels(colour: tuple[float, float, float]) -> tuple[float, float, float]:
+    red, green, blue = colour
+    return round(red, 1), round(green, 1), round(blue, 1)

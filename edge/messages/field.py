@@ -39,6 +39,13 @@ class Cell(Struct, frozen=True, kw_only=True):
         Box,
         Meta(description="the square that was classified and that the heatmap covers; may pass the frame"),
     ]
+    glass_rgb: Annotated[
+        tuple[float, float, float] | None,
+        Meta(
+            description="red, green and blue level of the glass around it, by which its light was set; null: "
+            "the study's masking sets none, or an older version made the message"
+        ),
+    ] = None
     label: str
     probability: Probability
     probabilities: dict[str, Probability]

@@ -100,6 +100,7 @@ DESCRIPTIONS = {
 
 UNITS = {
     "background_rgb": "1",
+    "glass_rgb": "1",
     "box": "{pixel}",
     "brightness": "1",
     "crop": "{pixel}",

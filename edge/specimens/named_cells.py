@@ -142,7 +142,8 @@ class _Reading:
             called = OTHER
         ruler = None if field.scale is None else field.scale.micrometres_per_pixel
         window = cell_window(cell.box, ruler)
-        self._crops.append(crop_of_picture(picture, window, cell.crop, field.quality.background_rgb))
+        glass = cell.glass_rgb or field.quality.background_rgb
+        self._crops.append(crop_of_picture(picture, window, cell.crop, glass))
         self._places.append(self._labels.index(called))
         return True
 
@@ -153,7 +154,7 @@ def crop_of_picture(
     """Cut a cell for the model from the picture kept of it, instead of from its frame: uint8 (120, 120, 3).
 
     window: the square of the frame that the picture shows. crop: the one that the model was given, likewise.
-    glass: RGB of the frame's bare glass, by which the cell is whitened; None: the brightest of the picture.
+    glass: RGB of the bare glass around it, that whitens it; None: the brightest of the picture.
     A large cell's picture may show no glass at all: red cells were taken for it, and the model saw another
     cell than the one that it had named.
     """

@@ -61,6 +61,7 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
                 "cell_id": "c1",
                 "box": [1, 2, 30, 40],
                 "crop": [-3, 0, 44, 44],
+                "glass_rgb": None,
                 "label": "neutrophil",
                 "probability": 0.9,
                 "probabilities": {"neutrophil": 0.1, "lymphocyte": 0.1, "monocyte": 0.1, "eosinophil": 0.1},

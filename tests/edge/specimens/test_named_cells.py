@@ -42,9 +42,11 @@ def frame(seed: int, nucleus: int = 22) -> np.ndarray:
     return np.clip(pixels + np.random.default_rng(seed).normal(0, 3, pixels.shape), 0, 255).astype(np.uint8)
 
 
-def found(label: str, *, cut_by_edge: bool = False):
+def found(label: str, *, cut_by_edge: bool = False, glass_rgb: tuple[float, float, float] | None = None):
     crop = crop_box((140.0, 130.0), DIAMETER)
-    return msgspec.structs.replace(cell(label, cut_by_edge=cut_by_edge), box=(100, 90, 80, 80), crop=crop)
+    return msgspec.structs.replace(
+        cell(label, cut_by_edge=cut_by_edge), box=(100, 90, 80, 80), crop=crop, glass_rgb=glass_rgb
+    )
 
 
 @dataclass
@@ -53,7 +55,16 @@ class Bench:
     service: SpecimenService
     model: Classifier
 
-    def add(self, count: int, label: str, specimen: str = "S", *, pictures: bool = True, **how) -> list[str]:
+    def add(
+        self,
+        count: int,
+        label: str,
+        specimen: str = "S",
+        *,
+        pictures: bool = True,
+        pixels: np.ndarray | None = None,
+        **how,
+    ) -> list[str]:
         ids = []
         with Store.open(Path(self.config.store.path)) as store:
             if store.ledger.find(specimen) is None:
@@ -61,7 +72,9 @@ class Bench:
             for _ in range(count):
                 sequence = store.next_sequence()
                 one = found(label, **how)
-                kept = CellPicture(one.cell_id, cell_picture(frame(sequence), one.box, None))
+                kept = CellPicture(
+                    one.cell_id, cell_picture(frame(sequence) if pixels is None else pixels, one.box, None)
+                )
                 store.add(field(sequence, one, specimen_id=specimen), pictures=[kept] if pictures else [])
                 ids.append(one.cell_id)
         return ids
@@ -117,6 +130,24 @@ def test_a_cell_with_red_cells_all_around_is_whitened_by_the_glass_of_its_field(
     ]
     assert apart[0] < 6
     assert apart[1] > 15, "else this test could not see what is brightest in the picture"
+
+
+def test_a_named_cell_is_whitened_as_it_was_when_the_model_saw_it_not_as_its_field(bench):
+    levels = {"of the cell": (150.0, 224.0, 230.0), "of the field": None}
+    shown = {}
+    for number, (which, glass) in enumerate(levels.items(), start=1):
+        bench.say(
+            bench.add(1, "neutrophil", f"S-{number}", pixels=frame(3), glass_rgb=glass),
+            "confirm",
+            specimen=f"S-{number}",
+        )
+        (shown[which],) = bench.read(f"S-{number}").crops
+    expected = cut_square(frame(3), crop_box((140.0, 130.0), DIAMETER), levels["of the cell"])
+    inner = slice(30, 90)
+    apart = {
+        k: np.abs(expected[inner, inner].astype(float) - v[inner, inner]).mean() for k, v in shown.items()
+    }
+    assert apart["of the cell"] < 6 < apart["of the field"]
 
 
 def test_what_people_said_is_what_it_learns(bench):
