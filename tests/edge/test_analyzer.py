@@ -11,6 +11,7 @@ from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SHIPPED_MODEL, SimulatedConfig
 from edge.errors import BundleError
 from edge.finding.decoding import decode
+from edge.masking.crops import cut_square
 from edge.models.bundle import read_bundle
 from edge.naming.classifier import Classifier
 
@@ -46,3 +47,13 @@ def test_a_field_with_more_than_can_be_listed_is_refused_and_says_so(monkeypatch
     field = Analyzer(Classifier.load(SHIPPED_MODEL)).analyze(frame.pixels)
     assert (field.quality.accepted, field.quality.reason) == (False, "too crowded")
     assert field.cells == ()
+
+
+def test_by_what_a_cell_says_of_itself_it_can_be_shown_to_the_model_again():
+    frame = SimulatedCamera(SimulatedConfig(seed=3, cells=4)).read()
+    classifier = Classifier.load(SHIPPED_MODEL)
+    cells = Analyzer(classifier).analyze(frame.pixels).cells
+    assert cells
+    for cell in cells:
+        again = classifier.classify(cut_square(frame.pixels, cell.crop, cell.glass_rgb))
+        assert (again.label, round(float(again.probability), 1)) == (cell.label, round(cell.probability, 1))
