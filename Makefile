@@ -93,12 +93,17 @@ $(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --editable '.[demo]'
 	@touch $@
 
+# Hundreds of processes that tests start would each compile what they import where Python may not write it down
+# (PYTHONDONTWRITEBYTECODE). What only the trainer and the checks use is large and started a few times.
+COMPILED_WHEN_USED := /(tensorflow|keras|jax|shap|sklearn|scipy|matplotlib|numba|llvmlite|pandas|sphinx|mypy|babel)/
+
 $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@firmware_config/apt_need.sh mosquitto:mosquitto mosquitto_sub:mosquitto-clients || echo "tests of a real broker will be skipped"
 	@firmware_config/apt_need.sh chromium:chromium || echo "tests in a browser will be skipped"
 	@fc-list :lang=bn 2>/dev/null | grep -q . || firmware_config/apt_need.sh :fonts-noto-core || echo "screenshots lack letters"
 	@firmware_config/apt_need.sh shellcheck:shellcheck openssl:openssl || echo "tests that want them will be skipped"
 	$(PIP) install --quiet --no-compile --editable '.[$(EXTRAS)]'
+	@$(BIN)/python -m compileall -q -j 0 -x '$(COMPILED_WHEN_USED)' $(VENV)/lib edge
 	@touch $@ $(VENV)/.demo
 
 # Debian leaves ensurepip out of python3; without it a virtual environment has no pip.
