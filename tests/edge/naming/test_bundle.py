@@ -11,7 +11,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from bundles import rewritten
+from bundles import members, rewritten
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,10 +19,10 @@ from edge.cli.listing import show_model
 from edge.config import SHIPPED_MODEL
 from edge.errors import BundleError, LeukoscopeError, NoRuntimeError
 from edge.labels import OTHER
-from edge.models.bundle import Parent, read_bundle
+from edge.models.bundle import Parent, read_bundle, write_bundle
 from edge.models.reject import Familiarity, Reject
 from edge.models.runtime import RUNTIMES, installed
-from edge.naming.classifier import Classifier, map_off
+from edge.naming.classifier import Call, Classifier, map_off
 
 MODEL = SHIPPED_MODEL.read_bytes()
 
@@ -285,3 +285,66 @@ def test_an_older_bundle_without_distances_loads_and_refuses_by_probability(tmp_
             assert call.rejected == "other"
         else:
             assert (call.rejected is None) == (max(counted) >= 0.5)
+
+
+def test_a_heatmap_shows_what_speaks_for_the_class_with_its_peak_at_255():
+    maps = np.zeros((2, 3, 2), np.float32)
+    maps[..., 1] = [[1.2345678, -4.0, 0.0], [0.6172839, 0.01, 0.002]]
+    maps[..., 0] = 9.0
+    call = Call("b", 1, np.array([0.1, 0.9], np.float32), maps, None, 0.9)
+    shown = call.heatmap()
+    assert shown.shape == (2, 3)
+    assert list(shown.data) == [255, 0, 0, 128, 2, 0]
+    assert shown.peak == 1.23457
+    maps[..., 1] = -1.0
+    assert (bytes(6), 0.0) == (call.heatmap().data, call.heatmap().peak)
+
+
+def test_probabilities_are_those_of_the_logits_at_the_bundles_temperature(tmp_path):
+    classifier = Classifier.load(rewritten(tmp_path / "hot.tflite", temperature=2.5))
+    for crop in golden_crops():
+        logits = classifier.raw_outputs(crop)["logits"].astype(float)
+        expected = np.exp(logits / 2.5) / np.exp(logits / 2.5).sum()
+        assert classifier.classify(crop).probabilities == pytest.approx(expected, rel=1e-4)
+
+
+def test_what_is_assessed_is_every_label_but_other():
+    classifier = Classifier.load(SHIPPED_MODEL)
+    assert set(classifier.labels) - set(classifier.assessed) == {OTHER}
+    assert classifier.assessed == classifier.labels[:-1]
+    assert classifier.reference == (
+        type(classifier.reference)(classifier.bundle.description.name, hashlib.sha256(MODEL).hexdigest())
+    )
+
+
+def test_a_golden_input_that_is_no_crop_or_is_answered_by_another_shape_is_refused(tmp_path):
+    bundle = read_bundle(SHIPPED_MODEL)
+    first, *others = bundle.description.goldens
+    path = tmp_path / "changed.tflite"
+    for pixels in (np.zeros((120, 100, 3), np.uint8), np.zeros((60, 120, 3), np.uint8)):
+        png = cv2.imencode(".png", pixels)[1].tobytes()
+        write_bundle(path, bundle.model, bundle.description, members(bundle) | {first.image: png})
+        with pytest.raises(BundleError, match=r"changed\.tflite: golden input 1 is not a 120x120 image"):
+            Classifier.load(path)
+    write_bundle(path, bundle.model, bundle.description, members(bundle) | {first.image: b"no picture"})
+    with pytest.raises(BundleError, match=r"golden input 1 is not a 120x120 image"):
+        Classifier.load(path)
+    for changes in (
+        {"logits": first.logits[:-1]},
+        {"logits": (*first.logits, 0.0)},
+        {"map": first.map[:-1]},
+        {"map": (*first.map, 0.0)},
+    ):
+        rewritten(path, goldens=(msgspec.structs.replace(first, **changes), *others))
+        with pytest.raises(BundleError, match=r"golden input 1 has an answer of another shape"):
+            Classifier.load(path)
+
+
+def test_off_is_measured_by_the_farthest_place_and_at_least_by_a_hundredth_of_the_logits():
+    expected = np.array([0.0, -2.0, 1.0], np.float32)
+    logits = np.array([0.5, -10.0], np.float32)
+    assert map_off(expected - np.float32([0.0, 0.0, 0.5]), expected, logits) == pytest.approx(0.25)
+    assert map_off(expected, expected, logits) == 0
+    assert map_off(expected / 100 + 0.05, expected / 100, logits) == pytest.approx(0.5)
+    nothing = np.zeros(3, np.float32)
+    assert map_off(nothing, nothing, nothing) == 0

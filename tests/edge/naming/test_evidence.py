@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.masking import FieldMasks, FoundCell
-from edge.naming.evidence import OUTSIDE, masks_in_crop, over_field, shares
+from edge.naming.evidence import OUTSIDE, Shares, masks_in_crop, over_crop, over_field, shares
 
 SIDE = 60
 
@@ -71,3 +71,61 @@ def test_wherever_the_crop_lies_shares_are_shares_and_the_map_lands_where_it_was
     beyond = np.ones(masks.frame_size, np.bool_)
     beyond[max(y, 0) : max(y + SIDE, 0), max(x, 0) : max(x + SIDE, 0)] = False
     assert not mapped[beyond].any()
+
+
+def test_less_than_half_of_the_evidence_in_the_cell_is_flagged_and_half_is_not():
+    assert Shares(0.5, None).flags() == ()
+    assert Shares(0.49, None).flags() == (OUTSIDE,)
+    assert Shares(0.0, None).flags() == (OUTSIDE,)
+    assert Shares(None, None).flags() == ()
+
+
+def test_where_no_nucleus_was_outlined_nothing_is_said_of_one():
+    masks = field(30, 20)
+    unseen = FoundCell((0, 0, 1, 1), (0, 0, 1, 1), (30, 20, SIDE, SIDE), 0, complete=True)
+    found = shares(peak(7, 7), FieldMasks((unseen,), masks.labels, None, masks.frame_size, "found"), 0)
+    assert found.in_cell == pytest.approx(1)
+    assert found.in_nucleus is None
+
+
+@given(
+    st.integers(-80, 130),
+    st.integers(-80, 110),
+    st.sampled_from([40, 60, 75]),
+    st.sampled_from([1, 2, 2.5]),
+    st.integers(0, 2),
+)
+def test_each_pixel_of_a_crop_shows_what_lies_there_in_the_field(x, y, side, scale, number):
+    height, width = 100, 120
+    shape = (round(height / scale), round(width / scale))
+    labels = np.random.default_rng(1).integers(0, 7, shape, np.int32)
+    found = tuple(
+        FoundCell((0, 0, 1, 1), (0, 0, 1, 1), (x, y, side, side), 1, complete=True) for _ in range(3)
+    )
+    cell, nucleus = masks_in_crop(FieldMasks(found, labels, None, (height, width), "found"), number)
+    expected = np.zeros((120, 120), np.int32)
+    for row in range(120):
+        for column in range(120):
+            down, across = y + (row + 0.5) * side / 120, x + (column + 0.5) * side / 120
+            if 0 <= down < height and 0 <= across < width:
+                expected[row, column] = labels[int(down / height * shape[0]), int(across / width * shape[1])]
+    # Where a pixel's middle falls upon an edge, rounding decides.
+    assert (nucleus != (expected == 2 * number + 2)).mean() < 0.02
+    assert (cell != np.isin(expected, (2 * number + 1, 2 * number + 2))).mean() < 0.02
+
+
+def test_a_map_is_cut_off_at_the_frames_edge_and_lies_where_it_would_in_a_larger_field():
+    grid = np.random.default_rng(2).normal(0, 1, (15, 15)).astype(np.float32)
+    for x, y in ((-20, -30), (85, 70), (-20, 70), (30, 20), (-SIDE, 20), (120, 20), (30, -SIDE), (30, 100)):
+        here = over_field(grid, field(x, y).cells[0], (100, 120))
+        larger = over_field(grid, field(x + 200, y + 200).cells[0], (500, 520))
+        assert np.array_equal(here, larger[200:300, 200:320]), (x, y)
+        assert larger.any()
+        assert here.any() == (-SIDE < x < 120 and -SIDE < y < 100), (x, y)
+
+
+def test_between_the_middles_of_its_squares_a_map_is_interpolated_and_at_the_rim_continued():
+    places = np.clip((np.arange(120) + 0.5) / 8 - 0.5, 0, 14)
+    squares = np.arange(15.0, dtype=np.float32)
+    large = over_crop(squares[:, None] + 20 * squares)
+    assert large == pytest.approx(places[:, None] + 20 * places, abs=1e-3)

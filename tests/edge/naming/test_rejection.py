@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from edge.config import SHIPPED_MODEL
 from edge.models.bundle import Description, read_bundle
 from edge.models.reject import Familiarity, Reject
-from edge.naming.rejection import Judge
+from edge.naming.rejection import Judge, call_confidence, distances, log_odds
 
 LABELS = ("lymphocyte", "monocyte", "other")
 CENTRES = ((0.0, 0.0), (4.0, 0.0), (0.0, 4.0))
@@ -149,3 +149,54 @@ def test_cells_judged_together_get_the_verdict_that_each_gets_alone():
         assert judge(probabilities, features) == alone
         assert len(set(alone)) > 10
         assert {reason for _, reason, _ in alone} >= {"uncertain", None}
+
+
+def test_the_confidence_is_the_rules_own_formula():
+    rule = Familiarity(CENTRES, (2.0, 0.5), 2.0, 0.3, 0.7, 0.4, 0.1)
+    features = np.array([[1.0, 1.0], [4.0, 1.0]], np.float32)
+    called = np.array([0, 1])
+    probabilities = np.array([[0.8, 0.15, 0.05], [0.3, 0.6, 0.1]])
+    # Off by half a deviation and by two: the root of the mean of their squares.
+    off = np.sqrt([(0.5**2 + 2**2) / 2, (0.0 + 2**2) / 2])
+    assert distances(features, called, rule) == pytest.approx(off)
+    odds = np.log([0.8 / 0.2, 0.6 / 0.4])
+    assert log_odds(probabilities, called) == pytest.approx(odds)
+    expected = 1 / (1 + np.exp(-(0.3 + 0.7 * odds - 0.4 * off)))
+    assert call_confidence(probabilities, features, called, rule) == pytest.approx(expected)
+    said = Judge(Reject(0.5, rule), LABELS)(probabilities.astype(np.float32), features)
+    assert [one.confidence for one in said] == pytest.approx(expected.tolist())
+    assert [one.distance for one in said] == pytest.approx((off / 2).tolist())
+
+
+def test_beyond_what_int8_can_tell_log_odds_are_all_the_same():
+    sure = np.array([[1.0, 0.0], [1 - 1e-6, 1e-6], [1 - 1e-5, 1e-5]])
+    assert log_odds(sure, np.zeros(3, np.int64)) == pytest.approx([12, 12, np.log((1 - 1e-5) / 1e-5)])
+    assert log_odds(sure, np.ones(3, np.int64)) == pytest.approx([-12, -12, -np.log((1 - 1e-5) / 1e-5)])
+
+
+def test_what_reaches_a_threshold_is_called():
+    assert judged((0.5, 0.25, 0.25), rule=Reject(0.5))[1] is None
+    assert judged((0.5, 0.25, 0.25), rule=Reject(0.50001))[1] == "uncertain"
+    trusting = msgspec.structs.replace(KNOWN, intercept=50.0, distance=0.0, minimum_trust=0.0)
+    assert judged((0.5, 0.25, 0.25), rule=Reject(0.5, trusting))[1] is None
+    # Even odds and no distance: a trust of one half.
+    half = msgspec.structs.replace(KNOWN, intercept=0.0, distance=0.0, minimum_trust=0.5)
+    assert judged((0.5, 0.25, 0.25), rule=Reject(0.4, half)) == (0.5, None, 0.0)
+    more = msgspec.structs.replace(half, minimum_trust=0.50001)
+    assert judged((0.5, 0.25, 0.25), rule=Reject(0.4, more))[1] == "uncertain"
+
+
+def test_exactly_at_the_distance_of_no_return_it_is_still_called():
+    trusting = msgspec.structs.replace(KNOWN, intercept=50.0, distance=0.0, minimum_trust=0.0)
+    assert judged((0.98, 0.01, 0.01), (3.0, 3.0), Reject(0.5, trusting)) == (1.0, None, 1.5)
+    strict = msgspec.structs.replace(KNOWN, minimum_trust=1.0)
+    assert judged((0.98, 0.01, 0.01), (2.0, 2.0), Reject(0.5, strict))[1:] == ("uncertain", 1.0)
+
+
+def test_a_network_without_features_is_judged_by_probability_though_its_rule_knows_distances():
+    judge = Judge(RULE, LABELS)
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.45, 0.35, 0.2]], np.float32)
+    assert judge(probabilities, None) == [
+        (pytest.approx(0.7), None, None),
+        (pytest.approx(0.45), "uncertain", None),
+    ]
