@@ -25,7 +25,7 @@ import paho.mqtt.client  # noqa: F401
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 ROOT = Path(__file__).parent.parent
 LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "runs", "state", "*.egg-info", "__pycache__")
@@ -48,10 +48,12 @@ def read_faults(path: Path) -> list[Fault]:
     return [Fault(file, **each) for file, faults in table.items() for each in faults]
 
 
-def run_tests(tree: Path, tests: Iterable[str], options: Iterable[str] = ()) -> tuple[int, str]:
+def run_tests(
+    tree: Path, tests: Iterable[str], options: Iterable[str] = (), plugins: Sequence[object] = ()
+) -> tuple[int, str]:
     """Pytest's exit status for these tests in the tree, and which one failed or what it said last.
 
-    options: more arguments of pytest.
+    options: more arguments of pytest. plugins: what has hooks that pytest is to call.
     """
     output = tree / "output.txt"
     child = os.fork()
@@ -65,7 +67,8 @@ def run_tests(tree: Path, tests: Iterable[str], options: Iterable[str] = ()) -> 
         os.environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
         sys.path.insert(0, str(tree))
         names = [f"tests/edge/{test}" for test in tests]
-        os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--durations=0", *options, *names]))
+        arguments = ["-q", "-x", "-p", "no:cacheprovider", "--durations=0", *options, *names]
+        os._exit(pytest.main(arguments, plugins))
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     said = output.read_text(encoding="utf-8", errors="replace")
     failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
