@@ -200,3 +200,13 @@ def test_a_network_without_features_is_judged_by_probability_though_its_rule_kno
         (pytest.approx(0.7), None, None),
         (pytest.approx(0.45), "uncertain", None),
     ]
+
+
+def test_other_may_stand_anywhere_among_the_labels():
+    judge = Judge(Reject(0.5), ("segmented", "other", "band"))
+    probabilities = np.array([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.1, 0.3, 0.6]], np.float32)
+    assert judge(probabilities, None) == [
+        (pytest.approx(0.2), "other", None),
+        (pytest.approx(0.6), None, None),
+        (pytest.approx(0.6), None, None),
+    ]

@@ -10,7 +10,7 @@ from samples import cell
 
 from edge.slide import slide_map
 from edge.slide.places import Joined, Place
-from edge.slide.registration import register, thumbnail
+from edge.slide.registration import alike, packed, register, sketch, thumbnail, unpacked
 from edge.slide.sightings import DistinctCells
 from edge.slide.slide_map import SlideMap
 
@@ -190,3 +190,101 @@ def test_fields_of_a_joined_region_speak_where_they_then_lie():
     show(distinct, 1000, at("eosinophil", 300, 200))
     assert counted(distinct)[0] == {"monocyte": 1}
     assert distinct.contribution().unclassified == {"unsteady": 1}
+
+
+TALL = np.ascontiguousarray(SLIDE.transpose(1, 0, 2))
+
+
+def upright(x, y):
+    """A view of 320 x 200 pixels of a slide that is moved down and a little aside."""
+    return np.ascontiguousarray(TALL[y : y + WIDTH, x : x + 200])
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 120), (20, 60), (20, -130), (-20, 31)])
+def test_a_shift_down_or_up_or_aslant_is_found_to_a_fraction_of_a_pixel(x, y):
+    shift = register(thumbnail(upright(20, 300)), thumbnail(upright(20 + x, 300 + y)), 2)
+    assert (shift.x, shift.y) == (pytest.approx(x, abs=0.6), pytest.approx(y, abs=0.6))
+    assert shift.likeness > 0.95
+
+
+def test_frames_are_remembered_down_the_slide_as_across_it():
+    known = SlideMap()
+    steps = [known.locate(upright(20, y)) for y in (0, 60, 100, 130, 190, 260)]
+    assert [located.remembered is not None for located in steps] == [True, False, False, True, False, True]
+    assert [located.place.y for located in steps] == pytest.approx([0, 60, 100, 130, 190, 260], abs=1)
+    assert all(located.place.y == round(located.place.y, 1) for located in steps)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((480, 640), (120, 160)), ((640, 480), (160, 120)), ((100, 150), (100, 150)), ((10, 4000), (1, 160))],
+)
+def test_a_thumbnail_is_at_most_160_pixels_a_side_and_no_larger_than_its_frame(shape, size):
+    picture = thumbnail(np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8))
+    assert (picture.shape, picture.dtype) == (size, np.int8)
+
+
+def test_a_thumbnail_has_the_same_contrast_in_any_light():
+    plain = thumbnail(view(300))
+    assert plain.astype(float).std() == pytest.approx(32, abs=1.5)
+    dim = thumbnail(cv2.convertScaleAbs(view(300), alpha=0.5, beta=10))
+    assert np.abs(plain.astype(int) - dim).mean() < 1.5
+    assert not thumbnail(np.full((240, 320, 3), 90, np.uint8)).any()
+    # By the green channel: it is the sharpest of most cameras.
+    coloured = view(300).copy()
+    coloured[..., 0], coloured[..., 2] = 7, 250
+    assert np.array_equal(thumbnail(coloured), plain)
+
+
+def test_a_packed_thumbnail_comes_back_and_what_is_none_of_this_frame_does_not():
+    picture = thumbnail(view(300))
+    png = packed(picture)
+    assert np.array_equal(unpacked(png, HEIGHT, WIDTH), picture)
+    assert unpacked(png, HEIGHT, WIDTH).dtype == np.int8
+    assert unpacked(png, WIDTH, HEIGHT) is None
+    assert unpacked(b"", HEIGHT, WIDTH) is None
+    assert unpacked(b"no picture", HEIGHT, WIDTH) is None
+    # As it lies in the stores that are out: grey, 128 for 0.
+    values = np.array([[-128, -1, 0, 1, 127]], np.int8)
+    assert cv2.imdecode(np.frombuffer(packed(values), np.uint8), cv2.IMREAD_UNCHANGED).tolist() == [
+        [0, 127, 128, 129, 255]
+    ]
+
+
+def test_the_likeliest_of_many_places_is_the_one_that_shows_the_same():
+    sketches = [sketch(thumbnail(view(9 * number))) for number in range(220)]
+    for number in (0, 99, 100, 101, 219):
+        found = alike(sketches, sketch(thumbnail(view(9 * number + 3))))
+        assert found.shape == (220,)
+        assert abs(int(found.argmax()) - number) <= 3
+    assert all(np.linalg.norm(one) == pytest.approx(1, abs=1e-4) for one in sketches)
+    assert alike([], sketches[0]).shape == (0,)
+
+
+def test_thumbnails_of_two_sizes_have_nothing_in_common():
+    assert register(thumbnail(view(300)), thumbnail(view(300)[:200]), 2) is None
+
+
+@pytest.mark.parametrize(("common", "known"), [(0.16, True), (0.08, False)])
+def test_less_than_an_eighth_of_a_frame_in_common_proves_nothing(common, known):
+    x = round(WIDTH * (1 - common))
+    shift = register(thumbnail(view(300)), thumbnail(view(300 + x)), 2)
+    assert (shift is not None) == known
+
+
+def test_places_are_in_pixels_of_the_frame_however_large_it_is():
+    known = SlideMap()
+    large = cv2.resize(SLIDE, None, fx=3, fy=3)
+    for x in (0, 240, 480):
+        found = known.locate(np.ascontiguousarray(large[:, x : x + 3 * WIDTH]))
+        assert found.place.x == pytest.approx(x, abs=3)
+        assert found.place.y == pytest.approx(0, abs=3)
+
+
+def test_the_frame_before_is_asked_where_the_remembered_ones_are_too_far():
+    # No third of a frame new, so that the frames on the way are not remembered, but the last one is.
+    known = SlideMap()
+    for x in (0, 110):
+        known.locate(view(x))
+    found = known.locate(view(360))
+    assert (found.is_new, found.place.x) == (False, pytest.approx(360, abs=2))
