@@ -8,6 +8,8 @@ stand in `rooms.toml`. What is not noticed is shown: a test that is missing, or 
 from __future__ import annotations
 
 import argparse
+import compileall
+import os
 import random
 import re
 import shutil
@@ -16,6 +18,7 @@ import tempfile
 import tomllib
 import warnings
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cosmic_ray.plugins
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHOWN = 100  # characters of a line
+BARE = ("-p", "pytest_timeout", "--assert=plain")  # half the time is spent on what a test seldom needs
 
 
 class Change(NamedTuple):
@@ -79,9 +83,9 @@ def try_room(tree: Path, room: str, table: dict[str, Any], sample: int, seed: in
     """How many changes of a room were tried, and how many its tests noticed; the others are printed."""
     tests = [test.removeprefix("tests/edge/") for test in table["rooms"][room]["tests"]]
     without = table["rooms"][room].get("without", [])
-    limit = ["-k", " and ".join(f"not {part}" for part in without)] if without else []
+    chosen = ["-k", " and ".join(f"not {part}" for part in without)] if without else []
     record = tree / "reach.json"
-    status, what = run_tests(tree, tests, limit, [Recorder(tree / "edge" / room, record)])
+    status, what = run_tests(tree, tests, [*BARE, *chosen], [Recorder(tree / "edge" / room, record)])
     if status != PASSED:
         raise SystemExit(f"{room}: the tests fail without a change, so that they cannot notice one: {what}")
     reach = Reach.read(record)
@@ -102,7 +106,7 @@ def try_room(tree: Path, room: str, table: dict[str, Any], sample: int, seed: in
         sound = change.file.read_text(encoding="utf-8")
         change.file.write_text(text, encoding="utf-8")
         try:
-            status, said = run_tests(tree, files_of(chosen), [], [Chosen(chosen, reach.took)])
+            status, said = run_tests(tree, files_of(chosen), BARE, [Chosen(chosen, reach.took)])
         finally:
             change.file.write_text(sound, encoding="utf-8")
         noticed += status != PASSED
@@ -128,12 +132,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
     parser.add_argument("--table", type=Path, default=Path(__file__).with_name("rooms.toml"))
     options = parser.parse_args()
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     table = tomllib.loads(options.table.read_text(encoding="utf-8"))
     if strangers := set(options.rooms) - set(table["rooms"]):
         parser.error(f"{min(strangers)}: is no room of {options.table.name}: {', '.join(table['rooms'])}")
     with tempfile.TemporaryDirectory(prefix="leukoscope-mutants-") as folder:
         tree = Path(folder) / "tree"
         shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
+        # By the text's hash: what changes twice in a second, and not in size, would pass for unchanged.
+        compileall.compile_dir(tree, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         for room in options.rooms or table["rooms"]:
             tried, noticed = try_room(tree, room, table, options.sample, options.seed)
             if tried:
