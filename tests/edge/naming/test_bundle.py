@@ -308,6 +308,14 @@ def test_probabilities_are_those_of_the_logits_at_the_bundles_temperature(tmp_pa
         assert classifier.classify(crop).probabilities == pytest.approx(expected, rel=1e-4)
 
 
+def test_however_sharp_the_temperature_makes_them_probabilities_are_numbers(tmp_path):
+    classifier = Classifier.load(rewritten(tmp_path / "cold.tflite", temperature=0.02))
+    for crop in golden_crops():
+        probabilities = classifier.classify(crop).probabilities
+        assert np.isfinite(probabilities).all()
+        assert probabilities.sum() == pytest.approx(1)
+
+
 def test_what_is_assessed_is_every_label_but_other():
     classifier = Classifier.load(SHIPPED_MODEL)
     assert set(classifier.labels) - set(classifier.assessed) == {OTHER}
