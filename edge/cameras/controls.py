@@ -50,6 +50,10 @@ class Adjustable(Protocol):
         """
         ...
 
+    def release(self) -> None:
+        """Hold nothing but what the configuration says, and leave all else as it was before the first try."""
+        ...
+
 
 @runtime_checkable
 class Approximate(Adjustable, Camera, Protocol):

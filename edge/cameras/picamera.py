@@ -44,6 +44,13 @@ class _Settings:
         if self.device is not None:
             self.apply(self.device)
 
+    def release(self) -> None:
+        """Let the device adjust itself again, as it does from its start."""
+        self.asked = self.lock = None
+        if self.device is not None:
+            has = self.device.has
+            self.device.picam2.set_controls({k: True for k in ("AeEnable", "AwbEnable") if k in has})
+
     def apply(self, device: Device) -> None:
         """Tell the device what is to be held; until somebody says it, it adjusts itself."""
         if self.asked is None:
@@ -185,6 +192,11 @@ class PicameraCamera(LiveCamera):
     def lock(self, controls: Controls) -> None:
         """Hold these from now on, also over a stop: no frame that was taken otherwise is given any more."""
         self._settings.hold(controls)
+
+    def release(self) -> None:
+        """Hold nothing: the camera adjusts itself."""
+        self._settings.release()
+        self.let_go()
 
     def preview(self) -> Pixels | None:
         """Return the newest picture of the low-resolution stream, uint8 RGB: for focus, and to look at.

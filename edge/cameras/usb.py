@@ -190,6 +190,11 @@ class UsbCamera(LiveCamera):
         self._settings.order = Order(merged(self._keys, controls))
         self.let_go()
 
+    def release(self) -> None:
+        """Let the device be as it was before it was tried out, but for what the configuration says."""
+        self._settings.order = Order(self._keys, released=True)
+        self.let_go()
+
     def try_out(self, exposure_us: int | None, *, find_white: bool = False) -> None:
         """Set about this exposure, and hold what the device makes of it, as `controls.Approximate` has it."""
         wanted = replace(self._keys, exposure_us=exposure_us)

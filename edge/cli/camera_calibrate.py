@@ -10,7 +10,7 @@ import msgspec
 from edge.analyzer import CellCounter
 from edge.cameras import open_camera
 from edge.cameras.calibration.calibrating import Calibrated, calibrate
-from edge.cameras.calibration.correction import read_calibration, write_calibration
+from edge.cameras.calibration.file import read_calibration, write_calibration
 from edge.config import SHIPPED_MODEL, ReplayConfig, VideoConfig, load_config
 from edge.errors import CameraError, ConfigError, OutputError
 from edge.models.bundle import read_bundle

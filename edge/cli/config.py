@@ -41,7 +41,7 @@ def _check(options: argparse.Namespace) -> int:
 
     check_that_it_can_start(config, options.config)
     if calibration := getattr(config.camera, "calibration", ""):
-        from edge.cameras.calibration.correction import read_calibration  # noqa: PLC0415
+        from edge.cameras.calibration.file import read_calibration  # noqa: PLC0415
 
         read_calibration(Path(calibration))
     source = camera_in_words(config.camera)

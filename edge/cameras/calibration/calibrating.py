@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from edge import identity
-from edge.cameras.calibration.correction import CameraCalibration
 from edge.cameras.calibration.empty_field import EmptyFieldError, Light, levels, measure
 from edge.cameras.calibration.exposure import adjusted, frames_of
+from edge.cameras.calibration.file import CameraCalibration
 from edge.cameras.controls import Adjustable, Controls
 from edge.cameras.frame import Camera, sensor_of
 from edge.errors import CameraError
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+FRAMES = 16
+"""How many are measured, unless somebody says otherwise."""
+
 _MAX_FLICKER = 0.03  # of the brightness, between the frames that are measured
 
 
@@ -28,13 +31,14 @@ class Calibrated(NamedTuple):
     """What a calibration came to.
 
     controls: what the sensor is locked to. brightness: of red, green and blue with these, 0 to 255. light:
-    as it was measured, before it is made even.
+    as it was measured, before it is made even. picture: one of the frames it was measured in.
     """
 
     calibration: CameraCalibration
     controls: Controls
     brightness: tuple[float, float, float]
     light: Light
+    picture: NDArray[np.uint8]
 
 
 def calibrate(camera: Camera, frames: int, count_cells: Callable[[NDArray[np.uint8]], int]) -> Calibrated:
@@ -73,7 +77,7 @@ def calibrate(camera: Camera, frames: int, count_cells: Callable[[NDArray[np.uin
         },
         CameraCalibration,
     ).named()
-    return Calibrated(made, controls, levels(pictures[0]), light)
+    return Calibrated(made, controls, levels(pictures[0]), light, pictures[-1])
 
 
 def _check_steady(pictures: list[NDArray[np.uint8]]) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from edge.cameras.calibration.correction import COLUMNS, MAX_GAIN, ROWS, Correction
+from edge.cameras.calibration.correction import Correction
+from edge.cameras.calibration.file import COLUMNS, MAX_GAIN, ROWS
 from edge.errors import LeukoscopeError
 
 if TYPE_CHECKING:
@@ -40,13 +41,15 @@ class Light(NamedTuple):
     """The light of an empty field.
 
     level: of the brightest channel where it is brightest, 0 to 255. white_balance: gains of red, green, blue.
-    flat_field: gains, (3, ROWS, COLUMNS). evenness: the least light over the most, of any channel.
+    flat_field: gains, (3, ROWS, COLUMNS). evenness: the least light over the most, of any channel. specks: of
+    dust, which were passed over.
     """
 
     level: float
     white_balance: tuple[float, float, float]
     flat_field: NDArray[np.float32]
     evenness: float
+    specks: int = 0
 
 
 def levels(pixels: NDArray[np.uint8]) -> tuple[float, float, float]:
@@ -82,7 +85,8 @@ def measure(frames: Sequence[NDArray[np.uint8]], count_cells: Callable[[NDArray[
     terms = _terms(*(np.linspace(-1, 1, count) for count in _BLOCKS))
     fits = [_fitted(terms, blocks[:, :, channel].ravel()) for channel in range(3)]
     smooth = np.stack([(terms @ fit).reshape(blocks.shape[:2]) for fit in fits], axis=2)
-    if float((np.abs(blocks / np.maximum(smooth, 1.0) - 1).max(axis=2) > _SEEN).mean()) > _MAX_SEEN:
+    seen = np.abs(blocks / np.maximum(smooth, 1.0) - 1).max(axis=2) > _SEEN
+    if float(seen.mean()) > _MAX_SEEN:
         raise EmptyFieldError(
             "the field is not empty: it shows more than the light's own shape (cells, dirt, or the edge of a "
             "diaphragm); move to clear glass, and clean it"
@@ -104,7 +108,8 @@ def measure(frames: Sequence[NDArray[np.uint8]], count_cells: Callable[[NDArray[
         )
     flat_field = (peaks[:, None, None] / light).astype(np.float32)
     red, green, blue = (float(peaks.max() / peak) for peak in peaks)
-    found = Light(float(peaks.max()), (red, green, blue), flat_field, evenness)
+    specks = cv2.connectedComponents(seen.astype(np.uint8))[0] - 1
+    found = Light(float(peaks.max()), (red, green, blue), flat_field, evenness, specks)
     _check_for_cells(frames[-1], found, count_cells)
     return found
 

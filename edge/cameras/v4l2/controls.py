@@ -123,12 +123,14 @@ def controls_of(node: str, ioctl: Ioctl = fcntl.ioctl) -> dict[int, Limits]:
 class Order(NamedTuple):
     """What a device is told. nearest: what it makes of that is taken, and what is not said left as it is.
 
-    find_white: but for the white balance, which its automatic goes on to find.
+    find_white: but for the white balance, which its automatic goes on to find. released: all else is put back
+    as it was before something was tried.
     """
 
     controls: Controls
     nearest: bool = False
     find_white: bool = False
+    released: bool = False
 
 
 class Settings:
@@ -163,6 +165,8 @@ class HeldControls:
         self._passing = 0
         self._fault: str | None = None
         self._refused = False
+        self._before: dict[int, float] = {}
+        self._trying = False
         self._look_at = time.monotonic()  # soon again: some devices reset themselves with their first picture
         self._set_ordered()
         if wrong := self._wrong():
@@ -202,6 +206,12 @@ class HeldControls:
     def _set_ordered(self) -> None:
         """Set what the newest order says; it may come from another thread at any time."""
         order = self._order = self._settings.order
+        if order.nearest and not self._trying:
+            of_knobs = {what for knob in _KNOBS for what in (knob.automatic, knob.control)}
+            self._before = {what: self._panel.get(what) for what in of_knobs & self._has.keys()}
+        self._trying = order.nearest
+        if order.released:
+            self._put_back()
         for knob in _KNOBS:
             value = getattr(order.controls, knob.name)
             limits = self._has.get(knob.control)
@@ -223,6 +233,16 @@ class HeldControls:
         if order.nearest:
             white = order.controls.temperature_k if order.find_white else granted.temperature_k
             self._wanted = replace(granted, temperature_k=white)
+
+    def _put_back(self) -> None:
+        """Set what was found before the first try; of what is automatic, only that it is."""
+        before, self._before = self._before, {}
+        for knob in _KNOBS:
+            automatic = before.get(knob.automatic)
+            if automatic is not None:
+                self._panel.set(knob.automatic, automatic)
+            if knob.control in before and (automatic is None or round(automatic) in knob.manual):
+                self._panel.set(knob.control, before[knob.control])
 
     def _read(self, knob: _Knob) -> int | None:
         limits = self._has.get(knob.control)

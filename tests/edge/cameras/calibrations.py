@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stream_server import HEIGHT, WIDTH
 
-from edge.cameras.calibration.correction import COLUMNS, ROWS, CameraCalibration, write_calibration
+from edge.cameras.calibration.file import COLUMNS, ROWS, CameraCalibration, write_calibration
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,9 +18,10 @@ from samples import scripted
 from edge.analyzer import CellCounter
 from edge.cameras import Frame, FrameMetadata, open_camera
 from edge.cameras.calibration.camera import UNCALIBRATED, CalibratedCamera
-from edge.cameras.calibration.correction import Correction, read_calibration
+from edge.cameras.calibration.correction import Correction
 from edge.cameras.calibration.empty_field import EmptyFieldError, levels, measure
 from edge.cameras.calibration.exposure import TARGET, adjusted
+from edge.cameras.calibration.file import read_calibration
 from edge.cameras.controls import Controls
 from edge.cli import main
 from edge.config import (
@@ -274,6 +275,9 @@ class Sensor:
 
     def lock(self, controls: Controls) -> None:
         self.asked = controls
+
+    def release(self) -> None:
+        self.asked = Controls(20_000, 1.0, (1.0, 1.0))
 
     def read(self) -> Frame:
         self.pending.append(self.asked)

@@ -12,9 +12,7 @@ from stream_server import HEIGHT, WIDTH
 from watching import complaint, following
 
 from edge.cameras.calibration.camera import CalibratedCamera
-from edge.cameras.calibration.correction import (
-    read_calibration,
-)
+from edge.cameras.calibration.file import read_calibration
 from edge.cameras.live import AWAY
 from edge.config import UsbConfig
 from edge.errors import CameraError
@@ -51,6 +49,41 @@ def test_one_that_turns_out_to_be_another_is_refused_at_its_first_picture(
     device.plug()
     with pytest.raises(CameraError, match="made with the camera 'Other Microscope', and this is 'http://"):
         following(camera)
+    camera.close()
+
+
+def test_a_file_that_comes_later_is_used_from_the_next_picture_on(
+    device: StreamDevice, tmp_path: Path
+) -> None:
+    path = tmp_path / "camera.json"
+    camera = CalibratedCamera(device.camera(), path, needed=False)
+    device.plug()
+    assert following(camera).calibration is None
+    assert not camera.renew()
+    made_with(device.config.node, path)
+    assert camera.renew()
+    assert not camera.renew(), "once"
+    used = following(camera).calibration
+    assert used == read_calibration(path).id
+    for content in (b"", path.read_bytes().replace(b"2026", b"2027")):
+        path.write_bytes(content)
+        assert not camera.renew()
+        assert camera.problem is not None
+        assert following(camera).calibration == used, "what is of no use changes nothing"
+    path.unlink()
+    assert not camera.renew()
+    assert following(camera).calibration == used
+    camera.close()
+
+
+def test_one_of_another_camera_is_not_used_where_none_is_needed(device: StreamDevice, tmp_path: Path) -> None:
+    camera = CalibratedCamera(
+        device.camera(), made_with("Other Microscope", tmp_path / "camera.json"), needed=False
+    )
+    device.plug()
+    assert following(camera).calibration is None
+    assert camera.problem is not None
+    assert "made with the camera 'Other Microscope'" in camera.problem
     camera.close()
 
 

@@ -104,6 +104,23 @@ def test_what_is_tried_out_is_what_the_device_makes_of_it_at_its_least_gain() ->
     assert (panel.get(cv2.CAP_PROP_AUTO_WB), panel.get(cv2.CAP_PROP_AUTO_EXPOSURE)) == (0, 1)
 
 
+def test_what_was_tried_out_is_put_back_as_it_was_found() -> None:
+    panel = ScriptedControls()
+    panel.values[cv2.CAP_PROP_GAIN] = 64
+    before = dict(panel.values)
+    made, settings = held(panel, Order(Controls()))
+    for exposure in (8000, 5000):
+        settings.order = Order(Controls(exposure), nearest=True, find_white=True)
+        while not made.holds():
+            pass
+    settings.order = Order(Controls(temperature_k=5000), released=True)
+    while not made.holds():
+        pass
+    for what in (cv2.CAP_PROP_AUTO_EXPOSURE, cv2.CAP_PROP_GAIN):
+        assert panel.values[what] == before[what]
+    assert panel.values[cv2.CAP_PROP_WB_TEMPERATURE] == 5000, "what the configuration says is held"
+
+
 def test_what_another_program_changes_is_noticed_and_set_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "_LOOK_EVERY_S", 0.0)
     panel = ScriptedControls()
