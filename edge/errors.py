@@ -21,6 +21,10 @@ class CameraError(LeukoscopeError):
     """The source of frames is not there or cannot go on."""
 
 
+class CalibrationError(LeukoscopeError):
+    """The camera cannot be calibrated, as things stand."""
+
+
 class UnreadableFrameError(CameraError):
     """One frame cannot be had; the source itself goes on: call `read` again.
 

@@ -31,7 +31,7 @@ class FrameSource:
     """Reads the cameras of one run. frames, unreadable: how many came, and how many could not be read.
 
     ends: whether the source comes to an end; then each picture that cannot be read is named in the log.
-    before_each: called before a frame is asked for.
+    before_each: called with the camera before a frame is asked of it.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class FrameSource:
     ) -> None:
         self.frames = 0
         self.unreadable = 0
-        self.before_each: Callable[[], None] = lambda: None
+        self.before_each: Callable[[Camera], None] = lambda _: None
         self._housekeeping = housekeeping
         self._progress = progress
         self._log = run_log
@@ -67,7 +67,7 @@ class FrameSource:
             self._log.refusals()
             if not self._has_room():
                 continue
-            self.before_each()
+            self.before_each(camera)
             try:
                 frame = camera.read()
             except CameraAwayError as error:

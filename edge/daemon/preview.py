@@ -49,7 +49,7 @@ class Preview:
             return
         self._shown_at = time.monotonic()
         try:
-            self._write(self._folder, PICTURE, _small(frame.pixels))
+            self._write(self._folder, PICTURE, as_jpeg(frame.pixels))
             self._number += 1
             self._write(self._folder, STATE, msgspec.json.encode(self._state(frame, field)))
         except OSError as error:
@@ -99,8 +99,8 @@ def _for_the_page(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
 
 
-def _small(pixels: NDArray[np.uint8]) -> bytes:
-    """A frame as a JPEG of 640 pixels' width."""
+def as_jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """Return a frame as a JPEG of 640 pixels' width, at most."""
     import cv2  # noqa: PLC0415 (as above)
     import numpy as np  # noqa: PLC0415
     import simplejpeg  # noqa: PLC0415

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge.cameras import longest_pause_s, open_camera
 from edge.config import load_config
+from edge.daemon.calibrating import Calibrator, behind_calibration
 from edge.daemon.device_info import about
 from edge.daemon.frames import FrameSource
 from edge.daemon.health import Machine, Progress
@@ -91,6 +92,7 @@ class Daemon:
         self._load = load
         self._open_camera = camera
         self._reload = reload
+        self._when_idle: Callable[[], None] = lambda: None
         self._service = Service()
         self._progress = Progress()
         self._log = RunLog(self._progress)
@@ -115,7 +117,7 @@ class Daemon:
         with ExitStack() as stack:
             stack.enter_context(model)
             stack.enter_context(self._stop.on_signals())
-            camera = stack.enter_context(closing(self._open_camera(config.camera)))
+            camera = stack.enter_context(closing(self._opened()))
             stack.enter_context(claim(path))
             self._progress.notice("store", repair_if_damaged(path))
             store = stack.enter_context(Store.open(path))
@@ -139,6 +141,9 @@ class Daemon:
                     parts.publisher.delivered, remaining, config.store.path, parts.publisher.problem
                 )
         return self._exit_status(parts.frames, remaining)
+
+    def _opened(self) -> Camera:
+        return behind_calibration(self._open_camera(self._config.camera), self._config)
 
     def _connect(self, model: ModelInUse, store: Store) -> _Parts:
         """Make the parts of a run, and connect them: nowhere else is decided who hands what to whom.
@@ -174,7 +179,9 @@ class Daemon:
             alive=self._service.progress,
             watch=preview.show,
         )
-        frames.before_each = partial(_renew, config, model, publisher)
+        calibrator = Calibrator(config, store, self._service, self._progress)
+        frames.before_each = partial(_renew, config, model, publisher, calibrator)
+        self._when_idle = calibrator.attend
         return _Parts(store, housekeeping, frames, begin, reporter, announcer, publisher, preview)
 
     def _say_how_it_counts(self, model: ModelInUse) -> None:
@@ -226,7 +233,7 @@ class Daemon:
             session.wait_for_another(self._idle_heartbeat)
             if self._stop.asked:
                 break
-            with closing(self._open_camera(self._config.camera)) as again, self._stop.interrupting(again):
+            with closing(self._opened()) as again, self._stop.interrupting(again):
                 session.count(frames.of(again), self._idle_heartbeat)
 
     def _endless(self, store: Store, reporter: Reporter) -> Specimen:
@@ -239,6 +246,7 @@ class Daemon:
 
     def _idle_heartbeat(self) -> bool:
         """Whether the run is to end; feeds the watchdog while no specimen is open."""
+        self._when_idle()
         self._service.progress("waiting for a specimen")
         return self._stop.asked
 
@@ -265,10 +273,13 @@ class Daemon:
         self._service.ready()
 
 
-def _renew(config: Config, model: ModelInUse, publisher: Publisher) -> None:
-    """Let a model that was installed meanwhile answer from here on, and say so."""
+def _renew(
+    config: Config, model: ModelInUse, publisher: Publisher, calibrator: Calibrator, camera: Camera
+) -> None:
+    """Go by a model, or a calibration, that came meanwhile; say so of the model. Calibrate where ordered."""
     if model.renew():
         publisher.introduce(about(config, model))
+    calibrator.attend(camera)
 
 
 class _Parts(NamedTuple):

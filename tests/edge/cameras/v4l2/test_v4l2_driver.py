@@ -18,8 +18,9 @@ from daemons import REPOSITORY, toml
 from mqtt_partners import PATIENCE_S, wait_for
 from service_manager import Manager, spawn
 
-from edge.cameras.calibration.correction import CameraCalibration, read_calibration
+from edge.cameras.calibration.file import CameraCalibration, read_calibration
 from edge.config import Config, MqttConfig, SpecimenConfig, StoreConfig, UsbConfig
+from edge.specimens.calibrating import CalibrationOrders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +146,40 @@ def test_keys_of_the_configuration_are_held_and_the_rest_is_left_as_it_is(micros
         assert microscope.settings == [1, 60, 5, 1, 5200]
         shown.send_signal(signal.SIGTERM)
         assert shown.wait(PATIENCE_S) == 0
+
+
+def test_a_daemon_measures_when_it_is_asked_to_and_lets_the_camera_be_as_it_was_until_that_is_used(
+    microscope, tmp_path, manager
+):
+    config = Config(
+        UsbConfig(str(microscope.node)),
+        store=StoreConfig(str(tmp_path / "results.db")),
+        mqtt=MqttConfig(port=1, drain_s=0),
+    )
+    orders = CalibrationOrders(config)
+
+    def measured():
+        order = orders.measure()
+        wait_for(lambda: orders.state().order == order and orders.state().state != "measuring", "the light")
+        assert orders.state().state == "measured", orders.state().sentence
+        return orders.state().measured
+
+    path, log = toml(config, tmp_path / "device.toml"), tmp_path / "log"
+    with spawn(path, manager, log, **microscope.environment) as daemon:
+        try:
+            found = measured()
+            assert found.exposure_us == pytest.approx(100 * 205 / 1.6, abs=500)
+            automatic = [3, found.exposure_us // 100, 64, 1, 5200]
+            wait_for(lambda: microscope.settings == automatic, "what was found to be put back")
+            orders.discard(found.calibration_id)
+            orders.use(measured().calibration_id)
+            made = orders.in_use()
+            locked = [1, made.exposure_us // 100, made.driver_gain, 0, made.temperature_k]
+            wait_for(lambda: microscope.settings == locked, "the camera to be set")
+            measured()
+            wait_for(lambda: microscope.settings == locked, "the camera to be set again")
+        finally:
+            daemon.kill()
 
 
 def test_a_daemon_keeps_a_camera_to_its_calibration(microscope, tmp_path, manager, broker, listen):
