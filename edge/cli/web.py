@@ -35,4 +35,4 @@ def _web(options: argparse.Namespace) -> int:
             "`leukoscope user add CODE` opens the page to the network"
         )
     print(f"the page: {url_of(config, host, port)} (Ctrl-C ends it)", flush=True)
-    return serve(config, host=options.host, port=options.port, path=options.config.absolute())
+    return serve(config, host=options.host, port=options.port)

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from edge.errors import LeukoscopeError
 from edge.people import People
+from edge.specimens.calibrating import CalibrationOrders
 from edge.specimens.service import SpecimenService
 from edge.web.answers import of_error, refusal
 from edge.web.api.adapting import Adaptation
@@ -26,7 +27,6 @@ from edge.web.sentences import in_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 _THREADS = 6  # that answer: each has a connection to the store, and a Pi has four cores
 
 
-def create_app(config: Config, *, people: People | None = None, path: Path | None = None) -> Starlette:
+def create_app(config: Config, *, people: People | None = None) -> Starlette:
     """Return the application over a device's store; no daemon need run.
 
-    people: by default those of the file beside the store. path: the configuration's file, to be named.
+    people: by default those of the file beside the store.
     """
     people = people or People.beside(config.store.path, keep_open=True)
     app = Starlette(
@@ -54,10 +54,10 @@ def create_app(config: Config, *, people: People | None = None, path: Path | Non
     )
     app.router.redirect_slashes = False  # a path with a slash too many is another path
     app.state.config = config
-    app.state.config_path = path
     app.state.people = people
     app.state.pictures = Queue()
     app.state.adaptation = Adaptation(config)
+    app.state.calibration = CalibrationOrders(config)
     app.state.service = SpecimenService(config, keep_open=True)
     app.state.live = Live(config, app.state.service.open_specimen)
     return app

@@ -31,6 +31,9 @@ ACTIONS = {
     "specimen discard": mark("Discard it"),
     "specimen rename": mark("Set a number right"),
     "adapt the model": mark("Fit the model"),
+    "measure the light": mark("Measure the light"),
+    "use the calibration": mark("Use the measurement"),
+    "discard the calibration": mark("Discard the measurement"),
 }
 
 _OUTCOMES = {

@@ -14,6 +14,7 @@ from edge.updates.choice import answering
 
 if TYPE_CHECKING:
     from edge.config import Config
+    from edge.specimens.calibrating import CalibrationOrders
     from edge.web.languages import Words
 
 _MEMORY = Path("/proc/meminfo")
@@ -42,16 +43,30 @@ def model_of(config: Config) -> ModelCard | None:
 
 
 class Calibration(NamedTuple):
-    """By which file the camera's light is evened out. there: whether the file is."""
+    """How the camera's light is evened out. why_not: why it cannot be here.
 
-    file: str
-    there: bool
+    since: when what is in use was measured. missing: the file that is named and not there. damaged: it is
+    there, and is of no use.
+    """
+
+    why_not: str | None = None
+    since: str | None = None
+    missing: str = ""
+    damaged: bool = False
 
 
-def calibration_of(config: Config) -> Calibration | None:
-    """Return by what the camera's light is evened out; None where the configuration names nothing."""
-    file = getattr(config.camera, "calibration", "")
-    return Calibration(file, Path(file).is_file()) if file else None
+def calibration_of(config: Config, orders: CalibrationOrders) -> Calibration:
+    """Return how the camera's light is evened out."""
+    why_not = orders.why_not()
+    if why_not is not None:
+        return Calibration(why_not)
+    try:
+        found = orders.in_use()
+    except LeukoscopeError:
+        return Calibration(damaged=True)
+    if found is None:
+        return Calibration(missing=getattr(config.camera, "calibration", ""))
+    return Calibration(since=found.made_at)
 
 
 def health_of(config: Config, words: Words) -> list[tuple[str, str]]:

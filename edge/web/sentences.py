@@ -75,6 +75,43 @@ SENTENCES = (
         "on named cells that were held back the adapted model is no better: %(before)s before, %(after)s"
         " after; nothing is written"
     ),
+    # The camera calibrated.
+    mark("the field is clipped to white: dim the lamp, or shorten the exposure"),
+    mark(
+        "the field is too dark: its brightest channel is at %(level)s of 255, at least %(least)s are needed;"
+        " give more light, or a longer exposure"
+    ),
+    mark(
+        "the field is not empty: it shows more than the light's own shape (cells, dirt, or the edge of a"
+        " diaphragm); move to clear glass, and clean it"
+    ),
+    mark("the field is not empty: a white cell is in it; move to clear glass"),
+    mark("the field is not empty: %(cells)s white cells are in it; move to clear glass"),
+    mark(
+        "the light is too uneven: its darkest part has %(found)s %% of the brightest, at least %(least)s %%"
+        " are needed; centre the lamp and the condenser, and open the field diaphragm"
+    ),
+    mark(
+        "the light is too coloured: red, green and blue are at %(given)s of 255; set the lamp or the camera's"
+        " white balance"
+    ),
+    mark(
+        "the light changes by %(percent)s %% from frame to frame: hold the slide still, let the lamp warm up,"
+        " and switch off what adjusts the exposure by itself"
+    ),
+    mark("the camera's frames ended before the light was measured"),
+    mark("the camera gives no frame: %(given)s"),
+    mark("the counter ended while it measured; nothing is changed"),
+    mark("measuring has failed; the log says why"),
+    mark("the light is being measured already"),
+    mark("this measurement is no longer there: measure again"),
+    mark("this device shows image files: there is no camera to calibrate"),
+    mark(
+        "what this device's camera shows is one specimen from its start to its end: stop the counter and use"
+        " leukoscope camera calibrate"
+    ),
+    mark("%(given)s cannot be written: let camera.calibration name a file beside the results, or none"),
+    mark("the counter does not answer: see that it runs, and that its camera gives pictures"),
     # What was done to a specimen.
     mark("renamed from %(id)s"),
     mark("it was renamed from %(id)s"),

@@ -100,19 +100,17 @@ class BoundedProtocol(H11Protocol):
             self._timer = None
 
 
-def serve(
-    config: Config, *, host: str | None = None, port: int | None = None, path: Path | None = None
-) -> int:
+def serve(config: Config, *, host: str | None = None, port: int | None = None) -> int:
     """Serve the page until a signal ends it; return the exit status.
 
-    host, port: instead of the configuration's. path: the configuration's file. Raises LeukoscopeError.
+    host, port: instead of the configuration's. Raises LeukoscopeError.
     """
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # each wrong byte of a stranger is no line of a log
     options = _tls(config) if config.web.certificate_file else {}
     while True:
         here = address_of(config, host, port)
         _check_free(*here)
-        server = _server(config, here, (host, port), options, path)
+        server = _server(config, here, (host, port), options)
         try:
             server.run()
         except SystemExit:  # uvicorn's own way to say that it could not start
@@ -145,12 +143,11 @@ def _server(
     here: tuple[str, int],
     asked: tuple[str | None, int | None],
     options: dict[str, Any],
-    path: Path | None,
 ) -> PageServer:
     people = People.beside(config.store.path, keep_open=True)
     return PageServer(
         ServerConfig(
-            create_app(config, people=people, path=path),
+            create_app(config, people=people),
             host=here[0],
             port=here[1],
             loop="asyncio",

@@ -77,7 +77,7 @@ FAMILIARITY = {
 
 ROLES = {
     "operator": mark("Operator: starts, stops, names cells"),
-    "reviewer": mark("Reviewer: also signs, discards and sets numbers right"),
+    "reviewer": mark("Reviewer: also signs, discards, sets numbers right and calibrates the camera"),
     "administrator": mark("Administrator: also people, and fitting the model"),
 }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from edge.web.api import adapting, device, orders, people, pictures, session, specimens
+from edge.web.api import adapting, calibrating, device, orders, people, pictures, session, specimens
 from edge.web.api.endpoint import PREFIX, Call, Content, Endpoint
 from edge.web.api.openapi import document
 
@@ -28,6 +28,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *pictures.ENDPOINTS,
     *device.ENDPOINTS,
     *adapting.ENDPOINTS,
+    *calibrating.ENDPOINTS,
     *people.ENDPOINTS,
     Endpoint("GET", "/openapi.json", _openapi, "This document", "application/json", tags=("document",)),
 )

@@ -79,6 +79,7 @@ for (const form of document.querySelectorAll("form[data-post]")) {
     } catch (error) {
       complain(form, error);
       button.disabled = false;
+      form.dispatchEvent(new CustomEvent("refused"));
     }
   });
 }

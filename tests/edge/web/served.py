@@ -39,13 +39,15 @@ def free_port():
 class Served:
     """`leukoscope web` over a folder with a store. people: codes with their roles; all have the same PIN."""
 
-    def __init__(self, folder: Path, people=(), *, host="127.0.0.1", more="", environment=None):
+    def __init__(
+        self, folder: Path, people=(), *, host="127.0.0.1", more="", environment=None, camera='kind = "usb"'
+    ):
         self.folder, self.port = folder, free_port()
         self.store = folder / "results.db"
         (folder / "run").mkdir(exist_ok=True)
         self.config = folder / "leukoscope.toml"
         self.config.write_text(
-            '[camera]\nkind = "usb"\n[store]\npath = "results.db"\n'
+            f'[camera]\n{camera}\n[store]\npath = "results.db"\n'
             f'[web]\nhost = "{host}"\nport = {self.port}\npreview_dir = "run"\n{more}',
             encoding="utf-8",
         )

@@ -244,6 +244,51 @@ def test_a_model_is_adapted_by_an_administrator_and_told_why_where_it_cannot_be(
     assert (entry.code, entry.outcome) == ("ADA", f"refused: 409: {answer.json['error']}"[:200])
 
 
+def test_a_camera_is_calibrated_by_a_reviewer_and_nothing_happens_where_no_counter_runs(page, ask):
+    for what in ("measure", "use", "discard"):
+        body = None if what == "measure" else {"calibration_id": "0123456789abcdef"}
+        assert ask("POST", f"/calibration/{what}", body, who="OPE").status == 403
+    answer = ask("POST", "/calibration/measure")
+    assert (answer.status, answer.json["error"][:28]) == (409, "the counter does not answer:")
+    answer = ask("POST", "/calibration/use", {"calibration_id": "0123456789abcdef"})
+    assert (answer.status, answer.json["error"][:35]) == (409, "this measurement is no longer there")
+    assert ask("POST", "/calibration/use", {"calibration_id": "../../etc/passwd"}).status == 422
+    assert ask("GET", "/calibration/before.jpg").status == 404
+    state = ask("GET", "/calibration").json
+    assert (state["why_not"], state["in_use"], state["measurement"]["state"]) == (None, None, "idle")
+    entry = next(
+        each for each in page.people.trail() if each.action == "measure the light" and each.code == "REV"
+    )
+    assert entry.outcome.startswith("refused: 409: the counter does not answer")
+
+
+@pytest.mark.parametrize(
+    ("camera", "sentence"),
+    [
+        (
+            'kind = "replay"\npaths = ["slides"]',
+            "this device shows image files: there is no camera to calibrate",
+        ),
+        (
+            'kind = "simulated"',
+            "one specimen from its start to its end: stop the counter and use leukoscope camera",
+        ),
+        ('kind = "usb"\ncalibration = "/nowhere/camera.json"', "/nowhere/camera.json cannot be written"),
+    ],
+)
+def test_a_source_that_cannot_be_calibrated_says_so_on_the_page(tmp_path, camera, sentence):
+    served = Served(tmp_path, camera=camera)
+    try:
+        html = served.ask("GET", "/microscope").body.decode()
+        assert sentence in html.replace("&#39;", "'")
+        assert 'id="measure"' not in html
+        answer = served.ask("POST", "/api/v1/calibration/measure")
+        assert answer.status == 409
+        assert sentence in answer.json["error"]
+    finally:
+        served.close()
+
+
 def live(number, **more):
     given = {"sequence": number, "specimen_id": "S-1", "refused": None, "simulated": False, **more}
     cell = LiveCell((1, 2, 30, 40), "monocyte", 0.9, None)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -107,9 +108,7 @@ preview_dir = "{folder}/run"
             assert self._run(words, "drawn").wait(PATIENCE_S) == 0
         else:
             self._count()
-        web = self._run(["-m", "edge.cli", "web", "--config", str(self.path)], "web")
-        wait_for(lambda: web.poll() is not None or self._answers(), "the page", PATIENCE_S)
-        assert web.poll() is None, (self.folder / "web.log").read_text()
+        self.start_page()
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -118,7 +117,22 @@ preview_dir = "{folder}/run"
         camera = self._run([str(HERE / "slide_server.py"), str(self._camera_port)], "camera", piped=True)
         assert camera.stdout is not None
         assert camera.stdout.readline() == b"ready\n"
-        self._run(["-m", "edge.cli", "run", "--config", str(self.path)], "daemon")
+        self.start_counter()
+
+    def start_page(self) -> None:
+        """Start the page's process, again where it was killed; until it answers."""
+        web = self.page = self._run(["-m", "edge.cli", "web", "--config", str(self.path)], "web")
+        wait_for(lambda: web.poll() is not None or self._answers(), "the page", PATIENCE_S)
+        assert web.poll() is None, (self.folder / "web.log").read_text()
+
+    def start_counter(self) -> None:
+        """Start the counter, again where it was killed."""
+        self.counter = self._run(["-m", "edge.cli", "run", "--config", str(self.path)], "daemon")
+
+    def show(self, what: str) -> None:
+        """Let the camera see something else, as `slide_server` knows it; until that is what comes of it."""
+        urllib.request.urlopen(f"http://127.0.0.1:{self._camera_port}/show/{what}", timeout=5).close()
+        time.sleep(2)
 
     def differential(self, specimen_id: str) -> Differential:
         """Return a specimen's count, as the store has it."""
@@ -138,7 +152,7 @@ preview_dir = "{folder}/run"
         return done.stdout
 
     def _run(self, words: list[str], name: str, *, piped: bool = False) -> subprocess.Popen[bytes]:
-        log = self._stack.enter_context((self.folder / f"{name}.log").open("wb"))
+        log = self._stack.enter_context((self.folder / f"{name}.log").open("ab"))
         process = subprocess.Popen(
             [sys.executable, *words],
             cwd=REPOSITORY,
@@ -164,6 +178,15 @@ def sign_in(page: Page, there: str = "/") -> None:
     page.locator("#pin").fill(PIN)
     page.locator("form[data-post] button").click()
     page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def go_to(page: Page, what: str, *, backwards: bool = False) -> None:
+    """Press Tab until it has the focus."""
+    for _ in range(60):
+        if page.evaluate("what => document.activeElement.matches(what)", what):
+            return
+        page.keyboard.press("Shift+Tab" if backwards else "Tab")
+    raise AssertionError(f"{what} cannot be reached by Tab")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mqtt_partners import wait_for
-from page_device import PATIENCE_S, PIN, TARGET, sign_in
+from page_device import PATIENCE_S, PIN, TARGET, go_to, sign_in
 
 from edge.specimens.service import SpecimenService
 
@@ -153,15 +153,6 @@ def test_a_wrong_pin_is_said_and_signs_nothing(device: PageDevice, open_page) ->
     page.locator("form[data-post] button").click()
     page.locator(".error:not(:empty)").wait_for()
     assert page.url.endswith("/sign-in")
-
-
-def go_to(page: Page, what: str, *, backwards: bool = False) -> None:
-    """Press Tab until it has the focus."""
-    for _ in range(60):
-        if page.evaluate("what => document.activeElement.matches(what)", what):
-            return
-        page.keyboard.press("Shift+Tab" if backwards else "Tab")
-    raise AssertionError(f"{what} cannot be reached by Tab")
 
 
 def device_cell(device: PageDevice, cell_id: str):
