@@ -22,7 +22,7 @@ from edge.demo.broker import LocalBroker
 from edge.errors import LeukoscopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _POLL_S = 0.02
 _LIMIT_S = 600.0
@@ -76,6 +76,7 @@ def measure(
     for number in range(fields):
         # A picture is counted once however often it comes: each copy differs behind the end of its image.
         (pictures / f"{number:05d}.jpg").write_bytes(content + str(number).encode())
+    used = {"path": str(model.resolve()), "runtime": runtime}
     single: list[_Run] = []
     sustained: list[_Run] = []
     with LocalBroker() as broker:
@@ -84,7 +85,7 @@ def measure(
                 place = folder / f"daemon-{repetition}-{rate:.0f}"
                 place.mkdir()
                 config = place / "bench.toml"
-                config.write_text(configuration(pictures, model, broker, rate, runtime), "utf-8")
+                config.write_text(configuration(pictures, broker, model=used, rate=rate), "utf-8")
                 runs.append(_run(config, place / "results.db", fields))
     latencies = np.array([np.percentile(run.latencies_ms, (50, 90, 99, 100)) for run in single])
     p50, p90, p99, maximum = (round(float(value), 2) for value in np.median(latencies, axis=0))
@@ -107,15 +108,18 @@ def measure(
 
 def configuration(
     pictures: Path,
-    model: Path,
     broker: LocalBroker,
-    rate: float,
-    runtime: str,
     *,
+    model: Mapping[str, str],
+    rate: float = 0.0,
     specimen: str = 'id = "BENCH"',
     store: str = "",
 ) -> str:
-    """Return a daemon's configuration; specimen, store: further lines of these sections."""
+    """Return the configuration of a daemon that counts pictures; its store lies beside it.
+
+    model: keys of its section. rate: pictures a second, 0 for as fast as it can. specimen, store: further
+    lines of these sections.
+    """
     return "\n".join(
         [
             'device_id = "bench"',
@@ -126,8 +130,7 @@ def configuration(
             "[specimen]",
             specimen,
             "[model]",
-            f'path = "{model.resolve()}"',
-            f'runtime = "{runtime}"',
+            *(f'{key} = "{value}"' for key, value in model.items()),
             "[store]",
             'path = "results.db"',
             store,
@@ -142,21 +145,9 @@ def configuration(
 
 def _run(config: Path, store: Path, fields: int) -> _Run:
     started = time.time()
-    with (config.parent / "log").open("w+", encoding="utf-8") as log:
-        daemon = subprocess.Popen(  # noqa: S603 (our own interpreter)
-            [sys.executable, "-m", "edge.cli", "run", "--config", str(config)],
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            rss, pss, written = watched(daemon)
-        finally:
-            if daemon.poll() is None:
-                daemon.kill()
-            daemon.wait()
-        if daemon.returncode:
-            log.seek(0)
-            raise LeukoscopeError(f"the daemon ended with status {daemon.returncode}: {log.read()[-300:]}")
+    rss, pss, written = run_to_its_end(
+        [sys.executable, "-m", "edge.cli", "run", "--config", str(config)], config.parent
+    )
     rows = _delivered(store)
     if len(rows) != fields:
         raise LeukoscopeError(f"the daemon delivered {len(rows)} of {fields} results")
@@ -178,8 +169,32 @@ def interval_s(rows: Sequence[tuple[float, float]]) -> float:
     return (ends[-1] - since) / later
 
 
-def watched(daemon: subprocess.Popen[bytes]) -> tuple[float, float | None, int]:
-    """Wait for the end; give peak RSS and highest PSS in MiB, and the bytes written."""
+def run_to_its_end(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    at: Path | None = None,
+) -> tuple[float, float | None, int]:
+    """Run a daemon until it ends by itself; return peak RSS and highest PSS in MiB, and the bytes written.
+
+    folder: for its log. at: where it runs. Raises LeukoscopeError where it fails, or takes too long.
+    """
+    with (folder / "log").open("w+", encoding="utf-8") as log:
+        daemon = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=at)  # noqa: S603 (our own)
+        try:
+            figures = _watched(daemon)
+        finally:
+            if daemon.poll() is None:
+                daemon.kill()
+            daemon.wait()
+        if daemon.returncode:
+            log.seek(0)
+            raise LeukoscopeError(f"the daemon ended with status {daemon.returncode}: {log.read()[-300:]}")
+    return figures
+
+
+def _watched(daemon: subprocess.Popen[bytes]) -> tuple[float, float | None, int]:
     proc = Path(f"/proc/{daemon.pid}")
     rss, pss, written = 0.0, None, 0
     until = time.monotonic() + _LIMIT_S

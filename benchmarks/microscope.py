@@ -186,17 +186,11 @@ class _Device:
         path = self._folder / "device.toml"
         text = configuration(
             pictures,
-            Path("model.tflite"),
             self._broker,
-            0.0,
-            "auto",
+            model={"trusted_keys": str(self._folder / "keys")},
             specimen=f'id = "{specimen}"\ntarget = 100000',
         )
-        text = text.replace('path = "results.db"', f'path = "{self._folder / "results.db"}"')
-        lines = [line for line in text.splitlines() if "model.tflite" not in line]
-        place = lines.index("[model]") + 1
-        lines.insert(place, f'trusted_keys = "{self._folder / "keys"}"')
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         self.config: Config = load_config(path)
 
 

@@ -90,7 +90,8 @@ def measure(
     with LocalBroker() as broker:
         config = folder / "soak.toml"
         specimen, store = 'lifecycle = "command"', "max_mb = 500"
-        text = configuration(replayed, model, broker, 0.0, runtime, specimen=specimen, store=store)
+        used = {"path": str(model.resolve()), "runtime": runtime}
+        text = configuration(replayed, broker, model=used, specimen=specimen, store=store)
         config.write_text(text, "utf-8")
         with _daemon(config) as process, _Dashboard(broker, process) as dashboard:
             rows = _watched(process, dashboard, 60 * minutes, every_s or minutes)

@@ -197,23 +197,15 @@ def _counted(checkout: Checkout, files: Sequence[Path], place: Path, broker: Loc
         encoding="utf-8",
     )
     began = os.times()
-    with (place / "daemon.log").open("w+", encoding="utf-8") as log:
-        process = subprocess.Popen(  # noqa: S603 (our own interpreter)
+    try:
+        rss, pss, _ = daemon.run_to_its_end(
             [sys.executable, "-P", "-m", "edge.cli", "run", "--config", str(config)],
-            stdout=log,
-            stderr=log,
-            env=_environment(checkout),
-            cwd=checkout.folder,
+            place,
+            environment=_environment(checkout),
+            at=checkout.folder,
         )
-        try:
-            rss, pss, _ = daemon.watched(process)
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-        if process.returncode:
-            log.seek(0)
-            raise LeukoscopeError(f"{checkout.name}: the daemon failed: {log.read()[-300:]}")
+    except LeukoscopeError as error:
+        raise LeukoscopeError(f"{checkout.name}: {error}") from None
     ended = os.times()
     used = ended.children_user + ended.children_system - began.children_user - began.children_system
     return {
