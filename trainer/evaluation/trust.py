@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edge.errors import ConfigError
+from edge.adaptation.refusal import LEAST_CALLED, TARGET_ERROR
 from edge.labels import OTHER
 from edge.naming.rejection import Judge
 
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.models.reject import Reject
-
-MOST_WRONG = 0.05
-"""Of the calls on a microscope never seen."""
-LEAST_CALLED = 0.70
-"""Of its cells of counted classes: a counter that hardly ever calls helps nobody."""
 
 _THRESHOLDS = np.linspace(0, 0.99, 100)
 
@@ -94,13 +90,13 @@ class LeftOutTrust:
 
     @property
     def asked(self) -> float:
-        """Return the lowest threshold with at most `MOST_WRONG` wrong calls.
+        """Return the lowest threshold with at most `TARGET_ERROR` wrong calls.
 
         Where that would call fewer than `LEAST_CALLED` of the cells, it is the highest that calls so many;
         where none does, 0: such a microscope is an unfamiliar one, and is told by that.
         """
         enough = [one for one in self.points if one.called >= LEAST_CALLED] or self.points[:1]
-        good = [one for one in enough if one.wrong_calls <= MOST_WRONG]
+        good = [one for one in enough if one.wrong_calls <= TARGET_ERROR]
         return (good[0] if good else enough[-1]).minimum_trust
 
     def at(self, minimum_trust: float) -> TrustPoint:
