@@ -7,28 +7,13 @@ import msgspec
 import numpy as np
 import pytest
 from samples import cell
+from textured_slide import FOREIGN, HEIGHT, SLIDE, WIDTH, view
 
 from edge.slide import slide_map
 from edge.slide.places import Joined, Place
 from edge.slide.registration import alike, packed, register, sketch, thumbnail, unpacked
 from edge.slide.sightings import DistinctCells
 from edge.slide.slide_map import SlideMap
-
-WIDTH, HEIGHT = 320, 240
-
-
-def texture(seed, width=2400, height=HEIGHT):
-    noise = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
-    soft = cv2.GaussianBlur(noise, (0, 0), 5)
-    grey = np.clip(128 + 40 * soft / soft.std(), 0, 255).astype(np.uint8)
-    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
-
-
-SLIDE, FOREIGN = texture(1), texture(2)
-
-
-def view(x, slide=SLIDE):
-    return np.ascontiguousarray(slide[:, x : x + WIDTH])
 
 
 def doubtful(x, own=0.78, foreign=0.42):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from test_known_slide import view
+from textured_slide import view
 
 from edge.slide.motion_blur import Grain, MotionBlur
 from edge.slide.registration import thumbnail

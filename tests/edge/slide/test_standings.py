@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from samples import cell, field
-from test_known_slide import HEIGHT, WIDTH, view
+from textured_slide import HEIGHT, WIDTH, view
 
 from edge.messages.field import ModelReference
 from edge.slide.contribution import CUT, SMEARED, UNSTEADY, CellStanding, likeness, standing
