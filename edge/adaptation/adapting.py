@@ -27,6 +27,7 @@ from edge.adaptation.refit import (
     held_back_logits,
     refit,
 )
+from edge.adaptation.remark import Remark, remark
 from edge.errors import BundleError, LeukoscopeError, OutputError
 from edge.models.bundle import read_bundle
 from edge.naming.seen_cells import hash_crops, pack, seen_before, unpack
@@ -55,7 +56,7 @@ class AdaptationError(LeukoscopeError):
     remarks: what is to be known of the named cells.
     """
 
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Adapted:
     description: Description
     parent: Bundle
     record: dict[str, Any]
-    remarks: tuple[str, ...]
+    remarks: tuple[Remark, ...]
     before: Figures
     after: Figures
     seconds: float
@@ -162,7 +163,7 @@ def _is_adapted(path: Path) -> bool:
         return False
 
 
-def _gate(before: Figures, after: Figures, remarks: Sequence[str]) -> None:
+def _gate(before: Figures, after: Figures, remarks: Sequence[Remark]) -> None:
     if not after.better_than(before):
         error = AdaptationError(
             "on named cells that were held back the adapted model is no better: "
@@ -190,17 +191,14 @@ def _enough(cells: LabelledCells, parent: Classifier) -> LabelledCells:
         error.remarks = cells.remarks
         raise error
     remarks = [
-        f"{parent.labels[c]}: is passed over: {count} cells, and at least {FOLDS} are needed"
+        remark("too few", label=parent.labels[c], count=int(count), least=FOLDS)
         for c, count in zip(classes, counts, strict=True)
         if count < FOLDS
     ]
     cells = cells.of(enough)
     known = int(seen_before(cells.crops, parent.bundle.seen).sum())
     if known:
-        remarks.append(
-            f"{known} of the {len(cells.crops)} cells look like ones that the model was trained on or fitted "
-            "to: how right it was before is flattered by them"
-        )
+        remarks.append(remark("seen before", count=known, cells=len(cells.crops)))
     return replace(cells, remarks=(*cells.remarks, *remarks))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from edge.adaptation.progress import no_report
+from edge.adaptation.remark import Remark, of_image
 from edge.analyzer import Analyzer
 from edge.cameras.image_files import read_image
 from edge.cameras.image_folders import SUFFIXES, is_left_out
@@ -42,24 +43,24 @@ Find: TypeAlias = "Callable[[Pixels], FieldMasks]"
 class LabelledCellsError(LeukoscopeError):
     """The folder of labelled cells cannot be used: a wrong class, too few cells, one cell of two classes.
 
-    remarks: a sentence for each image that was not taken.
+    remarks: on each image that was not taken.
     """
 
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
 class LabelledCells:
     """crops: uint8 RGB (120, 120, 3) each. labels: int64 (cells,), places in the model's list of labels.
 
-    remarks: a sentence for each image or class that was not taken as it was given. source: where they are
-    from, as errors name it. images: how many were
-    looked at. without_cell: place of the label -> images of it in which no cell was found.
+    remarks: on each image or class that was not taken as it was given. source: where they are from, as errors
+    name it. images: how many were looked at. without_cell: place of the label -> images of it in which no
+    cell was found.
     """
 
     crops: tuple[Pixels, ...]
     labels: NDArray[np.int64]
-    remarks: tuple[str, ...]
+    remarks: tuple[Remark, ...]
     source: str
     images: int = 0
     without_cell: Mapping[int, int] = field(default_factory=dict)
@@ -98,7 +99,7 @@ def read_labelled(
         try:
             pixels = read_image(file)
         except UnreadableFrameError as error:
-            remarks.append(f"{error}; it is passed over")
+            remarks.append(of_image(f"{error}; it is passed over"))
             continue
         first, its_place = seen.setdefault(hashlib.sha256(pixels.tobytes()).digest(), (file, place))
         if its_place != place:
@@ -106,20 +107,19 @@ def read_labelled(
                 f"{file}: is the same image as {first}, which is named {labels[its_place]}"
             )
         if first != file:
-            remarks.append(f"{file}: is left out: it is the same image as {first}")
+            remarks.append(of_image(f"{file}: is left out: it is the same image as {first}"))
             continue
         crop = _largest(pixels, find)
         if isinstance(crop, str):
             without_cell[place] += 1
-            remarks.append(f"{file}: is left out: {crop}")
+            remarks.append(of_image(f"{file}: is left out: {crop}"))
             continue
         crops.append(crop)
         numbers.append(place)
     missing = [label for place, label in enumerate(labels) if place not in numbers]
     if missing:
-        remarks.append(
-            f"{folder}: has no {' and no '.join(missing)}: how right it is on them is not measured"
-        )
+        text = f"{folder}: has no {' and no '.join(missing)}: how right it is on them is not measured"
+        remarks.append(of_image(text))
     return LabelledCells(
         tuple(crops),
         np.array(numbers, np.int64),
@@ -142,7 +142,7 @@ def finder_of(classifier: Classifier) -> Find:
     return find
 
 
-def _chosen(folder: Path, labels: Sequence[str], most: int) -> tuple[list[tuple[int, Path]], list[str]]:
+def _chosen(folder: Path, labels: Sequence[str], most: int) -> tuple[list[tuple[int, Path]], list[Remark]]:
     """The place of its label and the path of each image that is taken, and remarks on those that are not."""
     chosen: list[tuple[int, Path]] = []
     remarks = []
@@ -150,10 +150,10 @@ def _chosen(folder: Path, labels: Sequence[str], most: int) -> tuple[list[tuple[
         try:
             files = ReplayCamera(ReplayConfig((str(class_folder),))).files
         except CameraError as error:
-            remarks.append(f"{error}; it is passed over")
+            remarks.append(of_image(f"{error}; it is passed over"))
             continue
         if len(files) > most:
-            remarks.append(f"{class_folder}: {most} of its {len(files)} images are taken")
+            remarks.append(of_image(f"{class_folder}: {most} of its {len(files)} images are taken"))
             files = tuple(files[len(files) * k // most] for k in range(most))
         chosen += [(place, file) for file in files]
     return chosen, remarks

@@ -125,7 +125,7 @@ def measure(folder: Path, model: Path, report: Report = no_report) -> Measuremen
         interval=METHODS["exact"][0],
         classes=classes,
         seen=int(seen_before(cells.crops, classifier.bundle.seen).sum()),
-        remarks=cells.remarks,
+        remarks=tuple(str(each) for each in cells.remarks),
     )
 
 

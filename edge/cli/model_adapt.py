@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.adaptation.progress import Report
+    from edge.adaptation.remark import Remark
 
 
 def run_model_adapt(
@@ -105,7 +106,7 @@ def _say(made: Adapted, out: Path | None, following: str, *, as_json: bool) -> N
             "parent": made.description.parent,
             **made.record,
             "temperature": made.description.temperature,
-            "remarks": made.remarks,
+            "remarks": [str(each) for each in made.remarks],
             "seconds": made.seconds,
             "next": following,
         }
@@ -142,6 +143,6 @@ def _following(out: Path, config: Path | None) -> str:
     return f"leukoscope model install {shlex.quote(str(out))} --config {shlex.quote(str(config))}"
 
 
-def _remark(remarks: Iterable[str]) -> None:
+def _remark(remarks: Iterable[Remark]) -> None:
     for remark in remarks:
         print(f"leukoscope: {remark}", file=sys.stderr)

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.adaptation.labelled_cells import MAX_IMAGES_OF_A_CLASS, LabelledCells, LabelledCellsError
 from edge.adaptation.progress import no_report
+from edge.adaptation.remark import Remark, remark
 from edge.drawing.cell_window import cell_window
 from edge.labels import OTHER
 from edge.masking import CROPS
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from edge.store.fields import Store
     from edge.store.specimen import Specimen
 
+# Codes of remarks: of several cells, of one.
+_NO_PICTURE = "no picture", "one without picture"
+_DAMAGED = "damaged picture", "one damaged picture"
 _FIELDS = 50  # read at once
 
 
@@ -60,7 +64,7 @@ def read_named(
 
 
 def _chosen(
-    store: Store, specimen_ids: Sequence[str], remarks: list[str], *, simulated: bool
+    store: Store, specimen_ids: Sequence[str], remarks: list[Remark], *, simulated: bool
 ) -> list[Specimen]:
     known = {specimen.specimen_id: specimen for specimen in store.specimens()}
     strange = [name for name in specimen_ids if name not in known]
@@ -74,45 +78,50 @@ def _chosen(
         if why is None:
             chosen.append(specimen)
         elif specimen_ids:
-            remarks.append(f"specimen {specimen.specimen_id}: is passed over: {why}")
+            remarks.append(remark(why, specimen_id=specimen.specimen_id))
     return chosen
 
 
 class _Reading:
-    """What is read of the store. remarks: a sentence for each thing that is not as it was named."""
+    """What is read of the store. remarks: on each thing that is not as it was named."""
 
     def __init__(self, store: Store, labels: tuple[str, ...]) -> None:
-        self.remarks: list[str] = []
+        self.remarks: list[Remark] = []
         self._store = store
         self._labels = labels
         self._crops: list[Pixels] = []
         self._places: list[int] = []
         self._as_other: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
+        self._missing: Counter[tuple[str, str]] = Counter()
 
     def read(self, specimen: Specimen) -> None:
         """Take a specimen's named cells."""
         known = known_cells(self._store, specimen.specimen_id)
         if not known.words:
             return
-        without, after = 0, 0
+        self._missing.clear()
+        after = 0
         while fields := self._store.cells.fields(specimen.specimen_id, after, _FIELDS):
             for field in fields:
                 after = field.sequence
                 for number, cell in enumerate(field.cells):
                     word = known.words.get(cell.cell_id)
                     if word is not None and not cell.cut_by_edge:
-                        without += not self._take(field, number, word.label)
-        if without:
-            cells = f"{without} named cells have" if without > 1 else "a named cell has"
-            self.remarks.append(f"specimen {specimen.specimen_id}: {cells} no picture any more")
+                        self._take(field, number, word.label)
+        for (several, one), count in self._missing.items():
+            name = specimen.specimen_id
+            found = (
+                remark(several, specimen_id=name, count=count) if count > 1 else remark(one, specimen_id=name)
+            )
+            self.remarks.append(found)
 
     def cells(self) -> LabelledCells:
         """What was taken; of a class with more cells than teach something, that many, evenly."""
         for label, count in self._as_other.items():
-            self.remarks.append(f"{count} named {label}: learnt as {OTHER}, as the model has no such class")
+            self.remarks.append(remark("as other", count=count, label=label))
         for label, count in self._left_out.items():
-            self.remarks.append(f"{count} named {label}: passed over, as the model has no such class")
+            self.remarks.append(remark("no such class", count=count, label=label))
         places = np.array(self._places, np.int64)
         kept: list[int] = []
         for place in np.unique(places):
@@ -127,25 +136,30 @@ class _Reading:
             len(self._crops),
         )
 
-    def _take(self, field: FieldResult, number: int, label: str | None) -> bool:
-        """Take a cell; False where no picture of it is kept."""
+    def _take(self, field: FieldResult, number: int, label: str | None) -> None:
+        """Take a cell, unless no picture of it is kept that can be read."""
         cell = field.cells[number]
         picture = self._store.pictures.find(cell.cell_id)
         if picture is None:
-            return False
+            self._missing[_NO_PICTURE] += 1
+            return
         called = OTHER if label is None else label
-        if called not in self._labels:
-            if OTHER not in self._labels:
-                self._left_out[called] += 1
-                return True
-            self._as_other[called] += 1
-            called = OTHER
+        learnt = called if called in self._labels else OTHER
+        if learnt not in self._labels:
+            self._left_out[called] += 1
+            return
         ruler = None if field.scale is None else field.scale.micrometres_per_pixel
         window = cell_window(cell.box, ruler)
         glass = cell.glass_rgb or field.quality.background_rgb
-        self._crops.append(crop_of_picture(picture, window, cell.crop, glass))
-        self._places.append(self._labels.index(called))
-        return True
+        try:
+            crop = crop_of_picture(picture, window, cell.crop, glass)
+        except LabelledCellsError:
+            self._missing[_DAMAGED] += 1
+            return
+        if learnt != called:
+            self._as_other[called] += 1
+        self._crops.append(crop)
+        self._places.append(self._labels.index(learnt))
 
 
 def crop_of_picture(

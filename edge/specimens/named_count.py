@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def unfit(specimen: Specimen, *, simulated: bool) -> str | None:
-    """Return why nothing is learnt from a specimen; None where something may be.
+    """Return the code of the remark why nothing is learnt from a specimen; None where something may be.
 
     simulated: whether this device draws its slide.
     """
     if specimen.state == "discarded":
-        return "it is discarded"
+        return "discarded"
     if specimen.simulated != simulated:
-        return "it is of blood, and this device draws its slide" if simulated else "it is of a drawn slide"
+        return "of blood" if simulated else "drawn"
     return None
 
 

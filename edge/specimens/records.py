@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from edge.messages import Cell  # noqa: TC001 (msgspec reads annotations)
+from edge.adaptation.remark import Remark  # noqa: TC001 (msgspec reads annotations)
+from edge.messages import Cell  # noqa: TC001
 from edge.messages.differential import Signature  # noqa: TC001
 from edge.messages.field import Box  # noqa: TC001
 from edge.store.specimen import Specimen, SpecimenState  # noqa: TC001
@@ -129,7 +130,7 @@ class AdaptationState(Struct, frozen=True, kw_only=True):
     state: "idle" before the first, "refused" where nothing was changed. doing, done, total: what is being
     done, how much of it is done and how much there is. sentence: what came of it. cells: by class, of those
     it learnt from. before, after: macro recall on cells held back, 0 to 1. model, sha256: the new one.
-    remarks: what was passed over, and why.
+    remarks: what was passed over, and why; each a code with its values, and a sentence.
     """
 
     state: Literal["idle", "running", "done", "refused"] = "idle"
@@ -142,4 +143,4 @@ class AdaptationState(Struct, frozen=True, kw_only=True):
     after: float | None = None
     model: str | None = None
     sha256: str | None = None
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()

@@ -68,13 +68,25 @@ SENTENCES = (
     # The model adapted.
     mark("the model is being adapted already: wait until that is done"),
     mark(
+        "the cells that people have named: too few named cells: none; at least %(least)s of a class are"
+        " needed, and two classes"
+    ),
+    mark(
         "the cells that people have named: too few named cells: %(named)s; at least %(least)s of a class are"
         " needed, and two classes"
     ),
     mark(
-        "on named cells that were held back the adapted model is no better: %(before)s before, %(after)s"
-        " after; nothing is written"
+        "on named cells that were held back the adapted model is no better: %(right)s of %(cells)s right,"
+        " macro recall %(recall)s %% before, %(right_after)s of %(cells_after)s right, macro recall"
+        " %(recall_after)s %% after; nothing is written"
     ),
+    mark(
+        "the model here is of before 0.2, and cannot learn from kept pictures; install one of 0.2, or adapt"
+        " it to a folder of images"
+    ),
+    mark("model.path: names %(given)s, so no installed model would be used; remove the line"),
+    mark("adapting has failed; the log says why"),
+    mark("adapting has failed: it took too long or too much memory; nothing is changed"),
     # The camera calibrated.
     mark("the field is clipped to white: dim the lamp, or shorten the exposure"),
     mark(
@@ -132,7 +144,9 @@ def in_words(sentence: str, words: Words) -> str:
         return sentence
     for text, pattern in _patterns():
         if found := pattern.fullmatch(sentence):
-            return words(text, **{name: _value(value, words) for name, value in found.groupdict().items()})
+            return words(
+                text, **{name: _value(name, value, words) for name, value in found.groupdict().items()}
+            )
     parts = re.split(r"(; |, )", sentence)  # several at once, such as of cells that were renamed
     if len(parts) > 1:
         said = [part if number % 2 else in_words(part, words) for number, part in enumerate(parts)]
@@ -140,8 +154,15 @@ def in_words(sentence: str, words: Words) -> str:
     return sentence
 
 
-def _value(value: str, words: Words) -> str:
+def _value(name: str, value: str, words: Words) -> str:
+    if name == "named":  # how many of which class
+        return ", ".join(_counted(part, words) for part in value.split(", "))
     return words(CLASSES[value]) if value in CLASSES else value
+
+
+def _counted(part: str, words: Words) -> str:
+    count, _, label = part.partition(" of ")
+    return f"{words(CLASSES[label])}: {count}" if label in CLASSES else part
 
 
 @cache

@@ -10,6 +10,7 @@ from edge.differential.flags import RULES, UNCLASSIFIED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from edge.adaptation.remark import Remark
     from edge.messages.differential import Flag
     from edge.web.languages import Words
 
@@ -57,6 +58,26 @@ REMARKS = {
     "evidence outside the cell": mark("the model looked beside the cell"),
 }
 
+ADAPTING = {
+    "too few": mark("%(label)s: is passed over: %(count)s cells, and at least %(least)s are needed"),
+    "seen before": mark(
+        "%(count)s of the %(cells)s cells look like ones that the model was trained on or fitted to: how"
+        " right it was before is flattered by them"
+    ),
+    "no picture": mark("specimen %(specimen_id)s: %(count)s named cells have no picture any more"),
+    "one without picture": mark("specimen %(specimen_id)s: a named cell has no picture any more"),
+    "damaged picture": mark("specimen %(specimen_id)s: the pictures of %(count)s named cells are damaged"),
+    "one damaged picture": mark("specimen %(specimen_id)s: the picture of a named cell is damaged"),
+    "as other": mark("%(count)s named %(label)s: learnt as other, as the model has no such class"),
+    "no such class": mark("%(count)s named %(label)s: passed over, as the model has no such class"),
+    "discarded": mark("specimen %(specimen_id)s: is passed over: it is discarded"),
+    "drawn": mark("specimen %(specimen_id)s: is passed over: it is of a drawn slide"),
+    "of blood": mark(
+        "specimen %(specimen_id)s: is passed over: it is of blood, and this device draws its slide"
+    ),
+}
+"""What is to be known of named cells, by the codes of `edge.adaptation.remark`."""
+
 STATES = {
     "open": mark("being counted"),
     "running": mark("being counted"),
@@ -94,6 +115,18 @@ EVENTS = {
 def translated(words: dict[str, str], translate: Translate) -> dict[str, str]:
     """Return a table of words in the reader's language."""
     return {key: translate(text) for key, text in words.items()}
+
+
+def remark_in_words(remark: Remark, translate: Translate) -> str:
+    """Return a remark on named cells as a sentence. One of a code that is not known here stays in English."""
+    text = ADAPTING.get(remark.code)
+    if text is None:
+        return remark.said
+    values = {
+        name: translate(CLASSES[value]) if name == "label" and value in CLASSES else value
+        for name, value in remark.values.items()
+    }
+    return translate(text, **values)
 
 
 def flags_in_words(flags: Iterable[Flag], translate: Words) -> list[str]:

@@ -15,6 +15,7 @@ from edge.specimens.records import AdaptationState
 from edge.web.api.endpoint import Call, Endpoint
 from edge.web.pages import words_of
 from edge.web.sentences import in_words
+from edge.web.words import remark_in_words
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -91,13 +92,20 @@ async def adapt(call: Call) -> Adapted:
     state = await adaptation.run(call.body.specimen_ids)
     if state.state == "refused":
         raise HTTPException(409, state.sentence[:1].lower() + state.sentence[1:])
-    return Adapted(state.sentence, state)
+    return Adapted(state.sentence, _in_words(state, call))
 
 
 async def adaptation_state(call: Call) -> AdaptationState:
     """How far an adaptation has come, or what came of the last one."""
-    state: AdaptationState = call.app.adaptation.state
-    return msgspec.structs.replace(state, sentence=in_words(state.sentence, words_of(call.request)))
+    return _in_words(call.app.adaptation.state, call)
+
+
+def _in_words(state: AdaptationState, call: Call) -> AdaptationState:
+    words = words_of(call.request)
+    remarks = tuple(
+        msgspec.structs.replace(each, said=remark_in_words(each, words)) for each in state.remarks
+    )
+    return msgspec.structs.replace(state, sentence=in_words(state.sentence, words), remarks=remarks)
 
 
 ENDPOINTS = (

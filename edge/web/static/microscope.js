@@ -96,8 +96,14 @@ function show(state) {
     told.textContent = say("better", { before: number(100 * state.before), after: number(100 * state.after) });
   } else if (state.state === "refused") {
     told.textContent = "";
-    complain(adapt, new Error([state.sentence, ...state.remarks].join(" ")));
+    complain(adapt, new Error(state.sentence));
   }
+  at("remarks").hidden = running || !state.remarks.length;
+  at("remarks").replaceChildren(...state.remarks.map((each) => {
+    const line = document.createElement("li");
+    line.textContent = each.said;
+    return line;
+  }));
 }
 
 async function look() {

@@ -363,7 +363,7 @@ def test_images_that_are_left_out_are_named(labelled):
     (labelled / ".thumbnails").mkdir()
     cells = read_labelled(labelled, labels, find_cells)
     assert Counter(labels[n] for n in cells.labels) == WANTED
-    left_out = {Path(remark.split(": ")[0]).name: remark for remark in cells.remarks}
+    left_out = {Path(remark.split(": ")[0]).name: remark for remark in map(str, cells.remarks)}
     assert set(left_out) == {"empty.png", "black.png", "twice.png", "labelled"}
     assert "would not analyse it" in left_out["black.png"]
     assert "is the same image as" in left_out["twice.png"]
@@ -373,7 +373,7 @@ def test_of_very_many_images_some_are_taken(labelled, monkeypatch):
     monkeypatch.setattr("edge.adaptation.labelled_cells.MAX_IMAGES_OF_A_CLASS", 10)
     cells = read_labelled(labelled, read_bundle(SHIPPED_MODEL).description.labels, find_cells)
     assert sorted(Counter(cells.labels.tolist()).values()) == [7, 10, 10]
-    assert any("10 of its 20 images are taken" in remark for remark in cells.remarks)
+    assert any("10 of its 20 images are taken" in str(remark) for remark in cells.remarks)
 
 
 def test_an_unknown_folder_is_refused_by_its_own_class(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,12 +171,23 @@ def test_what_people_said_is_what_it_learns(bench):
     cells = bench.read()
     assert counts(cells, bench.model.labels) == {"neutrophil": 3, "monocyte": 4, "other": 3}
     assert all(crop.shape == (120, 120, 3) for crop in cells.crops)
-    assert "2 named blast: learnt as other, as the model has no such class" in cells.remarks
-    assert "specimen S: 2 named cells have no picture any more" in cells.remarks
+    said = [str(each) for each in cells.remarks]
+    assert "2 named blast: learnt as other, as the model has no such class" in said
+    assert "specimen S: 2 named cells have no picture any more" in said
     with Store.open(Path(bench.config.store.path)) as store:
         shown = count_named(store, simulated=False)
         assert shown == {"monocyte": 4, "neutrophil": 3, "blast": 2, "not a white cell": 1}
         assert count_named(store, simulated=True) == {}, "no drawn slide was named"
+
+
+def test_a_damaged_picture_is_passed_over_with_a_remark(bench):
+    whole, spoilt = bench.add(2, "neutrophil"), bench.add(1, "monocyte")
+    bench.say([*whole, *spoilt], "confirm")
+    with closing(sqlite3.connect(bench.config.store.path)) as db, db:
+        db.execute("UPDATE cell_pictures SET jpeg = ? WHERE cell_id = ?", (b"spoilt", spoilt[0]))
+    cells = bench.read()
+    assert counts(cells, bench.model.labels) == {"neutrophil": 2}
+    assert [str(each) for each in cells.remarks] == ["specimen S: the picture of a named cell is damaged"]
 
 
 def test_specimens_are_chosen_and_those_that_say_nothing_of_blood_are_not(bench):
@@ -187,7 +200,7 @@ def test_specimens_are_chosen_and_those_that_say_nothing_of_blood_are_not(bench)
         bench.read("B", "C")
     bench.service.discard(DiscardSpecimen(specimen_id="A", reason="mixed up"))
     assert len(bench.read().crops) == 3
-    assert "specimen A: is passed over: it is discarded" in bench.read("A").remarks
+    assert "specimen A: is passed over: it is discarded" in map(str, bench.read("A").remarks)
     assert not bench.read(simulated=True).crops, "cells of blood teach a drawn slide nothing"
 
 

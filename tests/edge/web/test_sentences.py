@@ -7,6 +7,9 @@ import re
 import pytest
 from samples import cell, field
 
+from edge.adaptation.adapting import AdaptationError, _gate
+from edge.adaptation.refit import Figures
+from edge.adaptation.remark import SENTENCES, Remark, remark
 from edge.differential.familiarity import judge
 from edge.differential.flags import Figure, raised
 from edge.errors import PeopleError, SpecimenError
@@ -20,7 +23,7 @@ from edge.web.api.table import ENDPOINTS
 from edge.web.audit_words import ACTIONS
 from edge.web.languages import LANGUAGES, Words
 from edge.web.sentences import in_words
-from edge.web.words import flags_in_words
+from edge.web.words import ADAPTING, flags_in_words, remark_in_words
 
 ENGLISH = Words(LANGUAGES["en"])
 FRENCH = Words(LANGUAGES["fr"])
@@ -113,6 +116,35 @@ def test_why_a_microscope_is_doubted_is_said_with_its_figures():
         said = in_words(reason, FRENCH)
         assert said != reason
         assert re.findall(r"\d+", said) == re.findall(r"\d+", reason)
+
+
+def test_what_is_to_be_known_of_named_cells_is_said_by_its_code():
+    assert {"image": "%(text)s", **ADAPTING} == SENTENCES
+    few = remark("too few", label="neutrophil", count=3, least=5)
+    assert remark_in_words(few, ENGLISH) == "Neutrophil: is passed over: 3 cells, and at least 5 are needed"
+    assert remark_in_words(few, FRENCH) == "Neutrophile : laissé de côté : 3 cellules, il en faut au moins 5"
+    newer = Remark("of later", {}, "something new")
+    assert remark_in_words(newer, FRENCH) == "something new"
+
+
+@pytest.mark.parametrize(
+    ("named", "counted"),
+    [("3 of neutrophil, 1 of other", "Neutrophile: 3, Autre cellule: 1"), ("none", "aucune")],
+)
+def test_too_few_named_cells_are_counted_in_the_readers_language(named, counted):
+    english = (
+        f"the cells that people have named: too few named cells: {named}; at least 5 of a class are needed"
+    )
+    french = f"trop peu de cellules nommées : {counted} ; il en faut au moins 5 d'une classe, et deux classes"
+    assert in_words(f"{english}, and two classes", FRENCH) == french
+
+
+def test_why_an_adapted_model_is_not_used_is_said_with_its_figures():
+    figures = Figures({}, 0.8125, 65, 80, 0.4)
+    with pytest.raises(AdaptationError) as refused:
+        _gate(figures, figures, ())
+    said = in_words(str(refused.value), FRENCH)
+    assert "65 sur 80 justes, rappel moyen 81.2\u00a0% avant" in said
 
 
 def test_all_that_is_audited_has_a_name_on_the_page():

@@ -8,7 +8,10 @@ import pytest
 from served import PEOPLE, PIN
 from stored import count_into
 
+from edge.config import load_config
+from edge.messages.commands import ReviewCells
 from edge.specimens.history import history_of
+from edge.specimens.service import SpecimenService
 from edge.store.fields import Store
 
 if TYPE_CHECKING:
@@ -138,6 +141,21 @@ def test_who_has_not_seen_a_change_does_not_sign_it(page: Served, window) -> Non
     assert "has changed since you looked" in signer.locator("#sign .error").inner_text()
     with Store.open(page.store) as store:
         assert store.ledger.find("W-2").signature is None
+
+
+def test_why_a_model_is_not_fitted_is_said_in_the_readers_language(page: Served, window) -> None:
+    ids = count_into(page.store, "W-3", 8)
+    service = SpecimenService(load_config(page.config))
+    named = {"specimen_id": "W-3", "operator": "ADA"}
+    service.review(ReviewCells(cell_ids=tuple(ids[:7]), action="confirm", **named))
+    service.review(ReviewCells(cell_ids=(ids[7],), action="relabel", label="blast", **named))
+    fitter = window("ADA", language="fr")
+    fitter.goto("/microscope")
+    fitter.locator("#adapt button").click()
+    fitter.locator("#remarks li").first.wait_for()
+    assert "1 nommées Blaste : apprises comme autre" in fitter.locator("#remarks").inner_text()
+    assert fitter.locator("#adapt .error").inner_text().startswith("trop peu de cellules nommées : ")
+    assert "Neutrophile: 2" in fitter.locator("#adapt .error").inner_text()
 
 
 SCROLL = """() => new Promise((done) => {
