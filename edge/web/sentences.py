@@ -22,6 +22,7 @@ SENTENCES = (
     mark("%(found)s %% of its cells are of no class that the model counts, where %(usual)s %% are usual"),
     mark("%(found)s %% of the model's calls were wrong where it was measured"),
     mark("the model's bundle does not say what is usual"),
+    mark("cells were called by another model, %(given)s"),
     mark("%(needed)s white cells are needed to tell, %(seen)s were seen"),
     # Orders that cannot be.
     mark("there is no specimen %(id)s"),

@@ -88,6 +88,10 @@ def test_no_refusal_is_left_in_english(tmp_path):
             "1 renommées de Monocyte en Blaste, 2 confirmées : Lymphocyte",
         ),
         ("renamed from S-1", "renommé, avant S-1"),
+        (
+            "cells were called by another model, a, b",
+            "des cellules ont été nommées par un autre modèle, a, b",
+        ),
         ("There is no specimen S-9", "il n'y a pas d'échantillon S-9"),
         ("a sentence, of which nobody knows", "a sentence, of which nobody knows"),
     ],
