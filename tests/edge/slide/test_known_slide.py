@@ -273,3 +273,34 @@ def test_the_frame_before_is_asked_where_the_remembered_ones_are_too_far():
         known.locate(view(x))
     found = known.locate(view(360))
     assert (found.is_new, found.place.x) == (False, pytest.approx(360, abs=2))
+
+
+def soiled(x):
+    """A view through a lens with dirt in its middle, which stays where it is while the slide moves."""
+    pixels = view(x).copy()
+    strong = 128 + 2 * (view(0, FOREIGN).astype(float) - 128)
+    pixels[:, 130:190] = np.clip(strong, 0, 255)[:, 130:190]
+    return pixels
+
+
+@pytest.mark.parametrize("x", [210, 225, -210, -225])
+def test_dirt_that_stands_still_does_not_hide_how_far_the_slide_has_moved(x):
+    shift = register(thumbnail(soiled(600)), thumbnail(soiled(600 + x)), 2)
+    assert shift is not None
+    assert (shift.x, shift.y) == (pytest.approx(x, abs=1), pytest.approx(0, abs=1))
+
+
+def test_an_even_field_is_like_no_place_and_breaks_nothing():
+    even = np.full((HEIGHT, WIDTH, 3), 220, np.uint8)
+    assert np.array_equal(sketch(thumbnail(even)), np.zeros((48, 33)))
+    known = SlideMap()
+    assert [known.locate(pixels).is_new for pixels in (view(0), even, even)] == [True, True, True]
+    back = known.locate(view(40))
+    assert (back.is_new, back.place.region) == (False, 0)
+
+
+def test_a_sketch_is_small_so_that_a_thousand_are_compared_at_once():
+    # 32 pixels wide, and padded to twice that; a real picture's spectrum is half of it.
+    assert sketch(thumbnail(view(0))).shape == (48, 33)
+    assert sketch(thumbnail(upright(20, 0))).shape == (64, 21)
+    assert sketch(thumbnail(view(0)[:3, :4])).shape == (2, 2)
