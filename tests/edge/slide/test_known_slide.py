@@ -166,13 +166,14 @@ def test_what_two_regions_found_adds_up_when_they_are_joined():
     assert counted(distinct) == ({"monocyte": 1}, 0)
 
 
-def test_fields_of_a_joined_region_speak_where_they_then_lie():
+@pytest.mark.parametrize(("x", "y"), [(1000, 0), (0, 1000), (-700, -500)])
+def test_fields_of_a_joined_region_speak_where_they_then_lie(x, y):
     distinct = DistinctCells()
     show(distinct, 0, at("monocyte", 100, 100))
     for _ in range(3):
         show(distinct, 0, region=1)
-    distinct.join(Joined(1, 0, 1000.0, 0.0))
-    show(distinct, 1000, at("eosinophil", 300, 200))
+    distinct.join(Joined(1, 0, float(x), float(y)))
+    distinct.add(Place(0, x, y), [at("eosinophil", 300, 200)], focus=1.0, size=(640, 480))
     assert counted(distinct)[0] == {"monocyte": 1}
     assert distinct.contribution().unclassified == {"unsteady": 1}
 
