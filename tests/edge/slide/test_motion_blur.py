@@ -19,13 +19,14 @@ def resting(blur, count):
     return [blur.is_blurred(thumbnail(view(40 * number))) for number in range(count)]
 
 
-@pytest.mark.parametrize(("across", "down"), [(60, 1), (1, 60)])
+@pytest.mark.parametrize(("across", "down"), [(60, 1), (1, 60), (20, 1), (1, 20)])
 def test_streaks_either_way_are_noticed_and_resting_frames_and_focus_are_not(across, down):
     blur = MotionBlur()
     assert not any(resting(blur, 6))
     assert blur.is_blurred(streaked(300, across, down))
     assert not blur.is_blurred(thumbnail(cv2.GaussianBlur(view(300), (0, 0), 3)))
     assert not blur.is_blurred(thumbnail(view(340)))
+    assert not blur.is_blurred(streaked(300, 1 + across // 10, 1 + down // 10)), "so little shows nowhere"
 
 
 def test_before_five_frames_nothing_is_usual():
