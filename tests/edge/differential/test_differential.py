@@ -333,3 +333,34 @@ def test_the_model_that_called_last_comes_last():
             str(number), Contribution(accepted=True, counted={}, unclassified={}, incomplete=0, model=model)
         )
     assert count.models == (second, first)
+
+
+@pytest.mark.parametrize(
+    ("rule", "label", "side", "limit", "unit"),
+    [
+        ("neutrophil-percent-high", "neutrophil", "More", 85, "%"),
+        ("neutrophil-percent-low", "neutrophil", "Less", 30, "%"),
+        ("lymphocyte-percent-high", "lymphocyte", "More", 60, "%"),
+        ("monocyte-percent-high", "monocyte", "More", 15, "%"),
+        ("eosinophil-percent-high", "eosinophil", "More", 10, "%"),
+        ("basophil-percent-high", "basophil", "More", 3, "%"),
+        ("unclassified-percent-high", "unclassified", "More", 20, "%"),
+        ("blast-like-percent-high", "cells like blasts", "More", 10, "%"),
+        ("neutrophil-count-low", "neutrophil", "Less", 1, "10^9/L"),
+        ("neutrophil-count-high", "neutrophil", "More", 20, "10^9/L"),
+        ("lymphocyte-count-high", "lymphocyte", "More", 5, "10^9/L"),
+        ("monocyte-count-high", "monocyte", "More", 1.5, "10^9/L"),
+        ("eosinophil-count-high", "eosinophil", "More", 2, "10^9/L"),
+        ("basophil-count-high", "basophil", "More", 0.5, "10^9/L"),
+    ],
+)
+def test_each_rule_is_raised_beyond_its_limit_and_not_at_it(rule, label, side, limit, unit):
+    def flags(value):
+        figures = {label: Figure(value, value, value)}
+        return raised(*((figures, None) if unit == "%" else ({}, figures)))
+
+    beyond = 0.01 if side == "More" else -0.01
+    assert flags(limit) == ()
+    (flag,) = flags(limit + beyond)
+    assert (flag.rule, flag.certainty) == (rule, "definite")
+    assert flag.sentence.startswith(f"{side} than {limit:g} {unit} ")
