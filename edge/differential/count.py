@@ -140,10 +140,6 @@ class SpecimenCount:
             return f"every interval is at most {widest:g} percent points wide"
         return None
 
-    def state(self) -> State:
-        """Return the state of a count that is still going on."""
-        return "preliminary" if self.stop_reason() else "running"
-
     def differential(
         self,
         *,

@@ -9,7 +9,7 @@ from samples import field
 
 from edge.errors import SpecimenError
 from edge.store.fields import Store
-from edge.store.kept_open import KeptOpen
+from edge.store.kept_open import KEPT_S, KeptOpen
 
 PATIENCE_S = 30.0
 
@@ -60,3 +60,60 @@ def test_what_nobody_uses_is_closed_and_the_log_of_the_database_folded_away(kept
     while path.with_name("results.db-wal").exists():
         assert time.monotonic() < ends
         time.sleep(0.05)
+
+
+class Connection:
+    """One that knows since when it is closed."""
+
+    closed_at = None
+
+    def close(self):
+        assert self.closed_at is None, "closed twice"
+        self.closed_at = time.monotonic()
+
+
+def wait_until_closed(*connections):
+    ends = time.monotonic() + PATIENCE_S
+    while any(one.closed_at is None for one in connections):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def test_each_is_closed_when_nobody_has_used_it_for_a_moment_and_a_fourth_one_at_once(path):
+    kept = KeptOpen(path, Connection)
+    with kept.use() as a, kept.use() as b, kept.use() as c, kept.use() as d:
+        pass
+    # They come back in turn, d first; of four, three are kept.
+    assert [one.closed_at is None for one in (a, b, c, d)] == [False, True, True, True]
+    wait_until_closed(b, c, d)
+
+
+def test_one_that_was_used_later_is_closed_later(path):
+    kept = KeptOpen(path, Connection)
+    with kept.use() as first, kept.use() as second:
+        used = time.monotonic()
+    time.sleep(0.6 * KEPT_S)
+    with kept.use() as again:
+        used_again = time.monotonic()
+    assert again is first
+    wait_until_closed(first, second)
+    assert second.closed_at - used >= KEPT_S
+    assert first.closed_at - used_again >= KEPT_S
+    # And the next one, after all are gone, is a new one that is closed as well.
+    with kept.use() as third:
+        assert third not in (first, second)
+    wait_until_closed(third)
+
+
+def test_what_was_open_when_another_file_took_the_name_is_closed(path):
+    kept = KeptOpen(path, Connection)
+    with kept.use() as old:
+        pass
+    path.rename(path.with_name("damaged.db"))
+    Store.open(path).close()
+    with kept.use() as new:
+        assert new is not old
+        assert old.closed_at is not None
+    with pytest.raises(ZeroDivisionError), kept.use() as failed:
+        1 / 0  # noqa: B018
+    assert (failed is new, failed.closed_at is None) == (True, False)
