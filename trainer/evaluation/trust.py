@@ -14,8 +14,8 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edge.errors import ConfigError
 from edge.adaptation.refusal import LEAST_CALLED, TARGET_ERROR
+from edge.errors import ConfigError
 from edge.labels import OTHER
 from edge.naming.rejection import Judge
 
