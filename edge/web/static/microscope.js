@@ -30,7 +30,11 @@ function calibrating() {
   };
   measure.addEventListener("submit", () => { at("measured").hidden = true; wait(true); });
   measure.addEventListener("refused", () => wait(false));
-  measure.addEventListener("done", (event) => { wait(false); show(event.detail); });
+  measure.addEventListener("done", (event) => {
+    wait(false);
+    show(event.detail);
+    at("measured").querySelector("h3").focus(); // so that who does not see it hears that it is there
+  });
   for (const [id, words] of [["use", "used"], ["discard", "discarded"]]) {
     at(id)?.addEventListener("done", () => {
       at("measured").hidden = true;

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,6 +88,32 @@ def test_one_of_another_camera_is_not_used_where_none_is_needed(device: StreamDe
     assert camera.problem is not None
     assert "made with the camera 'Other Microscope'" in camera.problem
     camera.close()
+
+
+OVER_AND_OVER = """
+import sys
+from pathlib import Path
+from edge.cameras.calibration.file import read_calibration, write_calibration
+both = [read_calibration(Path(name)) for name in sys.argv[2:]]
+print("ready", flush=True)
+while True:
+    for each in both:
+        write_calibration(Path(sys.argv[1]), each)
+"""
+
+
+def test_killed_while_it_is_put_in_place_it_is_the_former_or_the_new_one(tmp_path: Path) -> None:
+    both = [made_with(name, tmp_path / name) for name in ("first", "second")]
+    known = {read_calibration(each).id for each in both}
+    path = made_with("first", tmp_path / "camera.json")
+    for number in range(10):
+        command = [sys.executable, "-c", OVER_AND_OVER, str(path), *map(str, both)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            time.sleep(0.007 * number)
+            process.kill()
+        assert read_calibration(path).id in known
 
 
 def test_the_longest_address_that_a_camera_may_have_fits_its_calibration(tmp_path: Path) -> None:

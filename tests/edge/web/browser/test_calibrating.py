@@ -93,7 +93,7 @@ def test_from_clear_glass_to_even_light_by_the_keyboard_alone(
     assert "Not calibrated yet." in page.locator("#in-use").inner_text()
     go_to(page, "#measure button")
     page.keyboard.press("Enter")
-    page.locator("#measured").wait_for(state="visible")
+    page.locator("#measured h3:focus").wait_for()
     light = page.locator("#light").inner_text()
     found = re.fullmatch(r"(\d+)\s% of the light in the brightest part; evened out (\d+)\s%", light)
     assert found, light
