@@ -18,6 +18,8 @@ from edge.cameras.image_files import read_image
 from edge.masking import cut_crop
 
 _SCRIPT = Path(__file__).parent / "arm64" / "arm64.sh"
+# OpenCV's resizing differs by a grey level here and there; the finder tells sizes in steps of five per cent.
+_LEAST_OVERLAP = 0.85
 _MOST_MIB = 80e6 / 2**20  # of the daemon, 80 MB
 
 
@@ -45,11 +47,36 @@ def test_an_arm_machine_answers_as_this_one(tmp_path, capsys):
     assert there["machine"] == "aarch64"
     if there["runtime"] == here["runtime"]:
         assert there["crops"] == here["crops"]  # scores, maps and features, bit for bit
-    assert there["cells"] == here["cells"]
-    assert there["daemon_peak_rss_mib"] < _MOST_MIB
     cells, peak = len(here["cells"]), there["daemon_peak_rss_mib"]
+    # Cells come largest first, and two may be of nearly one size.
+    pairs = [
+        (cell, max(there["cells"], key=lambda other, cell=cell: _overlap(cell, other)))
+        for cell in here["cells"]
+    ]
+    overlaps = [_overlap(*pair) for pair in pairs]
     with capsys.disabled():
         print(  # noqa: T201 (what was measured)
-            f"\naarch64: {len(crops)} crops and {cells} cells as on {here['machine']};"
-            f" peak RSS of the daemon {peak} MiB, here {here['daemon_peak_rss_mib']} MiB"
+            f"\naarch64: {len(crops)} crops and {cells} cells as on {here['machine']}, boxes over each other"
+            f" by {min(overlaps):.2f} at least; peak RSS of the daemon {peak} MiB,"
+            f" here {here['daemon_peak_rss_mib']} MiB"
         )
+    assert len(there["cells"]) == cells
+    assert [_called(other) for _, other in pairs] == [_called(cell) for cell, _ in pairs]
+    assert min(overlaps) > _LEAST_OVERLAP
+    assert there["daemon_peak_rss_mib"] < _MOST_MIB
+
+
+def _called(cell):
+    return cell["file"], cell["label"], cell["rejected"]
+
+
+def _overlap(a, b):
+    """Return the intersection over union of two cells' boxes, [x, y, width, height]; 0 in different files."""
+    if a["file"] != b["file"]:
+        return 0.0
+    one, other = a["box"], b["box"]
+    sides = [
+        max(0, min(one[k] + one[k + 2], other[k] + other[k + 2]) - max(one[k], other[k])) for k in (0, 1)
+    ]
+    shared = sides[0] * sides[1]
+    return shared / (one[2] * one[3] + other[2] * other[3] - shared)

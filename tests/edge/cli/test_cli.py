@@ -57,7 +57,7 @@ def test_analyze_goes_on_past_what_it_cannot_read_and_says_so(pictures, capsys):
                 "rejected",
                 "cut_by_edge",
             ),
-            *("distance", "heatmap", "evidence_in_cell", "evidence_in_nucleus", "flags"),
+            *("glass_rgb", "heatmap", "evidence_in_cell", "evidence_in_nucleus", "flags"),
         }
         assert 0 < cell["evidence_in_nucleus"] <= cell["evidence_in_cell"] <= 1
         assert result["scale"]["source"] == "red cells"
