@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 METHOD = "inverse of the confusion matrix; 95 % by parametric bootstrap over cells and photographs"
 
-_DRAWS = 2000
+_DRAWS, _AT_ONCE = 2000, 250
 _SEED = 20261124  # the same counts give the same interval, always
 _JEFFREYS = 0.5  # what is added to each count of cells: a class that was not met may still be there
 _TAILS = (2.5, 97.5)
@@ -45,10 +45,12 @@ class Corrector:
         counts = np.array(confusion.counts)
         self._inverse = np.linalg.inv(answers(counts))
         # A prior that weighs as much as one photograph: a class of four would drown in a heavier one.
-        drawn = np.random.default_rng(_SEED).standard_gamma(
-            counts + 1 / counts.shape[1], (_DRAWS, *counts.shape)
-        )
-        self._inverses = np.linalg.inv(answers(drawn))
+        prior = counts + 1 / counts.shape[1]
+        draws = np.random.default_rng(_SEED)
+        # A part at a time: all at once would take megabytes, of which little is kept.
+        self._inverses = np.empty((_DRAWS, *self._inverse.shape))
+        for part in np.split(self._inverses, _DRAWS // _AT_ONCE):
+            part[:] = np.linalg.inv(answers(draws.standard_gamma(prior, (len(part), *prior.shape))))
 
     def shares(
         self, counted: Mapping[str, int], others: int, named: Mapping[str, int] | None = None
