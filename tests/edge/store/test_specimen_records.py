@@ -285,3 +285,37 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+
+
+def test_what_was_stopped_is_signed_before_what_a_folder_has_counted(store):
+    store.start_specimen("folder", "a folder")
+    store.finish_specimen("folder")
+    assert store.ledger.find("folder").waiting
+    start(store, "A")
+    store.ledger.stop()
+    assert store.ledger.sign("mt.01").specimen_id == "A"
+    assert store.ledger.sign("mt.01").specimen_id == "folder"
+    with pytest.raises(SpecimenError, match="there is no specimen to sign: none waits for a signature"):
+        store.ledger.sign("mt.01")
+
+
+def test_of_many_that_wait_the_last_five_are_named(store):
+    for name in "ABCDEFG":
+        start(store, name)
+        store.ledger.stop()
+    with pytest.raises(SpecimenError) as told:
+        store.ledger.discard("smeared")
+    assert str(told.value) == "7 specimens wait for a signature (C, D, E, F, G): say which to discard"
+
+
+def test_as_many_cells_as_wanted_need_no_reason_and_one_fewer_does(store):
+    start(store, "A", target=3)
+    for number, cells in ((1, 2), (2, 1)):
+        if number == 2:
+            store.ledger.stop()
+            with pytest.raises(SpecimenError, match="specimen A has 2 of 3 cells: give a reason"):
+                store.ledger.sign("mt.01")
+            start(store, "A", resume=True)
+        store.add(field(number, *(cell() for _ in range(cells)), specimen_id="A"))
+    store.ledger.stop()
+    assert store.ledger.sign("mt.01").state == "final"

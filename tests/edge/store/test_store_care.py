@@ -119,6 +119,23 @@ def test_what_can_be_read_of_a_damaged_store_is_taken_over(path):
     assert ids[-1] in known
 
 
+def test_a_row_that_the_damage_has_made_impossible_is_left_out_alone(path):
+    ids = filled(path, 5)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA writable_schema = ON")
+        lax = "UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'fields'"
+        strict, *_ = db.execute("SELECT sql FROM sqlite_schema WHERE name = 'fields'").fetchone()
+        db.execute(lax)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE fields SET committed_s = 'never' WHERE field_id = ?", (ids[1],))
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'fields'", (strict,))
+    notice = repair_if_damaged(path)
+    assert "4 results could be taken over, 4 of them still to be delivered" in notice
+    with Store.open(path) as store:
+        assert [row.field_id for row in store.undelivered(9)] == [ids[0], *ids[2:]]
+
+
 def test_a_sound_store_stays_where_it_is_also_after_a_kill(path):
     filled(path, 3)
     with contextlib.closing(sqlite3.connect(path)) as held:
