@@ -57,19 +57,21 @@ class Change(NamedTuple):
 
 def changes_of(file: Path, leave_out: list[str]) -> Iterator[Change]:
     """Every small change of a module."""
-    nodes = list(ast_nodes(get_ast(file.read_text(encoding="utf-8"))))
+    source = file.read_text(encoding="utf-8")
+    lines, nodes = source.splitlines(), list(ast_nodes(get_ast(source)))
     for name in cosmic_ray.plugins.operator_names():
         kind = cosmic_ray.plugins.get_operator(name)
         if kind.arguments() or any(re.fullmatch(pattern, name) for pattern in leave_out):
             continue
         operator = kind()
         places = (place for node in nodes for place in operator.mutation_positions(node))
-        for occurrence, ((line, _), _end) in enumerate(places):
-            yield Change(file, line, name, occurrence)
+        for occurrence, ((line, column), _end) in enumerate(places):
+            if not lines[line - 1].startswith("*,", column):  # of a signature, which is no product
+                yield Change(file, line, name, occurrence)
 
 
 def is_python(source: str) -> bool:
-    """Whether it compiles: to the bare `*` of a signature, what is done to a product is done, too."""
+    """Whether it compiles."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # of `is` with a literal
