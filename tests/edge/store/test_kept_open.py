@@ -117,3 +117,17 @@ def test_what_was_open_when_another_file_took_the_name_is_closed(path):
     with pytest.raises(ZeroDivisionError), kept.use() as failed:
         1 / 0  # noqa: B018
     assert (failed is new, failed.closed_at is None) == (True, False)
+
+
+def test_one_whose_file_was_exchanged_while_it_was_used_is_not_used_for_the_new_file(path):
+    kept = KeptOpen(path, Connection)
+    with kept.use() as old:
+        path.rename(path.with_name("damaged.db"))
+        Store.open(path).close()
+    with kept.use() as new:
+        assert new is not old
+    missing = KeptOpen(path.with_name("not yet.db"), Connection)
+    with missing.use() as first:
+        path.with_name("not yet.db").touch()
+    with missing.use() as again:
+        assert again is first

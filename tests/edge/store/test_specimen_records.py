@@ -17,6 +17,7 @@ from samples import cell, field
 
 from edge import identity
 from edge.errors import SpecimenError, StoreError
+from edge.messages.commands import ReviewCells
 from edge.store import database, schema
 from edge.store.fields import Store
 
@@ -319,3 +320,43 @@ def test_as_many_cells_as_wanted_need_no_reason_and_one_fewer_does(store):
         store.add(field(number, *(cell() for _ in range(cells)), specimen_id="A"))
     store.ledger.stop()
     assert store.ledger.sign("mt.01").state == "final"
+
+
+def test_why_a_discarded_specimen_has_ended_is_what_ended_it_first(store):
+    start(store, "A")
+    assert store.ledger.discard("smeared").ended == "discarded"
+    start(store, "B")
+    store.ledger.stop()
+    assert store.ledger.discard("smeared", "B").ended == "stopped"
+    store.start_specimen("C", "a folder")
+    store.finish_specimen("C")
+    assert store.ledger.discard("smeared", "C").ended == "source ended"
+
+
+def test_what_is_told_as_a_change_is_what_a_reader_of_the_count_must_know(store):
+    start(store, "A")
+    doubtful = cell(rejected="uncertain")
+    store.add(field(1, cell(), doubtful, specimen_id="A"))
+    store.ledger.stop(why="enough")
+    start(store, "A", resume=True)
+    assert store.ledger.stop().changes == ()
+    store.ledger.review(
+        ReviewCells(specimen_id="A", cell_ids=(doubtful.cell_id,), action="confirm", operator="mt.01")
+    )
+    signed = store.ledger.sign("mt.01")
+    assert (signed.changes, signed.signature.simulated) == ((), False)
+    store.ledger.review(
+        ReviewCells(
+            specimen_id="A",
+            cell_ids=(doubtful.cell_id,),
+            action="exclude",
+            operator="mt.02",
+            reason="a smudge",
+        )
+    )
+    (change,) = store.ledger.find("A").changes
+    assert (change.what, change.why, change.operator) == (
+        "1 renamed from neutrophil to not a white cell",
+        "a smudge",
+        "mt.02",
+    )
