@@ -13,6 +13,7 @@ import pytest
 from mqtt_partners import PATIENCE_S, wait_for
 from samples import DEVICE, cell
 
+from edge.daemon.health import Progress
 from edge.errors import ConfigError
 from edge.mqtt import delivery
 
@@ -169,9 +170,47 @@ def test_a_session_that_was_taken_over_is_named_and_no_field_is_blamed(idle_brok
     wait_for(lambda: listener.of("health") and not listener.of("health")[-1].notices, "no notice any more")
 
 
+@pytest.mark.parametrize(
+    "rubbish",
+    [b"\x20\x05\x00\x00\x02\xff\xff", b"\x20\x01\x00", b"\x20\x03\x00\x00\x00\xe0\x02\xfe\x00"],
+    ids=["properties that are none", "too short", "a reason that is none"],
+)
+def test_whatever_a_broker_sends_delivering_goes_on(idle_broker, device, listen, rubbish):
+    device.add(2)
+    with contextlib.closing(Pretender(idle_broker, rubbish)) as pretender:
+        publisher = device.start(idle_broker, backoff_s=(0.05, 0.1))
+        wait_for(lambda: pretender.met > 2, "another attempt")
+        assert publisher.problem.startswith(f"broker {idle_broker.host}:{idle_broker.port}: ")
+        assert "\n" not in publisher.problem
+    idle_broker.start()
+    listener = listen(idle_broker)
+    wait_for(lambda: len(listener.fields()) == 2, "the fields")
+    wait_for(lambda: publisher.problem is None, "the end of the complaint")
+    assert device.close() == 0
+
+
+def test_a_fault_of_the_devices_own_is_said_and_delivering_goes_on(
+    broker, device, listen, monkeypatch, caplog
+):
+    sound, faults = Progress.health, iter([1, 2])
+
+    def health(*given):
+        if next(faults, None):
+            raise KeyError("a fault\nof the device")
+        return sound(*given)
+
+    monkeypatch.setattr(Progress, "health", health)
+    listener = listen(broker)
+    device.add(2)
+    publisher = device.start(broker, backoff_s=(0.05, 0.1))
+    wait_for(lambda: len(listener.fields()) == 2 and listener.of("health"), "fields and health")
+    assert len([each for each in caplog.messages if "KeyError: " in each and "tried again" in each]) == 1
+    wait_for(lambda: publisher.problem is None, "the end of the complaint")
+
+
 def test_a_broker_that_hangs_up_at_once_is_not_hammered(idle_broker, device):
     with contextlib.closing(Pretender(idle_broker, None)) as pretender:
         device.start(idle_broker, backoff_s=(0.2, 10.0))
         time.sleep(2.0)
         # 0, 0.2, 0.6, 1.4 s and so on, each pause shortened by at most a half
-        assert 2 <= pretender.met <= 5
+        assert 3 <= pretender.met <= 5
