@@ -360,3 +360,14 @@ def test_what_is_told_as_a_change_is_what_a_reader_of_the_count_must_know(store)
         "a smudge",
         "mt.02",
     )
+
+
+def test_where_people_say_that_no_cell_is_a_white_one_none_is_counted(store):
+    start(store, "A")
+    one = cell()
+    store.add(field(1, one, specimen_id="A"))
+    assert store.ledger.counted("A") == (1, 1)
+    store.ledger.review(
+        ReviewCells(specimen_id="A", cell_ids=(one.cell_id,), action="exclude", operator="mt.01")
+    )
+    assert store.ledger.counted("A") == (1, 0)

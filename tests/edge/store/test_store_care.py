@@ -136,6 +136,34 @@ def test_a_row_that_the_damage_has_made_impossible_is_left_out_alone(path):
         assert [row.field_id for row in store.undelivered(9)] == [ids[0], *ids[2:]]
 
 
+def test_after_an_end_that_was_none_an_index_that_lacks_a_row_is_found(path):
+    filled(path, 5)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        name, *index = db.execute(
+            "SELECT name, type, tbl_name, rootpage, sql FROM sqlite_schema"
+            " WHERE type = 'index' AND tbl_name = 'fields' AND sql IS NOT NULL"
+        ).fetchone()
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("DELETE FROM sqlite_schema WHERE name = ?", (name,))
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE fields SET delivered_at = 'now', error = 'x', source_id = 'y' WHERE sequence = 3")
+        db.execute("DELETE FROM fields WHERE sequence = 5")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(
+            "INSERT INTO sqlite_schema (name, type, tbl_name, rootpage, sql) VALUES (?, ?, ?, ?, ?)",
+            (name, *index),
+        )
+    with contextlib.closing(sqlite3.connect(path)) as killed:
+        killed.execute("UPDATE specimens SET revision = revision + 1")
+        killed.commit()
+        copy = path.with_name("copy.db")
+        for part in ("", "-wal"):
+            copy.with_name(copy.name + part).write_bytes(path.with_name(path.name + part).read_bytes())
+    notice = repair_if_damaged(copy)
+    assert notice is not None
+    assert "4 results could be taken over" in notice
+
+
 def test_a_sound_store_stays_where_it_is_also_after_a_kill(path):
     filled(path, 3)
     with contextlib.closing(sqlite3.connect(path)) as held:
@@ -229,6 +257,19 @@ def test_times_from_before_the_clock_was_set_are_corrected(path, monkeypatch, ye
     assert abs((right.captured_at - taken).total_seconds()) < 5
 
 
+def test_the_very_first_field_is_corrected_too(path, monkeypatch):
+    monkeypatch.setattr(identity, "clock_synced", lambda: False)
+    monkeypatch.setattr(identity, "clock_offset_s", lambda: 100.0)
+    filled(path, 2)
+    with Store.open(path) as store:
+        before = [each.captured_at for each in store.fields("S")]
+        assert store.upkeep.correct_times(100.0 + 3600) == 2
+        after = list(store.fields("S"))
+        assert [each.sequence for each in after] == [1, 2]
+        assert [each.captured_at for each in after] == [at + timedelta(hours=1) for at in before]
+        assert store.upkeep.correct_times(9999.0) == 0
+
+
 def test_what_was_delivered_before_the_clock_was_set_ages_from_then_on(path, monkeypatch):
     ids = filled(path, 2)
     with Store.open(path) as store:
@@ -296,6 +337,7 @@ def test_nothing_ages_while_the_clock_is_not_set(path, monkeypatch):
         (b"\xff\xd8\xff\xe0 and a picture", "a picture"),
         (b"BM" + bytes(8) + b"\x36\0\0\0\x28\0\0\0\x10\0\0\0\x10\0\0\0\1\0\x18\0" + bytes(900), "a picture"),
         (b"[camera]\nkind = 'replay'\n", "a text"),
+        (b"\t\r\n" + bytes(range(32, 127)), "a text"),
         (b"\x1c\0\0\0TFL3" + bytes(90), "a model"),
     ],
 )
