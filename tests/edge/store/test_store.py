@@ -173,9 +173,11 @@ def test_what_is_no_database_is_refused_in_one_sentence(tmp_path, content):
     assert path.read_bytes() == content
 
 
-def test_another_programs_database_is_left_alone(tmp_path):
+@pytest.mark.parametrize("application_id", [0, 1, 0x7FFFFFFF])
+def test_another_programs_database_is_left_alone(tmp_path, application_id):
     path = tmp_path / "other.db"
     with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute(f"PRAGMA application_id = {application_id}")
         other.execute("CREATE TABLE things (a)")
     with pytest.raises(StoreError, match="another program"):
         Store.open(path)
