@@ -307,3 +307,24 @@ def test_a_source_begins_with_the_field_that_comes_next(store):
     add(store, 2, specimen_id="T")
     assert store.ledger.has_begun(store.ledger.find("T"))
     assert store.start_specimen("U", "a third").source_from == 3
+
+
+def test_what_was_stored_of_a_picture_is_found_by_it_and_else_nothing(store, path):
+    made = add(store, 1, source_id="a file")
+    add(store, 2, source_id="another")
+    assert store.field_of("S", "a file").field_id == made.field_id
+    assert store.field_of("S", "unknown") is None
+    assert store.field_of("T", "a file") is None
+    raw(path, "UPDATE fields SET payload = NULL WHERE sequence = 1")
+    raw(path, "UPDATE fields SET payload = x'00' WHERE sequence = 2")
+    assert store.field_of("S", "a file") is None, "it was pruned"
+    assert store.field_of("S", "another") is None, "it cannot be read"
+
+
+@pytest.mark.parametrize("begin", ["begin_source", "begin_endless"])
+def test_only_what_is_said_to_be_drawn_is_taken_for_drawn(store, begin):
+    begin = getattr(store.ledger, begin)
+    assert not begin("A", "a camera").simulated
+    assert begin("B", "a drawn slide", simulated=True).simulated
+    assert begin("A", "a drawn slide", resume=True, simulated=True).simulated
+    assert begin("A", "a camera", resume=True).simulated, "drawn cells are among its cells"

@@ -136,6 +136,18 @@ def test_a_row_that_the_damage_has_made_impossible_is_left_out_alone(path):
         assert [row.field_id for row in store.undelivered(9)] == [ids[0], *ids[2:]]
 
 
+def test_a_damaged_store_that_cannot_be_moved_is_said_in_a_sentence(path, monkeypatch):
+    path.write_bytes(b"\xa5" * 9000)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "rename", refuse)
+    with pytest.raises(StoreError, match=r"is damaged \(.*\) and cannot be moved: Permission denied"):
+        repair_if_damaged(path)
+    assert path.read_bytes() == b"\xa5" * 9000
+
+
 def test_after_an_end_that_was_none_an_index_that_lacks_a_row_is_found(path):
     filled(path, 5)
     with contextlib.closing(sqlite3.connect(path)) as db, db:
