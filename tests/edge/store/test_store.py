@@ -280,3 +280,10 @@ def test_results_are_waited_for_on_their_way_to_the_disk(path):
         assert db.execute("PRAGMA synchronous").fetchone() == (2,), "FULL: a power cut takes no result"
     with contextlib.closing(connect(path, durable=False)) as db:
         assert db.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
+def test_a_store_in_folders_that_are_not_there_yet_is_made(tmp_path):
+    with Store.open(tmp_path / "not" / "yet" / "results.db") as store:
+        store.start_specimen("S")
+    with Store.open(tmp_path / "not" / "yet" / "results.db") as store:
+        assert [one.specimen_id for one in store.specimens()] == ["S"]
