@@ -6,6 +6,7 @@ lets red light through. With the two swapped, the darkest of what is covered is 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -34,17 +35,20 @@ def colour_problem(
     inside: where there is a picture, uint8 (height, width), not 0; None: everywhere. light: the levels of
     bare glass. That channels are swapped is seen only where the stain tells.
     """
-    pixels = coarse.reshape(-1, 3) if inside is None else coarse[inside > 0]
-    red, green, blue = pixels[:, 0], pixels[:, 1], pixels[:, 2]
-    spread = np.maximum(cv2.absdiff(red, green), cv2.absdiff(green, blue)).ravel()
+    red, green, blue = (np.asarray(channel, np.uint8) for channel in cv2.split(coarse))
+    if inside is not None:
+        red, green, blue = (channel[inside > 0] for channel in (red, green, blue))
+    spread = np.maximum(cv2.absdiff(red, green), cv2.absdiff(green, blue))
     if 100 * np.count_nonzero(spread > _COLOURLESS) < spread.size:
         return "no colour"
-    covered = np.flatnonzero(green < _CELL * light[1])
-    if covered.size < _FEWEST:
-        return None
+    covered = green < _CELL * light[1]
     levels = green[covered]
+    if levels.size < _FEWEST:
+        return None
     towards_blue = _DENSITIES[red[covered]] - _DENSITIES[blue[covered]]
-    dark, pale = np.quantile(levels, (1 - _DARKEST, 1 - _PALEST))
+    upto = np.bincount(levels).cumsum()
+    dark = upto.searchsorted(math.floor((1 - _DARKEST) * (levels.size - 1)), "right")
+    pale = upto.searchsorted(math.ceil((1 - _PALEST) * (levels.size - 1)), "right")
     glass = float(_DENSITIES[round(light[0])] - _DENSITIES[round(light[2])])
     darkest = float(np.median(towards_blue[levels <= dark])) - glass
     palest = float(np.median(towards_blue[levels >= pale])) - glass
