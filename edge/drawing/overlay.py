@@ -44,8 +44,8 @@ def outlined(picture: Pixels, masks: Pixels, thickness: int) -> Pixels:
 
 def coloured(picture: Pixels, strength: NDArray[np.float32]) -> Pixels:
     """Lay a map, float32 (h, w) in 0 to 1, over a picture of its size: where it is weak, all shows."""
-    opacity = (_OPACITY * np.clip(_STEEPNESS * strength, 0, 1))[..., None]
-    return np.asarray(picture * (1 - opacity) + _colours(strength) * opacity, np.uint8)
+    opacity = _OPACITY * np.clip(_STEEPNESS * strength, 0, 1)
+    return np.asarray(cv2.blendLinear(picture, _colours(strength), 1 - opacity, opacity), np.uint8)
 
 
 def with_contours(picture: Pixels, strength: NDArray[np.float32]) -> Pixels:
@@ -150,7 +150,8 @@ def write(
 def _colours(strength: NDArray[np.float32]) -> Pixels:
     """Colour by viridis, which rises evenly in lightness: float32 (h, w) in 0 to 1 -> uint8 RGB."""
     levels = np.asarray(np.clip(strength * 255, 0, 255), np.uint8)
-    return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[:, :, ::-1], np.uint8)
+    blue_first = cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)
+    return np.asarray(cv2.cvtColor(blue_first, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _line_colour(level: float) -> tuple[int, int, int]:

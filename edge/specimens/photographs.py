@@ -244,7 +244,7 @@ def _write_pictures(job: Job, photograph: Photograph, drawing: Drawing) -> None:
         _write(job.mask, field.masks.picture() if field.masks else refused, MASKS)
     if job.overlay is not None:
         drawn = draw(photograph.pixels, field, style=drawing.style, explain=drawing.explain)
-        _write(job.overlay, np.ascontiguousarray(drawn[:, :, ::-1]), OVERLAYS)
+        _write(job.overlay, np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), np.uint8), OVERLAYS)
 
 
 def _write(target: Path, picture: Pixels, command: str) -> None:
