@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import tempfile
 import threading
 import time
@@ -29,6 +30,7 @@ from edge.errors import LeukoscopeError
 RATE = 5.0  # live pictures a second
 
 _BROWSER = 6  # connections
+_MOST_PER_S = 400.0  # requests: of more than 500 from one address, the page tells some to wait
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,24 @@ def _gallery(port: int, ids: list[str]) -> float:
 
 
 def _asked(port: int, seconds: float) -> tuple[int, int, float]:
-    """Ask for a page of the gallery again and again; how often, how many were lost, and for how long."""
+    """Ask for a page of the gallery again and again; how often, how many were lost, and for how long.
+
+    At most `_MOST_PER_S` times a second.
+    """
     counts = [0, 0]
+    turns = itertools.count()
     lock = threading.Lock()
     began = time.perf_counter()
 
     def ask() -> None:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)) as connection:
-            while time.perf_counter() - began < seconds:
+            while True:
+                with lock:
+                    due = next(turns) / _MOST_PER_S
+                if (wait := began + due - time.perf_counter()) > 0:
+                    time.sleep(wait)
+                if time.perf_counter() - began >= seconds:
+                    return
                 try:
                     get_on(connection, "/specimens/S-1")
                     lost = 0
