@@ -98,6 +98,15 @@ def is_drawn_by(command: str) -> Callable[[Path], bool]:
     return known
 
 
+def last_change(path: Path) -> tuple[int, int] | None:
+    """Return what differs after each change of a file that is put in place whole; None where none is."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()

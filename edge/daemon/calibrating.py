@@ -86,11 +86,8 @@ class Calibrator:
             log.error("the camera cannot be calibrated: %s", error)  # noqa: TRY400 (one sentence)
 
     def _come_of(self, order: str, camera: CalibratedCamera | None) -> CalibrationState:
-        specimen = self._store.ledger.open_by_command()
-        if specimen is not None:
-            sentence = f"specimen {specimen.specimen_id} is open: stop it first"
-            return CalibrationState(state="refused", order=order, sentence=sentence)
         try:
+            self._store.ledger.expect_none_open()
             with ThreadPoolExecutor(1, "calibrating") as pool:
                 measuring = pool.submit(self._measured, camera)
                 while not measuring.done():  # a thread of its own, so that this one can say that it goes on

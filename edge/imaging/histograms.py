@@ -35,6 +35,14 @@ def quantile(counts: Histogram, share: float) -> int:
     return int(min(255, cumulated.searchsorted(share * cumulated[-1])))
 
 
+def ranked(values: NDArray[np.int16] | NDArray[np.uint8], *ranks: int) -> list[int]:
+    """Return the values of these ranks, 0 to n - 1, of whole numbers (n,), none of which is below 0.
+
+    By counting.
+    """
+    return [int(rank) for rank in np.bincount(values).cumsum().searchsorted(ranks, "right")]
+
+
 def smallest(values: NDArray[np.float32], *ranks: int) -> list[float]:
     """Return the values of these ranks, 0 to n - 1, of float32 (n,), none of which is below 0.
 

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from edge.imaging.black_border import black_border
-from edge.imaging.histograms import histogram, quantile, smallest
+from edge.imaging.histograms import histogram, quantile, ranked, smallest
 from edge.messages import Quality
 from edge.quality.colours import ColourProblem, colour_problem
 
@@ -146,7 +146,7 @@ def _sharpness(
     count = laplacian.size
     if count < _FEWEST:
         return 0.0, 0.0
-    middle, strong = (rank / _FINE for rank in _ranks(np.abs(laplacian), count // 2, int(0.99 * count)))
+    middle, strong = (rank / _FINE for rank in ranked(np.abs(laplacian), count // 2, int(0.99 * count)))
     # Of the square, for noise and what is no noise add up by their squares.
     edge = math.sqrt(max(0.0, strong**2 - (_NOISE * middle) ** 2))
 
@@ -162,11 +162,6 @@ def _sharpness(
     # Twice the angle, for an edge has a direction but no sense.
     twofold = (across[chosen] + 1j * down[chosen]) ** 2 / strength[chosen]
     return float(100 * edge / contrast), min(1.0, float(np.abs(twofold.mean())))
-
-
-def _ranks(values: NDArray[np.int16], *ranks: int) -> list[int]:
-    """Return the values of these ranks, 0 to n - 1, of int16 (n,), none of which is below 0: by counting."""
-    return [int(rank) for rank in np.bincount(values).cumsum().searchsorted(ranks, "right")]
 
 
 def _derivatives(

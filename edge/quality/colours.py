@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 
+from edge.imaging.histograms import ranked
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -46,9 +48,8 @@ def colour_problem(
     if levels.size < _FEWEST:
         return None
     towards_blue = _DENSITIES[red[covered]] - _DENSITIES[blue[covered]]
-    upto = np.bincount(levels).cumsum()
-    dark = upto.searchsorted(math.floor((1 - _DARKEST) * (levels.size - 1)), "right")
-    pale = upto.searchsorted(math.ceil((1 - _PALEST) * (levels.size - 1)), "right")
+    last = levels.size - 1
+    dark, pale = ranked(levels, math.floor((1 - _DARKEST) * last), math.ceil((1 - _PALEST) * last))
     glass = float(_DENSITIES[round(light[0])] - _DENSITIES[round(light[2])])
     darkest = float(np.median(towards_blue[levels <= dark])) - glass
     palest = float(np.median(towards_blue[levels >= pale])) - glass

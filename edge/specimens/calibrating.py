@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class CalibrationOrders:
     """What a person orders. All raise CalibrationError with one sentence where it cannot be done.
 
-    Then nothing is changed. They raise StoreError and OutputError, too.
+    Then nothing is changed. They raise SpecimenError, where one is open, StoreError and OutputError, too.
     """
 
     def __init__(self, config: Config) -> None:
@@ -96,7 +96,5 @@ class CalibrationOrders:
     def _nothing_counted(self) -> Iterator[None]:
         """In the block no specimen is open, and none can be started."""
         with Store.open(Path(self._config.store.path)) as store, store.transaction():
-            specimen = store.ledger.open_by_command()
-            if specimen is not None:
-                raise CalibrationError(f"specimen {specimen.specimen_id} is open: stop it first")
+            store.ledger.expect_none_open()
             yield

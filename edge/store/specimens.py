@@ -24,6 +24,12 @@ class Ledger(ReviewLedger):
 
     # By command. All raise SpecimenError, with nothing changed, where it cannot be
 
+    def expect_none_open(self) -> None:
+        """Raise where a specimen is open: what is to be done has to wait until it is stopped."""
+        current = self.open_by_command()
+        if current is not None:
+            raise SpecimenError(f"specimen {current.specimen_id} is open: stop it first")
+
     def start(
         self, specimen_id: str, *, target: int | None, wbc_count: float | None, resume: bool
     ) -> Specimen:
@@ -32,9 +38,8 @@ class Ledger(ReviewLedger):
         target, wbc_count: None leaves what a resumed one has.
         """
         with self._transaction():
-            current, known = self.open_by_command(), self.find(specimen_id)
-            if current is not None:
-                raise SpecimenError(f"specimen {current.specimen_id} is open: stop it first")
+            self.expect_none_open()
+            known = self.find(specimen_id)
             if known is not None and not (resume and known.by_command and known.state == "stopped"):
                 raise SpecimenError(_why_not_again(known))
             if known is None and resume:

@@ -20,6 +20,7 @@ from msgspec import Meta, Struct
 
 from edge import identity
 from edge.errors import StoreError
+from edge.outputs import last_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,11 +99,7 @@ class ModelStore:
 
     def last_change(self) -> tuple[int, int] | None:
         """Return what differs after each change of the state; None while there is none. Never raises."""
-        try:
-            status = (self.folder / _STATE).stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_mtime_ns
+        return last_change(self.folder / _STATE)
 
     def standing(self) -> State:
         """Return the state as a start would find it: without a current model that is missing or damaged."""

@@ -11,6 +11,7 @@ from edge.cameras.calibration.file import read_calibration
 from edge.cameras.controls import Adjustable
 from edge.cameras.frame import pause_of, sensor_of
 from edge.errors import CameraError, UnreadableFrameError
+from edge.outputs import last_change
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,7 @@ class CalibratedCamera:
         with ExitStack() as stack:
             stack.callback(camera.close)
             if needed:
-                self._seen = _change(path)
+                self._seen = last_change(path)
                 self._take_up(read_calibration(path))
             else:
                 self.renew()
@@ -88,7 +89,7 @@ class CalibratedCamera:
 
         It costs a look at one file. One that is of no use changes nothing, and is the `problem`.
         """
-        change = _change(self._path)
+        change = last_change(self._path)
         if change == self._seen or change is None:
             return False
         self._seen = change
@@ -135,12 +136,3 @@ class CalibratedCamera:
                 f"{self._path}: was made for frames of {made.width}x{made.height}, and the camera gives "
                 f"{width}x{height}: calibrate it again with leukoscope camera calibrate"
             )
-
-
-def _change(path: Path) -> tuple[int, int] | None:
-    """Return what is another one whenever the file is; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
