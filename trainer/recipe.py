@@ -82,8 +82,6 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     images_per_epoch: how many are drawn; 0: every training image once. warmup_epochs: before a cosine only.
     restarts: the epochs after which a cosine begins anew, from half the rate it last began from.
     average: decay of the running average of the weights; 0: the last weights are kept as they are.
-    bounded_epochs: further ones behind these, in which the values inside a `compact` network are bounded, so
-    that int8 rounds them more finely; by a cosine of their own from `bounded_rate`.
     """
 
     epochs: Count = 40
@@ -97,21 +95,14 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     weight_decay: Annotated[float, Meta(ge=0)] = 0.02
     label_smoothing: Share = 0.05
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.995
-    bounded_epochs: Annotated[int, Meta(ge=0)] = 0
-    bounded_rate: Annotated[float, Meta(gt=0, le=1)] = 0.001
     seed: Annotated[int, Meta(ge=0)] = 1
-
-    @property
-    def all_epochs(self) -> int:
-        """Return how many epochs there are, the bounded ones included."""
-        return self.epochs + self.bounded_epochs
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     """One whole recipe. `network` names the builder and holds its keyword arguments.
 
     augmentation: the keyword arguments of `trainer.training.augmentation.Augmentation`, or None for no
-    augmentation. late_augmentation: instead of it in the bounded epochs, where given.
+    augmentation.
     """
 
     name: str
@@ -119,12 +110,6 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     network: dict[str, Any]
     training: Training
     augmentation: dict[str, Any] | None = None
-    late_augmentation: dict[str, Any] | None = None
-
-    def augmentation_of(self, epoch: int) -> dict[str, Any] | None:
-        """Return the augmentation of an epoch, the first of which is 0."""
-        other = self.late_augmentation if epoch >= self.training.epochs else None
-        return self.augmentation if other is None else other
 
 
 def load_recipe(name: str) -> Recipe:

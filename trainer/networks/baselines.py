@@ -106,14 +106,14 @@ def weights_file(name: str, weights: str = "imagenet") -> tuple[Path | None, str
         return None, DRAWN
     if weights != "imagenet":
         path = Path(weights)
-        return path, f"{path.name}, sha256 {_digest(path, 'sha256')}"
+        return path, f"{path.name}, sha256 {file_digest(path, 'sha256')}"
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
     path = home / "models" / chosen.file
     if not path.is_file():
         return None, f"{DRAWN}, for there are no ImageNet weights at {path}"
-    if chosen.md5 and _digest(path, "md5") != chosen.md5:
+    if chosen.md5 and file_digest(path, "md5") != chosen.md5:
         return None, f"{DRAWN}, for {path} is not the file that Keras published: its md5 is another"
-    return path, f"ImageNet, {path.name}, sha256 {_digest(path, 'sha256')}"
+    return path, f"ImageNet, {path.name}, sha256 {file_digest(path, 'sha256')}"
 
 
 def without_lone_scales(model: keras.Model) -> keras.Model:
@@ -177,7 +177,8 @@ def _read(name: str, path: Path) -> list[NDArray[np.float32]]:
     return weights
 
 
-def _digest(path: Path, algorithm: str) -> str:
+def file_digest(path: Path, algorithm: str) -> str:
+    """Return the hash of a file of weights. Raises ConfigError where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, algorithm).hexdigest()

@@ -9,6 +9,7 @@ import keras
 from keras import layers, ops
 
 from edge.masking import CROP_SIZE
+from trainer.networks import efficientnet_lite
 from trainer.networks.baselines import BASELINES, DRAWN, baseline, weights_file, without_lone_scales
 from trainer.networks.gradient import has_tanh_head, with_gradient
 from trainer.networks.study import folded, study
@@ -30,6 +31,8 @@ def first_weights(network: dict[str, Any]) -> str:
 
     Raises ConfigError for a file that is not there.
     """
+    if network["name"] == efficientnet_lite.NAME:
+        return efficientnet_lite.weights_file(network.get("weights", "imagenet"))[1]
     if network["name"] not in BASELINES:
         return DRAWN
     return weights_file(network["name"], network.get("weights", "imagenet"))[1]
@@ -159,5 +162,6 @@ def _is_pooled(model: keras.Model) -> bool:
 NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "compact": compact,
     "study": study,
+    efficientnet_lite.NAME: efficientnet_lite.efficientnet_lite0,
     **{name: partial(baseline, name) for name in BASELINES},
 }

@@ -28,8 +28,7 @@ _WIDEST = 64.0  # a factor: a channel that is nearly never used needs no more
 class _Group:
     """Tensors that are added to each other, so that a channel has one factor in all of them.
 
-    norms: the layers that make them. tensors: their names. readers: the depthwise convolutions behind them,
-    or the separable ones.
+    norms: the layers that make them. tensors: their names. readers: the separable convolutions behind them.
     """
 
     norms: list[Any] = field(default_factory=list)
@@ -51,7 +50,7 @@ def equalized(model: keras.Model, crops: NDArray[np.uint8]) -> keras.Model:
     result.set_weights(model.get_weights())
     groups = _groups(result)
     outputs = {name: result.get_layer(name).output for group in groups for name in group.tensors}
-    separable = [one for group in groups for one in group.readers if not _is_bounded(one)]
+    separable = [one for group in groups for one in group.readers]
     inside = {one.name: one.input for one in separable}
     probe = keras.Model(result.inputs, {"outputs": outputs, "inside": inside})
     most, deep = _ranges(probe, crops, {one.name: one for one in separable})
@@ -61,10 +60,6 @@ def equalized(model: keras.Model, crops: NDArray[np.uint8]) -> keras.Model:
             norm.gamma.assign(norm.gamma * factor)
             norm.beta.assign(norm.beta * factor)
         for one in group.readers:
-            if _is_bounded(one):
-                depthwise, bias = one.get_weights()
-                one.set_weights([depthwise / factor[None, None, :, None], bias])
-                continue
             depthwise, pointwise = one.get_weights()
             own = _factor(deep[one.name])
             one.set_weights(
@@ -81,7 +76,7 @@ def _groups(model: keras.Model) -> list[_Group]:
     groups: list[_Group] = []
     norm: Any = None
     for layer in model.layers:
-        if isinstance(layer, keras.layers.SeparableConv2D | keras.layers.DepthwiseConv2D):
+        if isinstance(layer, keras.layers.SeparableConv2D):
             groups[-1].readers.append(layer)
         elif isinstance(layer, keras.layers.BatchNormalization):
             norm = layer
@@ -92,10 +87,6 @@ def _groups(model: keras.Model) -> list[_Group]:
             groups[-1].norms += last.norms
             groups[-1].tensors += [*last.tensors, layer.name]
     return groups
-
-
-def _is_bounded(reader: Any) -> bool:
-    return isinstance(reader, keras.layers.DepthwiseConv2D)
 
 
 def _ranges(

@@ -15,6 +15,7 @@ from edge.models.runtime import Runtime
 from trainer.networks.gradient import in_parts
 from trainer.networks.registry import for_device
 from trainer.quantization.equalizing import can_be_equalized, equalized
+from trainer.quantization.rounding import can_be_rounded, with_rounded_weights
 from trainer.quantization.splicing import spliced
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
     """Convert to int8 with uint8 input at scale 1/255, one signature, the outputs of `for_device`.
 
     representative: uint8 (n, 120, 120, 3), crops of training photographs. The channels of a `compact` network
-    are equalized first. All of the network becomes int8,
-    but a part named `head` computes in float; its weights are kept as float16.
+    are equalized first, the weights of EfficientNet-Lite0 rounded and their shifts taken back. All of the
+    network becomes int8, but a part named `head` computes in float; its weights are kept as float16.
     Raises ExportError when the file has no weights in it, or another input than the camera's bytes.
     """
     if can_be_equalized(model):
         model = equalized(model, representative)
+    elif can_be_rounded(model):
+        model = with_rounded_weights(model, representative)
     exported, head = in_parts(for_device(model))
     return to_int8_file(exported, representative, model.count_params(), head)
 

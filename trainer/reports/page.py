@@ -187,7 +187,7 @@ def _what_was_run(run: RunReport) -> Table:
         ("photographs in all", str(record.photographs)),
         ("images left out", str(record.left_out)),
         ("images used whole, without a cell", str(record.uncut)),
-        ("training", f"{training.all_epochs} epochs, {training.optimizer}, batch {training.batch}"),
+        ("training", f"{training.epochs} epochs, {training.optimizer}, batch {training.batch}"),
         ("learning rate", f"{training.learning_rate} ({training.schedule}), seed {training.seed}"),
         ("precision in training", record.precision),
         ("seconds per epoch, median", "-" if seconds is None else f"{seconds:.1f}"),

@@ -41,14 +41,13 @@ def batches_of(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.
         tf.TensorSpec((), tf.int64),
     )
     data = tf.data.Dataset.from_generator(raw, output_signature=signature)
-    augmentation = recipe.augmentation_of(epoch)
-    if augmentation is None:
+    if recipe.augmentation is None:
         inner = slice((side - CROP_SIZE) // 2, (side + CROP_SIZE) // 2)
         data = data.map(
             lambda image, target, _: (tf.cast(image[:, inner, inner], tf.float32) / 255.0, target)
         )
     else:
-        augment = Augmentation(seed=settings.seed, **augmentation)
+        augment = Augmentation(seed=settings.seed, **recipe.augmentation)
         data = data.map(lambda image, target, key: (augment(image, key), target), num_parallel_calls=2)
     return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
 

@@ -14,8 +14,6 @@ from edge.errors import ConfigError
 from edge.masking import CROP_SIZE
 from trainer.data.splits import photograph_weights
 from trainer.networks import registry
-from trainer.networks.bounded import bounded
-from trainer.quantization.equalizing import can_be_equalized, equalized
 from trainer.training.augmentation import Augmentation
 from trainer.training.batches import batches_of
 from trainer.training.checkpoints import (
@@ -27,7 +25,7 @@ from trainer.training.checkpoints import (
     save_checkpoint,
 )
 from trainer.training.compute import PLAIN, Compute
-from trainer.training.optimizers import bounded_optimizer, optimizer
+from trainer.training.optimizers import optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,14 +92,11 @@ def fit(
     held = centre(validation.pixels)
     averaging = AveragedWeights(average, settings.average, len(history) * steps)
     events = tf.summary.create_file_writer(str(out / TENSORBOARD))
-    for epoch in range(len(history), settings.all_epochs):
+    for epoch in range(len(history), settings.epochs):
         started = time.perf_counter()
         progress = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda step, logs, epoch=epoch: report(epoch, step, logs or {})
         )
-        if epoch == settings.epochs and settings.bounded_epochs:
-            model, average = _bounded(average, representative(training, settings.seed), settings, steps)
-            averaging = AveragedWeights(average, settings.average, len(history) * steps)
         for layer in model.layers:
             if hasattr(layer, "seed_generator"):  # dropout: its draws, too, depend on the epoch alone
                 layer.seed_generator.state.assign([settings.seed, epoch])
@@ -157,9 +152,8 @@ def check_network(recipe: Recipe) -> None:
         known = ", ".join(sorted(registry.NETWORKS))
         raise ConfigError(f"recipe {recipe.name}: network.name is {name}; known: {known}")
     try:
-        network = registry.NETWORKS[name](len(recipe.data.classes), **_options(recipe))
-        for widths in (recipe.augmentation, recipe.late_augmentation):
-            Augmentation(seed=0, **(widths or {}))
+        registry.NETWORKS[name](len(recipe.data.classes), **_options(recipe))
+        Augmentation(seed=0, **(recipe.augmentation or {}))
     except (TypeError, ValueError, IndexError) as error:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise ConfigError(
@@ -167,10 +161,6 @@ def check_network(recipe: Recipe) -> None:
         ) from None
     finally:
         keras.backend.clear_session()
-    if recipe.training.bounded_epochs and not can_be_equalized(network):
-        raise ConfigError(
-            f"recipe {recipe.name}: training.bounded_epochs is for the network compact; leave it out"
-        )
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:
@@ -199,17 +189,6 @@ def _start_or_resume(
         model.set_weights(average.get_weights())
         _compile(model, optimizer(settings, steps), settings)
     return model, average, []
-
-
-def _bounded(
-    average: keras.Model, crops: NDArray[np.uint8], settings: Training, steps: int
-) -> tuple[keras.Model, keras.Model]:
-    """Return the network to train on and its average, both from the average so far."""
-    average = bounded(equalized(average, crops), crops)
-    model = keras.models.clone_model(average)
-    model.set_weights(average.get_weights())
-    _compile(model, bounded_optimizer(settings, steps), settings)
-    return model, average
 
 
 def _compile(model: keras.Model, how: keras.optimizers.Optimizer, settings: Training) -> None:

@@ -62,9 +62,3 @@ def optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
     if settings.optimizer == "nadam":
         return keras.optimizers.Nadam(rate, weight_decay=settings.weight_decay or None)
     return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
-
-
-def bounded_optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
-    """Make the optimizer of the bounded epochs: AdamW, its rate a cosine from `bounded_rate` to 0."""
-    rate = keras.optimizers.schedules.CosineDecay(settings.bounded_rate, settings.bounded_epochs * steps)
-    return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)

@@ -104,12 +104,12 @@ def fit_run(
         progress.console.print(f"first weights: {run.first_weights}", soft_wrap=True)
         settings = recipe.training
         steps = steps_per_epoch(settings, int(seen.sum()))
-        bar = progress.add_task("training", total=settings.all_epochs * steps, note="")
+        bar = progress.add_task("training", total=settings.epochs * steps, note="")
 
         def report(epoch: int, step: int, logs: dict[str, float]) -> None:
             note = "  ".join(f"{name} {value:.3f}" for name, value in sorted(logs.items()))
             if step < 0:
-                progress.console.print(f"epoch {epoch + 1:3d}/{settings.all_epochs}  {note}")
+                progress.console.print(f"epoch {epoch + 1:3d}/{settings.epochs}  {note}")
                 progress.update(bar, completed=(epoch + 1) * steps)
             else:
                 progress.update(

@@ -43,8 +43,7 @@ depth = 2
 [augmentation]
 noise = 3.0
 [training]
-epochs = 1
-bounded_epochs = 2
+epochs = 3
 images_per_epoch = 64
 batch = 8
 warmup_epochs = 0
