@@ -13,7 +13,8 @@ from edge.finding.cells import CellFinder, FoundCells
 from edge.finding.ruler import Ruler
 from edge.labels import OTHER
 from edge.masking import CROPS, FieldMasks, Recipe, cut_crop, outline_found, study
-from edge.messages import Cell, Quality, Scale
+from edge.messages import Alignment, Cell, Quality, Scale
+from edge.naming.alignment import DIGITS, NOTHING, Aligner, Told
 from edge.naming.evidence import shares
 from edge.quality.assessment import assess
 
@@ -35,6 +36,7 @@ class Field:
     calls: what the classifier said of each cell, with the maps of all classes.
     scale: how large a pixel is; None where that was not asked: without a cell, or under the study's recipe.
     red_cells, platelets: how many a finder saw, an estimate; None where no network finds the cells.
+    alignment: what was taken from the cells' logits; None without a cell, or where the bundle knows of none.
     """
 
     width: int
@@ -47,12 +49,14 @@ class Field:
     calls: tuple[Call, ...] = ()
     red_cells: int | None = None
     platelets: int | None = None
+    alignment: Alignment | None = None
 
 
 class Analyzer:
     """Masks, crops and classifies frames. Not thread-safe, as its classifier is not.
 
     micrometres_per_pixel: of the frames, where it is known; otherwise the specimen's red cells tell.
+    align: whether the specimen's cells tell how far the model's logits have moved on its microscope.
     Raises BundleError when the model was trained on crops of another recipe or another version of it, and
     where its bundle has no finder that this device reads.
     """
@@ -63,6 +67,7 @@ class Analyzer:
         recipe: Recipe = "found",
         *,
         micrometres_per_pixel: float | None = None,
+        align: bool = True,
     ) -> None:
         trained_on = classifier.bundle.description.preprocessing
         if trained_on != CROPS[recipe]:
@@ -76,6 +81,7 @@ class Analyzer:
             runtime = classifier.runtime_name.partition(" ")[0]
             self._finder = CellFinder.of_bundle(classifier.bundle, runtime=runtime, ruler=ruler)
         self.classifier = classifier
+        self._aligner = Aligner.of(classifier.bundle.description) if align else None
 
     def analyze(self, pixels: NDArray[np.uint8], reference: QualityReference | None = None) -> Field:
         """Analyse a frame, uint8 RGB (height, width, 3), unless its quality is too poor.
@@ -88,7 +94,7 @@ class Analyzer:
         timings = {"quality": assessed - started}
         cells: tuple[Cell, ...] = ()
         calls: tuple[Call, ...] = ()
-        masks = found = None
+        masks = found = alignment = None
         if quality.accepted:
             masks, found = self._find(pixels)
             masked = time.perf_counter()
@@ -97,7 +103,10 @@ class Analyzer:
                 quality = msgspec.structs.replace(quality, accepted=False, reason="too crowded")
                 masks = None
             if masks is not None:
-                calls = self.classifier.classify_all(cut_crop(pixels, c) for c in masks.cells)
+                calls = self.classifier.classify_all(
+                    (cut_crop(pixels, c) for c in masks.cells), self._aligner
+                )
+                alignment = self._alignment() if calls else None
                 cells = tuple(self._cell(masks, number, call) for number, call in enumerate(calls))
             timings |= {"mask": masked - assessed, "classify": time.perf_counter() - masked}
         timings["total"] = time.perf_counter() - started
@@ -105,7 +114,19 @@ class Analyzer:
         milliseconds = {stage: round(1000 * seconds, 3) for stage, seconds in timings.items()}
         scale = None if found is None else found.scale
         red_cells, platelets = (None, None) if found is None else (len(found.red), found.platelets)
-        return Field(width, height, quality, cells, milliseconds, masks, scale, calls, red_cells, platelets)
+        return Field(
+            width,
+            height,
+            quality,
+            cells,
+            milliseconds,
+            masks,
+            scale,
+            calls,
+            red_cells,
+            platelets,
+            alignment,
+        )
 
     def find(self, pixels: NDArray[np.uint8]) -> FieldMasks:
         """The white cells of a frame, uint8 RGB, whose crops this model reads, whatever its quality."""
@@ -117,14 +138,36 @@ class Analyzer:
         found = self._finder.find(pixels)
         return outline_found(pixels, found), found
 
-    def restore(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
+    def restore(
+        self,
+        scales: Iterable[Scale] = (),
+        remembered: float | None = None,
+        told: Told = NOTHING,
+        *,
+        hold: bool = False,
+    ) -> None:
         """Begin a specimen, or go on with it: what comes may be of another microscope than what was.
 
         scales: of its fields so far, in their order. remembered: micrometres a pixel, of the specimen before
-        with the same camera.
+        with the same camera. told: by its cells so far, of how far its logits have moved. hold: these cells
+        are all that tell.
         """
         if self._finder is not None:
             self._finder.restore(scales, remembered)
+        if self._aligner is not None:
+            self._aligner.begin(told, hold=hold)
+
+    @property
+    def aligns(self) -> bool:
+        """Return whether the bundle says where known cells lie, so that others can be aligned to them."""
+        return self._aligner is not None
+
+    def _alignment(self) -> Alignment | None:
+        aligner = self._aligner
+        if aligner is None:
+            return None
+        offsets = dict(zip(self.classifier.labels, aligner.offset.tolist(), strict=True))
+        return Alignment(aligner.cells, offsets, aligner.is_settled, aligner.before)
 
     def _cell(self, masks: FieldMasks, number: int, call: Call) -> Cell:
         found = masks.cells[number]
@@ -141,6 +184,10 @@ class Analyzer:
             label=call.label,
             probability=probabilities[call.label],
             probabilities=probabilities,
+            logits={
+                label: round(float(logit), DIGITS)
+                for label, logit in zip(self.classifier.labels, call.logits, strict=True)
+            },
             confidence=round(call.confidence, 4),
             distance=None if call.distance is None else round(call.distance, 3),
             rejected=call.rejected,

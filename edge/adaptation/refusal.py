@@ -54,6 +54,7 @@ def relocated(known: Familiarity, features: Floats, labels: Labels) -> Familiari
         known,
         centres=tuple(tuple(round(float(value), 3) for value in row) for row in moved),
         spread=tuple(round(max(float(value), 1e-3), 4) for value in np.sqrt(within)),
+        logits=(),  # the named cells have told better than any without a name
     )
 
 

@@ -88,6 +88,9 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, Meta(ge=1, le=16)] = 1  # of the network and of OpenCV
     # auto: the first of the others that is installed.
     runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = "auto"
+    # Whether what a microscope adds to its cells' scores, as a specimen's first hundred tell, is taken from
+    # them. false: each cell is called as if its microscope were a known one.
+    align: bool = True
 
     @property
     def bundle(self) -> Path:

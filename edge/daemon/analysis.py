@@ -8,19 +8,21 @@ import msgspec
 
 from edge import identity
 from edge.messages import FieldResult
+from edge.naming.alignment import MOST, NOTHING, Told
 from edge.quality.reference import QualityReference
 
 if TYPE_CHECKING:
     from edge.cameras import Frame
     from edge.daemon.model import CountingModel
+    from edge.messages import Scale
     from edge.store.fields import Store
 
 
 class Analysis:
     """Fields of one specimen, made from its frames. What they usually look like is learnt on the way.
 
-    It starts from the fields of earlier runs that are stored whole. camera: whose scale is known from the
-    specimen before; None where the source is no camera. Raises StoreError.
+    It starts from the fields of earlier runs that are stored whole. camera: whose scale
+    and alignment are known from the specimen before; None where the source is no camera. Raises StoreError.
     """
 
     def __init__(
@@ -37,16 +39,17 @@ class Analysis:
         self._sequence: int | None = None
         self._summaries = store.frame_summaries
         self._rulers = store.rulers
+        self._alignments = store.alignments
         self._camera = camera
         self._reference = QualityReference()
         for look in store.frame_summaries(specimen_id):
             self._reference.learn(look.quality, look.width, look.height)
-        self._restore_scale(specimen_id)
+        self._restore(specimen_id)
 
     def field(self, frame: Frame, specimen_id: str) -> FieldResult:
         """The frame's field, with its cells; its place on the slide is not known yet."""
         if self._model.reference != self._taken_up_by:  # another one answers since
-            self._restore_scale(specimen_id)
+            self._restore(specimen_id)
         analyzed = self._model.analyzer.analyze(frame.pixels, self._reference)
         self._model.first_start.passed()
         self._reference.learn(analyzed.quality, analyzed.width, analyzed.height)
@@ -66,6 +69,7 @@ class Analysis:
             model=self._model.reference,
             quality=analyzed.quality,
             scale=analyzed.scale,
+            alignment=analyzed.alignment,
             red_cells=analyzed.red_cells,
             platelets=analyzed.platelets,
             calibration=frame.calibration,
@@ -73,12 +77,23 @@ class Analysis:
             cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),
         )
 
-    def _restore_scale(self, specimen_id: str) -> None:
-        """Let the model's analyzer know the scales of the specimen's fields so far."""
-        self._taken_up_by = self._model.reference
-        scales = [each.scale for each in self._summaries(specimen_id) if each.scale is not None]
-        remembered = None if self._camera is None else self._rulers.of(self._camera)
-        self._model.analyzer.restore(scales, remembered)
+    def _restore(self, specimen_id: str) -> None:
+        """Let the model's analyzer know what the specimen's fields so far say of its microscope."""
+        model = self._taken_up_by = self._model.reference
+        scales: list[Scale] = []
+        told = NOTHING
+        remembered = None
+        if self._camera is not None:
+            remembered = self._rulers.of(self._camera)
+            told = Told(before=self._alignments.of(self._camera, model))
+        for look in self._summaries(specimen_id):
+            if look.scale is not None:
+                scales.append(look.scale)
+            if look.model == model and len(told.logits) < MOST:
+                if look.alignment is not None:  # what it began with, not what it has told meanwhile
+                    told = told._replace(before=look.alignment.before)
+                told = told._replace(logits=[*told.logits, *look.logits()])
+        self._model.analyzer.restore(scales, remembered, told)
 
     def _number(self) -> int:
         """The next field's number. The store is asked once: nobody else numbers fields meanwhile."""

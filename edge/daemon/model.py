@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.messages import Cell, ModelReference, Quality, Scale
+    from edge.messages import Alignment, Cell, ModelReference, Quality, Scale
     from edge.models.confusion import Confusion
     from edge.models.known import KnownMicroscopes
+    from edge.naming.alignment import Told
     from edge.quality.reference import QualityReference
 
 
@@ -52,6 +53,11 @@ class AnalyzedField(Protocol):
         ...
 
     @property
+    def alignment(self) -> Alignment | None:
+        """What was taken from the cells' logits, if the model's bundle knows of that."""
+        ...
+
+    @property
     def cells(self) -> tuple[Cell, ...]:
         """Every white cell."""
         ...
@@ -69,10 +75,11 @@ class FieldAnalyzer(Protocol):
         """Analyse a frame, uint8 RGB (height, width, 3). reference: what the specimen's fields are like."""
         ...
 
-    def restore(self, scales: Iterable[Scale], remembered: float | None, /) -> None:
+    def restore(self, scales: Iterable[Scale], remembered: float | None, told: Told, /) -> None:
         """Begin a specimen, or go on with it.
 
         scales: of its fields so far, in their order. remembered: micrometres a pixel, of the specimen before.
+        told: by its cells that this model has called, of how far its logits have moved.
         """
         ...
 

@@ -44,7 +44,10 @@ def load_model(config: Config) -> Model:
     def load(path: Path) -> Model:
         classifier = Classifier.load(path, threads=choice.threads, runtime=choice.runtime)
         analyzer = Analyzer(
-            classifier, masking.recipe, micrometres_per_pixel=masking.micrometres_per_pixel or None
+            classifier,
+            masking.recipe,
+            micrometres_per_pixel=masking.micrometres_per_pixel or None,
+            align=choice.align,
         )
         about = classifier.bundle.description
         return Model(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Storage:
     """Stores the fields of one specimen in their order. Each is on the disk before the count hears of it.
 
-    camera: whose scale is remembered with them; None where the source is no camera. All methods raise
-    StoreError.
+    camera: whose scale and alignment are remembered with them; None where the source is no camera. All
+    methods raise StoreError.
     """
 
     def __init__(self, store: Store, count: RunningCount, camera: str | None = None) -> None:
@@ -63,5 +63,6 @@ class Storage:
                 if self._camera is not None:
                     for pending in added:
                         store.rulers.remember(self._camera, pending.field.scale)
+                        store.alignments.remember(self._camera, pending.field.model, pending.field.alignment)
             stored_ms = 1000 * (time.perf_counter() - began) / len(fields)
             self._count.add(store, added, stored_ms)

@@ -21,13 +21,14 @@ from edge.messages.differential import (
     Signature,
     State,
 )
-from edge.messages.field import Cell, Heatmap, ModelReference, Quality, RefusalReason, Scale
+from edge.messages.field import Alignment, Cell, Heatmap, ModelReference, Quality, RefusalReason, Scale
 from edge.messages.former import upgraded
 from edge.messages.position import FieldPosition  # noqa: TC001
 from edge.messages.schema import schema_of, schemas_by_name
 
 __all__ = [
     "MAX_PAYLOAD",
+    "Alignment",
     "Cell",
     "Differential",
     "FieldResult",
@@ -81,6 +82,10 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     calibration: Annotated[
         Annotated[str, Meta(pattern="^[0-9a-f]{16}$")] | None,
         Meta(description="id of the camera calibration by which the frame was corrected; null: it was not"),
+    ] = None
+    alignment: Annotated[
+        Alignment | None,
+        Meta(description="null: no white cell, or the model's bundle does not say where known ones lie"),
     ] = None
     timings_ms: dict[str, Milliseconds]
     cells: tuple[Cell, ...]

@@ -49,6 +49,13 @@ class Cell(Struct, frozen=True, kw_only=True):
     label: str
     probability: Probability
     probabilities: dict[str, Probability]
+    logits: Annotated[
+        dict[str, float] | None,
+        Meta(
+            description="as the network gives them; less the field's alignment, and divided by the model's "
+            "temperature, they give the probabilities; null: an older version made the message"
+        ),
+    ] = None
     confidence: Annotated[
         Probability | None,
         Meta(description="in the call, from its probability and its likeness to known cells of its class"),
@@ -86,6 +93,25 @@ class Cell(Struct, frozen=True, kw_only=True):
         remarks = ("cut by the edge" if self.cut_by_edge else None, self.rejected, *self.flags)
         said = "".join(f" ({remark})" for remark in remarks if remark)
         return f"{self.label} {100 * self.probability:.0f} %{said}"
+
+
+class Alignment(Struct, frozen=True):
+    """What was taken from the logits of a field's cells, for cells of this microscope have it all.
+
+    It is told by cells that nobody has named, the first hundred of the specimen.
+    """
+
+    cells: Annotated[int, Meta(ge=0, description="how many cells told it, this field's included")]
+    logits: Annotated[dict[str, float], Meta(description="what is taken from each class's logit")]
+    settled: Annotated[
+        bool, Meta(description="enough cells have told it: it stays for the rest of the specimen")
+    ] = False
+    before: Annotated[
+        dict[str, float] | None,
+        Meta(
+            description="what the specimen began with: of the one before, with the same camera; null: nothing"
+        ),
+    ] = None
 
 
 class FieldScale(Struct, frozen=True):

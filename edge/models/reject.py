@@ -16,7 +16,8 @@ class Familiarity(Struct, frozen=True):
     centres: mean features of each label's training cells, (labels, features). spread: their standard
     deviation within a class, (features,). usual_distance: that 99 % of known cells stay within; beyond 1.5
     times it there is no answer. trust = logistic(intercept + confidence * log-odds of the call - distance *
-    its distance); below minimum_trust there is no answer.
+    its distance); below minimum_trust there is no answer. logits: mean logits of each label's training cells,
+    (labels, labels), which `edge.naming.alignment` compares a specimen's with; empty: nothing is aligned.
     """
 
     centres: tuple[tuple[float, ...], ...]
@@ -26,6 +27,7 @@ class Familiarity(Struct, frozen=True):
     confidence: float
     distance: float
     minimum_trust: Annotated[float, Meta(ge=0, le=1)]
+    logits: tuple[tuple[float, ...], ...] = ()
 
 
 class Reject(Struct, frozen=True, omit_defaults=True):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.naming.alignment import Aligner
+
 _LEAST_PEAK = 0.01  # of the largest logit: what a map that explains anything has
 
 
@@ -28,7 +30,8 @@ _LEAST_PEAK = 0.01  # of the largest logit: what a map that explains anything ha
 class Call:
     """What one crop was called.
 
-    called: the class's number. probabilities: float32 (classes,), calibrated. maps: float32 (rows, columns,
+    called: the class's number. probabilities: float32 (classes,), calibrated, and aligned where an aligner is
+    given. logits: float32 (classes,), as the network gives them. maps: float32 (rows, columns,
     classes), each class's evidence at each place in logits. Where the head pools, a map's mean plus the
     class's bias is the logit; elsewhere it is Grad-CAM. rejected: why the call is not to be counted, or None.
     confidence: 0 to 1, what that was decided by, as is distance: to known cells, in times of the usual, or
@@ -41,7 +44,8 @@ class Call:
     maps: NDArray[np.float32]
     rejected: str | None
     confidence: float
-    distance: float | None = None
+    distance: float | None
+    logits: NDArray[np.float32]
 
     @property
     def activation_map(self) -> NDArray[np.float32]:
@@ -88,16 +92,24 @@ class Classifier:
         """Call one crop, uint8 RGB (120, 120, 3) cut by `edge.masking.cut_crop`."""
         return self.classify_all([crop])[0]
 
-    def classify_all(self, crops: Iterable[NDArray[np.uint8]]) -> tuple[Call, ...]:
+    def classify_all(
+        self, crops: Iterable[NDArray[np.uint8]], aligner: Aligner | None = None
+    ) -> tuple[Call, ...]:
         """Call crops as `classify` does; each is let go before the next one is taken.
 
         The network takes one at a time: together they are no faster. What follows it is done once for all.
+        aligner: learns from these cells, and takes from their logits what cells of this microscope have too
+        much. How far they lie from known cells stays as it is: that they are unlike is no less true.
         """
         outputs = [self._runtime.run(crop) for crop in crops]
         if not outputs:
             return ()
         logits = np.array([each["logits"] for each in outputs])
-        scaled = logits / np.float32(self.bundle.description.temperature)
+        aligned = logits
+        if aligner is not None:
+            aligner.learn(logits)
+            aligned = logits - aligner.offset.astype(np.float32)
+        scaled = aligned / np.float32(self.bundle.description.temperature)
         exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         probabilities = exponent / exponent.sum(axis=1, keepdims=True)
         features = np.array([each["features"] for each in outputs]) if "features" in outputs[0] else None
@@ -110,10 +122,12 @@ class Classifier:
                 judged.reason,
                 judged.confidence,
                 judged.distance,
+                own,
             )
-            for best, probability, each, judged in zip(
+            for best, probability, own, each, judged in zip(
                 probabilities.argmax(axis=1).tolist(),
                 probabilities,
+                logits,
                 outputs,
                 self._judge(probabilities, features),
                 strict=True,

@@ -15,9 +15,10 @@ import msgspec
 from edge import identity
 from edge.differential.count import contribution_of
 from edge.errors import StoreError
-from edge.messages import FieldResult, Quality, Scale, decode_field
+from edge.messages import Alignment, FieldResult, ModelReference, Quality, Scale, decode_field
 from edge.messages.former import upgraded
 from edge.slide.contribution import Contribution, standing
+from edge.store.alignments import Alignments
 from edge.store.cells import Cells
 from edge.store.command_log import Answers
 from edge.store.database import connect
@@ -41,13 +42,24 @@ if TYPE_CHECKING:
 _PAGE = 100
 
 
+class _CellLogits(msgspec.Struct, frozen=True):
+    logits: dict[str, float] | None = None
+
+
 class FrameSummary(msgspec.Struct, frozen=True):
-    """What a stored field says of its frame: its size in pixels, how good it was, its scale."""
+    """What a stored field says of its frame: size in pixels, quality, scale, alignment; its cells' logits."""
 
     width: int
     height: int
     quality: Quality
+    model: ModelReference
     scale: Scale | None = None
+    alignment: Alignment | None = None
+    cells: tuple[_CellLogits, ...] = ()
+
+    def logits(self) -> list[list[float]]:
+        """Return the logits of its cells, (n, labels); of one that an older version stored there are none."""
+        return [list(cell.logits.values()) for cell in self.cells if cell.logits]
 
 
 class Store(Outbox):
@@ -61,6 +73,7 @@ class Store(Outbox):
         self.pictures = Pictures(connection, path)
         self.keyframes = Keyframes(connection, path)
         self.rulers = Rulers(connection, path)
+        self.alignments = Alignments(connection, path)
         self.upkeep = Upkeep(connection, path)
 
     @classmethod

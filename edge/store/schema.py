@@ -191,5 +191,13 @@ CREATE TABLE rulers (
     micrometres_per_pixel REAL NOT NULL CHECK (micrometres_per_pixel > 0)
 ) STRICT;
 """,
+    # 9 to 10: how far a model's logits have moved on a microscope, which the next specimen begins with.
+    """
+CREATE TABLE alignments (
+    camera TEXT PRIMARY KEY,
+    model TEXT NOT NULL,
+    logits TEXT NOT NULL
+) STRICT;
+""",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""

@@ -55,7 +55,7 @@ class Measuring(ScriptedAnalyzer):
     def analyze(self, pixels, _reference=None):
         return replace(super().analyze(pixels), scale=self._cells.find(pixels).scale)
 
-    def restore(self, scales, remembered) -> None:
+    def restore(self, scales, remembered, _logits) -> None:
         self._cells.restore(scales, remembered)
 
 

@@ -66,7 +66,7 @@ class Stage:
         about = msgspec.structs.replace(quality(), focus=sharp)
         return Analyzed(pixels.shape[1], pixels.shape[0], about, tuple(cells), {"total": 0.1})
 
-    def restore(self, scales, remembered) -> None:
+    def restore(self, scales, remembered, logits) -> None:
         pass
 
     def close(self) -> None:

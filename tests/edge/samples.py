@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge import identity
 from edge.daemon.model import Model
-from edge.messages import Cell, FieldResult, Heatmap, Info, ModelReference, Quality, Scale
+from edge.messages import Alignment, Cell, FieldResult, Heatmap, Info, ModelReference, Quality, Scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +81,7 @@ class Analyzed:
     scale: Scale | None = None
     red_cells: int | None = None
     platelets: int | None = None
+    alignment: Alignment | None = None
 
 
 class ScriptedAnalyzer:
@@ -91,7 +92,7 @@ class ScriptedAnalyzer:
         label = LABELS[round(float(pixels.mean())) % len(LABELS)]
         return Analyzed(width, height, quality(), (cell(label),), {"total": 0.1})
 
-    def restore(self, _scales: object, _remembered: object) -> None:
+    def restore(self, _scales: object, _remembered: object, _logits: object) -> None:
         """It measures nothing, and has nothing to take up."""
 
 

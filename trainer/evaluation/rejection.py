@@ -70,6 +70,10 @@ def fit_rejection(
         confidence=1.0,
         distance=0.0,
         minimum_trust=0.0,
+        logits=tuple(
+            tuple(round(float(v), 3) for v in seen.logits[seen.labels == c].mean(axis=0))
+            for c in range(len(classes))
+        ),
     )
     probabilities = held_out.probabilities(temperature)
     assessed = np.array([label != OTHER for label in classes])

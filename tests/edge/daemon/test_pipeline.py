@@ -22,7 +22,7 @@ class Order:
         self.path = path
         self.noted = []
 
-    def restore(self, _scales, _remembered) -> None:
+    def restore(self, _scales, _remembered, _logits) -> None:
         pass
 
     def analyze(self, pixels, reference=None):

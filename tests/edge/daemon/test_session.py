@@ -54,7 +54,7 @@ class Microscope:
         self._obey(self._analysing)
         return self._analyzer.analyze(pixels)
 
-    def restore(self, scales, remembered) -> None:
+    def restore(self, scales, remembered, logits) -> None:
         pass
 
     def close(self) -> None:

@@ -55,6 +55,7 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
         "scale": None,
         "position": None,
         "calibration": None,
+        "alignment": None,
         "timings_ms": {"total": 1.0},
         "cells": [
             {
@@ -65,6 +66,7 @@ def test_the_form_of_a_field_is_what_dashboards_were_written_for():
                 "label": "neutrophil",
                 "probability": 0.9,
                 "probabilities": {"neutrophil": 0.1, "lymphocyte": 0.1, "monocyte": 0.1, "eosinophil": 0.1},
+                "logits": None,
                 "confidence": None,
                 "distance": None,
                 "rejected": None,

@@ -291,7 +291,7 @@ def test_a_heatmap_shows_what_speaks_for_the_class_with_its_peak_at_255():
     maps = np.zeros((2, 3, 2), np.float32)
     maps[..., 1] = [[1.2345678, -4.0, 0.0], [0.6172839, 0.01, 0.002]]
     maps[..., 0] = 9.0
-    call = Call("b", 1, np.array([0.1, 0.9], np.float32), maps, None, 0.9)
+    call = Call("b", 1, np.array([0.1, 0.9], np.float32), maps, None, 0.9, None, np.zeros(2, np.float32))
     shown = call.heatmap()
     assert shown.shape == (2, 3)
     assert list(shown.data) == [255, 0, 0, 128, 2, 0]

@@ -177,7 +177,7 @@ class Judge:
         cells = (cell(),) if quality.accepted else ()
         return Analyzed(pixels.shape[1], pixels.shape[0], quality, cells, {"total": 0.1})
 
-    def restore(self, scales, remembered) -> None:
+    def restore(self, scales, remembered, logits) -> None:
         pass
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from samples import cell, field
 
 from edge import identity
 from edge.errors import SpecimenError
-from edge.messages import Scale
+from edge.messages import Alignment, ModelReference, Scale
 from edge.messages.position import FieldPosition
 from edge.slide.contribution import CUT, CellStanding
 from edge.store import command_log, keyframes
@@ -236,6 +236,21 @@ def test_a_cameras_scale_is_remembered_once_it_was_measured_and_settled(store):
     store.rulers.remember("camera", settled(0.13))
     store.rulers.remember("camera", None)
     assert (store.rulers.of("camera"), store.rulers.of("another")) == (0.13, 0.2)
+
+
+def test_a_cameras_alignment_is_remembered_for_its_model_once_it_is_settled(store):
+    first, other = ModelReference("m", "0" * 64), ModelReference("m", "1" * 64)
+    told = Alignment(cells=100, logits={"lymphocyte": -0.5, "other": 0.25}, settled=True)
+    for alignment in (None, msgspec.structs.replace(told, cells=99, settled=False)):
+        store.alignments.remember("camera", first, alignment)
+        assert store.alignments.of("camera", first) is None
+    store.alignments.remember("camera", first, told)
+    store.alignments.remember("another", first, msgspec.structs.replace(told, logits={"other": 1.0}))
+    assert store.alignments.of("camera", first) == {"lymphocyte": -0.5, "other": 0.25}
+    assert store.alignments.of("camera", other) is None, "another model's logits are other numbers"
+    store.alignments.remember("camera", other, msgspec.structs.replace(told, logits={"other": 2.0}))
+    assert store.alignments.of("camera", other) == {"other": 2.0}
+    assert store.alignments.of("camera", first) is None
 
 
 # Answers
