@@ -38,12 +38,14 @@ def analyze_paths(
     model: Path | None,
     runtime: str,
     force: bool = False,
+    apart: bool = False,
 ) -> int:
     """Analyse folders, files and globs; print one line an image. Give 1 when any of them could not be read.
 
     What an earlier call has drawn into `masks` and `overlays` is drawn again, and is no image to analyse. A
     file with the same bytes as one before it is named as the same picture; its line has no cells.
-    force: other files in the way are overwritten, too.
+    force: other files in the way are overwritten, too. apart: the images are not all of one
+    microscope.
 
     Raises OutputError where a result would overwrite an image or, without `force`, any other file;
     BundleError, NoRuntimeError, or ConfigError for a class that the model does not know: before the first
@@ -56,7 +58,7 @@ def analyze_paths(
     analyzer = Analyzer(Classifier.load(model or SHIPPED_MODEL, runtime=runtime), recipe)
     check_drawing(drawing, analyzer.classifier.labels, drawn=overlays is not None)
     status = 1 if problems else 0
-    for answer in analyze_photographs(jobs, analyzer, drawing):
+    for answer in analyze_photographs(jobs, analyzer, drawing, apart=apart):
         _print(answer, as_json=as_json)
         if answer.error is not None:
             status = 1

@@ -33,6 +33,11 @@ def add_analyze_command(parser: argparse.ArgumentParser) -> None:
     )
     add_force_option(parser)
     parser.add_argument(
+        "--apart",
+        action="store_true",
+        help="the images are not all of one microscope: each is looked at by itself",
+    )
+    parser.add_argument(
         "--recipe",
         choices=("found", "study"),
         default="found",
@@ -130,6 +135,7 @@ def _analyze(options: argparse.Namespace) -> int:
         model=options.model,
         runtime=options.runtime,
         force=options.force,
+        apart=options.apart,
     )
 
 

@@ -1,9 +1,13 @@
-"""Photographs analysed by themselves: what is in each; nothing is stored and nothing is counted."""
+"""Photographs analysed by themselves: what is in each; nothing is stored and nothing is counted.
+
+Those of one call are taken to be of one microscope: by their cells the model is aligned to it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import cv2
@@ -14,6 +18,7 @@ from edge.cameras.image_files import decode_image, read_file
 from edge.cameras.image_folders import find_images, printable
 from edge.drawing.heatmap import Style, draw
 from edge.errors import CameraError, ConfigError, OutputError, UnreadableFrameError
+from edge.naming.alignment import MOST, NOTHING, Told
 from edge.outputs import MASKS, OVERLAYS, is_drawn_by, refuse_overwriting, signed_picture, write_result
 
 if TYPE_CHECKING:
@@ -35,6 +40,9 @@ class Drawing(NamedTuple):
 
 
 DRAWING = Drawing()
+
+_FEWEST_PICTURES = 5  # fewer hardly tell anything of their microscope
+_GOLDEN = 0.6180339887498949  # its multiples, less the whole, are spread evenly however many there are
 
 
 class Photograph(NamedTuple):
@@ -59,6 +67,7 @@ class Photograph(NamedTuple):
             "scale": msgspec.to_builtins(field.scale),
             "red_cells": field.red_cells,
             "platelets": field.platelets,
+            "alignment": msgspec.to_builtins(field.alignment),
             "timings_ms": {"decode": round(self.decode_ms, 3), **field.timings_ms},
         }
 
@@ -99,12 +108,16 @@ class Job(NamedTuple):
     overlay: Path | None
 
 
-def analyze_photograph(analyzer: Analyzer, data: bytes, path: Path) -> Photograph:
-    """What a picture file shows, of whichever microscope. Raises UnreadableFrameError, naming `path`."""
+def analyze_photograph(analyzer: Analyzer, data: bytes, path: Path, told: Told = NOTHING) -> Photograph:
+    """What a picture file shows, of whichever microscope. Raises UnreadableFrameError, naming `path`.
+
+    told: by cells of the same microscope, which the model is aligned to.
+    """
     started = time.perf_counter()
     pixels = decode_image(data, path)
     decode_ms = 1000 * (time.perf_counter() - started)
-    analyzer.restore()  # one photograph after the other may be of any microscope
+    # One photograph after the other may be of any magnification.
+    analyzer.restore(told=told, hold=True)
     return Photograph(pixels, analyzer.analyze(pixels), decode_ms)
 
 
@@ -168,11 +181,12 @@ def check_drawing(drawing: Drawing, labels: Sequence[str], *, drawn: bool) -> No
 
 
 def analyze_photographs(
-    jobs: Sequence[Job], analyzer: Analyzer, drawing: Drawing = DRAWING
+    jobs: Sequence[Job], analyzer: Analyzer, drawing: Drawing = DRAWING, *, apart: bool = False
 ) -> Iterator[Answer]:
     """What came of each file, as soon as it is known; its mask and its overlay are written by then.
 
-    A file with the same bytes as one before it is the same picture. Raises OutputError.
+    A file with the same bytes as one before it is the same picture. apart: the pictures are not all of one
+    microscope. Raises OutputError.
     """
     for folder in {target.parent for job in jobs for target in (job.mask, job.overlay) if target is not None}:
         try:
@@ -180,18 +194,39 @@ def analyze_photographs(
         except OSError as error:
             raise OutputError(f"{folder}: cannot be made a folder: {error.strerror}") from None
     seen: dict[bytes, Path] = {}
+    told = NOTHING if apart else _told_by([job.image for job in jobs], analyzer)
     for job in jobs:
         path = job.image.path
         try:
             data = _contents(job.image)
             first = seen.setdefault(hashlib.sha256(data).digest(), path)
-            photograph = analyze_photograph(analyzer, data, path)
+            photograph = analyze_photograph(analyzer, data, path, told)
         except UnreadableFrameError as error:
             yield _problem(str(path), error)
             continue
         _write_pictures(job, photograph, drawing)
         same_as = None if first == path else printable(str(first))
         yield Answer(printable(str(path)), photograph, same_as)
+
+
+def _told_by(images: Sequence[ImageFile], analyzer: Analyzer) -> Told:
+    """Return what some pictures' cells tell, enough to align the model by; nothing where they are few."""
+    logits: list[list[float]] = []
+    if len(images) < _FEWEST_PICTURES or not analyzer.aligns:
+        return NOTHING
+    seen: set[bytes] = set()
+    # Neighbours may be of one slide, or one class: wherever this ends, it has looked all over the pictures.
+    for _, image in sorted(enumerate(images), key=lambda one: one[0] * _GOLDEN % 1):
+        if len(logits) >= MOST:
+            break
+        with suppress(UnreadableFrameError):  # it is said when its turn comes
+            data = _contents(image)
+            digest = hashlib.sha256(data).digest()
+            if digest not in seen:
+                seen.add(digest)
+                cells = analyze_photograph(analyzer, data, image.path).field.cells
+                logits += [list(cell.logits.values()) for cell in cells if cell.logits]
+    return Told(logits)
 
 
 def _contents(image: ImageFile) -> bytes:
