@@ -21,6 +21,7 @@ from trainer.evaluation.rejection import Outputs
 from trainer.evaluation.trust import trust_curve
 from trainer.export.bundling import export_run
 from trainer.left_out.adapting import adapting_figures
+from trainer.left_out.aligning import aligned
 from trainer.left_out.figures import naming_figures
 from trainer.left_out.in_turn import Measured, sets_without
 from trainer.quantization.int8 import ExportError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.naming.alignment import Aligner
     from trainer.data.arrays import Samples
     from trainer.evaluation.metrics import Estimate
     from trainer.evaluation.trust import TrustPoint
@@ -79,9 +81,14 @@ class NamerHalf:
         figures = {"float macro recall": _named(samples, likeliest, None, counted)["macro recall"]}
         trust: tuple[TrustPoint, ...] = ()
         if bundle is not None:
-            figures = _named(samples, *_called(bundle, samples), counted) | figures
+            classifier = Classifier.load(bundle)
+            figures = _named(samples, *_called(classifier, samples), counted) | figures
+            aligner = aligned(classifier, samples, classes)
+            if aligner is not None:
+                calls = _named(samples, *_called(classifier, samples, aligner), counted)
+                figures |= {f"{name}, aligned": value for name, value in calls.items()}
             figures |= adapting_figures(bundle, samples, classes)
-            trust = _trust(bundle, samples)
+            trust = _trust(classifier, samples, aligner)
         counts = {
             "cells": len(samples.labels),
             "distinct": len(set(samples.shown())),
@@ -148,14 +155,15 @@ def _named(
     )
 
 
-def _trust(bundle: Path, samples: Samples) -> tuple[TrustPoint, ...]:
-    classifier = Classifier.load(bundle)
+def _trust(classifier: Classifier, samples: Samples, aligner: Aligner | None) -> tuple[TrustPoint, ...]:
     about = classifier.bundle.description
     outputs = [classifier.raw_outputs(crop) for crop in samples.pixels]
     logits, features = (
         np.array([one[name] for one in outputs], np.float32).reshape(len(outputs), -1)
         for name in ("logits", "features")
     )
+    if aligner is not None:
+        logits = logits - aligner.offset.astype(np.float32)
     found = Outputs(logits, features, samples.labels)
     return trust_curve(
         found.probabilities(about.temperature).astype(np.float32),
@@ -167,9 +175,10 @@ def _trust(bundle: Path, samples: Samples) -> tuple[TrustPoint, ...]:
     )
 
 
-def _called(bundle: Path, samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _called(
+    classifier: Classifier, samples: Samples, aligner: Aligner | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return each crop's likeliest class, int64 (n,), and whether the device calls it, bool (n,)."""
-    classifier = Classifier.load(bundle)
-    calls = [classifier.classify(crop) for crop in samples.pixels]
+    calls = classifier.classify_all(samples.pixels, aligner)
     likeliest = np.array([np.argmax(call.probabilities) for call in calls], np.int64)
     return likeliest, np.array([call.rejected is None for call in calls], np.bool_)
