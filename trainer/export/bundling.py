@@ -169,7 +169,7 @@ def export_run(
             measured=measured | elsewhere,
             confusion=_confusion(outputs, weights, opened, temperature, reject),
             seen=hashes_of(opened.seen),
-            max_bytes=bundle_writer.allowed_bytes(opened.model, quantized),
+            max_bytes=bundle_writer.allowed_bytes(opened.model, quantized, own_finder),
         )
         progress.console.print(f"{out}: {out.stat().st_size} bytes, temperature {temperature}  {note}")
 

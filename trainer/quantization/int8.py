@@ -14,6 +14,7 @@ from edge.errors import LeukoscopeError
 from edge.models.runtime import Runtime
 from trainer.networks.gradient import in_parts
 from trainer.networks.registry import for_device
+from trainer.quantization.channels import with_even_channels
 from trainer.quantization.equalizing import can_be_equalized, equalized
 from trainer.quantization.rounding import can_be_rounded, with_rounded_weights
 from trainer.quantization.splicing import spliced
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     import keras
     from numpy.typing import NDArray
+
+_BATCH = 50
 
 
 class ExportError(LeukoscopeError):
@@ -45,17 +48,32 @@ class Quantized:
 def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized:
     """Convert to int8 with uint8 input at scale 1/255, one signature, the outputs of `for_device`.
 
-    representative: uint8 (n, 120, 120, 3), crops of training photographs. The channels of a `compact` network
-    are equalized first, the weights of EfficientNet-Lite0 rounded and their shifts taken back. All of the
-    network becomes int8, but a part named `head` computes in float; its weights are kept as float16.
+    representative: uint8 (n, 120, 120, 3), crops of training photographs. The channels of `compact` and
+    of EfficientNet-Lite0 are equalized first, and of the second the weights rounded and their shifts taken
+    back. All of the network becomes int8, but a part named `head` computes in float; its weights are kept as
+    float16.
     Raises ExportError when the file has no weights in it, or another input than the camera's bytes.
     """
     if can_be_equalized(model):
         model = equalized(model, representative)
     elif can_be_rounded(model):
-        model = with_rounded_weights(model, representative)
+        ready = with_rounded_weights(with_even_channels(model, representative), representative)
+        answers = run_int8(
+            to_int8_file(for_device(ready), representative, model.count_params()), representative
+        )
+        shifted_by = (answers - _logits(model, representative)).mean(axis=0)
+        kernel, bias = ready.get_layer("logits").get_weights()
+        ready.get_layer("logits").set_weights([kernel, bias - shifted_by])
+        model = ready
     exported, head = in_parts(for_device(model))
     return to_int8_file(exported, representative, model.count_params(), head)
+
+
+def _logits(model: keras.Model, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    parts = [crops[start : start + _BATCH] for start in range(0, len(crops), _BATCH)]
+    return np.concatenate(
+        [np.asarray(model(tf.cast(part, tf.float32) / 255, training=False)) for part in parts]
+    )
 
 
 def to_int8_file(
@@ -88,12 +106,14 @@ def to_int8_file(
 
 
 def with_black_and_white(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return what the calibration sees: the crops, uint8 (n, h, w, 3), behind a black and a white one.
+    """Return what the calibration sees: the crops, uint8 (n, h, w, 3), with a black and a white pixel.
 
-    These pin the input's range to exactly 0 to 1, so that its scale is 1/255.
+    These pin the input's range to exactly 0 to 1, so that its scale is 1/255. A picture that is black or
+    white all over would do so, too, but widen the ranges to values that no cell has.
     """
-    ends = np.stack([np.full(crops.shape[1:], value, np.uint8) for value in (0, 255)])
-    return np.concatenate([ends, crops])
+    result = crops.copy()
+    result[0, 0, :2] = [[0], [255]]
+    return result
 
 
 def float_twin(quantized: Quantized) -> bytes:

@@ -94,7 +94,7 @@ def calibrated_ranges(
 ) -> tuple[tuple[Range, ...], tuple[str, ...]]:
     """Compare every int8 tensor that an operator gives with the float network's tensor of its name.
 
-    crops: uint8 (n, 120, 120, 3), of those that the calibration saw; its black and its white one are added.
+    crops: uint8 (n, 120, 120, 3), of those that the calibration saw; its black and its white pixel are added.
     Gives the ranges in the order of the operators, and the names of int8 tensors without a float twin.
     """
     floats = Interpreter(

@@ -48,8 +48,12 @@ def batches_of(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.
         )
     else:
         augment = Augmentation(seed=settings.seed, **recipe.augmentation)
-        data = data.map(lambda image, target, key: (augment(image, key), target), num_parallel_calls=2)
-    return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+        data = data.map(lambda image, target, key: (augment(image, key), target))
+    # One thread augments faster than two cores learn. With two, and with TensorFlow's tuning, all threads
+    # came to wait for each other every few epochs, for forty seconds.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2).with_options(options)
 
 
 def _drawn(recipe: Recipe, training: Samples, epoch: int, steps: int) -> Sequence[NDArray[np.int64]]:

@@ -186,7 +186,7 @@ def test_numbers_that_another_layer_shares_are_not_written_unnoticed():
     def of_shape(*shape):
         return next(tensor for tensor in tensors if tuple(tensor.numbers(0, "<i4")) == shape)
 
-    place = of_shape(FEATURES, 1, 1, FEATURES)._field(2)  # noqa: SLF001 (where the number of its buffer stands)
+    place = of_shape(FEATURES, 1, 1, 6 * FEATURES)._field(2)  # noqa: SLF001 (where the number of its buffer stands)
     model[place : place + 4] = of_shape(CLASSES, FEATURES).number(2, "I").to_bytes(4, "little")
     last = LastLayer(model, OUTPUTS)
     with pytest.raises(BundleError, match="another layer shares"):

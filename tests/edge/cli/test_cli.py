@@ -52,6 +52,7 @@ def test_analyze_goes_on_past_what_it_cannot_read_and_says_so(pictures, capsys):
                 "label",
                 "probability",
                 "probabilities",
+                "logits",
                 "confidence",
                 "distance",
                 "rejected",
@@ -104,10 +105,10 @@ def test_overlays_show_the_frame_outlined_and_each_cell_beside_its_map(pictures,
     columns = np.nonzero(outlined[195:])[1]  # above it stands its name, as wide as the word is
     assert 250 < columns.min() < columns.max() < 390, "the outline is around the cell and nowhere else"
     heatmap = lines(capsys)[0][0]["cells"][0]["heatmap"]
-    grid = np.frombuffer(base64.b64decode(heatmap["data"]), np.uint8).reshape(15, 15)
+    grid = np.frombuffer(base64.b64decode(heatmap["data"]), np.uint8).reshape(8, 8)
     below, left = 66 + side + 22, 640 + 8
     unmapped, mapped = (drawn[below : below + side, start : start + side] for start in (left, left + side))
-    places = ((np.arange(15) + 0.5) * side / 15).astype(int)
+    places = ((np.arange(8) + 0.5) * side / 8).astype(int)
     middles = np.abs(unmapped - mapped).sum(axis=2)[np.ix_(places, places)]
     assert middles[grid > 128].mean() > 2 * middles[grid < 8].mean(), "the map lies where the evidence is"
     assert cv2.imread(str(overlays / "black.jpg")).shape[0] > 200, "a refused frame says so below it"

@@ -34,8 +34,9 @@ def golden_crops():
 
 def test_the_shipped_bundle_is_small_and_says_what_it_is():
     bundle = read_bundle(SHIPPED_MODEL)
-    # Beside the hashes of the cells that it has seen, which only `measure` reads.
-    assert len(MODEL) - len(bundle.seen) < 400_000
+    # Beside the hashes of the cells it has seen, which only `measure` reads. A namer begun from published
+    # weights is of their size.
+    assert len(MODEL) - len(bundle.seen) < 1_150_000
     assert bundle.finder is not None
     assert len(bundle.finder) <= 150_000
     four = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
@@ -71,7 +72,7 @@ def test_golden_inputs_pass_on_each_runtime(runtime):
         call = classifier.classify(crop)
         assert call.probabilities.sum() == pytest.approx(1, abs=1e-5)
         assert call.label == classifier.labels[int(call.probabilities.argmax())]
-        assert call.heatmap().shape == (15, 15)
+        assert call.heatmap().shape == (8, 8)
         assert max(call.heatmap().data) == 255
 
 
