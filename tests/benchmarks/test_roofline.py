@@ -46,7 +46,7 @@ def test_a_product_s_demands_are_counted():
 def test_the_shipped_network_s_first_convolution_is_counted():
     convolution = next(one for one in operators(read_bundle(SHIPPED_MODEL).model) if one.macs)
     assert convolution.kind == "convolution"
-    assert convolution.macs == 60 * 60 * 16 * 3 * 3 * 3  # stride 2 on 120 x 120 x 3, 16 channels
+    assert convolution.macs == 60 * 60 * 32 * 3 * 3 * 3  # stride 2 on 120 x 120 x 3, 32 channels
 
 
 def test_the_network_stands_under_its_roof(runtime):
