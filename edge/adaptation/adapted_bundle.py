@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ from edge.models.runtime import Runtime, installed
 from edge.naming.classifier import Classifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from edge.adaptation.refit import Dense, Floats
     from edge.imaging.pixels import Pixels
@@ -79,8 +80,7 @@ def answered(bundle: Bundle, model: bytes) -> tuple[Golden, ...]:
     One that the runtimes here answer as far apart as half of what is tolerated is left out: it would not tell
     a broken one from those that work. Where that is said of all, the one stays that they answer most alike.
     """
-    outputs_of = bundle.description.outputs
-    runtime, *others = [Runtime(model, outputs_of, choice=name) for name in installed()]
+    runtime, *others = _opened(model, bundle.description.outputs)
     apart: list[float] = []
     goldens: list[Golden] = []
     for golden, png in zip(bundle.description.goldens, bundle.golden_images, strict=True):
@@ -99,6 +99,15 @@ def answered(bundle: Bundle, model: bytes) -> tuple[Golden, ...]:
         )
     good = [each for each, off in zip(goldens, apart, strict=True) if off <= bundle.description.tolerance / 2]
     return tuple(good or [goldens[int(np.argmin(apart))]])
+
+
+def _opened(model: bytes, outputs: Mapping[str, str]) -> list[Runtime]:
+    """Return the network on every runtime that works here, the preferred one first. Raises NoRuntimeError."""
+    opened: list[Runtime] = []
+    for name in installed():
+        with suppress(NoRuntimeError):  # installed and broken: the one that works answers
+            opened.append(Runtime(model, outputs, choice=name))
+    return opened or [Runtime(model, outputs)]
 
 
 def write_proved(out: Path, bundle: Bundle, model: bytes, description: Description, seen: bytes = b"") -> str:

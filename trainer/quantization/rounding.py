@@ -3,8 +3,7 @@
 The errors of a kernel's rounded weights add up where its inputs are all of one sign, as a picture's bright
 glass is: each channel then is off by about the same everywhere. What the mean over some crops is off by, the
 BatchNorm behind the kernel takes back (Nagel et al. 2019, Data-Free Quantization Through Weight Equalization
-and Bias Correction). On EfficientNet-Lite0
-that leaves a quarter of what int8 changes in the logits.
+and Bias Correction). On EfficientNet-Lite0 that leaves a quarter of what int8 changes in the logits.
 """
 
 from __future__ import annotations
