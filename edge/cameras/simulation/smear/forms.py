@@ -104,7 +104,7 @@ def _lymphocyte(rng: np.random.Generator) -> Form:
     """Small; a round nucleus nearly fills it, and seldom leaves more than a rim."""
     radius = _size(rng, 57, 6)
     long, turn = float(rng.uniform(1, 1.14)), float(rng.uniform(0, np.pi))
-    share = float(rng.uniform(0.9, 0.96) if rng.random() < 0.8 else rng.uniform(0.82, 0.9))
+    share = float(rng.uniform(0.85, 0.95))
     outline = blob(rng, (radius * long, radius / long), turn, wobble=0.10)
     nucleus = share * (outline + blob(rng, (radius * long, radius / long), turn, wobble=0.05)) / 2
     off = _on_arc(rng.uniform(0, 2 * np.pi, 1), (1 - share) * radius * float(rng.uniform(0.3, 0.9)))

@@ -28,7 +28,7 @@ _NEUTROPHIL_CHROMATIN = absorbance(133, 93, 213)
 _EOSIN, _BRICK = absorbance(198, 121, 158), absorbance(186, 112, 132)
 _EOSINOPHIL_CHROMATIN = absorbance(122, 100, 207)
 _SKY, _DEEP_SKY = absorbance(145, 150, 207), absorbance(110, 116, 200)
-_DENSE, _DENSE_BLUE = absorbance(119, 84, 203), absorbance(99, 83, 193)
+_DENSE, _DENSE_BLUE = absorbance(105, 66, 165), absorbance(88, 66, 158)
 _GREY_BLUE, _GREY_LILAC = absorbance(166, 172, 199), absorbance(180, 170, 203)
 _LACE = absorbance(147, 112, 217)
 _DARK_GRANULE = absorbance(96, 62, 158)
@@ -116,10 +116,10 @@ def _eosinophil(on: _Canvas) -> Map:
 
 
 def _lymphocyte(on: _Canvas) -> Map:
-    """A dense nucleus, a thin blue rim."""
+    """The darkest nucleus of all, in lumps; a thin blue rim."""
     plasm = on.cell * (1 - on.nucleus) * (1 + 0.2 * on.piece(on.textures.clumps))
     rim = np.maximum(0, on.nucleus - smoothed(on.nucleus, 4.0))
-    chromatin = on.nucleus * (0.97 + 0.03 * on.piece(on.textures.clumps) + 0.06 * on.piece(on.textures.broad))
+    chromatin = on.nucleus * (0.97 + 0.06 * on.piece(on.textures.clumps) + 0.05 * on.piece(on.textures.broad))
     chromatin *= 1 + 0.3 * rim
     return _mixed((plasm, on.between(_SKY, _DEEP_SKY)), (chromatin, on.between(_DENSE, _DENSE_BLUE)))
 
