@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from edge.versions import versions
+from trainer.versions import versions
 
 _PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "paho-mqtt")
 

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 ROOMS = {
     "edge": (
-        *("errors", "identity", "versions", "labels", "outputs"),
+        *("errors", "identity", "memory", "labels", "outputs"),
         *(
             "messages",
             "imaging",
@@ -41,6 +41,7 @@ ROOMS = {
     "trainer": (
         *(
             "files",
+            "versions",
             "outputs",
             "recipe",
             "data",

@@ -22,7 +22,7 @@ def _web(options: argparse.Namespace) -> int:
     from edge.config import load_config  # noqa: PLC0415
 
     config = load_config(options.config)
-    from edge.web.memory import keep_little_memory  # noqa: PLC0415
+    from edge.memory import keep_little_memory  # noqa: PLC0415
 
     keep_little_memory()
     from edge.web.server import address_of, serve, url_of  # noqa: PLC0415

@@ -20,7 +20,7 @@ from edge.daemon.device_info import about
 from edge.daemon.frames import FrameSource
 from edge.daemon.health import Machine, Progress
 from edge.daemon.housekeeping import Housekeeping
-from edge.daemon.memory import keep_freed_memory, release_startup_memory
+from edge.memory import keep_freed_memory, release_startup_memory
 from edge.daemon.model_loading import ModelInUse, load_model
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.preview import Preview

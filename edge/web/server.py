@@ -17,6 +17,7 @@ from uvicorn import Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.errors import ConfigError, LeukoscopeError, PeopleError
+from edge.memory import release_startup_memory
 from edge.people import People
 from edge.web.app import create_app
 from edge.web.security.access import is_loopback
@@ -129,6 +130,11 @@ class PageServer(Server):
         super().__init__(config)
         self.moves = False
         self._address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and give back what only beginning needed."""
+        await super().startup(sockets)
+        release_startup_memory()
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to end; asked ten times a second."""

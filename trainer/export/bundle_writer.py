@@ -19,7 +19,7 @@ from edge.masking import CROPS, cut_crop, study
 from edge.masking.crops import cut_cell
 from edge.models.bundle import SEEN, Description, Golden, write_bundle
 from edge.models.runtime import Runtime
-from edge.versions import versions
+from trainer.versions import versions
 from trainer.data.datasets import find_set
 from trainer.export.model_card import MODEL_CARD, model_card
 from trainer.files import put_in_place

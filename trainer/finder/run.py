@@ -15,7 +15,7 @@ from edge.errors import ConfigError
 from edge.finding import KINDS
 from edge.finding.finder import Finder
 from edge.models.recipes import FINDER_VERSION
-from edge.versions import versions
+from trainer.versions import versions
 from trainer.files import put_in_place
 from trainer.finder.canvases import draw_canvas
 from trainer.finder.export import quantize_finder

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge.errors import ConfigError
 from edge.masking import CROPS
-from edge.versions import versions
+from trainer.versions import versions
 from trainer.data.images import DataError
 from trainer.data.samples import Loaded, load_samples, named
 from trainer.data.splits import deal_as_the_study, grouped_fold, hold_out_photographs

@@ -1,0 +1,64 @@
+"""What memory a process keeps, and what it leaves to others."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+_KEPT = 8 * 1024 * 1024  # bytes: several pictures of 640x480 with all that is made of them
+_LARGE = 128 * 1024  # bytes: where little is kept, pieces from here on go back as soon as they are freed
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt(3)
+_DONTNEED = 4  # madvise(2)
+# Of proc_pid_smaps(5): a file's, code or constants, not to be written, and none of its pages was ever written
+# to. What was, before it was closed to writing, as relocations and probes are, would be lost.
+_AS_THE_FILE_HAS_IT = re.compile(
+    r"^([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \d+ +/.*\n"
+    r"(?:[A-Z].*\n)*?Anonymous: +0 kB\n(?:[A-Z].*\n)*?Swap: +0 kB$",
+    re.MULTILINE,
+)
+
+
+def keep_freed_memory() -> None:
+    """Tell the C library not to hand freed memory back to the kernel, as long as it is a few megabytes.
+
+    For the daemon: each field asks for the same pieces as the one before, and the kernel clears every page
+    that it gives: that takes a tenth of a field's time. Larger pieces, as a large camera's frames, are given
+    back as before; so is everything where the C library is not glibc. All threads take from one heap: what
+    one has freed, another uses (2 MiB less).
+    """
+    _tell_allocator(_KEPT)
+
+
+def keep_little_memory() -> None:
+    """Tell the C library to hand freed memory back; call it before anything large is loaded.
+
+    For the page, which mostly waits: else the 16 MB that a PIN's hash takes stay, and each thread keeps a
+    heap of its own. Only glibc's.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each thread of arithmetic has its buffers
+    _tell_allocator(_LARGE)
+
+
+def _tell_allocator(kept: int) -> None:
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for what, value in ((_MMAP_THRESHOLD, kept), (_TRIM_THRESHOLD, kept), (_ARENA_MAX, 1)):
+            mallopt(ctypes.c_int(what), ctypes.c_int(value))
+
+
+def release_startup_memory() -> None:
+    """Unmap the libraries' code and constants, most of which only loading reads: what is used is mapped again.
+
+    Measured over twenty fields on x86-64: peak RSS 100 MiB without, 75 MiB with it; PSS 73 and 58 MiB; written
+    memory of the process's own 45 MiB either way. What it unmaps stays in the kernel's cache as long as that
+    has no better use for the room, and goes first where it is scarce. Only what cannot be written and is as
+    its file has it is unmapped. Not on other systems.
+    """
+    with suppress(OSError, AttributeError, ValueError):
+        libc = ctypes.CDLL(None)
+        for part in _AS_THE_FILE_HAS_IT.finditer(Path("/proc/self/smaps").read_text("utf-8")):
+            start, end = (int(number, 16) for number in part.groups())
+            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), ctypes.c_int(_DONTNEED))
