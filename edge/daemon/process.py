@@ -20,7 +20,6 @@ from edge.daemon.device_info import about
 from edge.daemon.frames import FrameSource
 from edge.daemon.health import Machine, Progress
 from edge.daemon.housekeeping import Housekeeping
-from edge.memory import keep_freed_memory, release_startup_memory
 from edge.daemon.model_loading import ModelInUse, load_model
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.preview import Preview
@@ -30,6 +29,7 @@ from edge.daemon.session import Session
 from edge.daemon.stopping import Stop
 from edge.daemon.systemd import Service
 from edge.errors import CameraError, LeukoscopeError, StoreError
+from edge.memory import keep_freed_memory, release_startup_memory
 from edge.mqtt.publisher import Publisher
 from edge.specimens.reporting import Announcer, Reporter
 from edge.specimens.service import SpecimenService

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from edge.finding.light import WHITE_LEVEL
+from edge.imaging.shrinking import shrunk
 from edge.masking.field import CROP_SIZE
 
 if TYPE_CHECKING:
@@ -93,8 +94,10 @@ def cut_square(
         beyond = tuple(float(round(level)) for level in glass.tolist())
         inner = np.asarray(cv2.copyMakeBorder(inner, *margins, cv2.BORDER_CONSTANT, value=beyond), np.uint8)
     size = round(CROP_SIZE * context)
-    way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    crop = cv2.resize(inner, (size, size), interpolation=way)
+    if side > size:
+        crop = shrunk(inner, (size, size))
+    else:
+        crop = np.asarray(cv2.resize(inner, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
     levels = np.arange(256, dtype=np.float32)[:, None] * (WHITE_LEVEL / glass)
     table = np.minimum(np.rint(levels), 255).astype(np.uint8)
     return np.asarray(cv2.LUT(crop, table[None]), np.uint8)

@@ -18,8 +18,8 @@ from edge.cameras.image_files import read_image
 from edge.masking import cut_crop
 
 _SCRIPT = Path(__file__).parent / "arm64" / "arm64.sh"
-# OpenCV's resizing differs by a grey level here and there; the finder tells sizes in steps of five per cent.
-_LEAST_OVERLAP = 0.85
+# The finder tells sizes in steps of five per cent, and runtimes round otherwise.
+_LEAST_OVERLAP = 0.9
 _MOST_MIB = 80e6 / 2**20  # of the daemon, 80 MB
 
 

@@ -19,12 +19,12 @@ from edge.masking import CROPS, cut_crop, study
 from edge.masking.crops import cut_cell
 from edge.models.bundle import SEEN, Description, Golden, write_bundle
 from edge.models.runtime import Runtime
-from trainer.versions import versions
 from trainer.data.datasets import find_set
 from trainer.export.model_card import MODEL_CARD, model_card
 from trainer.files import put_in_place
 from trainer.quantization.int8 import ExportError, Quantized
 from trainer.training.run import TOOLS
+from trainer.versions import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,7 +15,6 @@ from edge.errors import ConfigError
 from edge.finding import KINDS
 from edge.finding.finder import Finder
 from edge.models.recipes import FINDER_VERSION
-from trainer.versions import versions
 from trainer.files import put_in_place
 from trainer.finder.canvases import draw_canvas
 from trainer.finder.export import quantize_finder
@@ -27,6 +26,7 @@ from trainer.quantization.int8 import ExportError
 from trainer.training.augmentation import Augmentation
 from trainer.training.run import TOOLS
 from trainer.training.run_lock import locked
+from trainer.versions import versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge.errors import ConfigError
 from edge.masking import CROPS
-from trainer.versions import versions
 from trainer.data.images import DataError
 from trainer.data.samples import Loaded, load_samples, named
 from trainer.data.splits import deal_as_the_study, grouped_fold, hold_out_photographs
@@ -26,6 +25,7 @@ from trainer.training.checkpoints import WEIGHTS, last_checkpoint
 from trainer.training.compute import PLAIN, Compute, Precision
 from trainer.training.fitting import check_network, fit, representative, steps_per_epoch
 from trainer.training.run_lock import locked
+from trainer.versions import versions
 
 if TYPE_CHECKING:
     from pathlib import Path
