@@ -101,10 +101,10 @@ def _eosinophil(rng: np.random.Generator) -> Form:
 
 
 def _lymphocyte(rng: np.random.Generator) -> Form:
-    """Small; a round nucleus nearly fills it, and seldom leaves more than a rim."""
-    radius = _size(rng, 57, 6)
+    """Small; a round nucleus nearly fills it, and leaves a rim."""
+    radius = _size(rng, 60, 4)
     long, turn = float(rng.uniform(1, 1.14)), float(rng.uniform(0, np.pi))
-    share = float(rng.uniform(0.85, 0.95))
+    share = float(rng.uniform(0.82, 0.92))
     outline = blob(rng, (radius * long, radius / long), turn, wobble=0.10)
     nucleus = share * (outline + blob(rng, (radius * long, radius / long), turn, wobble=0.05)) / 2
     off = _on_arc(rng.uniform(0, 2 * np.pi, 1), (1 - share) * radius * float(rng.uniform(0.3, 0.9)))

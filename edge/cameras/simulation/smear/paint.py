@@ -27,7 +27,7 @@ _LILAC, _ROSE = absorbance(190, 174, 200), absorbance(190, 158, 195)
 _NEUTROPHIL_CHROMATIN = absorbance(133, 93, 213)
 _EOSIN, _BRICK = absorbance(198, 121, 158), absorbance(186, 112, 132)
 _EOSINOPHIL_CHROMATIN = absorbance(122, 100, 207)
-_SKY, _DEEP_SKY = absorbance(145, 150, 207), absorbance(110, 116, 200)
+_SKY, _DEEP_SKY = absorbance(165, 168, 210), absorbance(140, 145, 205)
 _DENSE, _DENSE_BLUE = absorbance(105, 66, 165), absorbance(88, 66, 158)
 _GREY_BLUE, _GREY_LILAC = absorbance(166, 172, 199), absorbance(180, 170, 203)
 _LACE = absorbance(147, 112, 217)
@@ -116,7 +116,7 @@ def _eosinophil(on: _Canvas) -> Map:
 
 
 def _lymphocyte(on: _Canvas) -> Map:
-    """The darkest nucleus of all, in lumps; a thin blue rim."""
+    """The darkest nucleus of all, in lumps; a pale blue rim."""
     plasm = on.cell * (1 - on.nucleus) * (1 + 0.2 * on.piece(on.textures.clumps))
     rim = np.maximum(0, on.nucleus - smoothed(on.nucleus, 4.0))
     chromatin = on.nucleus * (0.97 + 0.06 * on.piece(on.textures.clumps) + 0.05 * on.piece(on.textures.broad))
