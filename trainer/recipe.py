@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
+from edge.labels import OTHER
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -49,6 +50,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     merged: a class that stands for several of the data's own: its name, and theirs.
     own: sets that are not registered, by name; one that is only a folder needs no entry.
     balance, set_balance: how far classes, and within a class the data sets, are drawn equally often.
+    other_share: how often `other` is expected among what is found on a slide; 0: as often as in training.
     """
 
     sets: Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -63,6 +65,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.15
     balance: Share = 0.5
     set_balance: Share = 0.0
+    other_share: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     merged: dict[str, tuple[str, ...]] = {}
     leave_out: tuple[str, ...] = ()  # photographs
     own: dict[str, OwnSet] = {}
@@ -160,6 +163,10 @@ def _check_classes(data: Data, where: str) -> None:
     strange = [label for label in data.merged if label not in data.classes]
     if strange:
         raise ConfigError(f"{where}: data.merged names {strange[0]}, which is not among data.classes")
+    if data.other_share and OTHER not in data.classes:
+        raise ConfigError(
+            f"{where}: data.other_share is {data.other_share:g}, and {OTHER} is none of data.classes"
+        )
     if len(data.class_of()) < sum(len(data.merged.get(label, (label,))) for label in data.classes):
         raise ConfigError(f"{where}: data.merged puts one of the data's classes into two")
 

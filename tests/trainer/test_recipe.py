@@ -71,6 +71,10 @@ def test_a_recipe_of_ones_own_may_extend_one_of_the_package(write):
             "data.merged names basophil, which is not among data.classes",
         ),
         (
+            'extends = "base.toml"\n[data]\nother_share = 0.05',
+            "data.other_share is 0.05, and other is none of data.classes",
+        ),
+        (
             'extends = "base.toml"\n[data]\nclasses = ["monocyte", "other"]\nmerged = {other = ["monocyte"]}',
             "puts one of the data's classes into two",
         ),

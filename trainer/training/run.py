@@ -25,6 +25,7 @@ from trainer.training.checkpoints import WEIGHTS, last_checkpoint
 from trainer.training.compute import PLAIN, Compute, Precision
 from trainer.training.fitting import check_network, fit, representative, steps_per_epoch
 from trainer.training.run_lock import locked
+from trainer.training.shares import expect_share
 from trainer.versions import versions
 
 if TYPE_CHECKING:
@@ -153,10 +154,12 @@ def open_run(folder: Path, data: Path, progress: Progress) -> Opened:
         model = keras.models.load_model(checkpoint / WEIGHTS)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{checkpoint / WEIGHTS}: cannot be read ({error})") from None
+    seen = loaded.samples.chosen(~(held | tested))
+    expect_share(model, run.recipe.data, seen)
     return Opened(
         run,
         model,
-        loaded.samples.chosen(~(held | tested)),
+        seen,
         loaded.samples.chosen(held),
         loaded.samples.chosen(tested),
     )

@@ -1,0 +1,37 @@
+"""How often `other` is expected on a slide: more seldom than training shows it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from edge.labels import OTHER
+from trainer.data.splits import draw_probabilities
+
+if TYPE_CHECKING:
+    import keras
+
+    from trainer.data.arrays import Samples
+    from trainer.recipe import Data
+
+
+def expect_share(model: keras.Model, data: Data, seen: Samples) -> None:
+    """Lower the bias of `other` in the layer `logits`, from its share in training to the recipe's `other_share`.
+
+    Training draws every class about equally often, `other` too. What a finder takes for a white cell is
+    seldom anything else, and on a microscope that was in no training most of what is called `other` are white
+    cells. By Bayes' rule a logit moves by the difference of the log odds (Saerens et al. 2002).
+    data: of the recipe that the model was trained by. seen: what it was trained on.
+    """
+    if not data.other_share:
+        return
+    number = data.classes.index(OTHER)
+    chance = draw_probabilities(seen.labels, seen.shown(), data.balance, seen.sets, data.set_balance)
+    layer = model.get_layer("logits")
+    kernel, bias = layer.get_weights()
+    bias[number] += _log_odds(data.other_share) - _log_odds(float(chance[seen.labels == number].sum()))
+    layer.set_weights([kernel, bias])
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share / (1 - share))
