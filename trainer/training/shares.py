@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def expect_share(model: keras.Model, data: Data, seen: Samples) -> None:
-    """Lower the bias of `other` in the layer `logits`, from its share in training to the recipe's `other_share`.
+    """Lower the bias of `other`, layer `logits`, from its share in training to the recipe's `other_share`.
 
     Training draws every class about equally often, `other` too. What a finder takes for a white cell is
     seldom anything else, and on a microscope that was in no training most of what is called `other` are white
