@@ -23,8 +23,9 @@ from trainer.evaluation.answers import Answers, median_ms, read_answers, write_a
 from trainer.evaluation.bootstrap import DRAWS
 from trainer.evaluation.metrics import measure, share
 from trainer.evaluation.record import SCHEMA, Evaluation, file_name, part_of, weights_sha256, write_evaluation
+from trainer.networks.predicting import predict
 from trainer.quantization.int8 import Quantized, run_int8
-from trainer.training.fitting import centre, predict
+from trainer.training.fitting import centre
 from trainer.training.run import Opened, open_run, progress_bar, quantized_run
 
 if TYPE_CHECKING:

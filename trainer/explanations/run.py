@@ -23,7 +23,7 @@ from trainer.explanations.session import Session
 from trainer.explanations.subjects import held_out
 from trainer.explanations.work import DEVICE, GRADCAM, METHODS, Cells, Maker
 from trainer.files import put_in_place
-from trainer.training.fitting import predict
+from trainer.networks.predicting import predict
 from trainer.training.run import open_run, progress_bar, quantized_run
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _of_bundle(path: Path, run: Run) -> Int8:
 
 
 def _float(network: keras.Model) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    return lambda pixels: predict(network, pixels, 64)
+    return lambda pixels: predict(network, pixels)
 
 
 def _cells(maker: Maker, run: Run, folder: Path, data: Path, images: int, session: Session) -> Cells:

@@ -23,11 +23,12 @@ from trainer.export.measured import evaluated, main_figures
 from trainer.export.model_card import CARD_TITLE
 from trainer.export.seen import hashes_of
 from trainer.finder.bundled import TRAINED, finder_part
+from trainer.networks.predicting import predict
 from trainer.networks.registry import has_maps
 from trainer.outputs import files_below, has_mark, is_exported, refuse_output
 from trainer.quantization import gates
 from trainer.quantization.int8 import ExportError, Quantized, int8_outputs
-from trainer.training.fitting import centre, predict
+from trainer.training.fitting import centre
 from trainer.training.run import Opened, calibration_crops, open_run, progress_bar, quantized_run
 
 if TYPE_CHECKING:

@@ -24,9 +24,10 @@ from trainer.left_out.adapting import adapting_figures
 from trainer.left_out.aligning import aligned
 from trainer.left_out.figures import naming_figures
 from trainer.left_out.in_turn import Measured, sets_without
+from trainer.networks.predicting import predict
 from trainer.quantization.int8 import ExportError
 from trainer.recipe import Recipe, changed
-from trainer.training.fitting import centre, predict
+from trainer.training.fitting import centre
 from trainer.training.run import fit_run, open_run, progress_bar
 
 if TYPE_CHECKING:

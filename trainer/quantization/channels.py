@@ -7,34 +7,21 @@ does behind a ReLU6 where a channel stays below six (Nagel et al. 2019, as in `q
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+
+from trainer.networks.predicting import answers
+from trainer.quantization.scaling import WIDEST, Group, multiply, widen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
 
-_BATCH = 50
 _KERNELS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
-_WIDEST = 64.0  # a factor: a channel that is nearly never used needs no more
 _TOP = 5.4  # a channel of other crops may go higher, and a ReLU6 cuts at six
-
-
-@dataclass
-class _Group:
-    """Tensors that are added to each other, so that a channel has one factor in all of them.
-
-    norms: the layers that make them. tensors: their names. readers: the layers whose kernels read them.
-    """
-
-    norms: list[Any] = field(default_factory=list)
-    tensors: list[str] = field(default_factory=list)
-    readers: list[Any] = field(default_factory=list)
 
 
 def with_even_channels(model: keras.Model, crops: NDArray[np.uint8]) -> keras.Model:
@@ -58,22 +45,20 @@ def with_even_channels(model: keras.Model, crops: NDArray[np.uint8]) -> keras.Mo
 
 def _factor(top: float, ranges: Floats) -> Floats:
     """Return what each channel is multiplied by to reach `top`, at least 1; one that is never used stays."""
-    share = np.clip(top / np.maximum(ranges, 1e-9), 1.0, _WIDEST)
+    share = np.clip(top / np.maximum(ranges, 1e-9), 1.0, WIDEST)
     return np.where(ranges > 0, share, 1.0).astype(np.float32)
 
 
-def _multiply(one: _Group, factor: Floats) -> None:
-    for norm in one.norms:
-        norm.gamma.assign(norm.gamma * factor)
-        norm.beta.assign(norm.beta * factor)
+def _multiply(one: Group, factor: Floats) -> None:
+    multiply(one.norms, factor)
     for reader in one.readers:
         kernel, *bias = reader.get_weights()
         reader.set_weights([kernel / factor[:, None], *bias])  # its last axes: what it reads, what it makes
 
 
-def _bottlenecks(model: keras.Model) -> list[_Group]:
+def _bottlenecks(model: keras.Model) -> list[Group]:
     """Return the bottlenecks in the order of the network; the head reads the last one."""
-    found: list[_Group] = []
+    found: list[Group] = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.Add):
             last = found.pop()
@@ -81,21 +66,21 @@ def _bottlenecks(model: keras.Model) -> list[_Group]:
             found[-1].tensors += [*last.tensors, layer.name]
             found[-1].readers += last.readers
         elif isinstance(layer, keras.layers.BatchNormalization) and layer.name.endswith("bn2"):
-            found.append(_Group([layer], [layer.name]))
+            found.append(Group([layer], [layer.name]))
         elif isinstance(layer, keras.layers.Dense) or layer.name.endswith("expand_conv"):
             found[-1].readers.append(layer)
     return found
 
 
-def _behind_relus(model: keras.Model) -> list[_Group]:
+def _behind_relus(model: keras.Model) -> list[Group]:
     """Return what lies behind each ReLU6, which one layer reads."""
-    found: list[_Group] = []
+    found: list[Group] = []
     norm: Any = None
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             norm = layer
         elif isinstance(layer, keras.layers.ReLU):
-            found.append(_Group([norm], [layer.name]))
+            found.append(Group([norm], [layer.name]))
         elif found and not found[-1].readers and isinstance(layer, _KERNELS):
             found[-1].readers.append(layer)
     return found
@@ -105,9 +90,7 @@ def _ranges(model: keras.Model, names: list[str], crops: NDArray[np.uint8]) -> d
     """Return the largest value of each channel of the layers' outputs."""
     probe = keras.Model(model.inputs, {name: model.get_layer(name).output for name in names})
     most: dict[str, Floats] = {}
-    for start in range(0, len(crops), _BATCH):
-        outputs = probe(tf.cast(crops[start : start + _BATCH], tf.float32) / 255, training=False)
+    for outputs in answers(probe, crops):
         for name, tensor in outputs.items():
-            now = np.asarray(tf.reduce_max(tf.abs(tensor), axis=(0, 1, 2)), np.float32)
-            most[name] = np.maximum(most[name], now) if name in most else now
+            widen(most, name, tensor)
     return most

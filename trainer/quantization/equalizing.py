@@ -8,32 +8,19 @@ and Bias Correction).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.networks.predicting import answers
+from trainer.quantization.scaling import WIDEST, Group, multiply, widen
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
-
-_BATCH = 50
-_WIDEST = 64.0  # a factor: a channel that is nearly never used needs no more
-
-
-@dataclass
-class _Group:
-    """Tensors that are added to each other, so that a channel has one factor in all of them.
-
-    norms: the layers that make them. tensors: their names. readers: the separable convolutions behind them.
-    """
-
-    norms: list[Any] = field(default_factory=list)
-    tensors: list[str] = field(default_factory=list)
-    readers: list[Any] = field(default_factory=list)
 
 
 def can_be_equalized(model: keras.Model) -> bool:
@@ -56,9 +43,7 @@ def equalized(model: keras.Model, crops: NDArray[np.uint8]) -> keras.Model:
     most, deep = _ranges(probe, crops, {one.name: one for one in separable})
     for group in groups:
         factor = _factor(np.max([most[name] for name in group.tensors], axis=0))
-        for norm in group.norms:
-            norm.gamma.assign(norm.gamma * factor)
-            norm.beta.assign(norm.beta * factor)
+        multiply(group.norms, factor)
         for one in group.readers:
             depthwise, pointwise = one.get_weights()
             own = _factor(deep[one.name])
@@ -71,9 +56,9 @@ def equalized(model: keras.Model, crops: NDArray[np.uint8]) -> keras.Model:
     return result
 
 
-def _groups(model: keras.Model) -> list[_Group]:
+def _groups(model: keras.Model) -> list[Group]:
     """Return the groups in the order of the network; the last one is what its head reads."""
-    groups: list[_Group] = []
+    groups: list[Group] = []
     norm: Any = None
     for layer in model.layers:
         if isinstance(layer, keras.layers.SeparableConv2D):
@@ -81,7 +66,7 @@ def _groups(model: keras.Model) -> list[_Group]:
         elif isinstance(layer, keras.layers.BatchNormalization):
             norm = layer
         elif isinstance(layer, keras.layers.ReLU):
-            groups.append(_Group([norm], [layer.name]))
+            groups.append(Group([norm], [layer.name]))
         elif isinstance(layer, keras.layers.Add):
             last = groups.pop()
             groups[-1].norms += last.norms
@@ -95,20 +80,14 @@ def _ranges(
     """Return the largest value of each channel: of the tensors, and between a separable convolution's two."""
     most: dict[str, Floats] = {}
     deep: dict[str, Floats] = {}
-    for start in range(0, len(crops), _BATCH):
-        found = probe(tf.cast(crops[start : start + _BATCH], tf.float32) / 255, training=False)
+    for found in answers(probe, crops):
         for name, tensor in found["outputs"].items():
-            _widen(most, name, tensor)
+            widen(most, name, tensor)
         for name, tensor in found["inside"].items():
             kernel = readers[name].depthwise_kernel
             strides = [1, *readers[name].strides, 1]
-            _widen(deep, name, tf.nn.depthwise_conv2d(tensor, kernel, strides, "SAME"))
+            widen(deep, name, tf.nn.depthwise_conv2d(tensor, kernel, strides, "SAME"))
     return most, deep
-
-
-def _widen(ranges: dict[str, Floats], name: str, tensor: Any) -> None:
-    now = np.asarray(tf.reduce_max(tf.abs(tensor), axis=(0, 1, 2)), np.float32)
-    ranges[name] = np.maximum(ranges[name], now) if name in ranges else now
 
 
 def _factor(ranges: Floats) -> Floats:
@@ -117,4 +96,4 @@ def _factor(ranges: Floats) -> Floats:
     The root, for what the values gain, the weights behind them lose.
     """
     share = ranges.max() / np.maximum(ranges, 1e-9)
-    return np.where(ranges > 0, np.sqrt(np.minimum(share, _WIDEST)), 1.0).astype(np.float32)
+    return np.where(ranges > 0, np.sqrt(np.minimum(share, WIDEST)), 1.0).astype(np.float32)

@@ -13,6 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from edge.errors import LeukoscopeError
 from edge.models.runtime import Runtime
 from trainer.networks.gradient import in_parts
+from trainer.networks.predicting import predict
 from trainer.networks.registry import for_device
 from trainer.quantization.channels import with_even_channels
 from trainer.quantization.equalizing import can_be_equalized, equalized
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     import keras
     from numpy.typing import NDArray
-
-_BATCH = 50
 
 
 class ExportError(LeukoscopeError):
@@ -61,19 +60,12 @@ def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized
         answers = run_int8(
             to_int8_file(for_device(ready), representative, model.count_params()), representative
         )
-        shifted_by = (answers - _logits(model, representative)).mean(axis=0)
+        shifted_by = (answers - predict(model, representative)).mean(axis=0)
         kernel, bias = ready.get_layer("logits").get_weights()
         ready.get_layer("logits").set_weights([kernel, bias - shifted_by])
         model = ready
     exported, head = in_parts(for_device(model))
     return to_int8_file(exported, representative, model.count_params(), head)
-
-
-def _logits(model: keras.Model, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    parts = [crops[start : start + _BATCH] for start in range(0, len(crops), _BATCH)]
-    return np.concatenate(
-        [np.asarray(model(tf.cast(part, tf.float32) / 255, training=False)) for part in parts]
-    )
 
 
 def to_int8_file(

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 
 from trainer.networks import efficientnet_lite
+from trainer.networks.predicting import answers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
 
-_BATCH = 50
 _LEVELS = 127  # TFLite's int8 weights are symmetric
 
 
@@ -68,8 +67,7 @@ def _means(model: keras.Model, names: list[str], crops: NDArray[np.uint8]) -> di
         {name: layers.GlobalAveragePooling2D()(model.get_layer(name).output) for name in names},
     )
     sums = dict.fromkeys(names, np.float32(0))
-    for start in range(0, len(crops), _BATCH):
-        outputs = probe(tf.cast(crops[start : start + _BATCH], tf.float32) / 255, training=False)
+    for outputs in answers(probe, crops):
         for name, tensor in outputs.items():
             sums[name] = sums[name] + np.asarray(tensor).sum(axis=0)
     return {name: np.asarray(total / len(crops), np.float32) for name, total in sums.items()}

@@ -14,6 +14,7 @@ from edge.errors import ConfigError
 from edge.masking import CROP_SIZE
 from trainer.data.splits import photograph_weights
 from trainer.networks import registry
+from trainer.networks.predicting import predict
 from trainer.training.augmentation import Augmentation
 from trainer.training.batches import batches_of
 from trainer.training.checkpoints import (
@@ -134,15 +135,6 @@ def representative(samples: Samples, seed: int) -> NDArray[np.uint8]:
     count = len(samples.labels)
     chosen = np.random.default_rng(seed).choice(count, min(_REPRESENTATIVE, count), replace=False)
     return centre(samples.pixels[chosen])
-
-
-def predict(model: keras.Model, pixels: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
-    """Return the logits, float32 (n, classes), of uint8 crops (n, 120, 120, 3)."""
-    parts = [
-        np.asarray(model(tf.cast(pixels[i : i + batch], tf.float32) / 255.0, training=False))
-        for i in range(0, len(pixels), batch)
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
 
 
 def check_network(recipe: Recipe) -> None:

@@ -22,12 +22,12 @@ from trainer.cli import main
 from trainer.data.splits import deal_as_the_study
 from trainer.evaluation import evaluate as evaluations
 from trainer.evaluation.metrics import measure
+from trainer.networks.predicting import predict
 from trainer.networks.registry import for_device
 from trainer.networks.study import folded, study
 from trainer.quantization.int8 import quantize, run_int8
 from trainer.recipe import RECIPES, load_recipe
 from trainer.training import run as runs
-from trainer.training.fitting import predict
 
 RECIPE = """
 [data]

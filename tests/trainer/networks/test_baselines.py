@@ -16,12 +16,12 @@ import keras
 from edge.errors import ConfigError
 from trainer.cli import main
 from trainer.networks.baselines import BASELINES, weights_file, without_lone_scales
+from trainer.networks.predicting import predict
 from trainer.networks.registry import build, first_weights, has_maps
 from trainer.quantization.int8 import quantize, run_int8
 from trainer.recipe import load_recipe
 from trainer.training import run as runs
 from trainer.training.checkpoints import HISTORY, last_checkpoint
-from trainer.training.fitting import predict
 
 TINY = """
 extends = "RECIPE"

@@ -11,11 +11,11 @@ from edge.errors import ConfigError
 from trainer.networks import efficientnet_lite
 from trainer.networks.baselines import DRAWN
 from trainer.networks.efficientnet_lite import NAME, weights_file
+from trainer.networks.predicting import predict
 from trainer.networks.registry import build, first_weights, has_maps
 from trainer.quantization.gates import check_operators
 from trainer.quantization.int8 import quantize, run_int8
 from trainer.quantization.rounding import rounded, with_rounded_weights
-from trainer.training.fitting import predict
 
 PUBLISHED = 4_652_008  # parameters of the whole network, as Keras and PyTorch count them
 

@@ -13,10 +13,10 @@ import keras
 
 from edge.config import SHIPPED_MODEL
 from edge.models.bundle import read_bundle
+from trainer.networks.predicting import predict
 from trainer.quantization import gates, int8
 from trainer.quantization.int8 import ExportError, quantize
 from trainer.quantization.ranges import calibrated_ranges
-from trainer.training.fitting import predict
 
 BOUNDS = {"max_drop": 0.005, "min_agreement": 0.985}
 

@@ -15,11 +15,12 @@ import keras
 import tensorflow as tf
 
 from trainer.data.arrays import Samples
+from trainer.networks.predicting import predict
 from trainer.recipe import Data, Recipe, Training
 from trainer.training import fitting
 from trainer.training.checkpoints import HISTORY, last_checkpoint
 from trainer.training.compute import Compute
-from trainer.training.fitting import fit, predict
+from trainer.training.fitting import fit
 
 RECIPE = Recipe(
     name="tiny",
@@ -71,7 +72,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 sys.path.insert(0, sys.argv[1])
 from test_compute import RECIPE, drawn
 from trainer.training.compute import Compute
-from trainer.training.fitting import fit, predict
+from trainer.networks.predicting import predict
+from trainer.training.fitting import fit
 import msgspec
 with Compute(every_device=True).scope():
     print("replicas", tf.distribute.get_strategy().num_replicas_in_sync)
