@@ -164,6 +164,7 @@ def export_run(
                 "split_sha256": run.split_sha256,
                 "photographs": run.photographs,
                 "photographs_held_out": len(run.held_out),
+                "first_weights": run.first_weights,
                 "recipe": msgspec.to_builtins(recipe),
                 "int8": int8,
             },

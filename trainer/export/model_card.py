@@ -121,6 +121,9 @@ def _making(about: Description) -> list[str]:
             f"- Of none is more than {100 * int8['most_clipped']:g} % of the values cut off by int8.",
             f"- No int8 range is more than {int8['widest_range']:g} times too wide.",
         ]
+    first = about.training.get("first_weights")
+    if first:
+        lines.append(f"- Its first weights: {first}.")
     tools = [f"{name} {version}" for name, version in about.tools.items() if name != "commit"]
     lines.append(f"- With {', '.join(tools)}; git commit {about.tools.get('commit', 'unknown')}.")
     recipe = about.training.get("recipe")

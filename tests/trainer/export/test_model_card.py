@@ -50,6 +50,7 @@ DESCRIPTION = Description(
         "split_sha256": "01" * 32,
         "photographs": 40,
         "photographs_held_out": 8,
+        "first_weights": "ImageNet, weights.pth, sha256 0f",
         "recipe": {"name": "clinic", "network": {"name": "compact"}},
         "int8": {
             "min_runtime_version": "1.14.0",
