@@ -53,9 +53,9 @@ def fit_rejection(
     seen: training cells, which say where each class lies in feature space. held_out: they say how much
     confidence and distance tell, and where the threshold lies: the lowest at which at most 1 % of the calls
     are wrong, and not so high that more than 30 % of known cells are refused. weights: (n,) of the held-out
-    cells, so that each photograph counts once. least_trust: the threshold is no lower, as microscopes left
-    out told (`trainer.evaluation.trust`). With too few calls to learn from that should not have been made,
-    only the minimum probability stands.
+    cells, so that each photograph counts once, and `other` as often as it is expected on slides. least_trust:
+    the threshold is no lower, as microscopes left out told (`trainer.evaluation.trust`). With too few calls
+    to learn from that should not have been made, only the minimum probability stands.
     """
     plain = Reject(minimum_probability)
     if not len(held_out.labels) or set(np.unique(seen.labels)) != set(range(len(classes))):

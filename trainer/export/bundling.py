@@ -30,6 +30,7 @@ from trainer.quantization import gates
 from trainer.quantization.int8 import ExportError, Quantized, int8_outputs
 from trainer.training.fitting import centre
 from trainer.training.run import Opened, calibration_crops, open_run, progress_bar, quantized_run
+from trainer.training.shares import weights_on_slides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,9 @@ def export_run(
             progress.console.print(f"{out}: {size}, plain int8 without maps: no bundle  {note}")
             return
         unseen, weights = opened.held_out, photograph_weights(opened.held_out.shown())
-        temperature = bundle_writer.fit_temperature(answers.int8, unseen.labels, weights)
+        is_other = ~_counted(opened)[unseen.labels]
+        on_slides = weights_on_slides(weights, is_other, recipe.data)
+        temperature = bundle_writer.fit_temperature(answers.int8, unseen.labels, on_slides)
         outputs = Outputs(answers.int8, answers.features, unseen.labels)
         reject = Reject(_MINIMUM_PROBABILITY)
         known = None
@@ -121,12 +124,14 @@ def export_run(
             reject, together["rejecting"] = fit_rejection(
                 Outputs(seen.int8, seen.features, shown.labels),
                 outputs,
-                weights,
+                on_slides,
                 recipe.data.classes,
                 temperature,
                 _MINIMUM_PROBABILITY,
                 0.0 if elsewhere_trust is None else elsewhere_trust.asked,
             )
+            if recipe.data.other_share and together["rejecting"]:
+                together["rejecting"]["other_share"] = recipe.data.other_share
             if elsewhere_trust is not None and reject.familiarity is not None:
                 point = elsewhere_trust.at(reject.familiarity.minimum_trust)
                 together["rejecting"] |= {
@@ -178,9 +183,13 @@ def export_run(
 
 def _balanced(opened: Opened, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return weights by which each microscope's held-out cells weigh the same."""
-    unseen, classes = opened.held_out, opened.run.recipe.data.classes
-    counted = np.array([label != OTHER for label in classes])
-    return microscope_weights(weights, unseen.sets, counted[unseen.labels])
+    unseen = opened.held_out
+    return microscope_weights(weights, unseen.sets, _counted(opened)[unseen.labels])
+
+
+def _counted(opened: Opened) -> NDArray[np.bool_]:
+    """Tell of each class of the recipe whether it is counted."""
+    return np.array([label != OTHER for label in opened.run.recipe.data.classes])
 
 
 def _confusion(

@@ -80,7 +80,7 @@ def _figures(measured: Mapping[str, Any]) -> list[str]:
         rejecting = entry.get("rejecting")
         if rejecting:
             told = (
-                f"With refusals, on {name}: {estimate(rejecting['called'])} % of the cells of known "
+                f"With refusals, on {name}{_shown(rejecting)}: {estimate(rejecting['called'])} % of the cells of known "
                 f"classes are called, and {estimate(rejecting['wrong_calls'])} % of the calls are wrong"
             )
             if "auroc" in rejecting:
@@ -94,6 +94,11 @@ def _figures(measured: Mapping[str, Any]) -> list[str]:
                 )
             lines += ["", f"{told}."]
     return lines
+
+
+def _shown(rejecting: Mapping[str, Any]) -> str:
+    share = rejecting.get("other_share")
+    return f", {OTHER} being {100 * share:g} % of the cells" if share else ""
 
 
 def _data(training: Mapping[str, Any]) -> list[str]:

@@ -26,9 +26,10 @@ from trainer.left_out.figures import naming_figures
 from trainer.left_out.in_turn import Measured, sets_without
 from trainer.networks.predicting import predict
 from trainer.quantization.int8 import ExportError
-from trainer.recipe import Recipe, changed
+from trainer.recipe import Data, Recipe, changed
 from trainer.training.fitting import centre
 from trainer.training.run import fit_run, open_run, progress_bar
+from trainer.training.shares import weights_on_slides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ class NamerHalf:
                 calls = _named(samples, *_called(classifier, samples, aligner), counted)
                 figures |= {f"{name}, aligned": value for name, value in calls.items()}
             figures |= adapting_figures(bundle, samples, classes)
-            trust = _trust(classifier, samples, aligner)
+            trust = _trust(classifier, samples, aligner, asked.data)
         counts = {
             "cells": len(samples.labels),
             "distinct": len(set(samples.shown())),
@@ -156,8 +157,11 @@ def _named(
     )
 
 
-def _trust(classifier: Classifier, samples: Samples, aligner: Aligner | None) -> tuple[TrustPoint, ...]:
+def _trust(
+    classifier: Classifier, samples: Samples, aligner: Aligner | None, data: Data
+) -> tuple[TrustPoint, ...]:
     about = classifier.bundle.description
+    is_other = np.array([label == OTHER for label in about.labels])[samples.labels]
     outputs = [classifier.raw_outputs(crop) for crop in samples.pixels]
     logits, features = (
         np.array([one[name] for one in outputs], np.float32).reshape(len(outputs), -1)
@@ -170,7 +174,7 @@ def _trust(classifier: Classifier, samples: Samples, aligner: Aligner | None) ->
         found.probabilities(about.temperature).astype(np.float32),
         features,
         samples.labels,
-        photograph_weights(samples.shown()),
+        weights_on_slides(photograph_weights(samples.shown()), is_other, data),
         about.reject,
         about.labels,
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edge.labels import OTHER
 from trainer.data.splits import draw_probabilities
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
     from trainer.data.arrays import Samples
     from trainer.recipe import Data
@@ -31,6 +34,21 @@ def expect_share(model: keras.Model, data: Data, seen: Samples) -> None:
     kernel, bias = layer.get_weights()
     bias[number] += _log_odds(data.other_share) - _log_odds(float(chance[seen.labels == number].sum()))
     layer.set_weights([kernel, bias])
+
+
+def weights_on_slides(
+    weights: NDArray[np.float64], is_other: NDArray[np.bool_], data: Data
+) -> NDArray[np.float64]:
+    """Return weights of cells, (n,), of which `other` has the share that the recipe expects; the sum stays.
+
+    weights: of the cells, each photograph once. is_other: which are of no class that is counted. Without any
+    of these, or any others, and where the recipe expects nothing, they are what was given.
+    """
+    if not data.other_share or is_other.all() or not is_other.any():
+        return weights
+    share = np.where(is_other, data.other_share, 1 - data.other_share)
+    totals = np.where(is_other, weights[is_other].sum(), weights[~is_other].sum())
+    return np.asarray(weights * share / totals * weights.sum(), np.float64)
 
 
 def _log_odds(share: float) -> float:

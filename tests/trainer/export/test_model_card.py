@@ -76,6 +76,7 @@ DESCRIPTION = Description(
                 "called": 0.8989,
                 "wrong_calls": 0.0111,
                 "wrong_calls_at_90": 0.01,
+                "other_share": 0.05,
             },
         },
         "held-out photographs of two": {

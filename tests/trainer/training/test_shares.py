@@ -8,7 +8,7 @@ import pytest
 from trainer.data.arrays import Samples
 from trainer.networks.registry import build
 from trainer.recipe import Data
-from trainer.training.shares import expect_share
+from trainer.training.shares import expect_share, weights_on_slides
 
 CLASSES = ("lymphocyte", "other", "neutrophil")
 
@@ -43,3 +43,21 @@ def test_a_recipe_that_expects_nothing_leaves_the_network_as_it_is():
     before = probabilities(model)
     expect_share(model, Data(("set",), ("lymphocyte", "neutrophil")), seen([5, 5]))
     assert np.array_equal(probabilities(model), before)
+
+
+def test_cells_weigh_so_that_other_has_the_share_that_is_expected():
+    is_other = np.array([True, True, False, False, False])
+    weights = np.array([1.0, 0.5, 1.0, 1.0, 0.5])
+    data = Data(("set",), CLASSES, other_share=0.05)
+    found = weights_on_slides(weights, is_other, data)
+    assert found.sum() == pytest.approx(weights.sum())
+    assert found[is_other].sum() == pytest.approx(0.05 * weights.sum())
+    assert found[0] / found[1] == pytest.approx(2)
+    assert found[2] / found[4] == pytest.approx(2)
+
+
+@pytest.mark.parametrize("kind", [True, False])
+def test_cells_of_one_kind_alone_weigh_what_they_did(kind):
+    weights = np.array([1.0, 0.5])
+    data = Data(("set",), CLASSES, other_share=0.05)
+    assert np.array_equal(weights_on_slides(weights, np.array([kind, kind]), data), weights)
