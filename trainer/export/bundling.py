@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from edge.models.confusion import Confusion
     from trainer.data.arrays import Samples
+    from trainer.evaluation.trust import LeftOutTrust
+    from trainer.recipe import Data
 
 HELD_OUT = "held-out photographs"
 HELD_OUT_COPIES = "held-out copies of photographs trained on"
@@ -121,7 +123,7 @@ def export_run(
         if "features" in quantized.outputs:
             shown = _shown(opened, recipe.training.seed)
             seen = _answers(shown, quantized, None, progress)
-            reject, together["rejecting"] = fit_rejection(
+            reject, rejecting = fit_rejection(
                 Outputs(seen.int8, seen.features, shown.labels),
                 outputs,
                 on_slides,
@@ -130,15 +132,7 @@ def export_run(
                 _MINIMUM_PROBABILITY,
                 0.0 if elsewhere_trust is None else elsewhere_trust.asked,
             )
-            if recipe.data.other_share and together["rejecting"]:
-                together["rejecting"]["other_share"] = recipe.data.other_share
-            if elsewhere_trust is not None and reject.familiarity is not None:
-                point = elsewhere_trust.at(reject.familiarity.minimum_trust)
-                together["rejecting"] |= {
-                    "left_out": list(elsewhere_trust.microscopes),
-                    "left_out_called": point.called,
-                    "left_out_wrong_calls": point.wrong_calls,
-                }
+            together["rejecting"] = rejecting | _about_refusing(reject, recipe.data, elsewhere_trust)
             known = known_microscopes(
                 outputs,
                 _balanced(opened, weights),
@@ -185,6 +179,23 @@ def _balanced(opened: Opened, weights: NDArray[np.float64]) -> NDArray[np.float6
     """Return weights by which each microscope's held-out cells weigh the same."""
     unseen = opened.held_out
     return microscope_weights(weights, unseen.sets, _counted(opened)[unseen.labels])
+
+
+def _about_refusing(reject: Reject, data: Data, elsewhere: LeftOutTrust | None) -> dict[str, Any]:
+    """Return what the rule's figures are of, and what its threshold does on microscopes left out."""
+    told: dict[str, Any] = {}
+    if reject.familiarity is None:
+        return told
+    if data.other_share:
+        told["other_share"] = data.other_share
+    if elsewhere is not None:
+        point = elsewhere.at(reject.familiarity.minimum_trust)
+        told |= {
+            "left_out": list(elsewhere.microscopes),
+            "left_out_called": point.called,
+            "left_out_wrong_calls": point.wrong_calls,
+        }
+    return told
 
 
 def _counted(opened: Opened) -> NDArray[np.bool_]:

@@ -79,9 +79,10 @@ def _figures(measured: Mapping[str, Any]) -> list[str]:
             lines += ["", f"{name}: int8 was allowed to lose {entry['allowed']}."]
         rejecting = entry.get("rejecting")
         if rejecting:
+            called, wrong = estimate(rejecting["called"]), estimate(rejecting["wrong_calls"])
             told = (
-                f"With refusals, on {name}{_shown(rejecting)}: {estimate(rejecting['called'])} % of the cells of known "
-                f"classes are called, and {estimate(rejecting['wrong_calls'])} % of the calls are wrong"
+                f"With refusals, on {name}{_shown(rejecting)}: {called} % of the cells of known classes are "
+                f"called, and {wrong} % of the calls are wrong"
             )
             if "auroc" in rejecting:
                 told += f"; AUROC of known classes against others {rejecting['auroc']:.3f}"
