@@ -1,0 +1,181 @@
+"""What becomes of the broker's answers: which message each of them is about."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+
+import msgspec
+import pytest
+from delivery_desk import FIELD, HELLO, ROOT, settle
+from samples import DEVICE, info
+
+from edge.messages import Response, decode, encode
+from edge.mqtt.connection import Outcome
+from edge.store.command_log import Answer
+
+
+@pytest.fixture
+def all_kinds(desk):
+    """Return a connection on which one message of each kind is in flight, and what delivers."""
+    (name,) = desk.add()
+    desk.store.answers.keep(Answer("kept", "specimen/stop", b"", response("kept", "specimen/stop")))
+    desk.put(event=7)
+    connection, delivery = desk.connect()
+    connection.commands.append((f"{ROOT}/cmd/ping", b"{}", False))
+    delivery.step()
+    assert {kind for kind, _ in connection.in_flight.values()} == {
+        *("status", "info", "response", "response to", "specimen", "field"),
+    }
+    connection.field = name
+    return connection, delivery
+
+
+def response(correlation, command):
+    return encode(Response(device_id=DEVICE, command=command, correlation_id=correlation, ok=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "topic"),
+    [
+        ("status", "status"),
+        ("info", "info"),
+        ("specimen", "result/specimen/#"),
+        ("field", "result/field"),
+        ("response", "response/#"),
+        ("response to", "response/#"),
+    ],
+)
+def test_a_refusal_is_said_of_the_topic_that_was_refused_and_of_no_other(
+    desk, all_kinds, kind, topic, caplog
+):
+    connection, delivery = all_kinds
+    connection.answer(kind, refusal="Not authorized")
+    connection.answer()
+    delivery.settle()
+    assert delivery.complaint == (
+        f"it does not let this device write to {ROOT}/{topic}; allow it in the broker's access list"
+        f" (mosquitto: topic write {ROOT}/#)"
+    )
+    assert caplog.messages == [f"broker: {delivery.complaint}"]
+    assert delivery.delivered == (kind != "field")
+    assert desk.errors() == ["Not authorized" if kind == "field" else None]
+    assert [answer.correlation_id for answer in desk.store.answers.unsent()] == (
+        ["kept"] if kind == "response to" else []
+    )
+    assert desk.mailbox.refused == 0
+    # The same kind is taken again: that is over.
+    desk.put("T")
+    delivery.info = msgspec.structs.replace(info(), labels=("other",))
+    desk.add()
+    desk.mailbox.news = True
+    connection.outcomes.append(Outcome((kind, "0" if kind == "specimen" else ""), None))
+    delivery.settle()
+    assert delivery.complaint is None
+
+
+def test_a_refusal_is_one_line_however_many_fields_it_hits_and_each_field_keeps_it(desk, caplog):
+    desk.add(3)
+    connection, delivery = desk.connect()
+    delivery.step()
+    connection.answer("field", refusal="Quota exceeded")
+    delivery.settle()
+    assert caplog.messages == [f"broker: it does not take {ROOT}/{FIELD}: quota exceeded"]
+    assert desk.errors() == ["Quota exceeded"] * 3
+    assert delivery.delivered == 0
+
+
+def test_a_count_that_is_refused_is_settled_and_not_delivered_and_its_fields_are_not_touched(desk):
+    desk.add()
+    desk.change("UPDATE specimens SET said = 0")
+    desk.put(event=7)
+    connection, delivery = desk.connect()
+    delivery.step()
+    connection.answer("specimen")
+    delivery.step()
+    connection.answer("differential", refusal="Not authorized")
+    delivery.settle()
+    assert delivery.complaint.startswith(f"it does not let this device write to {ROOT}/result/differential;")
+    assert (desk.mailbox.settled, desk.mailbox.delivered) == (True, False)
+    assert published(desk) == 0
+    assert desk.errors() == [None]
+    desk.put(event=8)
+    delivery.step()
+    connection.answer()
+    delivery.step()
+    assert (desk.mailbox.settled, desk.mailbox.delivered, delivery.complaint) == (True, True, None)
+    assert published(desk) == 8
+
+
+def published(desk):
+    with contextlib.closing(sqlite3.connect(desk.path)) as database:
+        return database.execute("SELECT said FROM specimens WHERE id = 'S'").fetchone()[0]
+
+
+def test_only_what_the_broker_has_counts_as_published_and_an_event_of_before_takes_nothing_back(desk):
+    desk.change("UPDATE specimens SET said = 0")
+    desk.put(event=5)
+    connection, delivery = desk.connect()
+    delivery.step()
+    connection.answer("specimen")
+    delivery.step()
+    assert published(desk) == 0
+    connection.answer()
+    delivery.step()
+    assert published(desk) == 5
+    for event, said in ((5, 5), (6, 6)):
+        desk.put(event=event)
+        delivery.step()
+        connection.answer()
+        delivery.step()
+        assert published(desk) == said
+
+
+def test_a_first_event_counts_as_published(desk):
+    desk.change("UPDATE specimens SET said = 0")
+    desk.put(event=1)
+    connection, delivery = desk.connect()
+    settle(connection, delivery)
+    assert published(desk) == 1
+
+
+def test_the_answer_to_one_message_is_not_taken_for_that_to_another_of_the_same_name(desk):
+    # Whoever gives commands chooses their names: the first differential is "1", too, and a field's is known.
+    (name,) = desk.add()
+    for correlation in ("1", name):
+        desk.store.answers.keep(Answer(correlation, "ping", b"", response(correlation, "ping")))
+    desk.put()
+    connection, delivery = desk.connect()
+    delivery.step()
+    connection.answer("specimen", "status")
+    delivery.step()
+    connection.answer("differential")
+    delivery.settle()
+    assert len(desk.store.answers.unsent()) == 2
+    connection.answer("response to", refusal="Not authorized")
+    delivery.settle()
+    assert desk.errors() == [None]
+    assert len(desk.store.answers.unsent()) == 2
+    assert desk.mailbox.delivered
+    assert delivery.delivered == 0
+    connection.answer("field")
+    delivery.settle()
+    assert delivery.delivered == 1
+    assert len(desk.store.answers.unsent()) == 2
+
+
+def test_an_answer_is_said_on_each_connection_until_a_broker_has_it(desk):
+    for correlation in ("a", "b"):
+        desk.store.answers.keep(
+            Answer(correlation, "specimen/stop", b"", response(correlation, "specimen/stop"))
+        )
+    for _ in range(2):
+        connection, delivery = desk.connect()
+        delivery.step()
+        assert connection.topics() == [*HELLO, "response/specimen/stop", "response/specimen/stop"]
+    assert [decode(each.payload).correlation_id for each in connection.sent[2:]] == ["a", "b"]
+    connection.answer()
+    delivery.step()
+    connection, delivery = desk.connect()
+    delivery.step()
+    assert connection.topics() == HELLO
