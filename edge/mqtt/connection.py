@@ -98,7 +98,6 @@ class Connection:
         self.listening = not self.hears_itself
         self.echoes: list[bytes] = []
         self.in_flight: dict[int, tuple[str, str]] = {}
-        self.acknowledged = 0
         self.outcomes: deque[Outcome] = deque()
         self.commands: deque[Command] = deque()
         self._window = WINDOW
@@ -170,7 +169,6 @@ class Connection:
         if qos:
             self.in_flight[info.mid] = message.key
         else:
-            self.acknowledged += 1
             self.outcomes.append(Outcome(message.key, None))
 
     def send_and_forget(self, topic: str, payload: bytes) -> None:
@@ -266,7 +264,6 @@ class Connection:
         key = self.in_flight.pop(mid, None)
         if key is not None:
             self._progress = time.monotonic()
-            self.acknowledged += 1
             self.outcomes.append(Outcome(key, str(code) if code.is_failure else None))
 
     def _on_subscribe(

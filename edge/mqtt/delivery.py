@@ -12,7 +12,6 @@ import msgspec
 from edge import identity
 from edge.messages import MAX_PAYLOAD, FieldResult, Health, Info, decode_field, encode
 from edge.messages.commands import IMAGE, CellImage
-from edge.messages.former import is_former
 from edge.mqtt.broker_words import refused_topic, unheard
 from edge.mqtt.connection import Outgoing, RefusedError
 from edge.mqtt.mailbox import Version
@@ -292,7 +291,8 @@ class Delivery:
 
 def _field_payload(row: Waiting) -> bytes:
     late = row.run_id != identity.RUN_ID or time.monotonic() - row.committed_s > LATE_S
-    if not late and len(row.payload) <= MAX_PAYLOAD and not is_former(row.payload):
+    # What this process has stored is in today's words.
+    if not late and len(row.payload) <= MAX_PAYLOAD:
         return row.payload
     field: FieldResult = decode_field(row.payload)
     return encode(msgspec.structs.replace(field, historical=late, specimen_uuid=row.specimen_uuid))

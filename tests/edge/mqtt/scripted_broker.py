@@ -60,14 +60,14 @@ class ScriptedBroker:
                 _part(guest)
 
     def _serve(self, guest: socket.socket, number: int) -> None:
-        while (packet := _read(guest)).kind != DISCONNECT:
+        while (packet := read_packet(guest)).kind != DISCONNECT:
             self._take(guest, number, packet)
 
     def _take(self, guest: socket.socket, number: int, packet: Packet) -> None:
         if packet.kind == CONNECT:
-            guest.sendall(_packet(0x20, b"\0\0" + bytes([len(self._properties)]) + self._properties))
+            guest.sendall(packet_of(0x20, b"\0\0" + bytes([len(self._properties)]) + self._properties))
         elif packet.kind == SUBSCRIBE:
-            guest.sendall(_packet(0x90, packet.body[:2] + b"\0\1"))
+            guest.sendall(packet_of(0x90, packet.body[:2] + b"\0\1"))
         elif packet.kind == PUBLISH and packet.flags & 6:
             self._answer(guest, number, packet)
 
@@ -86,13 +86,15 @@ class ScriptedBroker:
         if isinstance(what, float):
             time.sleep(what)
         if what != "silent":
-            guest.sendall(_packet(0x40, message_id + (bytes([NOT_AUTHORIZED]) if what == "refuse" else b"")))
+            guest.sendall(
+                packet_of(0x40, message_id + (bytes([NOT_AUTHORIZED]) if what == "refuse" else b""))
+            )
 
     def _hang_up_on_another_field(self, guest: socket.socket, number: int) -> None:
         """Wait whether one follows; what else the device says meanwhile, as its health, is none."""
         until = time.monotonic() + 0.3
         while (left := until - time.monotonic()) > 0 and select.select([guest], [], [], left)[0]:
-            packet = _read(guest)
+            packet = read_packet(guest)
             if _is_field(packet):
                 raise EOFError
             self._take(guest, number, packet)
@@ -115,12 +117,12 @@ def _part(guest: socket.socket) -> None:
     guest.close()
 
 
-def _packet(first: int, body: bytes) -> bytes:
+def packet_of(first: int, body: bytes) -> bytes:
     assert len(body) < 128
     return bytes([first, len(body)]) + body
 
 
-def _read(guest: socket.socket) -> Packet:
+def read_packet(guest: socket.socket) -> Packet:
     first = _exactly(guest, 1)[0]
     length = shift = 0
     while True:
