@@ -46,7 +46,10 @@ class Change(NamedTuple):
     def text(self) -> str | None:
         """The file's text with it; None where it says the same or is no Python any more."""
         sound = self.file.read_text(encoding="utf-8")
-        changed = mutate_code(sound, cosmic_ray.plugins.get_operator(self.operator)(), self.occurrence)
+        try:
+            changed = mutate_code(sound, cosmic_ray.plugins.get_operator(self.operator)(), self.occurrence)
+        except AttributeError:  # cosmic-ray stumbles over `module.Error` among several exceptions
+            return None
         return changed if changed and changed != sound and is_python(changed) else None
 
     def described(self, tree: Path) -> str:

@@ -79,7 +79,7 @@ class Delivery:
         self._unproven = connection.hears_itself
         self._heard_by: float | None = None
         self._outbox: deque[Outgoing] = deque()
-        self._cursor = -1
+        self._cursor = 0  # sequences begin with 1
         self._more = True
         self._with_refused = False
         self._offered = Version(0, None, 0)
@@ -109,7 +109,7 @@ class Delivery:
             self._more = True
         if time.monotonic() >= self._mailbox.ask_again_at:
             self._mailbox.ask_again_at = time.monotonic() + _REFUSED_AGAIN_S
-            self._cursor, self._more, self._with_refused = -1, True, True
+            self._cursor, self._more, self._with_refused = 0, True, True
         while self._outbox and self._connection.room:
             self._connection.send(self._outbox.popleft())
         self._offer_differential()

@@ -12,7 +12,7 @@ import time
 from typing import NamedTuple
 
 CONNECT, PUBLISH, SUBSCRIBE, DISCONNECT = 1, 3, 8, 14
-NOT_AUTHORIZED = 0x87
+NOT_AUTHORIZED, TAKEN_OVER = 0x87, 0x8E
 
 
 class Packet(NamedTuple):
@@ -27,13 +27,17 @@ class ScriptedBroker:
     """MQTT 5, QoS 1, one guest at a time.
 
     behave: of the number of the connection, from 1, and of that of the field on it, from 1: "take", "refuse",
-    "hang up", "silent", seconds until it is acknowledged, or "take alone": only if no other field follows it.
-    offered: the field ids, a list a connection.
+    "hang up", "silent", "take over": another client has the session, seconds until it is acknowledged, or
+    "take alone": only if no other field follows it. farewell: the same of the last words, "take" as a rule.
+    offered: the field ids, a list a connection. heard: topics and payloads. goodbyes: how often it was left.
     properties: what the broker says of itself in CONNACK, encoded.
     """
 
-    def __init__(self, host, port, behave, properties=b"") -> None:
+    def __init__(self, host, port, behave, properties=b"", farewell="take") -> None:
         self.offered: list[list[str]] = []
+        self.heard: list[tuple[str, bytes]] = []
+        self.goodbyes = 0
+        self._farewell = farewell
         self._behave = behave
         self._properties = properties
         self._guests: list[socket.socket] = []
@@ -62,33 +66,40 @@ class ScriptedBroker:
     def _serve(self, guest: socket.socket, number: int) -> None:
         while (packet := read_packet(guest)).kind != DISCONNECT:
             self._take(guest, number, packet)
+        self.goodbyes += 1
 
     def _take(self, guest: socket.socket, number: int, packet: Packet) -> None:
         if packet.kind == CONNECT:
             guest.sendall(packet_of(0x20, b"\0\0" + bytes([len(self._properties)]) + self._properties))
         elif packet.kind == SUBSCRIBE:
             guest.sendall(packet_of(0x90, packet.body[:2] + b"\0\1"))
-        elif packet.kind == PUBLISH and packet.flags & 6:
+        elif packet.kind == PUBLISH:
             self._answer(guest, number, packet)
 
     def _answer(self, guest: socket.socket, number: int, packet: Packet) -> None:
         (length,) = struct.unpack_from(">H", packet.body)
         topic, rest = packet.body[2 : 2 + length], packet.body[2 + length :]
-        message_id, payload = rest[:2], rest[3 + rest[2] :]
-        what = "take"
+        message_id, rest = (rest[:2], rest[2:]) if packet.flags & 6 else (b"", rest)
+        payload = rest[1 + rest[0] :]
+        self.heard.append((topic.decode(), payload))
+        if not message_id:
+            return
+        what = self._farewell if b'"state":"offline"' in payload else "take"
         if topic.endswith(b"result/field"):
             self.offered[-1].append(json.loads(payload)["field_id"])
             what = self._behave(number, len(self.offered[-1]))
         if what == "hang up":
+            raise EOFError
+        if what == "take over":
+            guest.sendall(packet_of(0xE0, bytes([TAKEN_OVER, 0])))
             raise EOFError
         if what == "take alone":
             self._hang_up_on_another_field(guest, number)
         if isinstance(what, float):
             time.sleep(what)
         if what != "silent":
-            guest.sendall(
-                packet_of(0x40, message_id + (bytes([NOT_AUTHORIZED]) if what == "refuse" else b""))
-            )
+            reason = bytes([NOT_AUTHORIZED]) if what == "refuse" else b""
+            guest.sendall(packet_of(0x40, message_id + reason))
 
     def _hang_up_on_another_field(self, guest: socket.socket, number: int) -> None:
         """Wait whether one follows; what else the device says meanwhile, as its health, is none."""

@@ -204,15 +204,14 @@ def test_what_was_refused_is_asked_again_after_some_minutes_and_what_is_in_fligh
 
 
 def test_over_a_new_connection_what_was_refused_a_moment_ago_is_not_asked_again(desk, clock):
-    (refused,) = desk.add()
+    unanswered, refused = desk.add(2)
     connection, delivery = desk.connect()
     delivery.step()
-    connection.answer(refusal="Not authorized")
-    delivery.step()
+    desk.store.mark_refused(refused, "Not authorized")
     (next_one,) = desk.add()
     connection, delivery = desk.connect()
     delivery.step()
-    assert connection.fields() == [next_one]
+    assert connection.fields() == [unanswered, next_one]
     clock.now += 310
     delivery.step()
     assert connection.fields() == [refused]

@@ -4,28 +4,11 @@ from __future__ import annotations
 
 import time
 
-import pytest
-from mqtt_partners import free_port, wait_for
-from scripted_broker import ScriptedBroker
+from mqtt_partners import wait_for
 
 from edge.mqtt import connection, delivery
 
 BACKOFF_S = (0.02, 0.05)
-
-
-@pytest.fixture
-def scripted():
-    brokers = []
-
-    def start(behave, **keywords):
-        broker = ScriptedBroker("127.0.0.1", free_port("127.0.0.1"), behave, **keywords)
-        broker.host, broker.port = broker._server.getsockname()  # noqa: SLF001
-        brokers.append(broker)
-        return broker
-
-    yield start
-    for broker in brokers:
-        broker.__exit__()
 
 
 def test_after_a_connection_that_took_something_a_field_is_not_blamed_for_those_before(scripted, device):

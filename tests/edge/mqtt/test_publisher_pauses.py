@@ -15,8 +15,10 @@ from samples import DEVICE, LABELS, info
 from edge.config import MqttConfig
 from edge.daemon.health import Machine, Progress
 from edge.differential.count import SpecimenCount
+from edge.errors import StoreError
 from edge.mqtt import publisher as publishing
 from edge.mqtt.broker_words import unreachable
+from edge.mqtt.connection import ConnectionLostError
 from edge.mqtt.publisher import Publisher
 
 # The thread is ended by an exception after the last attempt.
@@ -82,15 +84,19 @@ def test_after_a_connection_that_lasted_the_first_rest_is_short_again(
 def test_an_outage_is_one_line_however_long_it_lasts_and_another_cause_is_another_line(
     make, monkeypatch, caplog
 ):
-    ends = [(0.0, OSError("No route to host"))] * 5 + [(0.0, TimeoutError())] * 3 + [(0.0, KeyError("x"))] * 2
+    causes = [OSError("No route to host"), TimeoutError(), KeyError("x"), ConnectionLostError("it is gone")]
+    ends = [(0.0, cause) for cause in [*causes, StoreError("the disk is full")] for _ in range(3)]
     Attempts(monkeypatch, RestingClock(monkeypatch), *ends)
     publisher = make()
     run(publisher)
-    first, second, third = (line.removeprefix("broker localhost:1883: ") for line in caplog.messages)
+    assert all(line.startswith("broker localhost:1883: ") for line in caplog.messages)
+    first, second, third, fourth, fifth = (line.partition("1883: ")[2] for line in caplog.messages)
     assert first == "No route to host. Results are kept, and it is tried again"
     assert second == f"{unreachable(TimeoutError(), MqttConfig())} Results are kept, and it is tried again"
     assert third == "KeyError: 'x'. Results are kept, and it is tried again"
-    assert publisher.problem == "broker localhost:1883: KeyError: 'x'"
+    assert fourth == "it is gone. Results are kept, and it is tried again"
+    assert fifth == "the disk is full. Results are kept, and it is tried again"
+    assert publisher.problem == "broker localhost:1883: the disk is full"
 
 
 def test_news_do_not_shorten_a_rest(make, monkeypatch):
@@ -126,9 +132,9 @@ def test_at_the_end_it_is_tried_again_for_what_a_broker_may_still_take(make, dev
         if waits == "a refused field":
             device.store.mark_refused(name, "no")
     publisher = make()
-    publisher.start()
     if waits == "a count":
         publisher.publish_differential(message(SpecimenCount("S", LABELS, 100)))
+    publisher.start()
     assert clock.holding.wait(20)
     assert device.close(2.5) == (waits != "nothing")
     assert attempts.at[7:] == ([101.0, 102.0] if waits in {"a field", "a count"} else [])
