@@ -124,9 +124,11 @@ def test_who_does_not_answer_within_ten_seconds_is_no_broker(far, clock, answere
         connection.turn(0.0, far.ears)
 
 
-def test_a_quiet_connection_lives_as_long_as_nothing_waits_for_an_answer(far, clock):
+@pytest.mark.parametrize("quiet_s", [0.0, 100_000.0])
+def test_a_quiet_connection_lives_as_long_as_nothing_waits_for_an_answer(far, clock, quiet_s):
+    clock.now = 5.0  # the machine has just started
     connection = far.accepted()
-    clock.now += 100_000
+    clock.now += quiet_s
     connection.turn(0.0, far.ears)
     for number in (1, 2):
         connection.send(message(number))
