@@ -112,6 +112,7 @@ def test_a_goodbye_keeps_the_will_back_and_a_mere_end_does_not(far):
 @pytest.mark.parametrize("answered", [False, True])
 def test_who_does_not_answer_within_ten_seconds_is_no_broker(far, clock, answered):
     # Over MQTT 3.1.1 it must grant the subscriptions, too.
+    clock.now = 50.0
     connection = far.connection(protocol="3.1.1")
     far.read()
     if answered:

@@ -173,6 +173,10 @@ def test_a_count_can_bring_news_of_fields(scripted, device):
     publisher = device.start(broker, backoff_s=BACKOFF_S)
     wait_for(lambda: healths(broker), "all that there was to say")
     assert device.store.add(field(device.store.next_sequence()))
-    publisher.publish_differential(message(SpecimenCount("S", LABELS, 100)), news=True)
+    device.store.ledger.rename("S", "S-2")
+    unpublished = device.store.ledger.unpublished()
+    publisher.publish_differential(message(SpecimenCount("S-2", LABELS, 100)), news=True)
     wait_for(lambda: device.store.backlog() == 0, "the field")
+    assert device.close() == 0
     assert f"{ROOT}/result/differential" in dict(broker.heard)
+    assert device.store.ledger.unpublished() == unpublished != [], "it does not know what was ordered"

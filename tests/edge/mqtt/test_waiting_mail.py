@@ -57,6 +57,22 @@ def test_the_last_word_of_earlier_specimens_goes_before_the_current_one():
     assert (mailbox.next().number, len(mailbox.former)) == (5, 0)
 
 
+def test_an_earlier_specimen_waits_whatever_its_name_and_the_same_one_never_twice():
+    mailbox = Mailbox()
+    for specimen in ("B", "A", "A", "C"):
+        mailbox.put(differential(f"specimen-{specimen}"), 0)
+    assert [version.differential.specimen_id for version in mailbox.former] == ["specimen-B", "specimen-A"]
+    mailbox.acknowledged = 1
+    assert mailbox.next().number == 3
+
+
+def test_the_first_count_of_all_waits_like_any_other():
+    mailbox = Mailbox()
+    mailbox.put(differential("A"), 7)
+    assert (mailbox.settled, mailbox.delivered) == (False, False)
+    assert (mailbox.next().number, mailbox.next().event) == (1, 7)
+
+
 def test_a_long_outage_keeps_two_hundred_specimens():
     mailbox = Mailbox()
     for number in range(203):
