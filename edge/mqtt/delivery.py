@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Literal
@@ -73,7 +74,7 @@ class Delivery:
         self._window = window
         self._health = health
         self.health_interval_s = health_interval_s
-        self._health_due = 0.0
+        self._health_said = -math.inf
         self._born = False
         self._introduced: Info | None = None
         self._unproven = connection.hears_itself
@@ -279,9 +280,9 @@ class Delivery:
 
     def _report_health(self) -> None:
         now = time.monotonic()
-        if now < self._health_due or self._connection.congested:
+        if now - self._health_said < self.health_interval_s or self._connection.congested:
             return
-        self._health_due = now + self.health_interval_s
+        self._health_said = now
         refused, reason = self._store.refused()
         health = msgspec.structs.replace(
             self._health(self._store.backlog()), results_refused=refused, refusal=reason
