@@ -11,6 +11,9 @@ from paper_connection import StoppedClock
 from edge.mqtt import publisher
 from edge.mqtt.connection import ConnectionLostError
 
+STARTED = 0.5
+"""Seconds: the machine has just started."""
+
 
 class RestingClock(StoppedClock):
     """Stands in for `time`, `select` and `random` of the publisher.
@@ -20,9 +23,9 @@ class RestingClock(StoppedClock):
     """
 
     def __init__(self, monkeypatch, *, jitter: float = 1.0, holds_at: float = float("inf")) -> None:
-        super().__init__(5000.0)
+        super().__init__(STARTED)
         self.holding = threading.Event()
-        self._holds_at = 5000.0 + holds_at
+        self._holds_at = STARTED + holds_at
         chosen = SimpleNamespace(uniform=lambda low, high: low + jitter * (high - low))
         monkeypatch.setattr(publisher, "time", self)
         monkeypatch.setattr(publisher, "select", self)
