@@ -101,6 +101,13 @@ def test_the_latest_answers_are_remembered_and_the_oldest_make_room(bed):
         assert len(bed.done) == done, number
 
 
+def test_ten_minutes_later_the_same_request_is_another_one(bed):
+    for waited_s, done in ((0, 1), (590, 1), (20, 2)):
+        bed.now += waited_s
+        assert bed.stop().ok
+        assert len(bed.done) == done
+
+
 def test_one_id_for_two_commands_is_refused_whatever_their_names(bed):
     assert bed.stop().ok
     for name in ("specimen/sign", "ping"):

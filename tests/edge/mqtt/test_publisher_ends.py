@@ -9,6 +9,7 @@ import pytest
 from counts import message
 from mqtt_partners import PATIENCE_S, wait_for
 from samples import DEVICE, LABELS, field, info
+from scripted_broker import ScriptedBroker
 
 from edge.daemon.health import Progress
 from edge.differential.count import SpecimenCount
@@ -132,6 +133,21 @@ def test_a_client_that_took_over_stands_in_the_health_until_it_has_left_for_long
         f"{notice}. Results are kept, and it is tried again",
         "no other client uses this device's id any more",
     ]
+
+
+def test_a_broker_that_was_away_is_not_missed_any_more_although_another_client_had_the_device(
+    scripted, device
+):
+    broker = scripted(lambda *_: "take over")
+    device.add(1)
+    publisher = device.start(broker, backoff_s=(0.02, 60.0))
+    wait_for(lambda: "another client" in (publisher.problem or ""), "the notice")
+    broker.__exit__()
+    wait_for(lambda: "nothing answers there" in publisher.problem, "the end of the broker")
+    with ScriptedBroker(broker.host, broker.port, lambda *_: "take"):
+        wait_for(lambda: device.store.backlog() == 0, "the field")
+        wait_for(lambda: publisher.problem is None, "the end of the complaint")
+        assert device.close() == 0
 
 
 def test_three_connections_that_end_for_no_reason_are_perhaps_another_client(scripted, device):
