@@ -63,8 +63,8 @@ def test_the_rests_double_from_a_second_to_a_minute_and_are_shortened_by_a_half_
     ("failed_before", "lasted_s", "rests_s"),
     [
         (0, 0.0, 1.0),
-        (1, 9.0, 2.0),
-        (1, 11.0, 1.0),
+        (1, 9.5, 2.0),
+        (1, 10.5, 1.0),
         (3, 15.0, 8.0),  # two devices of one name: each has its turn while the other one rests
         (3, 17.0, 1.0),
         (8, 119.0, 60.0),
