@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from trainer.recipe import Recipe, Training
 
 TENSORBOARD = "tensorboard"
-_REPRESENTATIVE = 300
+_REPRESENTATIVE = 600
 
 
 def centre(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
