@@ -54,6 +54,8 @@ def drawn(tmp_path_factory):
             x, y = map(round, true.center)
             cut = frame.pixels[max(0, y - REACH) : y + REACH, max(0, x - REACH) : x + REACH]
             stained = np.rint(255 * (cut / 255) ** STAIN).astype(np.uint8)
+            if not find_cells(stained).cells:
+                continue  # of what is not found nothing can be learnt
             counts[true.label] += 1
             root = folder if counts[true.label] <= WANTED[true.label] else others
             target = root / true.label.capitalize() / f"{counts[true.label]}.png"
