@@ -32,12 +32,14 @@ def test_the_drawn_cells_are_what_is_counted(analyzer, tmp_path, monkeypatch):
 
 
 def test_a_call_by_another_s_name_is_wrong(analyzer, tmp_path):
-    for file, _ in pictures.drawn(6, tmp_path):
-        cells = analyzer.analyze(read_image(file)).cells
-        if cells and cells[0].rejected is None:
-            break
-    other = next(name for name in analyzer.classifier.labels if name != cells[0].label)
-    for name, label in (("a", cells[0].label), ("b", other)):
+    called = [
+        (cells[0].confidence, file, cells[0].label)
+        for file, _ in pictures.drawn(6, tmp_path)
+        if (cells := analyzer.analyze(read_image(file)).cells) and cells[0].rejected is None
+    ]
+    _, file, own = max(called)  # the surest: the scale, and with it what is cut, changes a little
+    other = next(name for name in analyzer.classifier.labels if name != own)
+    for name, label in (("a", own), ("b", other)):
         (tmp_path / name / label.upper()).mkdir(parents=True)
         shutil.copy(file, tmp_path / name / label.upper())
     right, wrong = (accuracy.measure(analyzer, tmp_path / name, tmp_path, 1) for name in ("a", "b"))
