@@ -10,7 +10,6 @@ import numpy as np
 from edge.errors import BundleError
 from edge.finding.decoding import MAPS, RED_CELL_PIXELS, STRIDE, Detections, decode
 from edge.finding.light import even
-from edge.imaging.shrinking import shrunk
 from edge.models.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -57,10 +56,8 @@ class Finder:
         height, width = pixels.shape[:2]
         scale = min(scale, _LARGEST / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        if scale < 1:
-            small = shrunk(pixels, size)
-        else:
-            small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
         small = even(small, RED_CELL_PIXELS)
         right, below = -size[0] % _MULTIPLE, -size[1] % _MULTIPLE
         padded = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(255, 255, 255))

@@ -15,8 +15,8 @@ def shrunk(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     """Return a picture, uint8 (height, width, 3), made as small as `size`, (width, height) in pixels.
 
     Each pixel is the mean of the area that it covers. OpenCV rounds a mean that lies halfway between two grey
-    levels up on one processor and down on another: at some scales one pixel in fifteen does, and the networks
-    answer otherwise. In 256ths of a level halves are told apart, and all go up.
+    levels to one of them on one processor and to the other on another: at some scales one pixel in fifteen
+    does, and the networks answer otherwise. In 256ths of a level halves are told, and all go to the even one.
     """
     fine = cv2.resize(np.multiply(pixels, 256, dtype=np.uint16), size, interpolation=cv2.INTER_AREA)
-    return np.asarray(((fine.astype(np.uint32) + 128) >> 8), np.uint8)
+    return np.asarray((fine.astype(np.uint32) + 127 + ((fine >> 8) & 1)) >> 8, np.uint8)

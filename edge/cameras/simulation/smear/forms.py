@@ -101,9 +101,9 @@ def _eosinophil(rng: np.random.Generator) -> Form:
 
 
 def _lymphocyte(rng: np.random.Generator) -> Form:
-    """Small; a round nucleus nearly fills it, and leaves a rim."""
-    radius = _size(rng, 60, 4)
-    long, turn = float(rng.uniform(1, 1.14)), float(rng.uniform(0, np.pi))
+    """Small, round or oval; its nucleus nearly fills it, and leaves a rim."""
+    radius = _size(rng, 60, 6)
+    long, turn = float(rng.uniform(1, 1.2)), float(rng.uniform(0, np.pi))
     share = float(rng.uniform(0.82, 0.92))
     outline = blob(rng, (radius * long, radius / long), turn, wobble=0.10)
     nucleus = share * (outline + blob(rng, (radius * long, radius / long), turn, wobble=0.05)) / 2
