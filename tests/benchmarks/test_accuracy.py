@@ -34,7 +34,7 @@ def test_the_drawn_cells_are_what_is_counted(analyzer, tmp_path, monkeypatch):
 def test_a_call_by_another_s_name_is_wrong(analyzer, tmp_path):
     called = [
         (cells[0].confidence, file, cells[0].label)
-        for file, _ in pictures.drawn(6, tmp_path)
+        for file, _ in pictures.drawn(20, tmp_path)
         if (cells := analyzer.analyze(read_image(file)).cells) and cells[0].rejected is None
     ]
     _, file, own = max(called)  # the surest: the scale, and with it what is cut, changes a little
