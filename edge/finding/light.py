@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.imaging.shrinking import shrunk
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,7 +34,7 @@ def glass(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> NDArray[np.float3
     It is the mean of the tile's brightest pixels. pixels: uint8 RGB (height, width, 3). grid: of `tiles`.
     """
     rows, columns = grid
-    small = shrunk(pixels, (columns * _SAMPLES, rows * _SAMPLES))
+    small = cv2.resize(pixels, (columns * _SAMPLES, rows * _SAMPLES), interpolation=cv2.INTER_AREA)
     parts = small.reshape(rows, _SAMPLES, columns, _SAMPLES, 3).swapaxes(1, 2)
     parts = parts.reshape(rows, columns, _SAMPLES * _SAMPLES, 3)
     brightness = parts.sum(axis=3, dtype=np.int32)
