@@ -72,17 +72,13 @@ def test_the_ruler_is_restored_where_the_fields_that_set_it_are_gone(cells, fram
 
 
 def test_a_field_of_another_lens_is_measured_by_its_own_red_cells(cells, frames, whole):
-    scales = []
-    for frame in frames[:9]:
-        cells.restore([stored(whole[-1])])
-        settled = cells.ruler.micrometres_per_pixel
-        scale = cells.find(np.repeat(np.repeat(frame, 2, axis=0), 2, axis=1)).scale
-        assert not scale.settled
-        assert cells.find(frame).scale.micrometres_per_pixel == settled
-        scales.append(scale.micrometres_per_pixel)
-    # The red cells of one field are few.
-    assert scales == pytest.approx([settled / 2] * 9, rel=0.2)
-    assert np.median(scales) == pytest.approx(settled / 2, rel=0.05)
+    cells.restore([stored(whole[-1])])
+    settled = cells.ruler.micrometres_per_pixel
+    larger = np.repeat(np.repeat(frames[0], 2, axis=0), 2, axis=1)
+    scale = cells.find(larger).scale
+    assert scale.micrometres_per_pixel == pytest.approx(settled / 2, rel=0.1)
+    assert not scale.settled
+    assert cells.find(frames[0]).scale.micrometres_per_pixel == settled
 
 
 def test_a_configured_ruler_is_no_specimens(network, frames):

@@ -22,7 +22,7 @@ MARKS = ("banner", "scale bar", "arrow", "ink", "text", "frame")
 @pytest.fixture(scope="module")
 def drawn():
     camera = SimulatedCamera(SimulatedConfig(seed=5, cells=30))
-    return [(frame.pixels, camera.truth(frame.name)) for frame in iter(camera.read, None)][:16]
+    return [(frame.pixels, camera.truth(frame.name)) for frame in iter(camera.read, None)][:12]
 
 
 @pytest.fixture(scope="module")
