@@ -114,8 +114,7 @@ def export_run(
             progress.console.print(f"{out}: {size}, plain int8 without maps: no bundle  {note}")
             return
         unseen, weights = opened.held_out, photograph_weights(opened.held_out.shown())
-        is_other = ~_counted(opened)[unseen.labels]
-        on_slides = weights_on_slides(weights, is_other, recipe.data)
+        on_slides = weights_on_slides(weights, unseen.labels, recipe.data)
         temperature = bundle_writer.fit_temperature(answers.int8, unseen.labels, on_slides)
         outputs = Outputs(answers.int8, answers.features, unseen.labels)
         reject = Reject(_MINIMUM_PROBABILITY)
@@ -177,8 +176,9 @@ def export_run(
 
 def _balanced(opened: Opened, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return weights by which each microscope's held-out cells weigh the same."""
-    unseen = opened.held_out
-    return microscope_weights(weights, unseen.sets, _counted(opened)[unseen.labels])
+    unseen, classes = opened.held_out, opened.run.recipe.data.classes
+    counted = np.array([label != OTHER for label in classes])
+    return microscope_weights(weights, unseen.sets, counted[unseen.labels])
 
 
 def _about_refusing(reject: Reject, data: Data, elsewhere: LeftOutTrust | None) -> dict[str, Any]:
@@ -196,11 +196,6 @@ def _about_refusing(reject: Reject, data: Data, elsewhere: LeftOutTrust | None) 
             "left_out_wrong_calls": point.wrong_calls,
         }
     return told
-
-
-def _counted(opened: Opened) -> NDArray[np.bool_]:
-    """Tell of each class of the recipe whether it is counted."""
-    return np.array([label != OTHER for label in opened.run.recipe.data.classes])
 
 
 def _confusion(

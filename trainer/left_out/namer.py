@@ -161,7 +161,6 @@ def _trust(
     classifier: Classifier, samples: Samples, aligner: Aligner | None, data: Data
 ) -> tuple[TrustPoint, ...]:
     about = classifier.bundle.description
-    is_other = np.array([label == OTHER for label in about.labels])[samples.labels]
     outputs = [classifier.raw_outputs(crop) for crop in samples.pixels]
     logits, features = (
         np.array([one[name] for one in outputs], np.float32).reshape(len(outputs), -1)
@@ -174,7 +173,7 @@ def _trust(
         found.probabilities(about.temperature).astype(np.float32),
         features,
         samples.labels,
-        weights_on_slides(photograph_weights(samples.shown()), is_other, data),
+        weights_on_slides(photograph_weights(samples.shown()), samples.labels, data),
         about.reject,
         about.labels,
     )

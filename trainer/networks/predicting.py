@@ -17,7 +17,7 @@ _BATCH = 128
 
 
 def answers(model: keras.Model, crops: NDArray[np.uint8]) -> Iterator[Any]:
-    """Give the network's outputs, as it names or lists them, for some crops at a time, uint8 (n, h, w, 3)."""
+    """Yield the network's outputs, as it names or lists, for some crops at a time: uint8 (n, h, w, 3)."""
     for start in range(0, len(crops), _BATCH):
         yield model(tf.cast(crops[start : start + _BATCH], tf.float32) / 255, training=False)
 

@@ -37,14 +37,17 @@ def expect_share(model: keras.Model, data: Data, seen: Samples) -> None:
 
 
 def weights_on_slides(
-    weights: NDArray[np.float64], is_other: NDArray[np.bool_], data: Data
+    weights: NDArray[np.float64], labels: NDArray[np.int64], data: Data
 ) -> NDArray[np.float64]:
     """Return weights of cells, (n,), of which `other` has the share that the recipe expects; the sum stays.
 
-    weights: of the cells, each photograph once. is_other: which are of no class that is counted. Without any
-    of these, or any others, and where the recipe expects nothing, they are what was given.
+    weights: of the cells, each photograph once. labels: (n,) their true classes. Where all are `other` or
+    none is, and where the recipe expects nothing, they are what was given.
     """
-    if not data.other_share or is_other.all() or not is_other.any():
+    if not data.other_share:
+        return weights
+    is_other = labels == data.classes.index(OTHER)
+    if is_other.all() or not is_other.any():
         return weights
     share = np.where(is_other, data.other_share, 1 - data.other_share)
     totals = np.where(is_other, weights[is_other].sum(), weights[~is_other].sum())

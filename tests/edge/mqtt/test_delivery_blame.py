@@ -80,12 +80,7 @@ def test_a_refusal_is_one_line_however_many_fields_it_hits_and_each_field_keeps_
 
 def test_a_count_that_is_refused_is_settled_and_not_delivered_and_its_fields_are_not_touched(desk):
     desk.add()
-    desk.change("UPDATE specimens SET said = 0")
-    desk.put(event=7)
-    connection, delivery = desk.connect()
-    delivery.step()
-    connection.answer("specimen")
-    delivery.step()
+    connection, delivery = offered(desk, event=7)
     connection.answer("differential", refusal="Not authorized")
     delivery.settle()
     assert delivery.complaint.startswith(f"it does not let this device write to {ROOT}/result/differential;")
@@ -100,18 +95,24 @@ def test_a_count_that_is_refused_is_settled_and_not_delivered_and_its_fields_are
     assert published(desk) == 8
 
 
+def offered(desk, event):
+    """Return connection and delivery with a count on its way, of an event, behind its specimen."""
+    desk.change("UPDATE specimens SET said = 0")
+    desk.put(event=event)
+    connection, delivery = desk.connect()
+    delivery.step()
+    connection.answer("specimen")
+    delivery.step()
+    return connection, delivery
+
+
 def published(desk):
     with contextlib.closing(sqlite3.connect(desk.path)) as database:
         return database.execute("SELECT said FROM specimens WHERE id = 'S'").fetchone()[0]
 
 
 def test_only_what_the_broker_has_counts_as_published_and_an_event_of_before_takes_nothing_back(desk):
-    desk.change("UPDATE specimens SET said = 0")
-    desk.put(event=5)
-    connection, delivery = desk.connect()
-    delivery.step()
-    connection.answer("specimen")
-    delivery.step()
+    connection, delivery = offered(desk, event=5)
     assert published(desk) == 0
     connection.answer()
     delivery.step()
