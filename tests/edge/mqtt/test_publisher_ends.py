@@ -86,7 +86,7 @@ def test_the_end_waits_as_long_as_it_may_for_a_slow_broker(scripted, device):
     device.start(broker, backoff_s=BACKOFF_S)
     wait_for(lambda: broker.offered and broker.offered[0], "the first field")
     assert device.close() == 0
-    assert broker.goodbyes == 1
+    wait_for(lambda: broker.goodbyes == 1, "the goodbye")
 
 
 def test_what_was_delivered_is_counted_over_all_connections(scripted, device):
