@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from edge.messages import Differential
+    from edge.messages import Alignment, Differential
     from edge.messages.commands import (
         DiscardSpecimen,
         RenameSpecimen,
@@ -81,6 +81,10 @@ class Specimens(Protocol):
 
     def differential(self, specimen_id: str | None = None) -> Differential:
         """Return a specimen's count as it is published; by default of the open one, or the last."""
+        ...
+
+    def alignment(self, specimen_id: str) -> Alignment | None:
+        """Return what is taken from the scores of a specimen's cells; None where its fields state nothing."""
         ...
 
     def cells(self, specimen_id: str, *, after: int = 0, limit: int | None = 500) -> list[CellRecord]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from edge.config import Config
-    from edge.messages import Differential
+    from edge.messages import Alignment, Differential
     from edge.messages.differential import Agreement
     from edge.specimens.records import (
         CellDetail,
@@ -118,6 +118,14 @@ class SpecimenService(Orders):
         """
         with self._store() as store:
             return differential_in(self._config, store, specimen_id)
+
+    def alignment(self, specimen_id: str) -> Alignment | None:
+        """Return what is taken from the scores of a specimen's cells, as its newest fields state it.
+
+        None where they state nothing. Raises SpecimenError, StoreError.
+        """
+        with self._store() as store:
+            return store.latest_alignment(self._found(store, specimen_id).specimen_id)
 
     def cells(self, specimen_id: str, *, after: int = 0, limit: int | None = 500) -> list[CellRecord]:
         """Return the cells of the fields behind sequence `after`, in their order.

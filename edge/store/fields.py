@@ -221,6 +221,22 @@ class Store(Outbox):
             with suppress(msgspec.MsgspecError):
                 yield decoder.decode(upgraded(payload))
 
+    def latest_alignment(self, specimen_id: str) -> Alignment | None:
+        """Return the alignment of a specimen's newest field that has one; None where the last 100 lack it."""
+        decoder = msgspec.json.Decoder(FrameSummary)
+        with self._reading():
+            query = (
+                "SELECT payload FROM fields WHERE specimen_id = ? AND payload IS NOT NULL"
+                " ORDER BY sequence DESC LIMIT ?"
+            )
+            rows = self._db.execute(query, (specimen_id, _PAGE)).fetchall()
+        for (payload,) in rows:
+            with suppress(msgspec.MsgspecError):
+                found = decoder.decode(upgraded(payload)).alignment
+                if found is not None:
+                    return found
+        return None
+
     def contributions(self, specimen_id: str) -> Iterator[tuple[str, Contribution]]:
         """Return what each field of a specimen adds to its differential, with the field's id."""
         for field_id, plain in self._pages("tally", specimen_id):

@@ -198,6 +198,7 @@ def microscope(request: Request) -> Response:
         "microscope.html",
         here="/microscope",
         familiar=None if latest is None else latest.familiar,
+        alignment=None if latest is None else state.service.alignment(latest.specimen_id),
         calibration=calibration_of(state.config, state.calibration),
         model=model_of(state.config),
         named=state.service.named(),

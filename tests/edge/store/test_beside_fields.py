@@ -238,6 +238,19 @@ def test_a_cameras_scale_is_remembered_once_it_was_measured_and_settled(store):
     assert (store.rulers.of("camera"), store.rulers.of("another")) == (0.13, 0.2)
 
 
+def test_the_newest_alignment_is_that_of_the_newest_field_that_states_one(store, path):
+    assert store.latest_alignment("S") is None
+    told = Alignment(cells=40, logits={"lymphocyte": -0.5})
+    for number, alignment in enumerate((None, told, msgspec.structs.replace(told, cells=41), None), start=1):
+        assert store.add(msgspec.structs.replace(field(number, specimen_id="S"), alignment=alignment))
+    store.start_specimen("T")
+    assert store.add(msgspec.structs.replace(field(9, specimen_id="T"), alignment=told))
+    assert store.latest_alignment("S").cells == 41
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE fields SET payload = CAST('torn' AS BLOB) WHERE sequence = 3")
+    assert store.latest_alignment("S").cells == 40
+
+
 def test_a_cameras_alignment_is_remembered_for_its_model_once_it_is_settled(store):
     first, other = ModelReference("m", "0" * 64), ModelReference("m", "1" * 64)
     told = Alignment(cells=100, logits={"lymphocyte": -0.5, "other": 0.25}, settled=True)

@@ -17,12 +17,15 @@ import jsonschema
 import msgspec
 import numpy as np
 import pytest
+from samples import cell, field
 from served import PATIENCE_S, PIN, Served
 from stored import count_into, jpeg
 
 from edge.cameras import open_camera
 from edge.config import SimulatedConfig
+from edge.messages import Alignment
 from edge.messages.live import PICTURE, STATE, WANTED, LiveCell, LiveFrame
+from edge.store.fields import Store
 from edge.web.api.openapi import document
 from edge.web.api.table import ENDPOINTS
 
@@ -285,6 +288,31 @@ def test_a_source_that_cannot_be_calibrated_says_so_on_the_page(tmp_path, camera
         answer = served.ask("POST", "/api/v1/calibration/measure")
         assert answer.status == 409
         assert sentence in answer.json["error"]
+    finally:
+        served.close()
+
+
+@pytest.mark.parametrize(
+    ("settled", "sentence"),
+    [
+        (False, "The scores are being corrected for this microscope; cells seen so far: 60."),
+        (True, "The scores are corrected for this microscope, by the first 60 cells of the specimen."),
+    ],
+)
+def test_the_microscope_says_by_how_many_cells_its_scores_are_corrected(tmp_path, settled, sentence):
+    served = Served(tmp_path)
+    try:
+        assert "scores are" not in served.ask("GET", "/microscope").body.decode()
+        count_into(served.store, "S-1", 4)
+        assert "scores are" not in served.ask("GET", "/microscope").body.decode()
+        with Store.open(served.store) as store:
+            made = field(store.next_sequence(), cell("monocyte"), specimen_id="S-1")
+            told = Alignment(cells=60, logits={"monocyte": 0.5}, settled=settled)
+            assert store.add(msgspec.structs.replace(made, alignment=told))
+        assert sentence in served.ask("GET", "/microscope").body.decode()
+        french = served.ask("GET", "/microscope", headers={"Accept-Language": "fr"}).body.decode()
+        assert "pour ce microscope" in french
+        assert "60" in french
     finally:
         served.close()
 
