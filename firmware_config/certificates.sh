@@ -3,7 +3,7 @@
 #
 #   certificates.sh init DIR                 make the authority
 #   certificates.sh broker DIR HOST...       the broker's certificate, for these names and addresses
-#   certificates.sh page DIR HOST...         the certificate of a device's page, for two years; browsers take no longer one
+#   certificates.sh page DIR HOST...         page-HOST.crt, of a device's page, for two years; browsers take no longer one
 #   certificates.sh client DIR NAME          a device's (NAME is its device_id) or a dashboard's
 #   certificates.sh revoke DIR NAME          take one back; the broker needs the new ca.crl then
 #
@@ -87,7 +87,7 @@ issue() {
     [ ! -e "$dir/$2.crt" ] || fail "$dir/$2.crt is there already; revoke it first, or take another name"
     new_key "$dir/$2.key.new"
     openssl req -new -config "$dir/openssl.conf" -key "$dir/$2.key.new" -subj "/CN=$2" -out "$dir/$2.csr"
-    case $2 in
+    case $action in
         page) ca -extensions "$1" -startdate "$(date -u -d yesterday +%Y%m%d%H%M%SZ)" -days 820 -notext -in "$dir/$2.csr" -out "$dir/$2.crt.new" ;;
         *) ca -extensions "$1" -startdate 19700101000000Z -enddate 20991231235959Z -notext -in "$dir/$2.csr" -out "$dir/$2.crt.new" ;;
     esac
@@ -138,12 +138,15 @@ case $action in
             hosts=${hosts:+$hosts,}$kind:$host
         done
         settings >"$dir/openssl.conf"
-        issue broker "$action"
+        name=$action
+        [ "$action" = broker ] || name=page-$(printf %s "$1" | tr : -) # fifty devices have fifty pages
+        valid_name "$name"
+        issue broker "$name"
         ;;
     client)
         [ $# -eq 1 ] || usage
         valid_name "$1"
-        case $1 in broker | page) fail "$1: is a name of its own; give another one" ;; esac
+        case $1 in broker | page-*) fail "$1: is a name of its own; give another one" ;; esac
         issue client "$1"
         ;;
     revoke)

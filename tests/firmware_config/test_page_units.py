@@ -80,10 +80,20 @@ def test_a_pages_certificate_is_one_that_browsers_take(tmp_path):
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     authority = tmp_path / "ca"
-    for arguments in (("init", authority), ("page", authority, "clinic-7.local", "192.0.2.7")):
+    orders = (("clinic-7.local", "192.0.2.7"), ("clinic-8.local",), ("2001:db8::9",))
+    for arguments in (("init", authority), *(("page", authority, *hosts) for hosts in orders)):
         done = run(FIRMWARE / "certificates.sh", *arguments)
         assert done.returncode == 0, done.stderr
-    found = x509.load_pem_x509_certificate((authority / "page.crt").read_bytes())
+    assert {path.stem for path in authority.glob("page-*.crt")} == {
+        "page-clinic-7.local",
+        "page-clinic-8.local",
+        "page-2001-db8--9",
+    }
+    again = run(FIRMWARE / "certificates.sh", "page", authority, "clinic-7.local")
+    assert again.returncode == 1
+    assert "page-clinic-7.local.crt is there already; revoke it first" in again.stderr
+    assert run(FIRMWARE / "certificates.sh", "client", authority, "page-x").returncode == 1
+    found = x509.load_pem_x509_certificate((authority / "page-clinic-7.local.crt").read_bytes())
     now = dt.datetime.now(dt.UTC)
     assert found.not_valid_before_utc < now
     assert found.not_valid_after_utc - found.not_valid_before_utc <= dt.timedelta(days=825)
@@ -91,4 +101,4 @@ def test_a_pages_certificate_is_one_that_browsers_take(tmp_path):
     assert names.get_values_for_type(x509.DNSName) == ["clinic-7.local"]
     usage = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [x509.ExtendedKeyUsageOID.SERVER_AUTH]
-    assert (authority / "page.key").stat().st_mode & 0o077 == 0
+    assert (authority / "page-clinic-7.local.key").stat().st_mode & 0o077 == 0

@@ -450,7 +450,9 @@ def test_with_a_certificate_it_is_encrypted_and_the_cookie_stays_so(tmp_path):
     authority = tmp_path / "ca"
     for arguments in (("init", authority), ("page", authority, "localhost", "127.0.0.1")):
         subprocess.run([CERTIFICATES, *arguments], check=True, capture_output=True, timeout=PATIENCE_S)
-    more = f'certificate_file = "{authority}/page.crt"\nkey_file = "{authority}/page.key"\n'
+    more = (
+        f'certificate_file = "{authority}/page-localhost.crt"\nkey_file = "{authority}/page-localhost.key"\n'
+    )
     served = Served(tmp_path, PEOPLE[:1], more=more)
     try:
         trusted = ssl.create_default_context(cafile=authority / "ca.crt")
