@@ -37,7 +37,7 @@ docs: $(VENV)/.test
 	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs build/docs
 	@echo "the pages: build/docs/index.html"
 
-# Some minutes. A part of the table: make faults FAULTS="edge/ledger edge/store".
+# Some minutes. A part of the table: make faults FAULTS="edge/specimens edge/store".
 faults: $(VENV)/.test
 	@$(BIN)/python tests/mutants.py $(FAULTS)
 

@@ -5,4 +5,4 @@ Each room says in its `__init__` what it is for. A frame goes one way: `cameras`
 is `daemon`. A room imports only from those before it in `tests/test_layers.py`.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
