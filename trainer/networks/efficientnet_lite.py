@@ -17,6 +17,7 @@ from keras import layers
 
 from edge.errors import ConfigError
 from edge.masking import CROP_SIZE
+from edge.masking.crops import CROP_DIAMETERS
 from trainer.networks.baselines import DRAWN, file_digest
 
 if TYPE_CHECKING:
@@ -42,12 +43,17 @@ _MOMENTUM = 0.95  # as `compact` has it
 
 
 def efficientnet_lite0(
-    classes: int, *, stages: int = 4, dropout: float = 0.3, weights: str = "imagenet"
+    classes: int,
+    *,
+    stages: int = 4,
+    window: bool = False,
+    dropout: float = 0.3,
+    weights: str = "imagenet",
 ) -> keras.Model:
     """Return the first `stages` of its seven, with float32 logits (n, classes) by the head of `compact`.
 
     The whole network sees ImageNet's things in 224 pixels; a cell in 120 needs neither its last strides nor
-    its width. weights: see `weights_file`.
+    its width. window: see `CellWindow`. weights: see `weights_file`.
     Raises ConfigError for a file that holds no weights of it, or a number of stages that it has not.
     """
     if not 1 <= stages <= len(_STAGES):
@@ -55,11 +61,14 @@ def efficientnet_lite0(
     inputs = keras.Input((CROP_SIZE, CROP_SIZE, 3), name="image")
     x = _normed(layers.Conv2D(_STEM, 3, 2, "same", use_bias=False, name="conv_stem")(inputs), "bn0")
     x = layers.ReLU(6.0)(x)
-    number = 0
+    number, width = 0, 2
     for expansion, channels, blocks, stride, kernel in _STAGES[:stages]:
+        width *= stride
         for block in range(blocks):
             x = _block(x, f"blocks.{number}.", expansion, channels, stride if block == 0 else 1, kernel)
             number += 1
+    if window:
+        x = CellWindow(width)(x)
     activation = layers.Identity(name="activation")(x)
     features = layers.GlobalAveragePooling2D(name="features")(activation)
     kept = layers.Dropout(dropout)(features)
@@ -69,6 +78,36 @@ def efficientnet_lite0(
     if path is not None:
         _set_weights(model, path)
     return model
+
+
+@keras.saving.register_keras_serializable("leukoscope")
+class CellWindow(layers.Layer):  # type: ignore[misc]
+    """Weigh each place of the maps by how far it lies in the cell: what lies beside it is no evidence.
+
+    A crop is `CROP_DIAMETERS` of its cell wide, whatever the cell, so the weights are constants: 1 inside
+    the circle of that diameter, and outside it falling to 0 over the width of a place. They are scaled to a
+    mean of 1. stride: pixels of the crop from one place to the next.
+    """
+
+    def __init__(self, stride: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stride = stride
+
+    def call(self, inputs: Any) -> Any:
+        """Return float32 (n, h, w, c) of the same shape."""
+        return inputs * cell_window(inputs.shape[1], self.stride)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the layer is rebuilt from."""
+        return {**super().get_config(), "stride": self.stride}
+
+
+def cell_window(places: int, stride: int) -> NDArray[np.float32]:
+    """Return the weights of `CellWindow`, float32 (1, places, places, 1), of mean 1."""
+    at = stride * (np.arange(places) - (places - 1) / 2)
+    inside = CROP_SIZE / CROP_DIAMETERS / 2 - np.hypot(at[:, None], at)
+    weights = np.clip(1 + inside / stride, 0, 1)
+    return np.asarray(weights / weights.mean(), np.float32)[None, :, :, None]
 
 
 def _block(x: Any, name: str, expansion: int, channels: int, stride: int, kernel: int) -> Any:

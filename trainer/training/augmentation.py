@@ -10,9 +10,12 @@ import tensorflow as tf
 
 from edge.finding.light import WHITE_LEVEL
 from edge.masking import CROP_SIZE
+from edge.masking.crops import CROP_DIAMETERS
 
 _BARE = WHITE_LEVEL / 255
 _QUARTERS = 4
+_BEYOND = 0.15  # of its radius, a circle may reach further than the cell
+_SEAM = 1.5  # pixels, how soft the circle's edge is
 
 
 class Augmentation(keras.layers.Layer):  # type: ignore[misc]
@@ -25,9 +28,10 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
     colour every second picture may lose, up to all of it: then form alone decides. `gamma` is the spread of
     a camera's curve, `haze` the largest share of white light that lies over the picture, `uneven` how much
     the light may fall from one side or the middle to the other, in each channel on its own. `jpeg` is the
-    share of the pictures that go through a JPEG of quality 40 to 95. `scale`, `shift` are shares of
-    the crop, `blur` a standard deviation in pixels, `sharpen` how much of what a blur takes is added instead,
-    `noise` a standard deviation in grey levels: widths of what is drawn.
+    share of the pictures that go through a JPEG of quality 40 to 95. `surround` is the share that gets
+    what lies around their cell from another picture of the batch, for it tells nothing of the cell. `scale`,
+    `shift` are shares of the crop, `blur` a standard deviation in pixels, `sharpen` how much of what a blur
+    takes is added instead, `noise` a standard deviation in grey levels: widths of what is drawn.
     Turns are by multiples of `turn` degrees, or by any angle where it is 0. `fill` is the grey, 0 to 1, that
     is brought in from outside: bare slide, or the black of the study's masks. `side` is that of what comes
     out, in pixels; with `moves` False pictures stay as they lie, and come out as large as they were.
@@ -52,6 +56,7 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         gamma: float = 0.0,
         haze: float = 0.0,
         uneven: float = 0.0,
+        surround: float = 0.0,
         fill: float = _BARE,
         side: int = CROP_SIZE,
         moves: bool = True,
@@ -64,14 +69,17 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         self.sharpen = sharpen
         self.turn, self.fill = turn, fill
         self.vary, self.fade, self.gamma, self.haze, self.uneven = vary, fade, gamma, haze, uneven
+        self.surround = surround
         self.side, self.moves = side, moves
         self._seed = seed
 
     def call(self, inputs: Any, key: Any) -> Any:
         """Augment a batch. `key` (int64) names the draw: the same key gives the same pictures."""
-        seeds = tf.random.split(tf.stack([tf.cast(key, tf.int64), tf.constant(self._seed, tf.int64)]), 14)
+        seeds = tf.random.split(tf.stack([tf.cast(key, tf.int64), tf.constant(self._seed, tf.int64)]), 15)
         count = tf.shape(inputs)[0]
         image = tf.cast(inputs, tf.float32) / 255.0
+        if self.surround:
+            image = self._surrounded(image, count, seeds[14])
         if self.moves:
             image = self._moved(image, count, seeds)
         if self.stain or self.hue or self.cast or self.mix:
@@ -96,6 +104,15 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
             return image
         coded = tf.map_fn(through, (image[:count], quality), fn_output_signature=tf.float32)
         return tf.concat([tf.ensure_shape(coded, (count, *image.shape[1:])), image[count:]], axis=0)
+
+    def _surrounded(self, image: Any, count: Any, seed: Any) -> Any:
+        """Exchange what lies outside a circle around the cell, which the crop is `CROP_DIAMETERS` of."""
+        drawn = tf.random.stateless_uniform((2, count, 1, 1), seed)
+        radius = (1 + _BEYOND * drawn[0]) * self.side / CROP_DIAMETERS / 2
+        rows = tf.range(image.shape[1], dtype=tf.float32) - (image.shape[1] - 1) / 2
+        distance = tf.sqrt(rows[:, None] ** 2 + rows[None, :] ** 2)[None]
+        outside = tf.sigmoid((distance - radius) / _SEAM) * tf.cast(drawn[1] < self.surround, tf.float32)
+        return image + outside[..., None] * (tf.roll(image, 1, axis=0) - image)
 
     def _lit(self, image: Any, count: Any, seeds: Any) -> Any:
         """Change what camera and lamp do: colour lost, curve, haze, light that is not even."""
@@ -199,6 +216,7 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
             "gamma",
             "haze",
             "uneven",
+            "surround",
             "fill",
             "side",
             "moves",

@@ -10,9 +10,9 @@ import keras
 from edge.errors import ConfigError
 from trainer.networks import efficientnet_lite
 from trainer.networks.baselines import DRAWN
-from trainer.networks.efficientnet_lite import NAME, weights_file
+from trainer.networks.efficientnet_lite import NAME, cell_window, weights_file
 from trainer.networks.predicting import predict
-from trainer.networks.registry import build, first_weights, has_maps
+from trainer.networks.registry import build, first_weights, has_maps, with_maps
 from trainer.quantization.gates import check_operators
 from trainer.quantization.int8 import quantize, run_int8
 from trainer.quantization.rounding import rounded, with_rounded_weights
@@ -39,6 +39,26 @@ def test_it_has_as_many_weights_as_were_published_for_these_stages():
     head = 320 * 1280 + 2 * 1280 + 1281 * 1000
     assert counts[2] - (320 + 1) * 4 == PUBLISHED - head
     assert counts == sorted(counts)
+
+
+def test_what_lies_beside_the_cell_is_no_evidence(crops):
+    """Its window is kept in the file, on the device as well, and the maps still add up to the logit."""
+    window = cell_window(8, 16)[0, :, :, 0]
+    assert window.mean() == pytest.approx(1)
+    np.testing.assert_array_equal(window, window[::-1, ::-1])
+    assert (window[0, [0, 1, 2, 5, 6, 7]] == 0).all()
+    assert (window[3:5, 1:7] == window.max()).all()
+    assert (window[3, [0, 7]] < window.max() / 2).all()
+    model = build(NAME, 4, {"stages": 3, "window": True})
+    again = keras.models.model_from_json(model.to_json())
+    again.set_weights(model.get_weights())
+    np.testing.assert_allclose(predict(again, crops), predict(model, crops), atol=1e-4)
+    maps, logits = (
+        np.asarray(one) for one in keras.Model(model.inputs, with_maps(model).outputs[1::-1])(crops / 255)
+    )
+    assert (maps[:, cell_window(15, 8)[0, :, :, 0] == 0] == 0).all()
+    bias = model.get_layer("logits").get_weights()[1]
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)) + bias, logits, rtol=1e-3, atol=1e-3)
 
 
 def test_its_first_weights_are_the_published_ones(taught):

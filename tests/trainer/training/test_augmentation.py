@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from edge.masking.crops import CROP_DIAMETERS
 from trainer.training.augmentation import Augmentation
 
 STILL = {"scale": 0, "shift": 0, "stain": 0, "hue": 0, "cast": 0, "blur": 0, "noise": 0, "turn": 360}
@@ -32,7 +33,9 @@ def test_a_picture_keeps_its_place_so_its_label_stays_its_own(batch, settings):
     assert (np.diff(greys) > 0).all()
 
 
-@pytest.mark.parametrize("settings", [{"blur": 3, "sharpen": 0.5}, {"jpeg": 1.0}, {"mix": 0.1}, {"hue": 0.2}])
+@pytest.mark.parametrize(
+    "settings", [{"blur": 3, "sharpen": 0.5}, {"jpeg": 1.0}, {"mix": 0.1}, {"hue": 0.2}, {"surround": 0.5}]
+)
 def test_the_same_key_gives_the_same_pictures_and_another_one_others(batch, settings):
     first = augmented(batch, **settings)
     np.testing.assert_array_equal(first, augmented(batch, **settings))
@@ -40,6 +43,26 @@ def test_the_same_key_gives_the_same_pictures_and_another_one_others(batch, sett
     assert first.shape == (10, 120, 120, 3)
     assert first.min() >= 0
     assert first.max() <= 1
+
+
+def test_what_lies_around_a_cell_may_be_of_another_picture_and_the_cell_is_its_own(batch):
+    plain, changed = augmented(batch), augmented(batch, surround=1.0)
+    rows = np.arange(120) - 59.5
+    distance = np.hypot(rows[:, None], rows)
+    cell = 120 / CROP_DIAMETERS / 2
+    inner, outer = distance < cell - 8, distance > 1.15 * cell + 8
+    # Turned, but in its place: each of them has its own grey.
+    np.testing.assert_allclose(
+        np.sort(changed[:, inner], axis=1), np.sort(plain[:, inner], axis=1), atol=0.02
+    )
+    np.testing.assert_allclose(
+        np.median(changed[:, outer], axis=(1, 2)),
+        np.roll(np.median(plain[:, outer], axis=(1, 2)), 1),
+        atol=1e-3,
+    )
+    greys = np.median(plain[:, outer], axis=(1, 2))
+    some = np.median(augmented(batch, surround=0.5)[:, outer], axis=(1, 2))
+    assert 1 <= (np.abs(some - greys) < 1e-3).sum() <= 9
 
 
 def test_blur_and_sharpening_go_both_ways_and_bare_slide_keeps_its_grey(batch):
