@@ -120,18 +120,34 @@ def with_maps(model: keras.Model) -> keras.Model:
     """The network that is exported: scores, the class activation maps of all classes, and the features.
 
     The maps are the dense layer applied at every place, as a 1x1 convolution without bias; their mean over
-    the grid, plus the bias, is the logit.
+    the grid, plus the bias, is the logit. A `CellWindow` goes into the kernel that pools, and over the maps:
+    weighted before both, the places would be rounded once more in int8.
     """
     activation = model.get_layer("activation").output
     features = model.get_layer("features").output
-    dense = model.get_layer("logits")
-    kernel, bias = dense.get_weights()
+    kernel, bias = model.get_layer("logits").get_weights()
     maps = layers.Conv2D(kernel.shape[1], 1, use_bias=False, name="maps")
     logits = layers.Dense(kernel.shape[1], name="scores")
-    exported = keras.Model(model.inputs, [logits(features), maps(activation), features])
+    window = next((layer for layer in model.layers if isinstance(layer, efficientnet_lite.CellWindow)), None)
+    if window is None:
+        shown = maps(activation)
+    else:
+        shown = window(maps(window.input))
+        features = _pooled(window)
+    exported = keras.Model(model.inputs, [logits(features), shown, features])
     maps.set_weights([kernel[None, None]])
     logits.set_weights([kernel, bias])
     return exported
+
+
+def _pooled(window: efficientnet_lite.CellWindow) -> Any:
+    """Return the mean over what a window leaves of its input, (n, channels), by one kernel."""
+    places, channels = window.input.shape[1], window.input.shape[3]
+    weights = efficientnet_lite.cell_window(places, window.stride)[0] / places**2
+    pool = layers.DepthwiseConv2D(places, use_bias=False, name="pool")
+    pooled = layers.Reshape((channels,), name="pooled")(pool(window.input))
+    pool.set_weights([weights[:, :, None].repeat(channels, axis=2).reshape(places, places, channels, 1)])
+    return pooled
 
 
 def for_device(model: keras.Model) -> keras.Model:
