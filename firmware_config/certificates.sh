@@ -87,8 +87,8 @@ issue() {
     [ ! -e "$dir/$2.crt" ] || fail "$dir/$2.crt is there already; revoke it first, or take another name"
     new_key "$dir/$2.key.new"
     openssl req -new -config "$dir/openssl.conf" -key "$dir/$2.key.new" -subj "/CN=$2" -out "$dir/$2.csr"
-    case $action in
-        page) ca -extensions "$1" -startdate "$(date -u -d yesterday +%Y%m%d%H%M%SZ)" -days 820 -notext -in "$dir/$2.csr" -out "$dir/$2.crt.new" ;;
+    case $2 in
+        page-*) ca -extensions "$1" -startdate "$(date -u -d yesterday +%Y%m%d%H%M%SZ)" -days 820 -notext -in "$dir/$2.csr" -out "$dir/$2.crt.new" ;;
         *) ca -extensions "$1" -startdate 19700101000000Z -enddate 20991231235959Z -notext -in "$dir/$2.csr" -out "$dir/$2.crt.new" ;;
     esac
     mv "$dir/$2.key.new" "$dir/$2.key"

@@ -224,17 +224,16 @@ class Store(Outbox):
     def latest_alignment(self, specimen_id: str) -> Alignment | None:
         """Return the alignment of a specimen's newest field that has one; None where the last 100 lack it."""
         decoder = msgspec.json.Decoder(FrameSummary)
+        query = (
+            "SELECT payload FROM fields WHERE specimen_id = ? AND payload IS NOT NULL"
+            " ORDER BY sequence DESC LIMIT ?"
+        )
         with self._reading():
-            query = (
-                "SELECT payload FROM fields WHERE specimen_id = ? AND payload IS NOT NULL"
-                " ORDER BY sequence DESC LIMIT ?"
-            )
-            rows = self._db.execute(query, (specimen_id, _PAGE)).fetchall()
-        for (payload,) in rows:
-            with suppress(msgspec.MsgspecError):
-                found = decoder.decode(upgraded(payload)).alignment
-                if found is not None:
-                    return found
+            for (payload,) in self._db.execute(query, (specimen_id, _PAGE)):  # mostly the first one tells
+                with suppress(msgspec.MsgspecError):
+                    found = decoder.decode(upgraded(payload)).alignment
+                    if found is not None:
+                        return found
         return None
 
     def contributions(self, specimen_id: str) -> Iterator[tuple[str, Contribution]]:

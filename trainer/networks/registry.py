@@ -143,10 +143,10 @@ def with_maps(model: keras.Model) -> keras.Model:
 def _pooled(window: efficientnet_lite.CellWindow) -> Any:
     """Return the mean over what a window leaves of its input, (n, channels), by one kernel."""
     places, channels = window.input.shape[1], window.input.shape[3]
-    weights = efficientnet_lite.cell_window(places, window.stride)[0] / places**2
+    weights = efficientnet_lite.cell_window(places, window.stride)[0, ..., None] / places**2
     pool = layers.DepthwiseConv2D(places, use_bias=False, name="pool")
     pooled = layers.Reshape((channels,), name="pooled")(pool(window.input))
-    pool.set_weights([weights[:, :, None].repeat(channels, axis=2).reshape(places, places, channels, 1)])
+    pool.set_weights([weights.repeat(channels, axis=2)])
     return pooled
 
 

@@ -106,7 +106,7 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         return tf.concat([tf.ensure_shape(coded, (count, *image.shape[1:])), image[count:]], axis=0)
 
     def _surrounded(self, image: Any, count: Any, seed: Any) -> Any:
-        """Exchange what lies outside a circle around the cell, which the crop is `CROP_DIAMETERS` of."""
+        """Exchange what lies outside a circle around the cell: a crop is `CROP_DIAMETERS` of it wide."""
         drawn = tf.random.stateless_uniform((2, count, 1, 1), seed)
         radius = (1 + _BEYOND * drawn[0]) * self.side / CROP_DIAMETERS / 2
         rows = tf.range(image.shape[1], dtype=tf.float32) - (image.shape[1] - 1) / 2

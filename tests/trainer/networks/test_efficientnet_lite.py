@@ -14,7 +14,7 @@ from trainer.networks.efficientnet_lite import NAME, cell_window, weights_file
 from trainer.networks.predicting import predict
 from trainer.networks.registry import build, first_weights, has_maps, with_maps
 from trainer.quantization.gates import check_operators
-from trainer.quantization.int8 import quantize, run_int8
+from trainer.quantization.int8 import int8_outputs, quantize, run_int8
 from trainer.quantization.rounding import rounded, with_rounded_weights
 
 PUBLISHED = 4_652_008  # parameters of the whole network, as Keras and PyTorch count them
@@ -59,6 +59,11 @@ def test_what_lies_beside_the_cell_is_no_evidence(crops):
     assert (maps[:, cell_window(15, 8)[0, :, :, 0] == 0] == 0).all()
     bias = model.get_layer("logits").get_weights()[1]
     np.testing.assert_allclose(maps.mean(axis=(1, 2)) + bias, logits, rtol=1e-3, atol=1e-3)
+    quantized = quantize(model, crops)
+    found = int8_outputs(quantized, crops, ("maps", "logits"))
+    assert (found["maps"].reshape(maps.shape)[maps == 0] == 0).all()
+    before = predict(model, crops)
+    assert np.abs(found["logits"].reshape(before.shape) - before).mean() < 0.05 * np.ptp(before)
 
 
 def test_its_first_weights_are_the_published_ones(taught):
