@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
-from contextlib import closing
-from typing import TYPE_CHECKING
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
 
 from edge import identity
 from edge.cameras.image_header import image_size
@@ -13,11 +14,13 @@ from edge.errors import StoreError
 from edge.store.database import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 _PARTS = ("", "-wal", "-shm")
+_PARTIAL, _REPAIRED = ".repairing", ".repaired"
 _DATABASES = {".db", ".sqlite", ".sqlite3"}
 _LOOKED_AT = 4096  # bytes
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
@@ -43,36 +46,75 @@ _AS_STORES_ARE_NOW = (
 
 
 def repair_if_damaged(path: Path) -> str | None:
-    """Prove the store at `path`; a damaged one is moved aside and a new one filled with what it still gives.
+    """Prove the store at `path`; a new one filled with what a damaged one still gives takes its place.
 
     Give a sentence for the operator where that was so. After a clean end the check is a quick one; a
     write-ahead log that was left there tells of another end, and then every index is compared with its table
-    as well. Call it with the store claimed and not open. Raises StoreError where it cannot be moved, and
-    where it is a file of another kind, which stays where it is.
+    as well. Call it with the store claimed and not open. A repair that is interrupted is done again, or its
+    rest. Raises StoreError where it cannot be repaired or moved, and where it is a file of another kind,
+    which stays where it is.
     """
-    if not path.exists():
+    if not path.exists() and not path.with_name(path.name + _REPAIRED).exists():
         return None
-    if other := other_kind(path):
+    if path.exists() and (other := other_kind(path)):
         raise StoreError(f"{path}: is {other}, and no result store; give store.path another name")
-    problem = _problem(path)
+    repaired = path.with_name(path.name + _REPAIRED)
+    problem = "a repair was interrupted" if repaired.exists() else _problem(path)
     if problem is None:
         return None
+    if not repaired.exists():
+        _repair(path, repaired, problem)
     aside = path.with_name(f"{path.name}.damaged-{identity.now():%Y%m%dT%H%M%S%f}")
     try:
-        for part in _PARTS:
+        for part in reversed(_PARTS):  # the file last: a kill in between leaves one that is still damaged
             old = path.with_name(path.name + part)
             if old.exists():
                 old.rename(aside.with_name(aside.name + part))
+        repaired.rename(path)
+        _sync(path.parent)
     except OSError as error:
         raise StoreError(f"{path}: is damaged ({problem}) and cannot be moved: {error.strerror}") from None
     with closing(connect(path, durable=True)) as new:
-        saved, waiting = _salvage(aside, new)
+        saved, waiting = new.execute("SELECT count(*), count(*) - count(delivered_at) FROM fields").fetchone()
     notice = (
         f"the result store was damaged ({problem}): it is kept as {aside.name};"
         f" {saved} results could be taken over, {waiting} of them still to be delivered"
     )
     log.error("%s: %s", path, notice)
     return notice
+
+
+def _repair(path: Path, repaired: Path, problem: str) -> None:
+    """Fill a new store at `repaired` with all that can be read of the one at `path`. Raises StoreError.
+
+    It has that name only once it is whole: until then nothing is changed, and the repair begins anew.
+    """
+    partial = path.with_name(path.name + _PARTIAL)
+    try:
+        _remove(partial)
+        with closing(connect(partial, durable=True)) as new:
+            _salvage(path, new)
+            new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        partial.rename(repaired)
+        _sync(path.parent)
+    except (OSError, sqlite3.Error) as error:
+        with suppress(OSError):
+            _remove(partial)
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"{path}: is damaged ({problem}) and cannot be repaired: {reason}") from None
+
+
+def _remove(partial: Path) -> None:
+    for part in _PARTS:
+        partial.with_name(partial.name + part).unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def other_kind(path: Path) -> str | None:
@@ -110,8 +152,8 @@ def _problem(path: Path) -> str | None:
     return None if first == "ok" else " ".join(first.split())
 
 
-def _salvage(damaged: Path, new: sqlite3.Connection) -> tuple[int, int]:
-    """Copy every row that can be read; give the number of fields, and of those that wait."""
+def _salvage(damaged: Path, new: sqlite3.Connection) -> None:
+    """Copy every row that can be read. Raises sqlite3.Error where the new store cannot be written."""
     tables = [
         name
         for (name,) in new.execute(
@@ -120,13 +162,10 @@ def _salvage(damaged: Path, new: sqlite3.Connection) -> tuple[int, int]:
     ]
     new.execute("PRAGMA foreign_keys = OFF")  # a field whose specimen is lost is worth more than the rule
     new.execute("BEGIN IMMEDIATE")
-    try:
-        # Opened as it is: the write-ahead log beside it may hold the newest results.
-        with closing(sqlite3.connect(damaged, isolation_level=None)) as old:
-            for table in tables:
-                _copy(old, new, table)
-    except sqlite3.DatabaseError as error:
-        log.warning("%s: nothing more can be read: %s", damaged, error)
+    # Opened as it is: the write-ahead log beside it may hold the newest results.
+    with closing(sqlite3.connect(damaged, isolation_level=None)) as old:
+        for table in tables:
+            _copy(old, new, table)
     new.execute(
         "INSERT OR IGNORE INTO specimens (id, started_at)"
         " SELECT specimen_id, strftime('%Y-%m-%dT%H:%M:%fZ') FROM fields"
@@ -139,8 +178,6 @@ def _salvage(damaged: Path, new: sqlite3.Connection) -> tuple[int, int]:
     for table in ("keyframes", "cells", "cell_pictures"):
         new.execute(f"DELETE FROM {table} WHERE sequence NOT IN (SELECT sequence FROM fields)")  # noqa: S608
     new.execute("COMMIT")
-    saved, waiting = new.execute("SELECT count(*), count(*) - count(delivered_at) FROM fields").fetchone()
-    return int(saved), int(waiting)
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
@@ -150,16 +187,28 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
         return
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     for order in ("ASC", "DESC"):
-        try:
-            for row in old.execute(f"SELECT {names} FROM {table} ORDER BY rowid {order}"):  # noqa: S608
-                try:
-                    new.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", row)  # noqa: S608
-                except sqlite3.IntegrityError:
-                    continue  # the damage made of it what no row can be
-        except sqlite3.DatabaseError as error:
-            log.warning("%s: not all of it can be read: %s", table, error)
-        else:
+        for row in (reading := _Reading(old, f"SELECT {names} FROM {table} ORDER BY rowid {order}")):  # noqa: S608
+            # What the damage made of a row that no row can be is no reason to end; a full disk is.
+            with suppress(sqlite3.IntegrityError):
+                new.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", row)  # noqa: S608
+        if reading.problem is None:
             return
+        log.warning("%s: not all of it can be read: %s", table, reading.problem)
+
+
+class _Reading:
+    """The rows of a query up to the damage. problem: what ended it, or None."""
+
+    def __init__(self, db: sqlite3.Connection, query: str) -> None:
+        self._db = db
+        self._query = query
+        self.problem: sqlite3.DatabaseError | None = None
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._db.execute(self._query)
+        except sqlite3.DatabaseError as error:
+            self.problem = error
 
 
 def _columns(db: sqlite3.Connection, table: str) -> list[str]:

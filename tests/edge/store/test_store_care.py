@@ -17,7 +17,7 @@ from edge import identity
 from edge.config import LEAST_MAX_MB, StoreConfig
 from edge.daemon.housekeeping import Housekeeping
 from edge.errors import StoreError
-from edge.store import database, retention, schema
+from edge.store import database, recovery, retention, schema
 from edge.store.fields import Store
 from edge.store.recovery import repair_if_damaged
 
@@ -139,13 +139,88 @@ def test_a_row_that_the_damage_has_made_impossible_is_left_out_alone(path):
 def test_a_damaged_store_that_cannot_be_moved_is_said_in_a_sentence(path, monkeypatch):
     path.write_bytes(b"\xa5" * 9000)
 
-    def refuse(*_):
-        raise PermissionError(13, "Permission denied")
+    rename = type(path).rename
+
+    def refuse(self, to):
+        if self == path:
+            raise PermissionError(13, "Permission denied")
+        return rename(self, to)
 
     monkeypatch.setattr(type(path), "rename", refuse)
     with pytest.raises(StoreError, match=r"is damaged \(.*\) and cannot be moved: Permission denied"):
         repair_if_damaged(path)
     assert path.read_bytes() == b"\xa5" * 9000
+
+
+class KilledError(BaseException):
+    """The process ends here."""
+
+
+def damaged(path) -> list[str]:
+    """Fill a store with 200 fields of which a few pages are lost, and give the ids."""
+    ids = filled(path, 200)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2 // 4096 * 4096)
+        file.write(b"\xa5" * 3 * 4096)
+    return ids
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_repair_that_is_killed_at_any_step_is_done_at_the_next_start(path, monkeypatch, at):
+    ids = damaged(path)
+    with contextlib.closing(sqlite3.connect(path)) as db:  # a write-ahead log lies beside it
+        db.execute("PRAGMA journal_mode = WAL")
+    path.with_name(path.name + "-wal").write_bytes(b"")
+    steps = []
+
+    def kill(self, to):
+        if len(steps) == at:
+            raise KilledError
+        steps.append(self.name)
+        return rename(self, to)
+
+    rename = type(path).rename
+    monkeypatch.setattr(type(path), "rename", kill)
+    with contextlib.suppress(KilledError):
+        repair_if_damaged(path)
+        assert at >= len(steps)
+    monkeypatch.undo()
+    repair_if_damaged(path)
+    with Store.open(path) as store:
+        known = {field_id for field_id, _ in store.contributions("S")}
+    assert len(known) >= 150
+    assert {ids[0], ids[-1]} <= known
+    assert not list(path.parent.glob("results.db.repair*"))
+    assert list(path.parent.glob("results.db.damaged-*[0-9]")), "what it was made of is kept"
+
+
+def test_a_repair_for_which_the_disk_has_no_room_changes_nothing(path, monkeypatch):
+    ids = damaged(path)
+    before = path.read_bytes()
+
+    def small(*arguments, **keywords):
+        made = database.connect(*arguments, **keywords)
+        made.execute("PRAGMA max_page_count = 40")  # SQLite then says what it says of a full disk
+        return made
+
+    monkeypatch.setattr(recovery, "connect", small)
+    with pytest.raises(StoreError, match=r"cannot be repaired: .*full"):
+        repair_if_damaged(path)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert not list(path.parent.glob("results.db.*repair*"))
+    repair_if_damaged(path)
+    with Store.open(path) as store:
+        assert {ids[0], ids[-1]} <= {field_id for field_id, _ in store.contributions("S")}
+
+
+def test_a_share_of_the_count_that_is_damaged_leaves_the_others(path, caplog):
+    ids = filled(path, 3)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE fields SET tally = x'7b22ff' WHERE field_id = ?", (ids[1],))
+    with Store.open(path) as store:
+        assert [field_id for field_id, _ in store.contributions("S")] == [ids[0], ids[2]]
+    assert f"field {ids[1]}" in caplog.text
 
 
 def test_after_an_end_that_was_none_an_index_that_lacks_a_row_is_found(path):
