@@ -19,7 +19,7 @@ from edge.naming.evidence import shares
 from edge.quality.assessment import assess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -156,6 +156,14 @@ class Analyzer:
             self._finder.restore(scales, remembered)
         if self._aligner is not None:
             self._aligner.begin(told, hold=hold)
+
+    def learn(self, logits: Sequence[Sequence[float]]) -> None:
+        """Let cells of this specimen tell how far its logits have moved, for the fields that come.
+
+        logits: (n, labels), of cells that have not told yet.
+        """
+        if self._aligner is not None:
+            self._aligner.learn(logits)
 
     @property
     def aligns(self) -> bool:

@@ -10,19 +10,23 @@ from edge import identity
 from edge.messages import FieldResult
 from edge.naming.alignment import MOST, NOTHING, Told
 from edge.quality.reference import QualityReference
+from edge.slide.first_sightings import FirstSightings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from edge.cameras import Frame
     from edge.daemon.model import CountingModel
-    from edge.messages import Scale
-    from edge.store.fields import Store
+    from edge.messages import Cell, Scale
+    from edge.store.fields import CellSummary, Store
 
 
 class Analysis:
     """Fields of one specimen, made from its frames. What they usually look like is learnt on the way.
 
     It starts from the fields of earlier runs that are stored whole. camera: whose scale
-    and alignment are known from the specimen before; None where the source is no camera. Raises StoreError.
+    and alignment are known from the specimen before; None where the source is no camera. registers: fields
+    overlap, and a cell that several of them show tells once. Raises StoreError.
     """
 
     def __init__(
@@ -32,6 +36,8 @@ class Analysis:
         store: Store,
         specimen_id: str,
         camera: str | None = None,
+        *,
+        registers: bool = False,
     ) -> None:
         self._device_id = device_id
         self._model = model
@@ -41,6 +47,7 @@ class Analysis:
         self._rulers = store.rulers
         self._alignments = store.alignments
         self._camera = camera
+        self._registers = registers
         self._reference = QualityReference()
         for look in store.frame_summaries(specimen_id):
             self._reference.learn(look.quality, look.width, look.height)
@@ -77,25 +84,38 @@ class Analysis:
             cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),
         )
 
+    def learn(self, field: FieldResult) -> None:
+        """Let a field that has its place tell of its microscope: its cells that no field before has shown."""
+        if field.model == self._taken_up_by:
+            self._model.analyzer.learn(_logits(self._new.of(field.cells, field.position)))
+
     def _restore(self, specimen_id: str) -> None:
         """Let the model's analyzer know what the specimen's fields so far say of its microscope."""
         model = self._taken_up_by = self._model.reference
         scales: list[Scale] = []
         told = NOTHING
         remembered = None
+        self._new = FirstSightings(registers=self._registers)
         if self._camera is not None:
             remembered = self._rulers.of(self._camera)
             told = Told(before=self._alignments.of(self._camera, model))
         for look in self._summaries(specimen_id):
             if look.scale is not None:
                 scales.append(look.scale)
-            if look.model == model and len(told.logits) < MOST:
-                if look.alignment is not None:  # what it began with, not what it has told meanwhile
-                    told = told._replace(before=look.alignment.before)
-                told = told._replace(logits=[*told.logits, *look.logits()])
+            if look.model == model:
+                new = _logits(self._new.of(look.cells, look.position))
+                if look.alignment is not None and len(told.logits) < MOST:
+                    told = told._replace(before=look.alignment.before)  # not what it has told meanwhile
+                if len(told.logits) < MOST:
+                    told = told._replace(logits=[*told.logits, *new])
         self._model.analyzer.restore(scales, remembered, told)
 
     def _number(self) -> int:
         """The next field's number. The store is asked once: nobody else numbers fields meanwhile."""
         self._sequence = self._next_sequence() if self._sequence is None else self._sequence + 1
         return self._sequence
+
+
+def _logits(cells: Iterable[Cell | CellSummary]) -> list[list[float]]:
+    """Return the logits of cells, (n, labels); one that an older version stored has none."""
+    return [list(cell.logits.values()) for cell in cells if cell.logits]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from edge.updates.probation import FirstStart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -81,6 +81,10 @@ class FieldAnalyzer(Protocol):
         scales: of its fields so far, in their order. remembered: micrometres a pixel, of the specimen before.
         told: by its cells that this model has called, of how far its logits have moved.
         """
+        ...
+
+    def learn(self, logits: Sequence[Sequence[float]], /) -> None:
+        """Let cells that have not told yet, (n, labels), tell how far the specimen's logits have moved."""
         ...
 
 

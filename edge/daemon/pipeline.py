@@ -35,6 +35,7 @@ class Pipeline:
     specimen: the one that the configuration says, unless given. resume: pictures of another source are meant
     to be added to it. reporter: the one voice of the daemon.
     alive: told what is done, field by field, where that may take longer than a frame.
+    specimen_uuid: stays, whatever id it is given.
     watch: shown each frame with its field, as soon as that is on its way to the disk.
     """
 
@@ -54,13 +55,16 @@ class Pipeline:
     ) -> None:
         if specimen is None:
             specimen = begin(config, store, resume=resume)
+        self.specimen_uuid = specimen.uuid
         self._store = store
         self._progress = progress
         self._watch = watch
         self._keeps_pictures = config.store.pictures_days > 0
         self._intake = Intake(store, specimen, resume=resume)
         camera = camera_of(config)
-        self._analysis = Analysis(config.device, model, store, specimen.specimen_id, camera)
+        self._analysis = Analysis(
+            config.device, model, store, specimen.specimen_id, camera, registers=config.registers
+        )
         self._placement = Placement(store, registers=config.registers, alive=alive)
         reporter = reporter or Reporter(config, model)
         self._count = RunningCount(store, specimen, reporter, listener, progress, registers=config.registers)
@@ -82,6 +86,7 @@ class Pipeline:
             self._intake.check(frame, specimen_id)
             field = self._analysis.field(frame, specimen_id)
             pending = self._placement.place(frame, field)
+            self._analysis.learn(pending.field)
             if self._keeps_pictures:
                 pending = with_portraits(frame, pending)
             self._storage.put(pending)

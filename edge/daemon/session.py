@@ -119,8 +119,8 @@ class Session:
                 self._counting.follow(self._store)
             else:
                 self._counting = self._begin(specimen)
-                if self._before is not None and self._before.specimen_id == specimen.specimen_id:
-                    # Stopped and resumed: the slide lies there still.
+                if self._before is not None and self._before.specimen_uuid == specimen.uuid:
+                    # Stopped and resumed: the slide lies there still. Not so of one that has its former id.
                     self._counting.resume_from(self._before)
                 self._before = self._counting
                 self._opened = specimen.opened

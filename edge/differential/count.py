@@ -197,7 +197,7 @@ class SpecimenCount:
             unclassified=dict(sorted(self._unclassified.items())),
             incomplete=max(0, self._incomplete),
             reviewed=len(self._reviewed),
-            renamed=sum(cell.said != cell.label for cell in self._reviewed),
+            renamed=sum(cell.said != cell.by_model for cell in self._reviewed),
             excluded=dict(sorted(self._change.excluded.items())),
             reviewers=tuple(sorted({cell.operator for cell in self._reviewed})),
             agreement=agreement(self._reviewed),
@@ -237,6 +237,10 @@ class SpecimenCount:
         """Count the refused cells, each of which may be of any class, where that has to be reckoned with."""
         if familiar.verdict not in {"doubtful", "unfamiliar"}:
             return 0
+        return self._refused_cells()
+
+    def _refused_cells(self) -> int:
+        """Count the white cells that were refused. What half of its fields do not show is no white cell."""
         return sum(count for reason, count in self._unclassified.items() if reason != UNSTEADY)
 
     def _shares(self, excluded: int = 0) -> dict[str, Share]:
@@ -258,7 +262,7 @@ class SpecimenCount:
         return Share(100 * count / total if total else 0.0, low, high)
 
     def _flags(self, shares: dict[str, Share], absolutes: dict[str, Absolute]) -> tuple[Flag, ...]:
-        excluded = self._unclassified.total()
+        excluded = self._refused_cells()
         percentages = {}
         if self.counted >= LEAST_CELLS:
             percentages = {label.casefold(): _figure(share) for label, share in shares.items()}

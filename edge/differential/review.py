@@ -25,13 +25,19 @@ class ReviewedCell(NamedTuple):
     """A cell that a person has looked at.
 
     label, aside: what it counts as by the model, as in `CellStanding`. named: what the person called it;
-    None: no white cell.
+    None: no white cell. shown: what the model called the sighting that the person looked at; None: `label`.
     """
 
     label: str
     aside: str | None
     named: str | None
     operator: str
+    shown: str | None = None
+
+    @property
+    def by_model(self) -> str:
+        """Return what the model called what the person looked at: a better sighting may have come since."""
+        return self.label if self.shown is None else self.shown
 
     @property
     def said(self) -> str:
@@ -70,7 +76,7 @@ def changes(cells: Iterable[ReviewedCell]) -> CountChange:
 
 def agreement(cells: Iterable[ReviewedCell]) -> Agreement | None:
     """Return how far model and people agree on cells, by what the model called each; None of no cell."""
-    pairs = Counter((cell.label, cell.said) for cell in cells)
+    pairs = Counter((cell.by_model, cell.said) for cell in cells)
     total = pairs.total()
     if not total:
         return None

@@ -98,10 +98,11 @@ class Cell(Struct, frozen=True, kw_only=True):
 class Alignment(Struct, frozen=True):
     """What was taken from the logits of a field's cells, for cells of this microscope have it all.
 
-    It is told by cells that nobody has named, the first hundred of the specimen.
+    It is told by cells that nobody has named: the first hundred that the specimen's fields before this one
+    show whole, each once.
     """
 
-    cells: Annotated[int, Meta(ge=0, description="how many cells told it, this field's included")]
+    cells: Annotated[int, Meta(ge=0, description="how many cells told it")]
     logits: Annotated[dict[str, float], Meta(description="what is taken from each class's logit")]
     settled: Annotated[
         bool, Meta(description="enough cells have told it: it stays for the rest of the specimen")

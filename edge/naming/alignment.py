@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MOST = 100
-"""Cells of a specimen that tell; when they are there the offset stays, and a field always has one answer."""
+"""Whole cells of a specimen that tell, each once; when they are there the offset stays."""
 
 DIGITS = 3
 """Of logits: as messages state them, so that they restore the offset exactly."""
@@ -92,12 +92,13 @@ class Aligner:
         self._logits, self._held, self.before = self._logits[:0], False, told.before
         self._start = np.array([(told.before or {}).get(label, 0.0) for label in self._labels])
         self.offset = self._start
-        self.learn(np.array(told.logits, np.float64).reshape(-1, len(self._labels)))
+        self.learn(told.logits)
         self._held = hold
 
-    def learn(self, logits: NDArray[np.float32] | Floats) -> None:
-        """Take a field's cells into account: logits (n, labels). The same ones in one order: one offset."""
-        new = np.round(logits[: MOST - self.cells].astype(np.float64), DIGITS)
+    def learn(self, logits: Sequence[Sequence[float]] | NDArray[np.float32] | Floats) -> None:
+        """Take cells into account: logits (n, labels). The same ones in one order give one offset."""
+        given = np.array(logits, np.float64).reshape(-1, len(self._labels))
+        new = np.round(given[: MOST - self.cells], DIGITS)
         if len(new) and not self._held:
             self._logits = np.concatenate([self._logits, new])
             self.offset = self._estimated()

@@ -98,8 +98,8 @@ class Classifier:
         """Call crops as `classify` does; each is let go before the next one is taken.
 
         The network takes one at a time: together they are no faster. What follows it is done once for all.
-        aligner: learns from these cells, and takes from their logits what cells of this microscope have too
-        much. How far they lie from known cells stays as it is: that they are unlike is no less true.
+        aligner: takes from their logits what cells of this microscope have too much. How far they lie from
+        known cells stays as it is: that they are unlike is no less true.
         """
         outputs = [self._runtime.run(crop) for crop in crops]
         if not outputs:
@@ -107,7 +107,6 @@ class Classifier:
         logits = np.array([each["logits"] for each in outputs])
         aligned = logits
         if aligner is not None:
-            aligner.learn(logits)
             aligned = logits - aligner.offset.astype(np.float32)
         scaled = aligned / np.float32(self.bundle.description.temperature)
         exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))

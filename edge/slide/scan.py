@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.messages import FieldResult
+    from edge.messages import Cell, FieldResult
     from edge.slide.registration import Thumbnail
 
 
@@ -72,12 +72,11 @@ class Scan:
         """
         if field.position is None:
             return Contribution(accepted=True, counted={}, unclassified={}, incomplete=0, model=field.model)
-        seen = likeness(cell for cell in field.cells if not cell.cut_by_edge)
-        before, cells = self._cells.contribution(), len(self._cells)
+        before = self._cells.contribution()
         if self._is_behind:
             self._cells.changes()  # an earlier run has told them
             self._is_behind = False
-        self._take(field, field.position)
+        first = self._take(field, field.position)
         after = self._cells.contribution()
         return Contribution(
             accepted=True,
@@ -85,8 +84,7 @@ class Scan:
             unclassified=_change(before.unclassified, after.unclassified),
             incomplete=after.incomplete - before.incomplete,
             model=field.model,
-            # One cell that stays in view for a minute is one cell.
-            likeness=seen[: max(0, len(self._cells) - cells)],
+            likeness=likeness(first),  # one cell that stays in view for a minute is one cell
         )
 
     def standings(self, field: FieldResult) -> tuple[CellStanding, ...]:
@@ -95,12 +93,13 @@ class Scan:
             return tuple(standing(cell, SMEARED) for cell in field.cells)
         return self._cells.changes()
 
-    def _take(self, field: FieldResult, position: FieldPosition) -> None:
+    def _take(self, field: FieldResult, position: FieldPosition) -> list[Cell]:
+        """Take a field's cells, and return those that no field before showed whole."""
         located = _located(position)
         if located.joined is not None:
             self._cells.join(located.joined)
         size = field.width, field.height
-        self._cells.add(located.place, field.cells, field.quality.focus, size)
+        return self._cells.add(located.place, field.cells, field.quality.focus, size)
 
 
 def told(located: Located) -> FieldPosition:

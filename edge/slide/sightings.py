@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Box = tuple[float, float, float, float]
 
 _MARGIN = 0.05  # of a frame's height: nearer to its edge a whole cell passes for a cut one, or is not found
+_GRID = 4  # pixels: a stage at rest shows one place thousands of times, and it is kept once
 _SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so
 _LARGE = 1.25  # of the usual cell's longer side: less does not hold two cells
 
@@ -63,7 +64,7 @@ class DistinctCells:
 
     def __init__(self) -> None:
         self._cells: list[Sighting] = []
-        self._frames: dict[int, list[Box]] = {}  # by region, without their margins
+        self._frames: dict[int, Counter[Box]] = {}  # by region, without their margins; how often each
         self._contribution: Contribution | None = (
             None  # asked for before and after each field, and long to make
         )
@@ -95,8 +96,11 @@ class DistinctCells:
                 outvoted.update(parts if joined else [number])
         return tuple(sighting for number, sighting in enumerate(whole) if number not in outvoted)
 
-    def add(self, place: Place, cells: Iterable[Cell], focus: float, size: tuple[int, int]) -> None:
-        """Take the cells of an accepted frame that lies at `place`. size: its width and height, pixels."""
+    def add(self, place: Place, cells: Iterable[Cell], focus: float, size: tuple[int, int]) -> list[Cell]:
+        """Take the cells of an accepted frame that lies at `place`, and return those first seen whole here.
+
+        size: its width and height, pixels.
+        """
         self._contribution = None
         width, height = size
         margin = _MARGIN * height
@@ -109,18 +113,18 @@ class DistinctCells:
         for number, old in enumerate(self._cells):
             if old.region == place.region and not old.cell.cut_by_edge and _is_inside(old.box, frame):
                 self._cells[number] = _looked_for(old, seen)
-        for sighting in seen:
-            self._take(sighting)
-        self._frames.setdefault(place.region, []).append(frame)
+        first = [sighting.cell for sighting in seen if self._take(sighting)]
+        self._frames.setdefault(place.region, Counter())[_on_grid(frame)] += 1
+        return first
 
     def join(self, joined: Joined) -> None:
         """Move a region's cells into the region that it turned out to be part of."""
         self._contribution = None
         moving = [s for s in self._cells if s.region == joined.region]
         self._cells = [s for s in self._cells if s.region != joined.region]
-        frames = self._frames.setdefault(joined.into, [])
-        for x, y, width, height in self._frames.pop(joined.region, []):
-            frames.append((x + joined.x, y + joined.y, width, height))
+        frames = self._frames.setdefault(joined.into, Counter())
+        for (x, y, width, height), times in self._frames.pop(joined.region, Counter()).items():
+            frames[_on_grid((x + joined.x, y + joined.y, width, height))] += times
         for sighting in moving:
             x, y, width, height = sighting.box
             box = (x + joined.x, y + joined.y, width, height)
@@ -162,12 +166,16 @@ class DistinctCells:
             incomplete=sum(s.cell.cut_by_edge for s in self._cells),
         )
 
-    def _take(self, new: Sighting, *, found_apart: bool = False) -> None:
-        """Add a sighting to the cell that it is of. found_apart: in other frames than the cell was so far."""
+    def _take(self, new: Sighting, *, found_apart: bool = False) -> bool:
+        """Add a sighting to the cell that it is of, and return whether it is the first that shows it whole.
+
+        found_apart: in other frames than the cell was so far.
+        """
         same = [old for old in self._cells if old.region == new.region and _are_same(old, new)]
         if new.cell.cut_by_edge and (whole := [old for old in same if not old.cell.cut_by_edge]):
+            # It tells nothing new, and a cut piece that lies over two cells does not make them one.
             self._note_same(new, whole[0])
-            return  # it tells nothing new, and a cut piece that lies over two cells does not make them one
+            return False
         if same:
             # A cell may have been taken for two where the edge cut it into two pieces.
             self._cells = [old for old in self._cells if not any(old is one for one in same)]
@@ -183,13 +191,20 @@ class DistinctCells:
         for one in (new, *same):
             if one.cell is not best.cell:
                 self._note_same(one, best)
+        return not whole and not new.cell.cut_by_edge
 
     def _note_same(self, one: Sighting, best: Sighting) -> None:
         name = one.cell.cell_id
         self._same[name] = standing(one.cell)._replace(doubtful=False, same_as=best.cell.cell_id)
 
     def _times_shown(self, region: int, box: Box) -> int:
-        return sum(_is_inside(box, frame) for frame in self._frames.get(region, ()))
+        frames = self._frames.get(region, Counter())
+        return sum(times for frame, times in frames.items() if _is_inside(box, frame))
+
+
+def _on_grid(frame: Box) -> Box:
+    x, y, width, height = frame
+    return _GRID * round(x / _GRID), _GRID * round(y / _GRID), width, height
 
 
 def _looked_for(old: Sighting, seen: list[Sighting]) -> Sighting:

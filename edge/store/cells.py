@@ -46,11 +46,12 @@ class Cells:
                 if one.cell_id in own:
                     self._put(field.sequence, one)
                     continue
-                self._db.execute(
-                    "UPDATE cells SET aside = ?, doubtful = ?, same_as = ? WHERE cell_id = ?",
-                    (one.aside, one.doubtful, one.same_as, one.cell_id),
+                done = self._db.execute(
+                    "UPDATE cells SET aside = ?, doubtful = ?, same_as = ? WHERE cell_id = ? AND EXISTS"
+                    " (SELECT 1 FROM fields WHERE fields.sequence = cells.sequence AND specimen_id = ?)",
+                    (one.aside, one.doubtful, one.same_as, one.cell_id, field.specimen_id),
                 )
-                if one.same_as is not None:
+                if done.rowcount and one.same_as is not None:
                     self._db.execute("DELETE FROM cell_pictures WHERE cell_id = ?", (one.cell_id,))
 
     def find(self, cell_id: str) -> StoredCell | None:

@@ -6,6 +6,7 @@ stays until the broker has it. A `Store` is one connection: it belongs to the th
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Self
@@ -17,6 +18,7 @@ from edge.differential.count import contribution_of
 from edge.errors import StoreError
 from edge.messages import Alignment, FieldResult, ModelReference, Quality, Scale, decode_field
 from edge.messages.former import upgraded
+from edge.messages.position import FieldPosition  # noqa: TC001 (msgspec reads annotations)
 from edge.slide.contribution import Contribution, standing
 from edge.store.alignments import Alignments
 from edge.store.cells import Cells
@@ -39,15 +41,21 @@ if TYPE_CHECKING:
     from edge.store.pictures import CellPicture
     from edge.store.specimen import Specimen
 
+log = logging.getLogger(__name__)
+
 _PAGE = 100
 
 
-class _CellLogits(msgspec.Struct, frozen=True):
+class CellSummary(msgspec.Struct, frozen=True):
+    """What a stored field says of a cell: where it lies, whether the edge cuts it, its logits."""
+
+    box: tuple[int, int, int, int]
+    cut_by_edge: bool = False
     logits: dict[str, float] | None = None
 
 
 class FrameSummary(msgspec.Struct, frozen=True):
-    """What a stored field says of its frame: size in pixels, quality, scale, alignment; its cells' logits."""
+    """What a stored field says of its frame: size in pixels, quality, scale, alignment, place; its cells."""
 
     width: int
     height: int
@@ -55,11 +63,8 @@ class FrameSummary(msgspec.Struct, frozen=True):
     model: ModelReference
     scale: Scale | None = None
     alignment: Alignment | None = None
-    cells: tuple[_CellLogits, ...] = ()
-
-    def logits(self) -> list[list[float]]:
-        """Return the logits of its cells, (n, labels); of one that an older version stored there are none."""
-        return [list(cell.logits.values()) for cell in self.cells if cell.logits]
+    position: FieldPosition | None = None
+    cells: tuple[CellSummary, ...] = ()
 
 
 class Store(Outbox):
@@ -237,9 +242,19 @@ class Store(Outbox):
         return None
 
     def contributions(self, specimen_id: str) -> Iterator[tuple[str, Contribution]]:
-        """Return what each field of a specimen adds to its differential, with the field's id."""
+        """Return what each field of a specimen adds to its differential, with the field's id.
+
+        One that cannot be read is left out, and the log names it.
+        """
         for field_id, plain in self._pages("tally", specimen_id):
-            yield field_id, msgspec.json.decode(plain, type=Contribution)
+            try:
+                contribution = msgspec.json.decode(plain, type=Contribution)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                log.warning(
+                    "field %s of specimen %s is damaged and not counted: %s", field_id, specimen_id, error
+                )
+            else:
+                yield field_id, contribution
 
     def _pages(self, column: Literal["payload", "tally"], specimen_id: str) -> Iterator[tuple[str, bytes]]:
         # Page by page: a read that stays open would keep the write-ahead log from being folded back.

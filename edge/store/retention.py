@@ -31,7 +31,7 @@ class Upkeep:
         """Drop the cells of fields that were delivered longer ago, and give their number.
 
         What still waits is kept however old it is. Of what goes, a few bytes stay: that the picture was seen
-        and what it counted, so that it is never counted again.
+        and what it counted, so that it is never counted again, and how many doubtful cells nobody looked at.
         """
         limit = stamp(timedelta(days=retention_days))
         dropped, since = 0, time.monotonic()
@@ -53,6 +53,11 @@ class Upkeep:
                 "CREATE TEMP TABLE dropped AS SELECT * FROM fields WHERE delivered_at IS NOT NULL"
                 " AND payload IS NOT NULL AND (?1 = '' OR delivered_at < ?1) ORDER BY sequence LIMIT ?2",
                 (before, limit),
+            )
+            self._db.execute(
+                "UPDATE dropped SET doubts_dropped = (SELECT count(*) FROM cells WHERE doubtful"
+                " AND same_as IS NULL AND cells.sequence = dropped.sequence) WHERE NOT EXISTS"
+                " (SELECT 1 FROM reviews WHERE reviews.specimen_id = dropped.specimen_id)"
             )
             for table in ("keyframes", "cell_pictures"):  # of no use without the cells
                 self._db.execute(f"DELETE FROM {table} WHERE sequence IN (SELECT sequence FROM dropped)")  # noqa: S608

@@ -88,23 +88,31 @@ class ReviewReading(LedgerReading):
             return []
         standings = self.standings(specimen_id)
         return [
-            ReviewedCell(review.model_label, aside_of(cell_id, standings), review.label, review.operator)
+            ReviewedCell(
+                label_of(cell_id, standings) or review.model_label,
+                aside_of(cell_id, standings),
+                review.label,
+                review.operator,
+                review.model_label,
+            )
             for cell_id, review in self.words(specimen_id, standings).items()
         ]
 
     def unseen_doubts(self, specimen_id: str) -> int:
-        """Count the doubtful cells that no person has looked at."""
+        """Count the doubtful cells that no person has looked at, also where they are kept no longer."""
         query = (
             "SELECT count(*) FROM cells JOIN fields USING (sequence) WHERE specimen_id = ? AND doubtful"
             " AND same_as IS NULL"
         )
+        dropped_query = "SELECT COALESCE(SUM(doubts_dropped), 0) FROM fields WHERE specimen_id = ?"
         with errors(self._path, "read"):
             doubtful = int(self._db.execute(query, (specimen_id,)).fetchone()[0])
+            dropped = int(self._db.execute(dropped_query, (specimen_id,)).fetchone()[0])
         if not doubtful or not self._has_reviews(specimen_id):
-            return doubtful
+            return dropped + doubtful
         standings = self.standings(specimen_id)
         words = self.words(specimen_id, standings)
-        return sum(
+        return dropped + sum(
             one.doubtful and one.same_as is None and one.cell_id not in words for one in standings.values()
         )
 
@@ -129,6 +137,12 @@ def counting_sighting(cell_id: str, standings: Mapping[str, CellStanding]) -> st
         cell_id = one.same_as
         seen.add(cell_id)
     return cell_id
+
+
+def label_of(cell_id: str, standings: Mapping[str, CellStanding]) -> str | None:
+    """Return what a cell counts as by the model; None of one that is lost."""
+    one = standings.get(cell_id)
+    return None if one is None else one.label
 
 
 def aside_of(cell_id: str, standings: Mapping[str, CellStanding]) -> str | None:

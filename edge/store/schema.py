@@ -199,5 +199,7 @@ CREATE TABLE alignments (
     logits TEXT NOT NULL
 ) STRICT;
 """,
+    # 10 to 11: of a field whose cells were dropped, how many a person should have looked at.
+    "ALTER TABLE fields ADD COLUMN doubts_dropped INTEGER NOT NULL DEFAULT 0;\n",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""

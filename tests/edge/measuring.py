@@ -55,6 +55,9 @@ class Measuring(ScriptedAnalyzer):
     def analyze(self, pixels, _reference=None):
         return replace(super().analyze(pixels), scale=self._cells.find(pixels).scale)
 
+    def learn(self, _logits: object) -> None:
+        pass
+
     def restore(self, scales, remembered, _logits) -> None:
         self._cells.restore(scales, remembered)
 

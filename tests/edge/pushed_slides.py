@@ -66,6 +66,9 @@ class Stage:
         about = msgspec.structs.replace(quality(), focus=sharp)
         return Analyzed(pixels.shape[1], pixels.shape[0], about, tuple(cells), {"total": 0.1})
 
+    def learn(self, _logits: object) -> None:
+        pass
+
     def restore(self, scales, remembered, logits) -> None:
         pass
 

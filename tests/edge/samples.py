@@ -92,6 +92,9 @@ class ScriptedAnalyzer:
         label = LABELS[round(float(pixels.mean())) % len(LABELS)]
         return Analyzed(width, height, quality(), (cell(label),), {"total": 0.1})
 
+    def learn(self, _logits: object) -> None:
+        pass
+
     def restore(self, _scales: object, _remembered: object, _logits: object) -> None:
         """It measures nothing, and has nothing to take up."""
 

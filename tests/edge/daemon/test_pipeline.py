@@ -22,6 +22,9 @@ class Order:
         self.path = path
         self.noted = []
 
+    def learn(self, _logits: object) -> None:
+        pass
+
     def restore(self, _scales, _remembered, _logits) -> None:
         pass
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import weakref
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,8 +18,10 @@ from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
 
 from edge.cameras import Frame
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig, UsbConfig
+from edge.daemon.health import Progress
 from edge.daemon.model import Model
 from edge.daemon.process import Daemon
+from edge.daemon.session import Session
 from edge.errors import SpecimenError
 from edge.messages import ModelReference, encode
 from edge.messages.commands import REQUESTS, DiscardSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
@@ -53,6 +56,9 @@ class Microscope:
     def analyze(self, pixels, _reference):
         self._obey(self._analysing)
         return self._analyzer.analyze(pixels)
+
+    def learn(self, _logits: object) -> None:
+        pass
 
     def restore(self, scales, remembered, logits) -> None:
         pass
@@ -264,3 +270,42 @@ def test_signed_after_an_update_it_is_still_the_former_models(tmp_path):
         said = reporter.differential(reporter.recount(store, signed), signed)
     assert (said.model, said.state) == (former, "final")
     assert said.correction.reason == "cells were called by another model, former"
+
+
+def test_a_specimen_that_is_given_a_freed_id_knows_nothing_of_the_one_that_had_it(tmp_path):
+    class Counting:
+        stop_reason = None
+
+        def __init__(self, specimen) -> None:
+            self.specimen_id, self.specimen_uuid = specimen.specimen_id, specimen.uuid
+
+        def resume_from(self, before) -> None:
+            resumed.append((before.specimen_uuid, self.specimen_uuid))
+
+    resumed: list = []
+    config = Config(SimulatedConfig(), specimen=SpecimenConfig(lifecycle="command"))
+    with Store.open(tmp_path / "results.db") as store:
+        ledger = store.ledger
+        session = Session(config, store, ledger.open_by_command, Counting, Announced(), Progress())
+        look = partial(session.count, iter(()), lambda: False)
+        start = partial(ledger.start, target=200, wbc_count=None)
+        first = start("S-7", resume=False)
+        look()
+        ledger.stop()
+        look()
+        start("S-7", resume=True)
+        look()
+        assert resumed == [(first.uuid, first.uuid)], "the slide lies there still"
+        ledger.stop()
+        look()
+        ledger.rename("S-7", "S-8")
+        start("S-7", resume=False)
+        look()
+        assert len(resumed) == 1, "this one is another patient's"
+
+
+class Announced:
+    """Stands for the announcer: nothing is told."""
+
+    def look(self) -> None:
+        pass

@@ -13,7 +13,7 @@ from edge.differential.familiarity import FEWEST, judge
 from edge.differential.method import CountingMethod
 from edge.models.confusion import Confusion
 from edge.models.known import KnownMicroscopes, Limits
-from edge.slide.contribution import Contribution, Likeness
+from edge.slide.contribution import UNSTEADY, Contribution, Likeness
 
 SIGNS = ("unlike", "unsure", "refused", "other")
 KNOWN = KnownMicroscopes(
@@ -137,10 +137,22 @@ def test_cells_like_blasts_are_said_aloud_and_not_as_anything_else():
         "1", Contribution(accepted=True, counted={"lymphocyte": 60}, unclassified={"other": 40}, incomplete=0)
     )
     flag = next(flag for flag in message(count).flags if flag.rule == "blast-like-percent-high")
-    assert (flag.version, flag.certainty, flag.label) == (1, "definite", "cells like blasts")
+    assert (flag.version, flag.certainty, flag.label) == (2, "definite", "cells like blasts")
     assert "have the smear looked at" in flag.sentence
     count = SpecimenCount("S", LABELS, 100)
     count.add(
         "1", Contribution(accepted=True, counted={"lymphocyte": 97}, unclassified={"other": 3}, incomplete=0)
     )
     assert not message(count).flags or message(count).flags[0].rule != "blast-like-percent-high"
+
+
+def test_what_passes_for_a_cell_in_few_fields_only_does_not_dilute_the_cells_like_blasts():
+    count = SpecimenCount("S", LABELS, 100)
+    refused = {"other": 30, UNSTEADY: 200}
+    count.add(
+        "1", Contribution(accepted=True, counted={"lymphocyte": 70}, unclassified=refused, incomplete=0)
+    )
+    flags = {flag.rule: flag.certainty for flag in message(count).flags}
+    assert flags["blast-like-percent-high"] == "definite", "30 of 100 white cells"
+    assert flags["unclassified-percent-high"] == "definite"
+    assert "30 (" in next(f.sentence for f in message(count).flags if f.rule == "unclassified-percent-high")

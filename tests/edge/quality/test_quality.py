@@ -177,6 +177,9 @@ class Judge:
         cells = (cell(),) if quality.accepted else ()
         return Analyzed(pixels.shape[1], pixels.shape[0], quality, cells, {"total": 0.1})
 
+    def learn(self, _logits: object) -> None:
+        pass
+
     def restore(self, scales, remembered, logits) -> None:
         pass
 

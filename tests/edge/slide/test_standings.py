@@ -12,6 +12,7 @@ from samples import cell, field
 from textured_slide import HEIGHT, WIDTH, view
 
 from edge.messages.field import ModelReference
+from edge.messages.position import FieldPosition
 from edge.slide.contribution import CUT, SMEARED, UNSTEADY, CellStanding, likeness, standing
 from edge.slide.places import Joined, Place
 from edge.slide.registration import packed, unpacked
@@ -297,3 +298,33 @@ def test_the_model_of_a_field_is_told_with_what_it_adds():
     assert isinstance(contributions[0].model, ModelReference)
     assert contributions[0].model == fields[0].model
     assert np.isfinite([one.distance for one in contributions[0].likeness]).all()
+
+
+def test_what_tells_of_the_microscope_is_each_cell_once_when_it_is_first_whole():
+    scan, usual, unlike = Scan(1), 0.5, 3.0
+    old = msgspec.structs.replace(cell("neutrophil"), box=(300, 20, 80, 80), distance=unlike)
+
+    def likeness_of(number, *cells):
+        made = msgspec.structs.replace(
+            field(number, old, *cells), width=WIDTH, height=HEIGHT, position=FieldPosition(1, 0.0, 0.0)
+        )
+        return [one.distance for one in scan.contribution(made).likeness]
+
+    cut = msgspec.structs.replace(cell("monocyte", cut_by_edge=True), box=(0, 100, 20, 40), distance=9.0)
+    whole = msgspec.structs.replace(cell("monocyte"), box=(0, 100, 40, 40), distance=usual)
+    assert likeness_of(1) == [unlike]
+    assert likeness_of(2, cut) == [], "half a cell tells nothing"
+    assert likeness_of(3, whole) == [usual]
+    assert likeness_of(4, whole) == []
+
+
+def test_a_stage_at_rest_takes_no_more_memory():
+    cells = DistinctCells()
+    one = msgspec.structs.replace(cell("neutrophil"), box=(100, 100, 40, 40))
+    rng = np.random.default_rng(0)
+    for x, y in rng.normal(0, 0.5, (500, 2)).tolist():
+        cells.add(Place(1, x, y), [one], 5.0, (640, 480))
+    assert sum(len(frames) for frames in cells._frames.values()) < 10  # noqa: SLF001 (what it takes is the matter)
+    late = msgspec.structs.replace(cell("neutrophil"), box=(300, 100, 40, 40))
+    cells.add(Place(1, 0.0, 0.0), [one, late], 5.0, (640, 480))
+    assert [each.shown for each in cells.best] == [501, 501], "all that was shown is known"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import cv2
 import numpy as np
@@ -103,11 +104,11 @@ def test_pictures_that_are_not_of_one_microscope_are_called_each_by_itself(folde
         assert not any(one["alignment"]["logits"].values())
 
 
-def fields(path, views, *, restart, align=True):
+def fields(path, views, *, restart, align=True, registration="auto"):
     """Count the views into a specimen, begun anew before each of them or not; return the stored fields."""
     config = Config(
         SimulatedConfig(),
-        specimen=SpecimenConfig(id="S"),
+        specimen=SpecimenConfig(id="S", registration=registration),
         store=StoreConfig(str(path)),
         model=ModelConfig(align=align),
         device_id="d",
@@ -131,9 +132,25 @@ def test_begun_anew_before_each_field_a_specimen_s_cells_are_called_as_in_one_ru
     whole = fields(tmp_path / "whole.db", views, restart=False)
     pieces = fields(tmp_path / "pieces.db", views, restart=True)
     assert [said_of(one) for one in whole] == [said_of(one) for one in pieces]
-    told = [one.alignment.cells for one in whole if one.alignment is not None]
-    assert told == sorted(told)
-    assert told[-1] > 10
+    told = [one.alignment.cells for one in whole if one.cells]
+    wholes = [sum(not cell.cut_by_edge for cell in one.cells) for one in whole if one.cells]
+    assert told == [sum(wholes[:number]) for number in range(len(told))], "those of the fields before"
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["in one run", "begun anew before each"])
+def test_a_cell_that_stays_in_view_tells_once(tmp_path, restart):
+    smear = Smear.draw(5, 24, stain=0.6)
+    shown = [smear.view(x, 0, WIDTH, HEIGHT) for x in (1120, 1120, 1120, 1280, 1280, 1120)]
+    found = fields(tmp_path / "rest.db", shown, restart=restart, registration="on")
+    assert [round(one.position.x / 10) for one in found] == [0, 0, 0, 16, 16, 0]
+    at = [
+        [(one.position.x + cell.box[0], cell.box[1]) for cell in one.cells if not cell.cut_by_edge]
+        for one in found
+    ]
+    new = [place for place in at[3] if not any(math.dist(place, other) < 15 for other in at[0])]
+    assert 0 < len(new) < len(at[3]), "one comes into view, another one stays"
+    told = [one.alignment.cells for one in found]
+    assert told == [0, *[len(at[0])] * 3, *[len(at[0]) + len(new)] * 2]
 
 
 def test_a_configuration_can_say_that_nothing_is_aligned(tmp_path, views):

@@ -7,14 +7,17 @@ from collections import Counter
 
 import msgspec
 import pytest
+from counts import message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples import LABELS, cell, field
 
 from edge.config import Config, ReplayConfig, SpecimenConfig, StoreConfig
+from edge.differential.count import SpecimenCount
 from edge.errors import SpecimenError, StaleRevisionError
 from edge.messages.commands import DiscardSpecimen, RenameSpecimen, ReviewCells, SignSpecimen
 from edge.messages.position import FieldPosition
+from edge.slide.contribution import CellStanding
 from edge.slide.replay import standings
 from edge.slide.scan import Scan
 from edge.specimens.service import SpecimenService
@@ -199,6 +202,17 @@ def test_a_reason_stands_for_the_look_at_doubtful_cells_and_is_kept(service):
     assert service.differential("S").signature.reason == "the slide is broken"
 
 
+def test_doubtful_cells_that_are_kept_no_longer_were_not_looked_at(service, tmp_path):
+    with Store.open(tmp_path / "results.db") as store:
+        store.mark_delivered([each.field_id for each in store.fields("S")])
+        assert store.upkeep.prune(0) == 1
+    assert service.specimen("S").doubtful == 1
+    sign = SignSpecimen(operator="dr.2", specimen_id="S")
+    with pytest.raises(SpecimenError, match="1 doubtful cell that nobody has looked at"):
+        service.sign(sign)
+    service.sign(msgspec.structs.replace(sign, reason="the slide is broken"))
+
+
 def test_what_is_named_after_a_signature_is_a_correction_with_who_when_and_why(service):
     service.review(review(3))
     service.sign(SignSpecimen(operator="dr.2", specimen_id="S"))
@@ -292,8 +306,8 @@ def sighted(tmp_path, *focus: float):
     return store, scan, ids
 
 
-def see(store: Store, scan: Scan, number: int, sharp: float, ids: list[str]) -> None:
-    seen = msgspec.structs.replace(cell("neutrophil"), box=(100, 100, 40, 40))
+def see(store: Store, scan: Scan, number: int, sharp: float, ids: list[str], label="neutrophil") -> None:
+    seen = msgspec.structs.replace(cell(label), box=(100, 100, 40, 40))
     each = field(number, seen)
     each = msgspec.structs.replace(
         each,
@@ -337,3 +351,34 @@ def test_cells_of_an_earlier_release_can_be_named_too(tmp_path):
             ReviewCells(specimen_id="S", cell_ids=(ids[0],), action="exclude", operator="mt.01")
         )
         assert store.ledger.counted("S") == (2, 0)
+
+
+def test_a_better_sighting_with_another_name_takes_the_place_of_the_one_that_was_looked_at(tmp_path):
+    store, scan, ids = sighted(tmp_path, 3.0)
+    with store:
+        order = ReviewCells(
+            specimen_id="S", cell_ids=(ids[0],), action="relabel", label="lymphocyte", operator="mt.01"
+        )
+        store.ledger.review(order)
+        see(store, scan, 2, 9.0, ids, label="monocyte")
+        (word,) = store.ledger.reviewed("S")
+        assert (word.label, word.by_model, word.named) == ("monocyte", "neutrophil", "lymphocyte")
+        count = SpecimenCount("S", LABELS, 10)
+        for field_id, contribution in store.contributions("S"):
+            count.add(field_id, contribution)
+        count.review([word])
+        assert (count.counted, store.ledger.counted("S")) == (1, (2, 1))
+        assert {row.label: row.count for row in message(count).classes if row.count} == {"lymphocyte": 1}
+
+
+def test_no_field_changes_what_a_cell_of_another_specimen_counts_as(tmp_path):
+    store, _, ids = sighted(tmp_path, 3.0)
+    with store:
+        store.ledger.stop()
+        store.ledger.start("S-2", target=10, wbc_count=None, resume=False)
+        own = cell("neutrophil")
+        strange = CellStanding(ids[0], "neutrophil", None, False, own.cell_id)
+        changed = [CellStanding(own.cell_id, "neutrophil"), strange]
+        store.add(field(2, own, specimen_id="S-2"), None, cells=changed)
+        assert store.ledger.standings("S")[ids[0]].same_as is None
+        assert store.pictures.known("S") == {ids[0]}
