@@ -89,7 +89,7 @@ def holdable(controls: Controls, has: Mapping[str, tuple[Any, Any, Any]]) -> Con
 
 
 class PicameraGrabber:
-    """Gives the pictures of one camera, each with the metadata of the very same request.
+    """The pictures of one camera, each with the metadata of the very same request.
 
     sensor: what the camera calls itself, once it is open.
     """

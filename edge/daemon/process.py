@@ -28,7 +28,7 @@ from edge.daemon.run_log import RunLog, start_log
 from edge.daemon.session import Session
 from edge.daemon.stopping import Stop
 from edge.daemon.systemd import Service
-from edge.errors import CameraError, LeukoscopeError, StoreError
+from edge.errors import ConfigError, LeukoscopeError
 from edge.memory import keep_freed_memory, release_startup_memory
 from edge.mqtt.publisher import Publisher
 from edge.specimens.reporting import Announcer, Reporter
@@ -54,6 +54,8 @@ UNDELIVERED = 3
 TRY_LATER = 4
 """Exit status when a live run cannot go on as things are: the service manager starts it again."""
 
+_FAILED = 1
+
 
 def run_daemon(path: Path, *, resume: bool = False) -> int:
     """Run the daemon that a file configures as a process of its own; give its exit status.
@@ -65,10 +67,16 @@ def run_daemon(path: Path, *, resume: bool = False) -> int:
     keep_freed_memory()
     try:
         return Daemon(config, reload=lambda: load_config(path), resume=resume).run()
-    except (CameraError, StoreError) as error:
+    except ConfigError:
+        raise
+    except LeukoscopeError as error:
         if not config.ends:  # images that cannot be read are the same tomorrow; a disk or a camera may not be
             error.exit_status = TRY_LATER
         raise
+    except Exception:
+        # Nobody stands beside a device: started again it may count, and from a model on trial it goes back.
+        log.exception("the daemon has failed")
+        return _FAILED if config.ends else TRY_LATER
 
 
 class Daemon:

@@ -25,7 +25,8 @@ def prove(path: Path, config: Config) -> None:
     try:
         done = subprocess.run(  # noqa: S603
             [
-                *(sys.executable, "-m", "edge.updates.proof"),
+                # -P: nothing that lies in the folder that this was called in is run.
+                *(sys.executable, "-P", "-m", "edge.updates.proof"),
                 *(str(path), config.masking.recipe, config.model.runtime),
             ],
             capture_output=True,

@@ -24,7 +24,7 @@ UNCALIBRATED = "not the calibrated camera"
 
 
 class CalibratedCamera:
-    """Gives another camera's frames in even light and with a white that is white.
+    """Another camera's frames, in even light and with a white that is white.
 
     They carry the calibration's id. Takes the camera over, and closes it where it cannot be used.
     needed: without the file there are no frames; else they stay as they are until it is there, and where it

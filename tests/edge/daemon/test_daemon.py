@@ -15,8 +15,9 @@ from mqtt_partners import PATIENCE_S, wait_for
 from edge import identity
 from edge.cameras import open_camera
 from edge.config import SHIPPED_MODEL, ReplayConfig
+from edge.daemon import process
 from edge.daemon.housekeeping import Housekeeping
-from edge.daemon.process import Daemon
+from edge.daemon.process import TRY_LATER, Daemon
 from edge.errors import BundleError, CameraError, StoreError
 from edge.store import fields as store_module
 from edge.store.fields import Store
@@ -343,3 +344,23 @@ def test_the_real_command_needs_no_standard_output(tmp_path, config):
     ended = subprocess.run(closed, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 3, ended.stderr
     assert "12 results are kept" in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("camera", "status"), [("live", TRY_LATER), ("images", 1)])
+def test_what_nobody_foresaw_is_tried_again_where_nobody_stands_beside_it(
+    tmp_path, monkeypatch, caplog, camera, status
+):
+    text = (
+        'kind = "usb"\ndevice = "/dev/video0"'
+        if camera == "live"
+        else f'kind = "replay"\npaths = ["{tmp_path}"]'
+    )
+    path = tmp_path / "device.toml"
+    path.write_text(f'[camera]\n{text}\n[store]\npath = "{tmp_path}/results.db"\n', encoding="utf-8")
+
+    def fail(*_):
+        raise ValueError("nobody foresaw this")
+
+    monkeypatch.setattr(process.Daemon, "run", fail)
+    assert process.run_daemon(path) == status
+    assert "nobody foresaw this" in caplog.text

@@ -21,10 +21,12 @@ from samples import cell, field
 
 from edge.cli import main
 from edge.config import SHIPPED_MODEL, load_config
+from edge.errors import BundleError
 from edge.messages import ModelReference
 from edge.models.bundle import MAX_BYTES, read_bundle
 from edge.store.fields import Store
 from edge.updates.model_store import SHIPPED, ModelStore
+from edge.updates.proof import prove
 from edge.updates.signing import make_key, sign
 
 MODEL = SHIPPED_MODEL.read_bytes()
@@ -338,3 +340,16 @@ def test_only_who_signs_or_installs_loads_the_cryptography():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_that_lies_beside_a_model_is_run(bench, monkeypatch):
+    stick = bench.file.parent / "stick"
+    (stick / "edge" / "updates").mkdir(parents=True)
+    for folder in (stick / "edge", stick / "edge" / "updates"):
+        (folder / "__init__.py").write_text("")
+    (stick / "edge" / "updates" / "proof.py").write_text("raise SystemExit(0)")
+    monkeypatch.chdir(stick)
+    bad = stick / "bad.tflite"
+    bad.write_bytes(b"no model")
+    with pytest.raises(BundleError):
+        prove(bad, load_config(bench.config))
