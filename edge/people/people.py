@@ -139,8 +139,11 @@ class People:
             db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (_hashed(token), person.code, now, now))
         return token
 
-    def session(self, token: str) -> Person | None:
-        """Return whose session this is; None where it has ended or never was."""
+    def session(self, token: str, *, used: bool = True) -> Person | None:
+        """Return whose session this is; None where it has ended or never was.
+
+        used: a person has done something; a page that only looks again by itself keeps no session alive.
+        """
         if not self._path.is_file():
             return None
         query = (
@@ -152,7 +155,7 @@ class People:
             row = db.execute(query, (_hashed(token),)).fetchone()
         if row is None or not (now - SESSION_S < row[3] and now - IDLE_S < row[4]):
             return None
-        if abs(now - row[4]) > _TOUCH_S:
+        if used and abs(now - row[4]) > _TOUCH_S:
             with opened(self._path) as db:
                 db.execute("UPDATE sessions SET used_s = ? WHERE token = ?", (now, _hashed(token)))
         return Person(*row[:3])

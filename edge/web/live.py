@@ -187,4 +187,4 @@ async def _still_allowed(request: Request) -> bool:
     if request.state.local:
         return True
     people, token = request.app.state.people, request.state.token
-    return await run_in_threadpool(people.session, token) is not None
+    return await run_in_threadpool(people.session, token, used=False) is not None

@@ -46,13 +46,13 @@ class Access:
                 sentence = "nobody has a PIN on this device yet: on it, run `leukoscope user add`"
                 answer = refusal(403, sentence)
         else:
-            state["person"] = await self._person(token)
+            state["person"] = await self._person(token, used=_by_a_person(scope))
             if state["person"] is None and path not in OPEN and not path.startswith("/static/"):
                 answer = self._to_sign_in(scope)
         await (answer or self._app)(scope, receive, send)
 
-    async def _person(self, token: str | None) -> Person | None:
-        return None if token is None else await run_in_threadpool(self._people.session, token)
+    async def _person(self, token: str | None, *, used: bool) -> Person | None:
+        return None if token is None else await run_in_threadpool(self._people.session, token, used=used)
 
     def _to_sign_in(self, scope: Scope) -> Response:
         path = scope["path"]
@@ -60,6 +60,18 @@ class Access:
             return refusal(401, "sign in first")
         wanted = quote(path, safe="/")
         return RedirectResponse(f"/sign-in?next={wanted}" if path != "/" else "/sign-in", 303)
+
+
+def _by_a_person(scope: Scope) -> bool:
+    """Whether somebody has done something: a page or an order. Data a page asks for by itself, again and again.
+
+    While it is touched or typed into, a page asks who is signed in.
+    """
+    return (
+        scope["method"] not in {"GET", "HEAD"}
+        or not scope["path"].startswith(_DATA)
+        or scope["path"] == "/api/v1/session"
+    )
 
 
 def is_loopback(address: str) -> bool:

@@ -170,6 +170,14 @@ def test_a_session_ends_when_it_is_idle_and_after_a_shift(people, clock):
     assert people.session(used) is None
 
 
+def test_a_page_that_looks_again_by_itself_keeps_no_session_alive(people, clock):
+    token = people.open_session(people.check("K7", PIN, ADDRESS))
+    clock.now += IDLE_S - 100
+    assert people.session(token, used=False) is not None
+    clock.now += 200
+    assert people.session(token, used=False) is None
+
+
 @pytest.mark.parametrize("end", ["sign out", "reset", "remove"])
 def test_a_session_ends_at_once_with(people, end):
     people.add("K9", "", "administrator", PIN)

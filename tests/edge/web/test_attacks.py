@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import sqlite3
 import ssl
 import struct
 import subprocess
@@ -11,12 +12,13 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from served import PATIENCE_S, PEOPLE, PIN, Served, free_port
 
-from edge.people import People
+from edge.people import People, people_file
 from edge.people.people import GUESSES_OF_PERSON
 
 CERTIFICATES = Path(__file__).parents[3] / "firmware_config/certificates.sh"
@@ -490,3 +492,18 @@ def test_a_port_that_is_taken_is_said(tmp_path):
         )
     assert done.returncode == 1
     assert "Address already in use; give another address" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "used"),
+    [("/live.jpg", False), ("/api/v1/specimens", False), ("/api/v1/session", True), ("/specimens", True)],
+)
+def test_only_what_a_person_does_keeps_a_session_alive(page, cookies, path, used):
+    """A tablet on the bench that shows Live does not stay signed in for a shift."""
+    ago = time.time() - 1000
+    with closing(sqlite3.connect(people_file(page.store))) as db, db:
+        db.execute("UPDATE sessions SET used_s = ?", (ago,))
+    page.ask("GET", path, cookie=cookies["OPE"])
+    with closing(sqlite3.connect(people_file(page.store))) as db:
+        latest = db.execute("SELECT max(used_s) FROM sessions").fetchone()[0]
+    assert (latest > ago) == used
