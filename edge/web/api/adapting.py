@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from edge.messages.ids import KnownSpecimenId  # noqa: TC001 (msgspec reads annotations)
 from edge.specimens.records import AdaptationState
+from edge.updates.choice import answering
 from edge.web.api.endpoint import Call, Endpoint
 from edge.web.pages import words_of
 from edge.web.sentences import in_words
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 WITHIN_S = 3600.0
 """Until it is ended: on a Pi, hundreds of cells take some minutes."""
+
+_LINE_BYTES = 16 * 1024 * 1024  # what was passed over may be said of each of thousands of specimens
 
 
 class Adapt(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,32 +58,48 @@ class Adaptation:
         return self.state
 
     async def _follow(self, specimen_ids: tuple[str, ...]) -> None:
+        before = answering(self._config).sha256
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                await self._listen(specimen_ids)
+        except (TimeoutError, msgspec.MsgspecError, OSError, ValueError):
+            self.state = AdaptationState(state="running")
+        if self.state.state == "running":
+            after = answering(self._config).sha256
+            self.state = _without_an_answer(None if after == before else after)
+
+    async def _listen(self, specimen_ids: tuple[str, ...]) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "edge.web.adapting_process"),
+            *("-P", "-m", "edge.web.adapting_process"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            limit=_LINE_BYTES,
         )
         assert process.stdin is not None  # noqa: S101 (both are pipes)
         assert process.stdout is not None  # noqa: S101
         try:
-            async with asyncio.timeout(WITHIN_S):
-                process.stdin.write(
-                    msgspec.json.encode({"config": self._config, "specimen_ids": specimen_ids})
-                )
-                process.stdin.close()
-                async for line in process.stdout:
-                    self.state = msgspec.json.decode(line, type=AdaptationState)
-                await process.wait()
-        except (TimeoutError, msgspec.MsgspecError, OSError, ValueError):
-            self.state = AdaptationState(state="running")
+            process.stdin.write(msgspec.json.encode({"config": self._config, "specimen_ids": specimen_ids}))
+            process.stdin.close()
+            async for line in process.stdout:
+                self.state = msgspec.json.decode(line, type=AdaptationState)
+            await process.wait()
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-            if self.state.state == "running":
-                sentence = "adapting has failed: it took too long or too much memory; nothing is changed"
-                self.state = AdaptationState(state="refused", sentence=sentence)
+
+
+def _without_an_answer(installed: str | None) -> AdaptationState:
+    """Return what to say where the process ended before it said what came of it.
+
+    installed: the model's sha256 where it was put into place before that.
+    """
+    if installed is None:
+        sentence = "adapting has failed: it took too long or too much memory; nothing is changed"
+        return AdaptationState(state="refused", sentence=sentence)
+    sentence = "the model is adapted and in use, but how much better it is was lost"
+    return AdaptationState(state="done", done=1, total=1, sentence=sentence, sha256=installed)
 
 
 async def adapt(call: Call) -> Adapted:

@@ -106,7 +106,7 @@ async def _answer(config: Config, data: bytes, name: str) -> Any:
     settings = Settings(str(answering(config).path), config.masking.recipe, config.model.runtime, name)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "edge.web.picture_analysis", msgspec.json.encode(settings).decode()),
+        *("-P", "-m", "edge.web.picture_analysis", msgspec.json.encode(settings).decode()),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
