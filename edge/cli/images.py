@@ -98,11 +98,18 @@ def add_force_option(parser: argparse.ArgumentParser) -> None:
 
 def add_measure_command(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `leukoscope measure`."""
-    parser.add_argument(
+    of = parser.add_mutually_exclusive_group(required=True)
+    of.add_argument(
         "folder",
         type=Path,
+        nargs="?",
         metavar="FOLDER",
         help="a folder of images for each class, named as the model does",
+    )
+    of.add_argument(
+        "--named",
+        action="store_true",
+        help="the cells that people have named on this device: what the model had called them",
     )
     parser.add_argument("--model", type=Path, help="a bundle, instead of the one that answers here")
     parser.add_argument("--json", action="store_true", help="the figures as one JSON object")
@@ -155,8 +162,9 @@ def _adapt(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    from edge.cli.measure import run_measure  # noqa: PLC0415
+    from edge.cli.measure import run_measure, run_measure_named  # noqa: PLC0415
 
-    return run_measure(
-        options.folder, model=options.model, config=config_here(options.config), as_json=options.json
-    )
+    config = config_here(options.config)
+    if options.named:
+        return run_measure_named(config, model=options.model, as_json=options.json)
+    return run_measure(options.folder, model=options.model, config=config, as_json=options.json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,11 +13,13 @@ from rich.text import Text
 from edge.adaptation.measurement import measure, to_json
 from edge.cli.progress_bar import progress_bar
 from edge.config import SHIPPED_MODEL
+from edge.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.adaptation.measurement import ClassMeasurement, Measurement, Share
+    from edge.specimens.records import MeasuredCalls, ShareOf
 
 
 def run_measure(folder: Path, *, model: Path | None, config: Path | None, as_json: bool) -> int:
@@ -34,6 +37,56 @@ def run_measure(folder: Path, *, model: Path | None, config: Path | None, as_jso
         return 0
     _show(found)
     return 0
+
+
+def run_measure_named(config: Path | None, *, model: Path | None, as_json: bool) -> int:
+    """Print how right the answering model was on cells that people have named. Raises LeukoscopeError."""
+    from edge.cli.config_option import find_config  # noqa: PLC0415
+    from edge.config import load_config  # noqa: PLC0415
+    from edge.specimens.service import SpecimenService  # noqa: PLC0415
+
+    if model is not None:
+        raise ConfigError("--model: only calls that were made can be compared with names, by the model here")
+    found = SpecimenService(load_config(config or find_config(aloud=True))).measured_calls()
+    if found is None:
+        raise StoreError("there is no result store, or no model that can be read, so nothing to compare")
+    if as_json:
+        print(msgspec.json.encode(found).decode())
+        return 0
+    _show_calls(found)
+    return 0
+
+
+def _show_calls(found: MeasuredCalls) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"{found.model.name} ({found.model.sha256[:12]}) on {found.cells} cells that people have named since",
+        markup=False,
+    )
+    if not found.cells:
+        return
+    for name, share, of in (
+        ("called", found.called, "of those"),
+        ("wrong", found.wrong_calls, "of the calls"),
+    ):
+        console.print(f"{name:<7} {share.count} of {share.of}, {_percent(share)} ({_interval(share)}) {of}")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("class", "right", "recall %", "95 %", "refused"):
+        table.add_column(column, justify="left" if column == "class" else "right", no_wrap=True)
+    for one in found.classes:
+        share = one.right
+        table.add_row(
+            one.label,
+            f"{share.count} of {share.of}",
+            _percent(share, unit=""),
+            _interval(share),
+            str(one.refused),
+        )
+    console.print(table)
+    console.print(
+        "right: before any refusal. People look at doubtful cells first: of all cells more are right.\n"
+        "Not a medical device."
+    )
 
 
 def _answering(config: Path | None) -> Path:
@@ -99,11 +152,11 @@ def _show(found: Measurement) -> None:
         )
 
 
-def _percent(share: Share, unit: str = " %") -> str:
+def _percent(share: Share | ShareOf, unit: str = " %") -> str:
     return "-" if share.percent is None else f"{share.percent:.1f}{unit}"
 
 
-def _interval(share: Share) -> str:
+def _interval(share: Share | ShareOf) -> str:
     return f"{share.low:.1f} to {share.high:.1f}"
 
 

@@ -53,10 +53,15 @@ class Analysis:
             self._reference.learn(look.quality, look.width, look.height)
         self._restore(specimen_id)
 
-    def field(self, frame: Frame, specimen_id: str) -> FieldResult:
-        """The frame's field, with its cells; its place on the slide is not known yet."""
+    def field(self, frame: Frame, specimen_id: str, before: FieldResult | None) -> FieldResult:
+        """The frame's field, with its cells; its place on the slide is not known yet.
+
+        before: the field before it, in its place: what it shows for the first time tells of the microscope.
+        """
         if self._model.reference != self._taken_up_by:  # another one answers since
             self._restore(specimen_id)
+        elif before is not None and before.model == self._taken_up_by:
+            self._model.analyzer.learn(_logits(self._new.of(before.cells, before.position)))
         analyzed = self._model.analyzer.analyze(frame.pixels, self._reference)
         self._model.first_start.passed()
         self._reference.learn(analyzed.quality, analyzed.width, analyzed.height)
@@ -83,11 +88,6 @@ class Analysis:
             timings_ms=analyzed.timings_ms,
             cells=tuple(msgspec.structs.replace(cell, cell_id=identity.new_id()) for cell in analyzed.cells),
         )
-
-    def learn(self, field: FieldResult) -> None:
-        """Let a field that has its place tell of its microscope: its cells that no field before has shown."""
-        if field.model == self._taken_up_by:
-            self._model.analyzer.learn(_logits(self._new.of(field.cells, field.position)))
 
     def _restore(self, specimen_id: str) -> None:
         """Let the model's analyzer know what the specimen's fields so far say of its microscope."""

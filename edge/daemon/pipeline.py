@@ -59,6 +59,7 @@ class Pipeline:
         self._store = store
         self._progress = progress
         self._watch = watch
+        self._before: FieldResult | None = None  # with its place, which tells what in it was new
         self._keeps_pictures = config.store.pictures_days > 0
         self._intake = Intake(store, specimen, resume=resume)
         camera = camera_of(config)
@@ -84,9 +85,9 @@ class Pipeline:
             self._progress.refused(COPY)
         else:
             self._intake.check(frame, specimen_id)
-            field = self._analysis.field(frame, specimen_id)
+            field = self._analysis.field(frame, specimen_id, self._before)
             pending = self._placement.place(frame, field)
-            self._analysis.learn(pending.field)
+            self._before = pending.field
             if self._keeps_pictures:
                 pending = with_portraits(frame, pending)
             self._storage.put(pending)

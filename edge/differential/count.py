@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from edge.messages.differential import Familiarity, Flag
 
 DENOMINATOR = "whole white cells that a person named, or the model named and did not refuse"
+BY_INTERVALS = "every interval is at most"
+"""How a stop reason begins that is none of a target."""
+
 INCLUDING = ", wherever the refused cells belong"
 
 
@@ -137,7 +140,7 @@ class SpecimenCount:
             return f"the target of {self._target} cells is reached"
         widest = self._method.max_interval_width
         if widest and all(share.high - share.low <= widest for share in self._shares().values()):
-            return f"every interval is at most {widest:g} percent points wide"
+            return f"{BY_INTERVALS} {widest:g} percent points wide"
         return None
 
     def differential(

@@ -47,6 +47,8 @@ class Orders:
     reviewing, renaming and discarding are left. target: of a new specimen, unless the order says. listeners:
     told of each that was done. labels: of the model, which a person may call a cell. All write their note
     together with what they do, and raise SpecimenError, StoreError.
+
+    operator: the code of who orders it, which is kept with it; None where that is not known.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class Orders:
             "specimen/rename": self.rename,
         }
 
-    def start(self, order: StartSpecimen, note: Note | None = None) -> Specimen:
+    def start(
+        self, order: StartSpecimen, note: Note | None = None, *, operator: str | None = None
+    ) -> Specimen:
         """Open a specimen."""
         self._check()
         # Kept with it: what the configuration says later is not what was meant.
@@ -87,14 +91,16 @@ class Orders:
             raise SpecimenError(f"wbc_count: {error}") from None
 
         def act(ledger: Ledger) -> Specimen:
-            return ledger.start(order.specimen_id, target=target, wbc_count=total, resume=order.resume)
+            return ledger.start(
+                order.specimen_id, target=target, wbc_count=total, resume=order.resume, operator=operator
+            )
 
         return self._do("start", act, note)
 
-    def stop(self, order: StopSpecimen, note: Note | None = None) -> Specimen:
+    def stop(self, order: StopSpecimen, note: Note | None = None, *, operator: str | None = None) -> Specimen:
         """Close the open specimen."""
         self._check()
-        return self._do("stop", lambda ledger: ledger.stop(order.specimen_id), note)
+        return self._do("stop", lambda ledger: ledger.stop(order.specimen_id, operator=operator), note)
 
     def review(self, order: ReviewCells, note: Note | None = None) -> Specimen:
         """Name cells, as a person sees them. Raises StaleRevisionError, too."""
@@ -118,13 +124,30 @@ class Orders:
 
         return self._do("sign", act, note)
 
-    def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
-        """Return a specimen another id."""
-        return self._do("rename", lambda ledger: ledger.rename(order.specimen_id, order.new_id), note)
+    def rename(
+        self, order: RenameSpecimen, note: Note | None = None, *, operator: str | None = None
+    ) -> Specimen:
+        """Give a specimen another id."""
 
-    def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
-        """Discard a specimen."""
-        return self._do("discard", lambda ledger: ledger.discard(order.reason, order.specimen_id), note)
+        def act(ledger: Ledger) -> Specimen:
+            return ledger.rename(order.specimen_id, order.new_id, operator=operator)
+
+        return self._do("rename", act, note)
+
+    def discard(
+        self,
+        order: DiscardSpecimen,
+        note: Note | None = None,
+        *,
+        operator: str | None = None,
+        revision: int | None = None,
+    ) -> Specimen:
+        """Discard a specimen. Raises StaleRevisionError, too."""
+
+        def act(ledger: Ledger) -> Specimen:
+            return ledger.discard(order.reason, order.specimen_id, operator=operator, revision=revision)
+
+        return self._do("discard", act, note)
 
     def _do(
         self,

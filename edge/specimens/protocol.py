@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         CellRecord,
         CellWord,
         HistoryEntry,
+        MeasuredCalls,
         SpecimenSummary,
     )
     from edge.store.specimen import Specimen
@@ -32,14 +33,17 @@ class Specimens(Protocol):
     """What can be ordered of specimens and read of them, from any thread.
 
     Orders raise SpecimenError with one sentence where they cannot be, and then nothing is changed; all raise
-    StoreError. note: writes an answer in the transaction of the order.
+    StoreError. note: writes an answer in the transaction of the order. operator: the code of who orders it,
+    where the order itself does not say. revision: of the specimen as that person has seen it.
     """
 
-    def start(self, order: StartSpecimen, note: Note | None = None) -> Specimen:
+    def start(
+        self, order: StartSpecimen, note: Note | None = None, *, operator: str | None = None
+    ) -> Specimen:
         """Count from here on into a specimen."""
         ...
 
-    def stop(self, order: StopSpecimen, note: Note | None = None) -> Specimen:
+    def stop(self, order: StopSpecimen, note: Note | None = None, *, operator: str | None = None) -> Specimen:
         """Count no more into the open specimen."""
         ...
 
@@ -51,11 +55,20 @@ class Specimens(Protocol):
         """Confirm a count. Raises StaleRevisionError, too."""
         ...
 
-    def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
-        """Mark a specimen as not to be used."""
+    def discard(
+        self,
+        order: DiscardSpecimen,
+        note: Note | None = None,
+        *,
+        operator: str | None = None,
+        revision: int | None = None,
+    ) -> Specimen:
+        """Mark a specimen as not to be used. Raises StaleRevisionError, too."""
         ...
 
-    def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
+    def rename(
+        self, order: RenameSpecimen, note: Note | None = None, *, operator: str | None = None
+    ) -> Specimen:
         """Set a mistyped id right."""
         ...
 
@@ -113,6 +126,10 @@ class Specimens(Protocol):
 
     def named(self) -> dict[str, int]:
         """Return how many cells people have named each class, of those that the model can be adapted to."""
+        ...
+
+    def measured_calls(self) -> MeasuredCalls | None:
+        """Return how right the answering model was on the cells that people have named since."""
         ...
 
     def classes(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from edge.adaptation.remark import Remark  # noqa: TC001 (msgspec reads annotations)
-from edge.messages import Cell  # noqa: TC001
+from edge.messages import Cell, ModelReference  # noqa: TC001
 from edge.messages.differential import Signature  # noqa: TC001
 from edge.messages.field import Box  # noqa: TC001
 from edge.store.specimen import Specimen, SpecimenState  # noqa: TC001
@@ -27,8 +27,9 @@ class SpecimenChange(NamedTuple):
 class SpecimenSummary(Struct, frozen=True, kw_only=True):
     """A specimen in one line. cells: that count. doubtful: cells that a person should look at and has not.
 
-    reviewed, renamed: cells that people have looked at, and called otherwise than the model. waiting: for a
-    signature. notes: sentences, such as why no more is counted.
+    lacks_cells: too few count for a signature without a reason. reviewed, renamed: cells that people have
+    looked at, and called otherwise than the model. waiting: for a signature. notes: sentences, such as why
+    no more is counted.
     """
 
     specimen_id: str
@@ -42,6 +43,7 @@ class SpecimenSummary(Struct, frozen=True, kw_only=True):
     wbc_count: float | None
     fields: int
     cells: int
+    lacks_cells: bool
     doubtful: int
     reviewed: int
     renamed: int
@@ -122,6 +124,42 @@ class CellWord(Struct, frozen=True, kw_only=True):
     model_label: str
     reason: str | None
     holds: bool
+
+
+class ShareOf(Struct, frozen=True):
+    """So many of so many, in percent, with the exact 95 % interval; percent: null of nothing."""
+
+    count: int
+    of: int
+    percent: float | None
+    low: float
+    high: float
+
+
+class ClassCalls(Struct, frozen=True):
+    """What the model called the cells that people gave one name.
+
+    label: people's name; `other`: no white cell, or of a class that the model does not know. right: called
+    so, before any refusal. refused: not counted, of them.
+    """
+
+    label: str
+    right: ShareOf
+    refused: int
+
+
+class MeasuredCalls(Struct, frozen=True, kw_only=True):
+    """How right a model was on cells that people have named since.
+
+    called: of the cells that people counted, those that the model counted too. wrong_calls: of all that it
+    counted. People look at doubtful cells first, so it was mostly better than this.
+    """
+
+    model: ModelReference
+    cells: int
+    called: ShareOf
+    wrong_calls: ShareOf
+    classes: tuple[ClassCalls, ...]
 
 
 class AdaptationState(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from edge.errors import BundleError, SpecimenError
 from edge.labels import nameable
 from edge.specimens.cell_reading import read_cell, read_cells
 from edge.specimens.history import history_of, words_of
+from edge.specimens.measured_calls import measured_calls
 from edge.specimens.named_count import count_named
 from edge.specimens.orders import Orders
 from edge.specimens.reading import described, differential_in
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         CellRecord,
         CellWord,
         HistoryEntry,
+        MeasuredCalls,
         SpecimenChange,
         SpecimenSummary,
     )
@@ -176,6 +178,20 @@ class SpecimenService(Orders):
             return {}
         with self._store() as store:
             return count_named(store, simulated=is_simulated(self._config))
+
+    def measured_calls(self) -> MeasuredCalls | None:
+        """Return how right the answering model was on the cells that people have named since.
+
+        None as long as there is no store, or no model that can be read. Raises StoreError.
+        """
+        if not Path(self._config.store.path).is_file():
+            return None
+        try:
+            model = described(self._config)
+        except BundleError:
+            return None
+        with self._store() as store:
+            return measured_calls(store, model.reference, model.labels, simulated=is_simulated(self._config))
 
     def classes(self) -> tuple[str, ...]:
         """Return the classes that a person may name a cell: the model's first."""

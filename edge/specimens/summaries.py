@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge.specimens.records import SpecimenSummary
 from edge.store.specimen import read_time
+from edge.store.specimens import lacks_cells
 
 if TYPE_CHECKING:
     from edge.store.fields import Store
@@ -32,9 +33,10 @@ def summary_of(store: Store, specimen: Specimen, target: int) -> SpecimenSummary
         wbc_count=specimen.wbc_count,
         fields=fields,
         cells=cells,
+        lacks_cells=lacks_cells(specimen, cells, target),
         doubtful=store.ledger.unseen_doubts(name),
         reviewed=len(reviewed),
-        renamed=sum(cell.said != cell.label for cell in reviewed),
+        renamed=sum(cell.said != cell.by_model for cell in reviewed),
         waiting=specimen.waiting,
         signature=specimen.signature,
         notes=tuple(dict.fromkeys(notes)),

@@ -69,6 +69,15 @@ class Cells:
         standing = CellStanding(name, label, aside, bool(doubtful), same_as)
         return StoredCell(specimen_id, sequence, standing, bool(picture))
 
+    def called_by(self, specimen_id: str, sha256: str) -> set[str]:
+        """Return the ids of a specimen's cells that the model of this hash has called."""
+        query = (
+            "SELECT cell_id FROM cells JOIN fields USING (sequence) WHERE specimen_id = ?"
+            " AND json_valid(CAST(tally AS TEXT)) AND json_extract(CAST(tally AS TEXT), '$.model.sha256') = ?"
+        )
+        with errors(self._path, "read"):
+            return {name for (name,) in self._db.execute(query, (specimen_id, sha256))}
+
     def complete(self, specimen_id: str) -> None:
         """Note what a specimen's cells count as where that is missing: of an earlier release, or damaged."""
         missing = (

@@ -181,10 +181,10 @@ class LedgerReading:
                 # Whoever signed before has not seen this.
                 specimen = specimen._replace(signature=None)
             elif kind == "discarded":
-                specimen = specimen._replace(discarded=Change(read_time(at), what, why))
+                specimen = specimen._replace(discarded=Change(read_time(at), what, why, operator))
                 specimen = specimen._replace(ended=specimen.ended or kind)
             if kind == "renamed":
-                changes.append(Change(read_time(at), f"it was renamed from {what}", _MISTYPED))
+                changes.append(Change(read_time(at), f"it was renamed from {what}", _MISTYPED, operator))
             elif kind == "corrected" or (kind == "resumed" and noted is not None):
                 changes.append(Change(read_time(at), what, why, operator))
         return specimen._replace(changes=tuple(changes))

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.differential.count import BY_INTERVALS
 from edge.errors import SpecimenError
-from edge.store.specimen import SOURCE_ENDED, STOPPED
 from edge.store.specimen_reading import SIMULATED, stamp
 from edge.store.specimen_reviews import ReviewLedger, check_revision
 
 if TYPE_CHECKING:
     from edge.store.specimen import Specimen
 
-__all__ = ["Ledger", "stamp"]
+__all__ = ["Ledger", "lacks_cells", "stamp"]
 
 
 class Ledger(ReviewLedger):
@@ -31,11 +31,18 @@ class Ledger(ReviewLedger):
             raise SpecimenError(f"specimen {current.specimen_id} is open: stop it first")
 
     def start(
-        self, specimen_id: str, *, target: int | None, wbc_count: float | None, resume: bool
+        self,
+        specimen_id: str,
+        *,
+        target: int | None,
+        wbc_count: float | None,
+        resume: bool,
+        operator: str | None = None,
     ) -> Specimen:
         """Open a specimen; with `resume`, one that was stopped and not signed. One at a time is open.
 
-        target, wbc_count: None leaves what a resumed one has.
+        target, wbc_count: None leaves what a resumed one has. operator: who does it, here and below; None
+        where nobody has said so.
         """
         with self._transaction():
             self.expect_none_open()
@@ -52,10 +59,13 @@ class Ledger(ReviewLedger):
                 " total_count = coalesce(excluded.total_count, total_count)",
                 (specimen_id, stamp(), target, wbc_count),
             )
-            self._note(specimen_id, "resumed" if known else "started")  # as ordered: no change to be told
+            kind = "resumed" if known else "started"  # as ordered: no change to be told
+            self._note(specimen_id, kind, operator=operator)
         return self._again(specimen_id)
 
-    def stop(self, specimen_id: str | None = None, why: str | None = None) -> Specimen:
+    def stop(
+        self, specimen_id: str | None = None, why: str | None = None, *, operator: str | None = None
+    ) -> Specimen:
         """Close the specimen that is open: from here on it waits for a signature."""
         with self._transaction():
             current = self.open_by_command()
@@ -64,7 +74,7 @@ class Ledger(ReviewLedger):
             if specimen_id not in {None, current.specimen_id}:
                 raise SpecimenError(f"specimen {specimen_id} is not open; {current.specimen_id} is")
             self._set("stopped", current.specimen_id, finished=True)
-            self._note(current.specimen_id, "stopped", why=why)
+            self._note(current.specimen_id, "stopped", operator=operator, why=why)
         return self._again(current.specimen_id)
 
     def sign(
@@ -105,8 +115,7 @@ class Ledger(ReviewLedger):
 
     def _check_enough(self, chosen: Specimen, target: int | None) -> None:
         _, cells = self.counted(chosen.specimen_id)
-        by_itself = chosen.ended not in {STOPPED, SOURCE_ENDED}  # enough were counted, by their intervals
-        if target is not None and cells < target and not by_itself:
+        if lacks_cells(chosen, cells, target):
             raise SpecimenError(
                 f"specimen {chosen.specimen_id} has {cells} of {target} cells: give a reason why they are "
                 "enough (--reason; over MQTT: reason), which is kept with the signature"
@@ -121,7 +130,7 @@ class Ledger(ReviewLedger):
                 "reason why they need no look (--reason; over MQTT: reason), which is kept with the signature"
             )
 
-    def rename(self, specimen_id: str, new_id: str) -> Specimen:
+    def rename(self, specimen_id: str, new_id: str, *, operator: str | None = None) -> Specimen:
         """A specimen another id, with all its fields, until it is signed. The former stays on record."""
         with self._transaction():
             known = self.find(specimen_id)
@@ -144,21 +153,31 @@ class Ledger(ReviewLedger):
                 " WHERE specimen_id = ?2",
                 (new_id, specimen_id),
             )
-            self._note(new_id, "renamed", what=specimen_id)
+            self._note(new_id, "renamed", operator=operator, what=specimen_id)
         return self._again(new_id)
 
-    def discard(self, reason: str, specimen_id: str | None = None) -> Specimen:
+    def discard(
+        self,
+        reason: str,
+        specimen_id: str | None = None,
+        *,
+        operator: str | None = None,
+        revision: int | None = None,
+    ) -> Specimen:
         """The specimen is not to be used. It stays, with the reason.
 
-        specimen_id: None is the open one, else the only one that waits for a signature.
+        specimen_id: None is the open one, else the only one that waits for a signature. revision: as for
+        `sign`.
         """
         with self._transaction():
             chosen = (None if specimen_id else self.open_by_command()) or self._chosen(specimen_id, "discard")
             if chosen.discarded is not None:
                 raise SpecimenError(f"specimen {chosen.specimen_id} was discarded before")
+            check_revision(chosen, revision)
             self._set("discarded", chosen.specimen_id, finished=True)
             self._forget_slide(chosen.specimen_id)
-            self._note(chosen.specimen_id, "discarded", what="it was discarded", why=reason)
+            what = "it was discarded"
+            self._note(chosen.specimen_id, "discarded", operator=operator, what=what, why=reason)
         return self._again(chosen.specimen_id)
 
     def _chosen(self, specimen_id: str | None, what: str) -> Specimen:
@@ -176,6 +195,17 @@ class Ledger(ReviewLedger):
             raise SpecimenError(f"there is no specimen to {what}: none waits for a signature")
         names = ", ".join(specimen.specimen_id for specimen in waiting[-5:])
         raise SpecimenError(f"{len(waiting)} specimens wait for a signature ({names}): say which to {what}")
+
+
+def lacks_cells(specimen: Specimen, cells: int, target: int | None) -> bool:
+    """Whether a signature needs a reason, as too few cells count.
+
+    cells: how many do. target: how many are wanted where the specimen does not say; None asks for none.
+    """
+    wanted = specimen.target or target
+    # Enough by their intervals are enough; of a target that was reached cells may have been taken since.
+    by_intervals = specimen.ended is not None and specimen.ended.startswith(BY_INTERVALS)
+    return wanted is not None and cells < wanted and not by_intervals
 
 
 def _why_not_yet(chosen: Specimen) -> str:

@@ -16,7 +16,7 @@ from edge.web.audit_words import audit_lines
 from edge.web.device import calibration_of, health_of, model_of
 from edge.web.languages import COOKIE, LANGUAGES, Words
 from edge.web.pages import Static, page, words_of
-from edge.web.review import conditions
+from edge.web.review import change_lines, conditions, reason_asked
 from edge.web.sentences import in_words
 from edge.web.words import (
     CLASSES,
@@ -111,12 +111,14 @@ def start(request: Request) -> Response:
         target=config.specimen.target,
         open=next((each for each in found if each.state == "open"), None),
         waiting=[each for each in found if each.waiting],
+        stopped=[each.specimen_id for each in reversed(found) if each.state == "stopped"],
     )
 
 
 def live(request: Request) -> Response:
     """The picture and the count as they come."""
-    return page(request, "live.html", here="/live", **_tables(request))
+    by_command = request.app.state.config.by_command
+    return page(request, "live.html", here="/live", by_command=by_command, **_tables(request))
 
 
 def specimens(request: Request) -> Response:
@@ -158,8 +160,8 @@ def gallery(request: Request) -> Response:
 
 def review(request: Request) -> Response:
     """What is left to be looked at, and the signature."""
-    differential = _differential(request)
-    left = request.app.state.service.specimen(differential.specimen_id).doubtful
+    differential, words = _differential(request), words_of(request)
+    summary = request.app.state.service.specimen(differential.specimen_id)
     person = request.state.person
     return page(
         request,
@@ -168,11 +170,13 @@ def review(request: Request) -> Response:
         part="/review",
         **_standing(request, differential),
         open=differential.stopped_at is None and differential.ended is None,
-        conditions=conditions(differential, left, words_of(request)),
-        doubtful_left=left,
-        needs_reason=differential.counted < differential.target or bool(left),
+        conditions=conditions(differential, summary, words),
+        doubtful_left=summary.doubtful,
+        reason=reason_asked(summary, words),
+        was_signed=summary.state in {"final", "corrected"},
+        resumable=request.app.state.config.by_command and summary.state == "stopped",
         may_sign=person is None or may(person, "reviewer"),
-        events=translated(EVENTS, words_of(request)),
+        events=translated(EVENTS, words),
         history=request.app.state.service.history(differential.specimen_id),
     )
 
@@ -202,6 +206,7 @@ def microscope(request: Request) -> Response:
         calibration=calibration_of(state.config, state.calibration),
         model=model_of(state.config),
         named=state.service.named(),
+        calls=state.service.measured_calls(),
         enough=ENOUGH_NAMED,
         health=health_of(state.config, words_of(request)),
         may_calibrate=person is None or may(person, "reviewer"),
@@ -252,6 +257,7 @@ def _differential(request: Request) -> Differential:
 
 def _standing(request: Request, differential: Differential) -> dict[str, Any]:
     """Return what review and report both say of a specimen."""
+    words = words_of(request)
     return {
         "specimen_id": differential.specimen_id,
         "differential": differential,
@@ -259,7 +265,8 @@ def _standing(request: Request, differential: Differential) -> dict[str, Any]:
         "discarded": differential.discarded,
         "revision": differential.revision,
         "agreement": differential.agreement,
-        "flags": flags_in_words(differential.flags, words_of(request)),
+        "flags": flags_in_words(differential.flags, words),
+        "changes": change_lines(differential.changes, words),
         **_tables(request),
     }
 

@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from edge.web.words import CLASSES, mark
+from edge.web.words import CLASSES, STATES, mark
 
 if TYPE_CHECKING:
     from edge.web.languages import Words
@@ -25,7 +25,9 @@ SENTENCES = (
     mark("cells were called by another model, %(given)s"),
     mark("%(needed)s white cells are needed to tell, %(seen)s were seen"),
     # Orders that cannot be.
+    mark("there is no specimen %(id)s to resume"),
     mark("there is no specimen %(id)s"),
+    mark("no specimen is open"),
     mark("specimen %(id)s is open: stop it first"),
     mark("specimen %(id)s is not open; %(other)s is"),
     mark("specimen %(id)s was stopped: resume it, or give another id"),
@@ -52,9 +54,38 @@ SENTENCES = (
         "specimen %(id)s has 1 doubtful cell that nobody has looked at: review them, or give a reason why"
         " they need no look (--reason; over MQTT: reason), which is kept with the signature"
     ),
+    mark("specimen %(id)s is still counted, and can be signed when its source has ended"),
+    mark("specimen %(id)s has no cell %(cell)s"),
+    mark("nobody has named cell %(cell)s: there is nothing to undo"),
+    mark("there is no such cell"),
+    mark(
+        "what this device's camera shows is one specimen from its start to its end: set specimen.lifecycle ="
+        ' "command" in its configuration'
+    ),
     mark("specimen %(id)s has changed since you looked (revision %(now)s, not %(then)s): look again"),
     mark("wbc_count: '%(given)s' is not a white count: write it as 7.2 or 7,2 (10^9/L), or as 7200/uL"),
+    mark(
+        "wbc_count: %(given)s: a white count is above 0 and at most %(most)s 10^9/L; if it is per microlitre,"
+        " write %(meant)s"
+    ),
+    mark("wbc_count: %(given)s: a white count is above 0 and at most %(most)s 10^9/L"),
+    mark("wbc_count: '%(given)s': cells per microlitre are a whole number; write it as 7200/uL"),
+    # What is typed.
+    mark(
+        "%(field)s: at most %(most)s characters, letters, digits and - _ . only: it goes out over MQTT, so it"
+        " is never a name"
+    ),
+    mark("%(field)s: at most %(most)s characters, on one line"),
+    mark("specimen_id: it has a letter or a digit"),
+    mark("operator: nobody has a PIN here, so give a code of who does this"),
+    mark("code: 1 to 32 letters, digits and - _ . only: it goes out with every signature"),
+    mark("name: at most 64 characters on one line, without < and >"),
     # People and PINs.
+    mark("%(code)s is signed in: who signs must sign in first"),
+    mark("give your PIN"),
+    mark("too many wrong PINs: try again in %(minutes)s minutes"),
+    mark("only an administrator changes the PIN of somebody else"),
+    mark("the first person is an administrator, who can add the others"),
     mark("there is a person %(code)s already"),
     mark("%(code)s is the last administrator: add another one first"),
     mark("there is no person %(code)s"),
@@ -66,6 +97,30 @@ SENTENCES = (
     mark("too large: at most %(number)s million pixels are taken"),
     mark("too large: at most %(size)s are taken"),
     mark("other pictures are looked at: wait a little"),
+    mark("too many requests: wait a little"),
+    mark("the request came too slowly"),
+    mark("it could not be looked at within %(seconds)s seconds"),
+    mark("it could not be looked at: it takes too much time or memory"),
+    mark("%(file)s: was drawn by `%(program)s`: it is a result, no picture of a slide"),
+    mark("%(file)s: is not an image that can be read"),
+    mark("%(file)s: holds %(pages)s pages; save each that shows a field as a picture of its own"),
+    mark("%(file)s: its pixels are floating point numbers; save it with 8 or 16 bits a channel"),
+    mark("%(file)s: its pixels are %(bits)s bits; save it with 8 or 16 bits a channel"),
+    mark("%(file)s: is animated; save each picture that shows a field by itself"),
+    mark("%(file)s: %(size)s is more than %(number)s megapixels"),
+    mark("%(file)s: the picture is damaged: %(given)s"),
+    mark("%(file)s: the picture cannot be read: %(given)s"),
+    mark("%(file)s: to read HEIC pictures, install pillow-heif: pip install 'leukoscope[heic]'"),
+    # The device's disk.
+    mark("%(file)s: there is no result store; has the daemon run yet?"),
+    mark("%(file)s: the result store cannot be opened: %(given)s"),
+    mark("%(file)s: the result store cannot be read: %(given)s"),
+    mark("%(file)s: the result store cannot be written: %(given)s"),
+    mark("%(file)s: the file of people cannot be opened: %(given)s"),
+    mark("%(file)s: the file of people cannot be read: %(given)s"),
+    mark("%(file)s: the file of people cannot be written: %(given)s"),
+    mark("there is no such page"),
+    mark("this cannot be done here"),
     # The model adapted.
     mark("the model is being adapted already: wait until that is done"),
     mark(
@@ -88,6 +143,7 @@ SENTENCES = (
     mark("model.path: names %(given)s, so no installed model would be used; remove the line"),
     mark("adapting has failed; the log says why"),
     mark("adapting has failed: it took too long or too much memory; nothing is changed"),
+    mark("the model is adapted and in use, but how much better it is was lost"),
     # The camera calibrated.
     mark("the field is clipped to white: dim the lamp, or shorten the exposure"),
     mark(
@@ -114,6 +170,12 @@ SENTENCES = (
     ),
     mark("the camera's frames ended before the light was measured"),
     mark("the camera gives no frame: %(given)s"),
+    mark("the camera's frames ended before its settings were found"),
+    mark("the camera does not say what it is: a calibration could not know it again"),
+    mark(
+        "the camera does not hold its exposure: %(wanted)s us were asked for, and its last frame was taken"
+        " with %(found)s"
+    ),
     mark("the counter ended while it measured; nothing is changed"),
     mark("measuring has failed; the log says why"),
     mark("the light is being measured already"),
@@ -129,13 +191,25 @@ SENTENCES = (
     mark("renamed from %(id)s"),
     mark("it was renamed from %(id)s"),
     mark("fields were added"),
+    mark("counting was resumed"),
+    mark("with --resume; it was %(state)s, %(fields)s fields with %(cells)s cells of the same source"),
+    mark("with --resume; it was %(state)s, %(fields)s fields with %(cells)s cells of %(given)s"),
+    mark("the target of %(target)s cells is reached"),
+    mark("every interval is at most %(width)s percent points wide"),
     mark("%(number)s confirmed as %(label)s"),
     mark("%(number)s renamed from %(label)s to %(other)s"),
     mark("%(number)s no longer named %(label)s"),
 )
 """Patterns, as the catalogues have them; a more particular one before one that would take its place."""
 
-_LISTS = {"named", "given"}  # what may have commas in it
+_LISTS = {"named", "given", "meant"}  # what may have commas in it
+_PLACES = {
+    "specimen_id": mark("Number of the specimen"),
+    "new_id": mark("Right number"),
+    "reason": mark("Reason"),
+    "operator": mark("Your code"),
+    "code": mark("Your code"),
+}
 _PLACE = re.compile(r"%\((\w+)\)s|%%")
 
 
@@ -158,6 +232,10 @@ def in_words(sentence: str, words: Words) -> str:
 def _value(name: str, value: str, words: Words) -> str:
     if name == "named":  # how many of which class
         return ", ".join(_counted(part, words) for part in value.split(", "))
+    if name == "state":
+        return words(STATES[value]) if value in STATES else value
+    if name == "field":  # what a form's place is called, by its name in the API
+        return words(_PLACES[value]) if value in _PLACES else value
     return words(CLASSES[value]) if value in CLASSES else value
 
 

@@ -112,6 +112,13 @@ EVENTS = {
 }
 
 
+CAUSES = {
+    "the id was mistyped": mark("the id was mistyped"),
+    "they came after the count was final": mark("they came after the count was final"),
+}
+"""Why the device itself says that a specimen was changed."""
+
+
 def translated(words: dict[str, str], translate: Translate) -> dict[str, str]:
     """Return a table of words in the reader's language."""
     return {key: translate(text) for key, text in words.items()}

@@ -10,6 +10,7 @@ from msgspec import Struct
 from edge import __version__
 from edge.messages import ModelReference
 from edge.models.bundle import read_bundle
+from edge.specimens.records import MeasuredCalls  # noqa: TC001 (msgspec reads annotations)
 from edge.updates.choice import answering
 from edge.web.api.endpoint import Call, Endpoint
 from edge.web.live import LiveState
@@ -34,11 +35,22 @@ class ModelInUse(Struct, frozen=True, kw_only=True):
     why: str
 
 
+class Measured(Struct, frozen=True):
+    """How the model's calls compare with people's names; null: there is no store yet, or no model."""
+
+    calls: MeasuredCalls | None
+
+
 async def live(call: Call) -> LiveState:
     """What the counter sees now; `GET /events` streams the same."""
     _, state = await call.app.live.now()
     found: LiveState = state
     return found
+
+
+def measured_calls(call: Call) -> Measured:
+    """How right the model was on the cells that people have named since. `calls` is null before the first."""
+    return Measured(call.app.service.measured_calls())
 
 
 async def status(call: Call) -> DeviceStatus:
@@ -73,5 +85,8 @@ _TAGS = ("device",)
 ENDPOINTS = (
     Endpoint("GET", "/live", live, "What the counter sees now", LiveState, tags=_TAGS),
     Endpoint("GET", "/status", status, "How the device is", DeviceStatus, tags=_TAGS),
+    Endpoint(
+        "GET", "/measured-calls", measured_calls, "How right it was on named cells", Measured, tags=_TAGS
+    ),
     Endpoint("GET", "/model", model, "Which model answers", ModelInUse, tags=_TAGS),
 )

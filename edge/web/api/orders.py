@@ -20,8 +20,13 @@ from edge.messages.commands import (
     SpecimenNote,
     StartSpecimen,
     StopSpecimen,
+    Target,
+    WbcCountText,
 )
-from edge.messages.differential import OperatorCode  # noqa: TC001 (msgspec reads annotations)
+from edge.messages.differential import (  # noqa: TC001 (msgspec reads annotations)
+    CellsPerLitre,
+    OperatorCode,
+)
 from edge.messages.ids import SpecimenId  # noqa: TC001
 from edge.web.api.endpoint import Call, Endpoint, in_words, known_specimen
 from edge.web.api.people import confirm_pin
@@ -29,6 +34,22 @@ from edge.web.api.session import Code, Pin  # noqa: TC001
 
 if TYPE_CHECKING:
     from edge.store.specimen import Specimen
+
+
+class Start(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Count from here on into this specimen. As `StartSpecimen`.
+
+    resume: take up one that was stopped and not signed; "true" is what a form sends.
+    """
+
+    specimen_id: SpecimenId
+    target: Target | None = None
+    wbc_count: Annotated[
+        CellsPerLitre | WbcCountText | None,
+        Meta(description="white cells of the same blood, if they were counted: a number is 10^9/L"),
+    ] = None
+    resume: bool | Literal["true"] = False
+    correlation_id: CorrelationId | None = None
 
 
 class Stop(Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,10 +87,16 @@ class Sign(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     correlation_id: CorrelationId | None = None
 
 
-class Discard(Struct, frozen=True, forbid_unknown_fields=True):
-    """The specimen is not to be used."""
+class Discard(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The specimen is not to be used. pin: the own one once more, where it was signed.
+
+    code: of who is signed in, or none; on a device where nobody has a PIN, of who does this.
+    """
 
     reason: Reason
+    code: OperatorCode | None = None
+    pin: Pin | None = None
+    revision: Revision | None = None
     correlation_id: CorrelationId | None = None
 
 
@@ -83,12 +110,14 @@ class Rename(Struct, frozen=True, forbid_unknown_fields=True):
 def start(call: Call) -> SpecimenNote:
     """Count from here on into a specimen."""
     _check_id(call.body.specimen_id)
-    return _note(call.app.service.start(call.body))
+    given = msgspec.structs.asdict(call.body) | {"resume": call.body.resume in {True, "true"}}
+    return _note(call.app.service.start(_order(given, StartSpecimen), operator=_signed_in(call)))
 
 
 def stop(call: Call) -> SpecimenNote:
     """Count no more into the open specimen: it waits for a signature."""
-    return _note(call.app.service.stop(StopSpecimen(specimen_id=known_specimen(call))))
+    order = StopSpecimen(specimen_id=known_specimen(call))
+    return _note(call.app.service.stop(order, operator=_signed_in(call)))
 
 
 def review(call: Call) -> SpecimenNote:
@@ -100,33 +129,49 @@ def review(call: Call) -> SpecimenNote:
 
 def sign(call: Call) -> SpecimenNote:
     """Confirm the count, with the own PIN once more."""
-    specimen_id, body, person = known_specimen(call), call.body, call.person
-    if person is not None:
-        if body.code is not None and body.code.lower() != person.code.lower():
-            raise HTTPException(403, f"{person.code} is signed in: who signs must sign in first")
-        confirm_pin(call, body.pin, "signature")
+    specimen_id, body = known_specimen(call), call.body
+    _confirm(call, "signature")
     given = {"specimen_id": specimen_id, "operator": _operator(call)}
     given |= {"reason": body.reason, "revision": body.revision, "correlation_id": body.correlation_id}
     return _note(call.app.service.sign(_order(given, SignSpecimen)))
 
 
 def discard(call: Call) -> SpecimenNote:
-    """Mark a specimen as not to be used; it stays, with the reason."""
+    """Mark a specimen as not to be used; it stays, with the reason. One that was signed takes the own PIN."""
     order = DiscardSpecimen(reason=call.body.reason, specimen_id=known_specimen(call))
-    return _note(call.app.service.discard(order))
+    found = call.app.service.entry(order.specimen_id)
+    operator, revision = _signed_in(call) or call.body.code, call.body.revision
+    if found.state in {"final", "corrected"}:
+        _confirm(call)
+        operator = _operator(call)
+    elif revision is None:
+        revision = found.revision  # who signs it meanwhile must not find it discarded without a PIN
+    return _note(call.app.service.discard(order, operator=operator, revision=revision))
 
 
 def rename(call: Call) -> SpecimenNote:
     """Change the id of a specimen that was mistyped."""
     _check_id(call.body.new_id)
     order = RenameSpecimen(specimen_id=known_specimen(call), new_id=call.body.new_id)
-    return _note(call.app.service.rename(order))
+    return _note(call.app.service.rename(order, operator=_signed_in(call)))
+
+
+def _confirm(call: Call, purpose: str = "PIN asked again") -> None:
+    """Raise HTTPException where who is signed in is not who does this, by the own PIN."""
+    code, person = call.body.code, call.person
+    if person is not None and code is not None and code.lower() != person.code.lower():
+        raise HTTPException(403, f"{person.code} is signed in: who signs must sign in first")
+    confirm_pin(call, call.body.pin, purpose)
+
+
+def _signed_in(call: Call) -> str | None:
+    return None if call.person is None else call.person.code
 
 
 def _operator(call: Call) -> str:
     if call.person is not None:
         return call.person.code
-    operator = call.body.operator or getattr(call.body, "code", None)
+    operator = getattr(call.body, "operator", None) or getattr(call.body, "code", None)
     if operator is None:
         raise HTTPException(422, "operator: nobody has a PIN here, so give a code of who does this")
     return str(operator)
@@ -171,7 +216,7 @@ ENDPOINTS = (
         start,
         "Start a specimen",
         SpecimenNote,
-        body=StartSpecimen,
+        body=Start,
         errors=(409,),
         audited="specimen start",
     ),

@@ -63,7 +63,7 @@ class Access:
 
 
 def _by_a_person(scope: Scope) -> bool:
-    """Whether somebody has done something: a page or an order. Data a page asks for by itself, again and again.
+    """Whether somebody has done something: asked for a page, or ordered. A page asks for data by itself.
 
     While it is touched or typed into, a page asks who is signed in.
     """

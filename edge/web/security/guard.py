@@ -6,12 +6,15 @@ import time
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 from edge.web.answers import refusal
+from edge.web.pages import words_of
 from edge.web.security.body import BoundedBody, too_large
 from edge.web.security.headers import with_headers
 from edge.web.security.origin import check_origin
 from edge.web.security.rates import Rate
+from edge.web.sentences import in_words
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -66,10 +69,12 @@ class Guard:
             ends = {"connection": "close"} if refused.status == 400 else {}  # no browser sends that
             answer = refusal(refused.status, refused.sentence, ends)
         elif wait := self._rate.take(address) or (upload and self._uploads.take(address)):
-            answer = refusal(429, "too many requests: wait a little", {"retry-after": str(wait)})
+            answer = refusal(
+                429, _said("too many requests: wait a little", scope), {"retry-after": str(wait)}
+            )
         elif body.refused([value for name, value in scope["headers"] if name == b"content-length"]):
             await body.drain()
-            answer = refusal(413, too_large(body.most), {"connection": "close"})
+            answer = refusal(413, _said(too_large(body.most), scope), {"connection": "close"})
         await (answer or self._app)(scope, body.receive, send_with_headers)
 
     async def _is_local(self) -> bool:
@@ -79,3 +84,8 @@ class Guard:
         somebody = await run_in_threadpool(self._people.anybody)
         self._somebody_until = time.monotonic() + _BELIEVED_S if somebody else 0.0
         return not somebody
+
+
+def _said(sentence: str, scope: Scope) -> str:
+    """Return a sentence in the language of who asks: people meet these in everyday use."""
+    return in_words(sentence, words_of(Request(scope)))

@@ -16,10 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from samples import cell, field
 
 from edge import identity
-from edge.errors import SpecimenError, StoreError
+from edge.errors import SpecimenError, StaleRevisionError, StoreError
 from edge.messages.commands import ReviewCells
 from edge.store import database, schema
 from edge.store.fields import Store
+from edge.store.specimens import lacks_cells
 
 
 @pytest.fixture
@@ -331,6 +332,51 @@ def test_why_a_discarded_specimen_has_ended_is_what_ended_it_first(store):
     store.start_specimen("C", "a folder")
     store.finish_specimen("C")
     assert store.ledger.discard("smeared", "C").ended == "source ended"
+
+
+def test_who_did_what_is_kept_where_that_was_said(store):
+    start(store, "A", operator="mt.01")
+    store.ledger.stop(operator="mt.02")
+    start(store, "A", resume=True)
+    store.ledger.stop()
+    store.ledger.rename("A", "B", operator="mt.03")
+    store.ledger.rename("B", "C")
+    store.ledger.discard("mixed up", operator="mt.04")
+    who = [(each.kind, each.operator) for each in store.ledger.events("C")]
+    assert who[:4] == [("started", "mt.01"), ("stopped", "mt.02"), ("resumed", None), ("stopped", None)]
+    assert who[4:] == [("renamed", "mt.03"), ("renamed", None), ("discarded", "mt.04")]
+    found = store.ledger.find("C")
+    assert [each.operator for each in found.changes] == ["mt.03", None]
+    assert (found.discarded.operator, found.discarded.why) == ("mt.04", "mixed up")
+
+
+def test_who_has_not_seen_the_latest_revision_does_not_discard(store):
+    start(store, "A")
+    seen = store.ledger.stop().revision
+    store.ledger.sign("M1")
+    with pytest.raises(StaleRevisionError):
+        store.ledger.discard("mixed up", "A", revision=seen)
+    assert store.ledger.find("A").state == "final"
+    assert store.ledger.discard("mixed up", "A", revision=seen + 1).state == "discarded"
+
+
+@pytest.mark.parametrize(
+    ("ended", "own", "cells", "target", "lacks"),
+    [
+        ("stopped", 10, 9, None, True),
+        ("stopped", 10, 10, None, False),
+        ("stopped", None, 9, 10, True),
+        ("stopped", 5, 9, 10, False),
+        ("stopped", None, 0, None, False),
+        ("source ended", None, 9, 10, True),
+        (None, None, 9, 10, True),
+        ("every interval is at most 8 percent points wide", 10, 9, None, False),
+        ("the target of 10 cells is reached", 10, 9, None, True),
+    ],
+)
+def test_a_signature_needs_a_reason_where_too_few_cells_count(store, ended, own, cells, target, lacks):
+    specimen = start(store, "A", target=own)._replace(ended=ended)
+    assert lacks_cells(specimen, cells, target) == lacks
 
 
 def test_what_is_told_as_a_change_is_what_a_reader_of_the_count_must_know(store):

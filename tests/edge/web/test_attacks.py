@@ -507,3 +507,10 @@ def test_only_what_a_person_does_keeps_a_session_alive(page, cookies, path, used
     with closing(sqlite3.connect(people_file(page.store))) as db:
         latest = db.execute("SELECT max(used_s) FROM sessions").fetchone()[0]
     assert (latest > ago) == used
+
+
+def test_what_is_refused_before_it_is_read_is_refused_in_the_readers_language(page, cookies):
+    headers = {**form(b"")[1], "Content-Length": "99999999", "Accept-Language": "fr"}
+    answer = page.ask("POST", "/api/v1/pictures", raw=b"", headers=headers, cookie=cookies["OPE"])
+    assert answer.status == 413
+    assert answer.json["error"].startswith("trop ")

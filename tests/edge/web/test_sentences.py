@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import msgspec
 import pytest
+from said import Module
 from samples import cell, field
 
+import edge
 from edge.adaptation.adapting import AdaptationError, _gate
 from edge.adaptation.refit import Figures
 from edge.adaptation.remark import SENTENCES, Remark, remark
 from edge.differential.familiarity import judge
 from edge.differential.flags import Figure, raised
-from edge.errors import PeopleError, SpecimenError
+from edge.errors import PeopleError, SpecimenError, TooManyGuessesError
 from edge.messages.commands import ReviewCells, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.models.known import KnownMicroscopes, Limits
 from edge.people import People, people_file
 from edge.slide.contribution import Likeness
 from edge.specimens.orders import Orders
 from edge.store.fields import Store
+from edge.web.api.endpoint import in_words as refused_in_words
+from edge.web.api.orders import Rename, Review, Start
 from edge.web.api.table import ENDPOINTS
 from edge.web.audit_words import ACTIONS
 from edge.web.languages import LANGUAGES, Words
+from edge.web.pages import TEMPLATES
 from edge.web.sentences import in_words
 from edge.web.words import ADAPTING, flags_in_words, remark_in_words
 
@@ -44,13 +51,24 @@ def refusals(folder) -> list[str]:
     for order in (
         lambda: orders.start(StartSpecimen(specimen_id="S-2")),
         lambda: orders.start(StartSpecimen(specimen_id="S-2", wbc_count="lots")),
+        lambda: orders.start(StartSpecimen(specimen_id="S-2", wbc_count="6800 10^9/L")),
+        lambda: orders.start(StartSpecimen(specimen_id="S-2", wbc_count="0")),
+        lambda: orders.start(StartSpecimen(specimen_id="S-2", wbc_count="6.800 /uL")),
         lambda: orders.sign(sign),
         lambda: signed_with_a_doubtful_cell(orders, sign),
+        lambda: orders.stop(StopSpecimen(specimen_id="S-1")),
+        lambda: orders.start(StartSpecimen(specimen_id="S-1")),
+        lambda: orders.start(StartSpecimen(specimen_id="S-9", resume=True)),
+        lambda: orders.review(review("S-1", doubtful, action="undo")),
+        lambda: orders.review(review("S-1", cell("neutrophil"))),
         lambda: people.remove("ADA"),
         lambda: people.remove("EVE"),
         lambda: people.add("ada", "", "operator", "471193"),
         lambda: people.add("EVE", "", "operator", "123456"),
         lambda: people.add("EVE", "", "operator", "12"),
+        lambda: people.add("EVE", "<Eve>", "operator", "471193"),
+        lambda: people.add("E V E", "", "operator", "471193"),
+        lambda: guess(people),
         lambda: orders.review(review("S-9", doubtful)),
         lambda: orders.review(review("S-1", doubtful, revision=99)),
     ):
@@ -60,10 +78,15 @@ def refusals(folder) -> list[str]:
     return said
 
 
-def review(specimen_id, one, revision=None):
+def review(specimen_id, one, revision=None, action="confirm"):
     return ReviewCells(
-        specimen_id=specimen_id, cell_ids=(one.cell_id,), action="confirm", operator="ADA", revision=revision
+        specimen_id=specimen_id, cell_ids=(one.cell_id,), action=action, operator="ADA", revision=revision
     )
+
+
+def guess(people):
+    for _ in range(9):
+        people.check("OPE", "000000", "192.0.2.7")
 
 
 def signed_with_a_doubtful_cell(orders, sign):
@@ -77,6 +100,126 @@ def test_no_refusal_is_left_in_english(tmp_path):
     assert [sentence for sentence in said if in_words(sentence, ENGLISH) != sentence] == []
     first = in_words(said[0], FRENCH)
     assert first == "l'échantillon S-1 est en cours : arrêtez-le d'abord"
+    assert "6800/uL" in in_words(said[2], FRENCH)
+    assert in_words(said[4], FRENCH).startswith("« 6.800 /uL »")
+
+
+EDGE = Path(edge.__file__).parent
+ROOMS = (
+    *sorted((EDGE / "web" / "api").glob("*.py")),
+    *sorted((EDGE / "people").glob("*.py")),
+    *(EDGE / name for name in ("web/security/body.py", "messages/wbc_count.py", "store/database.py")),
+    *(EDGE / "specimens" / name for name in ("orders.py", "service.py", "calibrating.py")),
+    *(EDGE / "store" / name for name in ("specimens.py", "specimen_reviews.py")),
+    *(EDGE / "cameras" / name for name in ("image_files.py", "calibration/calibrating.py")),
+    EDGE / "cameras" / "calibration" / "exposure.py",
+)
+"""What speaks to who uses the page, beside what adapts the model."""
+
+RAISED = {
+    *("SpecimenError", "StaleRevisionError", "PeopleError", "CalibrationError", "CameraError", "StoreError"),
+    *("UnreadableFrameError", "HTTPException", "ValueError"),
+}
+
+SAID_BY_THE_SCRIPT = {"wrong PIN", "wrong code or PIN"}
+NOT_MET_AT_THE_PAGE = {
+    # What no form of the page sends.
+    "send JSON, with the content type application/json",
+    "this is no JSON",
+    "this is nested too deeply",
+    "there is no such 7",
+    "picture: the form has no such file",
+    "send a form with the picture's file",
+    'label: is for the action "relabel", and only for it',
+    "label: there is no class 77; there are 7",
+    "label: say what the cells are",
+    "role: 7 is none; there is: 7",
+    "7 specimens wait for a signature (7): say which to 7",
+    # A picture that is not there is not shown; without a session there is the sign-in.
+    "there is no map of this cell",
+    "there is no picture of this cell",
+    "there is no such picture",
+    "sign in first",
+    # What only the daemon or an administrator at the device meets.
+    "7: is no file of people of this release",
+    "7: is in use by another leukoscope",
+    "7: is the database of another program, not a result store",
+    "7: was written by a newer leukoscope (store version 7)",
+    "7: the result store cannot be 7: 7",  # opened, read and written are tried below
+    # Of files on a disk: a photograph comes over the network, within bounds and as what can be read.
+    "7: cannot be read: 7",
+    "7: is larger than 77 MB",
+    "7: is a BigTIFF, which is not read; save it as an ordinary TIFF, PNG or JPEG",
+}
+
+
+def raised_sentences() -> set[str]:
+    found = set()
+    for path in ROOMS:
+        before = "wbc_count: " if path.name == "wbc_count.py" else ""  # as the order puts it
+        found |= {before + said for said in Module(path, RAISED).sentences()}
+    words = re.compile("[a-z]{2}", re.IGNORECASE)  # the rest passes on what something else has said
+    return {said for said in found if words.search(said)} - {"wbc_count: 7"}
+
+
+def test_the_sentences_are_found_in_the_code_at_all():
+    found = raised_sentences()
+    assert {
+        "no specimen is open",
+        "specimen 7 is still counted, and can be signed when its source has ended",
+        "wbc_count: 7: a white count is above 0 and at most 7 10^9/L; if it is per microlitre, write 7/uL",
+        "specimen 7 is there already and is open: give another id",
+        "the request came too slowly",
+        "7: its pixels are floating point numbers; save it with 8 or 16 bits a channel",
+    } <= found
+    assert len(found) > 80
+
+
+def test_no_sentence_of_the_code_is_left_in_english():
+    english = {said for said in raised_sentences() if in_words(said, FRENCH) == said}
+    assert english - SAID_BY_THE_SCRIPT - NOT_MET_AT_THE_PAGE == set()
+    assert (SAID_BY_THE_SCRIPT | NOT_MET_AT_THE_PAGE) - english == set(), "said no longer, or translated"
+    base = (TEMPLATES / "base.html").read_text(encoding="utf-8")
+    assert [said for said in SAID_BY_THE_SCRIPT if f'"{said}": _(' not in base] == []
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        *(f"/data/results.db: the result store cannot be {what}: disk full" for what in ("read", "written")),
+        str(TooManyGuessesError(600)),
+        "too many requests: wait a little",
+        "there is no such page",
+        "the target of 100 cells is reached",
+        "every interval is at most 7.5 percent points wide",
+        "counting was resumed",
+        "with --resume; it was complete, 3 fields with 20 cells of the same source",
+        "with --resume; it was complete, 3 fields with 20 cells of folder:a, b, now folder:c",
+    ],
+)
+def test_what_is_said_in_other_ways_is_said_in_the_readers_language(sentence):
+    said = in_words(sentence, FRENCH)
+    assert said != sentence
+    assert re.findall(r"\d+", said) == re.findall(r"\d+", sentence)
+    assert "complete" not in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "french"),
+    [
+        (Start, {"specimen_id": "Amina Hassan"}, "Numéro de l'échantillon : au plus 64 caractères, lettres"),
+        (Rename, {"new_id": "a/b"}, "Numéro correct : au plus 64 caractères, lettres"),
+        (
+            Review,
+            {"cell_ids": ["a"], "action": "confirm", "reason": "x" * 201},
+            "Motif : au plus 200 caractères",
+        ),
+    ],
+)
+def test_what_is_typed_wrongly_is_said_with_the_name_of_its_place(kind, given, french):
+    with pytest.raises(msgspec.ValidationError) as refused:
+        msgspec.convert(given, kind)
+    assert in_words(refused_in_words(refused.value), FRENCH).startswith(french)
 
 
 @pytest.mark.parametrize(

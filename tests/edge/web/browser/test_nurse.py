@@ -19,7 +19,7 @@ LABELS = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
 
 def figures(page: Page) -> list[list[str]]:
     """Return the report's class and count, as they stand on it."""
-    rows = page.locator("article table tbody tr")
+    rows = page.locator("article table").first.locator("tbody tr")
     return [[row.locator("th").inner_text(), row.locator("td").first.inner_text()] for row in rows.all()]
 
 
