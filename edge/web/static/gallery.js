@@ -13,7 +13,8 @@ const operator = at("operator");
 const cells = new Map();
 const tiles = new Map();
 const selected = new Set();
-const done = []; // what was ordered here, the newest last, to be undone
+const done = []; // the orders given here, the newest last, to be undone: of each its cells, with the word on each
+let signed = part.dataset.signed === "1";
 let focused = null;
 let onlyDoubtful = new URLSearchParams(location.search).get("show") === "doubtful";
 let maps = false;
@@ -26,7 +27,7 @@ const percent = (share) => number(100 * share);
 async function load() {
   let after = 0;
   while (after !== null) {
-    const page = await ask(`${path}/cells?after=${after}&limit=500`).catch((error) => { complain(part, error); return { cells: [], next: null }; });
+    const page = await ask(`${path}/cells?after=${after}&limit=500`);
     page.cells.forEach((cell) => cells.set(cell.cell_id, cell));
     after = page.next ?? null;
   }
@@ -202,53 +203,112 @@ function toggleMaps() {
   if (cell) showMap(cell);
 }
 
+/** The word on a cell that holds, so that it can be told from every other; null where there is none. */
+const wordOn = (cell) => (looked(cell) ? `${cell.reviewed_at} ${cell.reviewed_by}` : null);
+const me = () => operator?.value ?? part.dataset.person;
+
 async function act(action, label) {
   if (busy) return;
-  let ids = selected.size ? [...selected] : [focused].filter(Boolean);
-  if (action === "undo") {
-    if (!selected.size) ids = done.pop() ?? ids.filter((id) => looked(cells.get(id)));
-    if (!ids.length) { at("selected").textContent = say("nothing_to_undo"); return; }
-  }
-  if (!ids.length) return;
-  const body = { cell_ids: ids, action };
-  if (label) body.label = label;
-  if (operator) {
+  complain(part, null);
+  if (operator && (!operator.value || !operator.checkValidity())) {
     // Nobody has a PIN here: who says it is what they type.
-    if (!operator.value || !operator.checkValidity()) {
-      complain(part, new Error(say("who")));
-      operator.focus();
-      return;
-    }
-    body.operator = operator.value;
-  }
-  if (part.dataset.signed === "1") {
-    const why = prompt(say("why"));
-    if (!why) return;
-    body.reason = why;
+    complain(part, new Error(say("who")));
+    operator.focus();
+    return;
   }
   busy = true;
-  complain(part, null);
   try {
-    await ask(`${path}/review`, { method: "POST", body });
-    // A few are asked for one by one; of many the whole list is quicker.
-    if (ids.length > 4) await load();
-    const fresh = ids.length > 4 ? ids.map((id) => cells.get(id)) : (await Promise.all(ids.map(detail))).map((found) => found.record);
-    fresh.forEach((cell) => {
-      cells.set(cell.cell_id, { ...cells.get(cell.cell_id), ...cell });
-      const tile = tiles.get(cell.cell_id);
-      if (tile) fill(tile, cells.get(cell.cell_id));
-    });
-    if (action !== "undo") done.push(ids);
-    const next = ids.length === 1 && action !== "undo" ? neighbour(ids[0], 1) : null;
-    unselect();
-    count();
-    if (next) focusOn(next); else showLarge();
-    at("selected").textContent = say("done");
+    if (action === "undo") await undo([...selected]);
+    else await name(selected.size ? [...selected] : [focused].filter(Boolean), action, label);
   } catch (error) {
     complain(part, error);
   } finally {
     busy = false;
   }
+}
+
+async function name(ids, action, label) {
+  if (!ids.length || !(await order(() => ({ cell_ids: ids, action, label })))) return;
+  await readAgain(ids);
+  // Who was quicker than this reading has the word now, and it is not to be taken back from here.
+  done.push(new Map(ids.filter((id) => cells.get(id).reviewed_by === me()).map((id) => [id, wordOn(cells.get(id))])));
+  finish(ids.length === 1 ? neighbour(ids[0], 1) : null);
+}
+
+/** Take back the words on the chosen cells; where none is chosen, the last that were given here and still hold. */
+async function undo(chosen) {
+  let words;
+  const ordered = await order(async () => {
+    // The revision before the words: the device refuses the order if somebody changes one of them from here on.
+    const { revision, signature } = await ask(path);
+    signed = Boolean(signature);
+    words = chosen.length ? await wordsOfChosen(chosen) : await lastGiven();
+    return words && { cell_ids: [...words.keys()], action: "undo", revision };
+  });
+  if (!ordered) return;
+  for (const given of done) for (const [id, word] of words) if (given.get(id) === word) given.delete(id);
+  await readAgain([...words.keys()]);
+  finish(null);
+}
+
+/** The words on these cells; null where there is none, or where it is somebody else's and is to stay. */
+async function wordsOfChosen(ids) {
+  await readAgain(ids);
+  const words = new Map(ids.filter((id) => looked(cells.get(id))).map((id) => [id, wordOn(cells.get(id))]));
+  const others = new Set([...words.keys()].map((id) => cells.get(id).reviewed_by).filter((who) => who !== me()));
+  if (!words.size) at("selected").textContent = say("nothing_to_undo");
+  return words.size && (!others.size || confirm(say("others", { who: [...others].join(", ") }))) ? words : null;
+}
+
+/** The last words that were given here and that nobody has taken back or named over since; null where there are none. */
+async function lastGiven() {
+  for (; done.length; done.pop()) {
+    const given = done.at(-1);
+    await readAgain([...given.keys()]);
+    const holding = [...given].filter(([id, word]) => wordOn(cells.get(id)) === word);
+    if (holding.length) return new Map(holding);
+  }
+  at("selected").textContent = say("nothing_to_undo");
+  return null;
+}
+
+/** Send the order that `make` makes, with a reason where one is needed; false where there is none to send. */
+async function order(make) {
+  let reason;
+  for (let left = 2; ; left--) {
+    const body = await make();
+    if (!body) return false;
+    if (signed && !reason) {
+      reason = prompt(say("why"));
+      if (!reason) return false;
+    }
+    try {
+      const note = await ask(`${path}/review`, { method: "POST", body: { ...body, operator: operator?.value, reason: reason || undefined } });
+      signed = note.state === "final"; // what is named after a signature voids it
+      return true;
+    } catch (error) {
+      if (error.status !== 409) throw error;
+      // Perhaps somebody has signed or changed the specimen meanwhile: then it is made and sent again.
+      const now = await ask(path);
+      const moved = body.revision !== undefined && body.revision !== now.revision;
+      signed = Boolean(now.signature);
+      if (!left || !(moved || (signed && !reason))) throw error;
+    }
+  }
+}
+
+/** Ask how cells stand now. A few are asked for one by one; of many the whole list is quicker. */
+async function readAgain(ids) {
+  if (ids.length > 4) await load();
+  else for (const { record } of await Promise.all(ids.map(detail))) cells.set(record.cell_id, { ...cells.get(record.cell_id), ...record });
+  for (const id of ids) if (tiles.has(id)) fill(tiles.get(id), cells.get(id));
+}
+
+function finish(next) {
+  unselect();
+  count();
+  if (next) focusOn(next); else showLarge();
+  at("selected").textContent = say("done");
 }
 
 function neighbour(id, step) {
@@ -329,5 +389,5 @@ function element(kind, className = "", text = "") {
   return made;
 }
 
-await load();
+await load().catch((error) => complain(part, error));
 draw();

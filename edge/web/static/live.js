@@ -7,8 +7,10 @@ const say = wordsOf(part);
 const classes = JSON.parse(part.dataset.classes);
 const refusals = JSON.parse(part.dataset.refusals);
 const at = (id) => document.getElementById(id);
+const byCommand = part.dataset.byCommand === "1";
 let specimen = null;
-let enough = false;
+let closed = null; // what was counted until now: its last word is still to be asked for
+let told = null; // of which specimen it was said that enough is counted
 let audio = null;
 
 new Preview(refusals, say, classes, (state) => show(state));
@@ -17,13 +19,16 @@ function show(state) {
   at("simulated").hidden = !state.simulated;
   const open = state.specimen_id ?? null;
   if (open !== specimen) {
+    // The counter may close it with the very field that is enough: nobody has heard of that yet.
+    closed = open ? null : specimen;
     specimen = open;
-    enough = false;
-    at("enough").hidden = true;
+    if (open) tell("");
   }
   at("specimen").textContent = specimen ?? "";
-  at("stop").hidden = !specimen;
-  at("to-start").hidden = Boolean(specimen);
+  if (byCommand) {
+    at("stop").hidden = !specimen;
+    at("to-start").hidden = Boolean(specimen);
+  }
   if (specimen) {
     at("review").hidden = false;
     at("review").href = `/specimens/${encodeURIComponent(specimen)}`;
@@ -36,26 +41,47 @@ function show(state) {
 }
 
 async function refresh() {
-  if (!specimen) return;
+  const id = specimen ?? closed;
+  if (!id) { miss(""); return; }
   let found;
   try {
-    found = await ask(`/api/v1/specimens/${encodeURIComponent(specimen)}`);
+    found = await ask(`/api/v1/specimens/${encodeURIComponent(id)}`);
   } catch (error) {
-    complain(part, error);
+    if (id === closed && error.status === 404) closed = null; // it has another number by now
+    else miss(error.message);
     return;
   }
+  miss("");
+  if (id !== (specimen ?? closed)) return; // another one has been started while this was asked
   at("differential").replaceChildren(...found.classes.map(row));
-  at("counted").textContent = say("of", { counted: found.counted, target: found.target });
+  if (specimen) at("counted").textContent = say("of", { counted: found.counted, target: found.target });
   at("progress").max = found.target || 1;
   at("progress").value = found.counted;
   at("simulated").hidden = !found.simulated;
-  if (found.stop_reason && !enough) {
-    enough = true;
-    at("enough").textContent = say("enough");
-    at("enough").hidden = false;
-    if (at("sound").getAttribute("aria-pressed") === "true") chime();
+  if (found.summary.state === "open") {
+    if (found.stop_reason) tell(say("enough"), id);
+    return;
   }
+  closed = null;
+  const enough = found.stop_reason || found.counted >= found.target;
+  tell(enough && !found.discarded ? say("ended", { id: `\u2068${id}\u2069` }) : "", id);
 }
+
+/** What is said of enough cells; nothing hides it. It chimes once for each specimen. */
+function tell(words, id) {
+  const notice = at("enough");
+  if (notice.textContent !== words) notice.textContent = words;
+  notice.hidden = !words;
+  if (!words || told === id) return;
+  told = id;
+  if (at("sound").getAttribute("aria-pressed") === "true") chime();
+}
+
+/** That the count could not be asked for: apart from what is said of orders, and gone with the next answer. */
+function miss(words) {
+  if (at("missed").textContent !== words) at("missed").textContent = words;
+}
+
 // One at a time: a busy device would otherwise be asked faster than it answers, and Stop would wait behind.
 async function keepFresh() {
   await refresh();

@@ -16,7 +16,7 @@ export function number(value, digits = 0) {
   return new Intl.NumberFormat(document.documentElement.lang, format).format(value);
 }
 
-/** Ask the device. Throws an Error with its sentence. */
+/** Ask the device. Throws an Error with its sentence; where it answered, with the status and `retryAfterS`. */
 export async function ask(path, { method = "GET", body, form } = {}) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -33,7 +33,10 @@ export async function ask(path, { method = "GET", body, form } = {}) {
     location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
     return new Promise(() => {});
   }
-  if (!answer.ok) throw new Error(inWords(found?.error ?? `${answer.status} ${answer.statusText}`));
+  if (!answer.ok) {
+    const said = { status: answer.status, retryAfterS: Number(answer.headers.get("retry-after")) };
+    throw Object.assign(new Error(inWords(found?.error ?? `${answer.status} ${answer.statusText}`)), said);
+  }
   return found;
 }
 
@@ -109,3 +112,13 @@ document.getElementById("specimen_id")?.addEventListener("keydown", (event) => {
   event.preventDefault();
   document.getElementById("total").focus();
 });
+
+// What a page asks for by itself keeps no session alive; somebody who touches it or types does.
+let used = 0;
+for (const kind of ["pointerdown", "keydown", "wheel", "touchmove"]) {
+  addEventListener(kind, () => {
+    if (Date.now() - used < 60_000) return;
+    used = Date.now();
+    fetch("/api/v1/session", { credentials: "same-origin" }).catch(() => {});
+  }, { passive: true, capture: true });
+}

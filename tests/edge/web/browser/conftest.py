@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqtt_partners import MOSQUITTO, Listener, Mosquitto
-from page_device import CHROMIUM, FLAGS, PATIENCE_S, TARGET, PageDevice
+from page_device import CHROMIUM, FLAGS, PATIENCE_S, TARGET, PageDevice, sign_in
+from served import PIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, Page
+    from served import Served
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,18 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def window(page: Served, open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Return a function that opens a window in which somebody has signed in."""
+
+    def opened(code: str, pin: str = PIN, **how: object) -> Page:
+        found = open_page(f"http://127.0.0.1:{page.port}", **how)
+        sign_in(found, code=code, pin=pin)
+        return found
+
+    return opened
 
 
 def _own(url: str, address: str) -> bool:

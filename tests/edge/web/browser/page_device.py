@@ -171,11 +171,11 @@ preview_dir = "{folder}/run"
             return False
 
 
-def sign_in(page: Page, there: str = "/") -> None:
+def sign_in(page: Page, there: str = "/", *, code: str = CODE, pin: str = PIN) -> None:
     """Sign in as a person does, and be there."""
     page.goto(f"/sign-in?next={there}")
-    page.locator("#code").fill(CODE)
-    page.locator("#pin").fill(PIN)
+    page.locator("#code").fill(code)
+    page.locator("#pin").fill(pin)
     page.locator("form[data-post] button").click()
     page.wait_for_url(lambda url: "/sign-in" not in url)
 

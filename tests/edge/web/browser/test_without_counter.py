@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
+from page_device import sign_in
 from served import PEOPLE, PIN
 from stored import count_into
 
@@ -15,34 +15,12 @@ from edge.specimens.service import SpecimenService
 from edge.store.fields import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Page
     from served import Served
 
 BEN, FIRST_PIN, OTHER_PIN = "ben", "582016", "640935"
 CELLS = 400
 WITHIN_MS, FRAME_MS = 1000.0, 1000 / 60
-
-
-@pytest.fixture
-def window(page: Served, open_page) -> Callable[..., Page]:
-    """Return a function that opens a window in which somebody has signed in."""
-
-    def opened(code: str, pin: str = PIN, **how) -> Page:
-        found = open_page(f"http://127.0.0.1:{page.port}", **how)
-        sign_in(found, code, pin)
-        return found
-
-    return opened
-
-
-def sign_in(window: Page, code: str, pin: str) -> None:
-    window.goto("/sign-in")
-    window.locator("#code").fill(code)
-    window.locator("#pin").fill(pin)
-    window.locator("form[data-post] button").click()
-    window.wait_for_url(lambda url: "/sign-in" not in url)
 
 
 def test_a_person_comes_gets_another_pin_and_goes(page: Served, window) -> None:
@@ -76,7 +54,7 @@ def test_a_person_comes_gets_another_pin_and_goes(page: Served, window) -> None:
         card.get_by_role("button", name="Set the PIN").click()
     his.goto("/people")
     assert "/sign-in" in his.url, "his session has ended with the old PIN"
-    sign_in(his, BEN, OTHER_PIN)
+    sign_in(his, code=BEN, pin=OTHER_PIN)
 
     own = ada.locator("section.card", has=ada.get_by_role("heading", name="Name of ADA"))
     own.get_by_role("button", name="Remove").click()
