@@ -45,6 +45,10 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
         help="white cells of the same blood: 7.2 or 7,2 (10^9/L), or 7200/uL",
     )
     start.add_argument("--resume", action="store_true", help="take up one that was stopped and not signed")
+    for name in ("start", "stop", "rename", "discard"):
+        parsers[name].add_argument(
+            "--operator", metavar="CODE", help="who does it: a code, no name; kept with the specimen"
+        )
     parsers["sign"].add_argument(
         "--operator", required=True, metavar="CODE", help="who signs: a code, no name"
     )

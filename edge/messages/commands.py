@@ -54,6 +54,7 @@ class StartSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         Meta(description="white cells of the same blood, if they were counted: a number is 10^9/L"),
     ] = None
     resume: bool = False
+    operator: OperatorCode | None = None
     correlation_id: CorrelationId | None = None
 
 
@@ -61,6 +62,7 @@ class StopSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Count no more into the open specimen; it waits for a signature. specimen_id: only if it is that one."""
 
     specimen_id: KnownSpecimenId | None = None
+    operator: OperatorCode | None = None
     correlation_id: CorrelationId | None = None
 
 
@@ -83,6 +85,8 @@ class DiscardSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     reason: Reason
     specimen_id: KnownSpecimenId | None = None
+    operator: OperatorCode | None = None
+    revision: Revision | None = None
     correlation_id: CorrelationId | None = None
 
 
@@ -110,6 +114,7 @@ class RenameSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     specimen_id: KnownSpecimenId
     new_id: SpecimenId
+    operator: OperatorCode | None = None
     correlation_id: CorrelationId | None = None
 
 

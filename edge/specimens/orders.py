@@ -77,9 +77,7 @@ class Orders:
             "specimen/rename": self.rename,
         }
 
-    def start(
-        self, order: StartSpecimen, note: Note | None = None, *, operator: str | None = None
-    ) -> Specimen:
+    def start(self, order: StartSpecimen, note: Note | None = None) -> Specimen:
         """Open a specimen."""
         self._check()
         # Kept with it: what the configuration says later is not what was meant.
@@ -92,15 +90,19 @@ class Orders:
 
         def act(ledger: Ledger) -> Specimen:
             return ledger.start(
-                order.specimen_id, target=target, wbc_count=total, resume=order.resume, operator=operator
+                order.specimen_id,
+                target=target,
+                wbc_count=total,
+                resume=order.resume,
+                operator=order.operator,
             )
 
         return self._do("start", act, note)
 
-    def stop(self, order: StopSpecimen, note: Note | None = None, *, operator: str | None = None) -> Specimen:
+    def stop(self, order: StopSpecimen, note: Note | None = None) -> Specimen:
         """Close the open specimen."""
         self._check()
-        return self._do("stop", lambda ledger: ledger.stop(order.specimen_id, operator=operator), note)
+        return self._do("stop", lambda ledger: ledger.stop(order.specimen_id, operator=order.operator), note)
 
     def review(self, order: ReviewCells, note: Note | None = None) -> Specimen:
         """Name cells, as a person sees them. Raises StaleRevisionError, too."""
@@ -124,28 +126,21 @@ class Orders:
 
         return self._do("sign", act, note)
 
-    def rename(
-        self, order: RenameSpecimen, note: Note | None = None, *, operator: str | None = None
-    ) -> Specimen:
+    def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
         """Give a specimen another id."""
 
         def act(ledger: Ledger) -> Specimen:
-            return ledger.rename(order.specimen_id, order.new_id, operator=operator)
+            return ledger.rename(order.specimen_id, order.new_id, operator=order.operator)
 
         return self._do("rename", act, note)
 
-    def discard(
-        self,
-        order: DiscardSpecimen,
-        note: Note | None = None,
-        *,
-        operator: str | None = None,
-        revision: int | None = None,
-    ) -> Specimen:
+    def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
         """Discard a specimen. Raises StaleRevisionError, too."""
 
         def act(ledger: Ledger) -> Specimen:
-            return ledger.discard(order.reason, order.specimen_id, operator=operator, revision=revision)
+            return ledger.discard(
+                order.reason, order.specimen_id, operator=order.operator, revision=order.revision
+            )
 
         return self._do("discard", act, note)
 

@@ -33,17 +33,14 @@ class Specimens(Protocol):
     """What can be ordered of specimens and read of them, from any thread.
 
     Orders raise SpecimenError with one sentence where they cannot be, and then nothing is changed; all raise
-    StoreError. note: writes an answer in the transaction of the order. operator: the code of who orders it,
-    where the order itself does not say. revision: of the specimen as that person has seen it.
+    StoreError. note: writes an answer in the transaction of the order.
     """
 
-    def start(
-        self, order: StartSpecimen, note: Note | None = None, *, operator: str | None = None
-    ) -> Specimen:
+    def start(self, order: StartSpecimen, note: Note | None = None) -> Specimen:
         """Count from here on into a specimen."""
         ...
 
-    def stop(self, order: StopSpecimen, note: Note | None = None, *, operator: str | None = None) -> Specimen:
+    def stop(self, order: StopSpecimen, note: Note | None = None) -> Specimen:
         """Count no more into the open specimen."""
         ...
 
@@ -55,20 +52,11 @@ class Specimens(Protocol):
         """Confirm a count. Raises StaleRevisionError, too."""
         ...
 
-    def discard(
-        self,
-        order: DiscardSpecimen,
-        note: Note | None = None,
-        *,
-        operator: str | None = None,
-        revision: int | None = None,
-    ) -> Specimen:
+    def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
         """Mark a specimen as not to be used. Raises StaleRevisionError, too."""
         ...
 
-    def rename(
-        self, order: RenameSpecimen, note: Note | None = None, *, operator: str | None = None
-    ) -> Specimen:
+    def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
         """Set a mistyped id right."""
         ...
 

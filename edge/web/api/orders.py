@@ -111,13 +111,14 @@ def start(call: Call) -> SpecimenNote:
     """Count from here on into a specimen."""
     _check_id(call.body.specimen_id)
     given = msgspec.structs.asdict(call.body) | {"resume": call.body.resume in {True, "true"}}
-    return _note(call.app.service.start(_order(given, StartSpecimen), operator=_signed_in(call)))
+    given["operator"] = _signed_in(call)
+    return _note(call.app.service.start(_order(given, StartSpecimen)))
 
 
 def stop(call: Call) -> SpecimenNote:
     """Count no more into the open specimen: it waits for a signature."""
-    order = StopSpecimen(specimen_id=known_specimen(call))
-    return _note(call.app.service.stop(order, operator=_signed_in(call)))
+    order = StopSpecimen(specimen_id=known_specimen(call), operator=_signed_in(call))
+    return _note(call.app.service.stop(order))
 
 
 def review(call: Call) -> SpecimenNote:
@@ -138,22 +139,27 @@ def sign(call: Call) -> SpecimenNote:
 
 def discard(call: Call) -> SpecimenNote:
     """Mark a specimen as not to be used; it stays, with the reason. One that was signed takes the own PIN."""
-    order = DiscardSpecimen(reason=call.body.reason, specimen_id=known_specimen(call))
-    found = call.app.service.entry(order.specimen_id)
+    specimen_id = known_specimen(call)
+    found = call.app.service.entry(specimen_id)
     operator, revision = _signed_in(call) or call.body.code, call.body.revision
     if found.state in {"final", "corrected"}:
         _confirm(call)
         operator = _operator(call)
     elif revision is None:
         revision = found.revision  # who signs it meanwhile must not find it discarded without a PIN
-    return _note(call.app.service.discard(order, operator=operator, revision=revision))
+    order = DiscardSpecimen(
+        reason=call.body.reason, specimen_id=specimen_id, operator=operator, revision=revision
+    )
+    return _note(call.app.service.discard(order))
 
 
 def rename(call: Call) -> SpecimenNote:
     """Change the id of a specimen that was mistyped."""
     _check_id(call.body.new_id)
-    order = RenameSpecimen(specimen_id=known_specimen(call), new_id=call.body.new_id)
-    return _note(call.app.service.rename(order, operator=_signed_in(call)))
+    order = RenameSpecimen(
+        specimen_id=known_specimen(call), new_id=call.body.new_id, operator=_signed_in(call)
+    )
+    return _note(call.app.service.rename(order))
 
 
 def _confirm(call: Call, purpose: str = "PIN asked again") -> None:

@@ -375,3 +375,29 @@ def test_a_total_white_count_is_kept_and_shown_with_its_unit(tmp_path, capsys):
     assert (said["wbc_count"], said["wbc_count_unit"]) == (7.2, "10^9/L")
     assert main(["specimen", "start", "B", "--wbc-count", "7,200/uL", "--config", str(file)]) == 1
     assert "write it as 7200/uL" in capsys.readouterr().err
+
+
+def test_who_orders_it_is_kept_with_a_specimen_whoever_it_was_asked_of(tmp_path, capsys):
+    file = tmp_path / "device.toml"
+    file.write_text('[camera]\nkind = "usb"\n[store]\npath = "results.db"\n', encoding="utf-8")
+    for order in (
+        ("start", "A", "--operator", "mt.01"),
+        ("stop", "--operator", "mt.02"),
+        ("rename", "A", "B", "--operator", "mt.03"),
+        ("discard", "B", "--reason", "mixed up", "--operator", "mt.04"),
+    ):
+        assert main(["specimen", *order, "--config", str(file)]) == 0
+    capsys.readouterr()
+    assert main(["specimen", "history", "B", "--config", str(file)]) == 0
+    told = capsys.readouterr().out
+    places = [told.index(f"mt.0{number}") for number in (1, 2, 3, 4)]
+    assert places == sorted(places)
+    path = tmp_path / "results.db"
+    orders = Orders(path, by_command=True, target=200)
+    sent = b'{"specimen_id": "C", "operator": "dr.5", "correlation_id": "c"}'
+    order = msgspec.json.decode(sent, type=StartSpecimen)
+    orders.handlers()["specimen/start"](order)
+    with Store.open(path) as store:
+        assert [each.operator for each in store.ledger.events("C")] == ["dr.5"]
+    assert main(["specimen", "stop", "--operator", "Jane Doe", "--config", str(file)]) == 1
+    assert "operator: " in capsys.readouterr().err
