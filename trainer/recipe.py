@@ -84,7 +84,6 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
 
     images_per_epoch: how many are drawn; 0: every training image once. warmup_epochs: before a cosine only.
     restarts: the epochs after which a cosine begins anew, from half the rate it last began from.
-    mean_of_cosines: what is kept is the mean of the weights at the end of each cosine, not those of the last.
     average: decay of the running average of the weights; 0: the last weights are kept as they are.
     """
 
@@ -96,7 +95,6 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.002
     warmup_epochs: Annotated[int, Meta(ge=0)] = 2
     restarts: tuple[Count, ...] = ()
-    mean_of_cosines: bool = False
     weight_decay: Annotated[float, Meta(ge=0)] = 0.02
     label_smoothing: Share = 0.05
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.995

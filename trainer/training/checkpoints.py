@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from edge.errors import LeukoscopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import keras
@@ -21,44 +20,6 @@ STATE = "training.keras"
 
 class TrainingError(LeukoscopeError):
     """Training cannot go on; the last good checkpoint is kept."""
-
-
-def keep_cosine(average: keras.Model, epoch: int, out: Path) -> None:
-    """Keep the averaged weights that a cosine ends with, for `mean_of_cosines`. Raises TrainingError."""
-    path = _cosine(out, epoch)
-    partial = path.with_name(f"partial-{path.name}")
-    try:
-        average.save(partial)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise TrainingError(f"{path}: cannot be written ({error.strerror or error})") from None
-
-
-def mean_of_cosines(average: keras.Model, epochs: Sequence[int], out: Path) -> keras.Model:
-    """Return a network of the mean weights: of `average`, and of those kept after these epochs.
-
-    BatchNorm's statistics are averaged as well. Source: Izmailov et al. 2018 (stochastic weight averaging).
-    Raises TrainingError.
-    """
-    import keras  # noqa: PLC0415 (seconds)
-
-    kept = [average]
-    for path in (_cosine(out, epoch) for epoch in epochs):
-        try:
-            kept.append(keras.models.load_model(path))
-        except (OSError, ValueError) as error:
-            raise TrainingError(
-                f"{path}: the weights that a cosine ended with cannot be read ({error})"
-            ) from None
-    mean = keras.models.clone_model(average)
-    sums = zip(*(each.get_weights() for each in kept), strict=True)
-    mean.set_weights([sum(same) / len(kept) for same in sums])
-    return mean
-
-
-def _cosine(out: Path, epoch: int) -> Path:
-    return out / f"cosine-{epoch:04d}.keras"
 
 
 def last_checkpoint(out: Path) -> Path | None:

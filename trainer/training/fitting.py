@@ -22,9 +22,7 @@ from trainer.training.checkpoints import (
     STATE,
     WEIGHTS,
     TrainingError,
-    keep_cosine,
     last_checkpoint,
-    mean_of_cosines,
     save_checkpoint,
 )
 from trainer.training.compute import PLAIN, Compute
@@ -93,7 +91,6 @@ def fit(
     steps = steps_per_epoch(settings, len(training.labels))
     model, average, history = _start_or_resume(recipe, steps, out, compute)
     held = centre(validation.pixels)
-    kept = average
     averaging = AveragedWeights(average, settings.average, len(history) * steps)
     events = tf.summary.create_file_writer(str(out / TENSORBOARD))
     for epoch in range(len(history), settings.epochs):
@@ -115,20 +112,15 @@ def fit(
         )
         logs = {k: float(v[-1]) for k, v in model.history.history.items()}
         logs["seconds"] = time.perf_counter() - started
-        if settings.mean_of_cosines and epoch + 1 in settings.restarts:
-            keep_cosine(average, epoch + 1, out)
-        kept = average
-        if settings.mean_of_cosines and epoch + 1 == settings.epochs:
-            kept = mean_of_cosines(average, [n for n in settings.restarts if n < settings.epochs], out)
         if len(held):
-            logs |= _validated(kept, held, validation)
+            logs |= _validated(average, held, validation)
         history.append(logs)
-        save_checkpoint(model, kept, history, out)
+        save_checkpoint(model, average, history, out)
         with events.as_default(step=epoch + 1):
             for name, value in logs.items():
                 tf.summary.scalar(name, value)
         report(epoch, -1, logs)
-    return kept
+    return average
 
 
 def steps_per_epoch(settings: Training, images: int) -> int:
