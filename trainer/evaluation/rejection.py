@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_TARGET_ERROR = 0.01  # of the calls; the device's cells will be harder than those held out
+_A_WRONG_CALL = 20.0  # costs as much as so many refused cells, at each of which a person must look
 _MOST_REJECTED = 0.30  # of cells of known classes: of microscopes left out, seven in ten are to be called
 _LEAST_EXAMPLES = 10  # of calls that should not be made: with fewer, nothing can be fitted
 
@@ -51,9 +51,9 @@ def fit_rejection(
     """Fit the rule; give it with its figures on the held-out cells.
 
     seen: training cells, which say where each class lies in feature space. held_out: they say how much
-    confidence and distance tell, and where the threshold lies: the lowest at which at most 1 % of the calls
-    are wrong, and not so high that more than 30 % of known cells are refused. weights: (n,) of the held-out
-    cells, so that each photograph counts once, and `other` as often as it is expected on slides. least_trust:
+    confidence and distance tell, and where the threshold lies: where wrong calls and refused cells cost the
+    least together, and not so high that more than 30 % of known cells are refused. weights: (n,) of them,
+    so that each photograph counts once, and `other` as often as it is expected on slides. least_trust:
     the threshold is no lower, as microscopes left out told (`trainer.evaluation.trust`). With too few calls
     to learn from that should not have been made, only the minimum probability stands.
     """
@@ -101,28 +101,37 @@ def fit_rejection(
         & (probabilities.max(axis=1) >= minimum_probability)
         & (distance <= TOO_FAR * known.usual_distance)
     )
-    own = _threshold(score, right, is_known, answered, weights)
+    own = cheapest_threshold(score, right, is_known, answered, weights)
     known = replace(known, minimum_trust=max(own, least_trust))
     rule = replace(plain, familiarity=known)
     return rule, figures(score, known.minimum_trust, right, is_known, answered, weights)
 
 
-def _threshold(
+def cheapest_threshold(
     score: NDArray[np.float64],
     right: NDArray[np.bool_],
     is_known: NDArray[np.bool_],
     answered: NDArray[np.bool_],
     weights: NDArray[np.float64],
 ) -> float:
+    """Return the confidence from which on cells are called: where errors and refusals cost the least.
+
+    A wrong call costs as much as twenty refused cells of known classes; at most 30 % of these are refused.
+    score: the confidence, (n,). right: called by its name. answered: not refused already, whatever the
+    confidence. weights: (n,).
+    """
     highest = _quantile(np.where(answered, score, 0.0)[is_known], weights[is_known], _MOST_REJECTED)
     order = np.argsort(-score[answered])
     falling, share, wrong = score[answered][order], weights[answered][order], ~right[answered][order]
     # int8 gives many cells the very same score: the threshold lets in all of them, or none.
     complete = np.append(falling[:-1] != falling[1:], [True] * bool(falling.size))
-    few = np.cumsum(share * wrong) <= _TARGET_ERROR * np.cumsum(share)
-    kept = np.flatnonzero(complete & few)
-    lowest = float(falling[kept[-1]]) if kept.size else 1.0
-    return round(min(highest, lowest), 6)
+    # Of letting in all cells down to each: less for a cell that is not refused, more for a wrong call.
+    cost = np.cumsum(share * np.where(wrong, _A_WRONG_CALL, 0.0)) - np.cumsum(
+        share * is_known[answered][order]
+    )
+    cost = np.where(complete, cost, np.inf)
+    cheapest = float(falling[np.flatnonzero(cost == cost.min())[-1]]) if falling.size else 1.0
+    return round(min(highest, cheapest), 6)
 
 
 def _quantile(values: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:
