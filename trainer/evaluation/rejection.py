@@ -53,9 +53,10 @@ def fit_rejection(
     seen: training cells, which say where each class lies in feature space. held_out: they say how much
     confidence and distance tell, and where the threshold lies: where wrong calls and refused cells cost the
     least together, and not so high that more than 30 % of known cells are refused. weights: (n,) of them,
-    so that each photograph counts once, and `other` as often as it is expected on slides. least_trust:
-    the threshold is no lower, as microscopes left out told (`trainer.evaluation.trust`). With too few calls
-    to learn from that should not have been made, only the minimum probability stands.
+    so that each photograph counts once, and `other` as often as it is expected on slides. least_trust: the
+    threshold is no lower, as microscopes left out told (`trainer.evaluation.trust`), if that refuses no more
+    than 30 % either. With too few calls to learn from that should not have been made, only the minimum
+    probability stands.
     """
     plain = Reject(minimum_probability)
     if not len(held_out.labels) or set(np.unique(seen.labels)) != set(range(len(classes))):
@@ -101,8 +102,9 @@ def fit_rejection(
         & (probabilities.max(axis=1) >= minimum_probability)
         & (distance <= TOO_FAR * known.usual_distance)
     )
-    own = cheapest_threshold(score, right, is_known, answered, weights)
-    known = replace(known, minimum_trust=max(own, least_trust))
+    known = replace(
+        known, minimum_trust=cheapest_threshold(score, right, is_known, answered, weights, least_trust)
+    )
     rule = replace(plain, familiarity=known)
     return rule, figures(score, known.minimum_trust, right, is_known, answered, weights)
 
@@ -113,10 +115,12 @@ def cheapest_threshold(
     is_known: NDArray[np.bool_],
     answered: NDArray[np.bool_],
     weights: NDArray[np.float64],
+    least_trust: float = 0.0,
 ) -> float:
     """Return the confidence from which on cells are called: where errors and refusals cost the least.
 
-    A wrong call costs as much as twenty refused cells of known classes; at most 30 % of these are refused.
+    A wrong call costs as much as twenty refused cells of known classes. It is no lower than `least_trust`,
+    but whatever is asked, at most 30 % of known cells are refused.
     score: the confidence, (n,). right: called by its name. answered: not refused already, whatever the
     confidence. weights: (n,).
     """
@@ -131,7 +135,7 @@ def cheapest_threshold(
     )
     cost = np.where(complete, cost, np.inf)
     cheapest = float(falling[np.flatnonzero(cost == cost.min())[-1]]) if falling.size else 1.0
-    return round(min(highest, cheapest), 6)
+    return round(min(highest, max(cheapest, least_trust)), 6)
 
 
 def _quantile(values: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:

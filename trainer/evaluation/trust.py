@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edge.adaptation.refusal import LEAST_CALLED, TARGET_ERROR
+from edge.adaptation.refusal import TARGET_ERROR
 from edge.errors import ConfigError
 from edge.labels import OTHER
 from edge.naming.rejection import Judge
@@ -90,14 +90,12 @@ class LeftOutTrust:
 
     @property
     def asked(self) -> float:
-        """Return the lowest threshold with at most `TARGET_ERROR` wrong calls.
+        """Return the lowest threshold with at most `TARGET_ERROR` wrong calls; where none has, the highest.
 
-        Where that would call fewer than `LEAST_CALLED` of the cells, it is the highest that calls so many;
-        where none does, 0: such a microscope is an unfamiliar one, and is told by that.
+        On a microscope never seen what is called is to be right, however little that is.
         """
-        enough = [one for one in self.points if one.called >= LEAST_CALLED] or self.points[:1]
-        good = [one for one in enough if one.wrong_calls <= TARGET_ERROR]
-        return (good[0] if good else enough[-1]).minimum_trust
+        good = [one for one in self.points if one.wrong_calls <= TARGET_ERROR]
+        return (good[0] if good else self.points[-1]).minimum_trust
 
     def at(self, minimum_trust: float) -> TrustPoint:
         """Return what a threshold does, by the highest point that is not above it."""
