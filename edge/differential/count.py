@@ -200,7 +200,7 @@ class SpecimenCount:
             unclassified=dict(sorted(self._unclassified.items())),
             incomplete=max(0, self._incomplete),
             reviewed=len(self._reviewed),
-            renamed=sum(cell.said != cell.by_model for cell in self._reviewed),
+            renamed=sum(not cell.agrees for cell in self._reviewed),
             excluded=dict(sorted(self._change.excluded.items())),
             reviewers=tuple(sorted({cell.operator for cell in self._reviewed})),
             agreement=agreement(self._reviewed),

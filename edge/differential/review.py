@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.labels import NOT_WHITE, counts
+from edge.labels import NOT_WHITE, OTHER, counts
 from edge.messages.differential import Agreement, ClassAgreement, Renamed
 from edge.slide.contribution import CUT
 
@@ -38,6 +38,11 @@ class ReviewedCell(NamedTuple):
     def by_model(self) -> str:
         """Return what the model called what the person looked at: a better sighting may have come since."""
         return self.label if self.shown is None else self.shown
+
+    @property
+    def agrees(self) -> bool:
+        """Return whether model and person say the same: also that it is nothing that is counted."""
+        return self.said == self.by_model or (self.named is None and self.by_model == OTHER)
 
     @property
     def said(self) -> str:
@@ -76,7 +81,7 @@ def changes(cells: Iterable[ReviewedCell]) -> CountChange:
 
 def agreement(cells: Iterable[ReviewedCell]) -> Agreement | None:
     """Return how far model and people agree on cells, by what the model called each; None of no cell."""
-    pairs = Counter((cell.by_model, cell.said) for cell in cells)
+    pairs = Counter((cell.by_model, cell.by_model if cell.agrees else cell.said) for cell in cells)
     total = pairs.total()
     if not total:
         return None

@@ -36,7 +36,7 @@ def summary_of(store: Store, specimen: Specimen, target: int) -> SpecimenSummary
         lacks_cells=lacks_cells(specimen, cells, target),
         doubtful=store.ledger.unseen_doubts(name),
         reviewed=len(reviewed),
-        renamed=sum(cell.said != cell.by_model for cell in reviewed),
+        renamed=sum(not cell.agrees for cell in reviewed),
         waiting=specimen.waiting,
         signature=specimen.signature,
         notes=tuple(dict.fromkeys(notes)),

@@ -78,3 +78,11 @@ def test_a_word_moves_a_cell_from_where_the_model_had_it(
 ):
     change = changes([ReviewedCell(label, refused, named, "mt.01")])
     assert change == (counted, unclassified, by_people, excluded)
+
+
+def test_that_nothing_is_to_be_counted_is_one_opinion_in_two_words():
+    cells = [ReviewedCell("other", "other", None, "x"), ReviewedCell("neutrophil", None, None, "x")]
+    assert [each.agrees for each in cells] == [True, False]
+    found = agreement(cells)
+    assert (found.cells, found.agreed) == (2, 1)
+    assert [(one.label, one.to) for one in found.renamed] == [("neutrophil", "not a white cell")]
