@@ -31,7 +31,7 @@ DIGITS = 3
 """Of logits: as messages state them, so that they restore the offset exactly."""
 
 _ROUNDS = 10
-_SHARE = 0.75  # of what seems to have moved: a patient's own cells differ, too (chosen on microscopes left out)
+_SHARE = 0.75  # of what seems to have moved: a patient's cells differ, too (chosen on microscopes left out)
 _FEW = 25.0  # cells of a class, or of all, that are believed half
 
 
