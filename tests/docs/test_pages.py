@@ -22,7 +22,7 @@ import edge.cli
 import trainer.cli
 from edge.cameras import open_camera
 from edge.config import from_plain
-from edge.messages import decode_field
+from edge.messages import decode, decode_field
 
 MAINS = {
     "leukoscope": edge.cli.main,
@@ -117,9 +117,13 @@ def test_a_configuration_on_a_page_is_right(page, text):
         from_plain(tomllib.loads(each), origin=page)
 
 
-def test_the_message_on_the_page_is_one_that_the_device_sends():
+def test_the_messages_on_the_page_are_such_as_the_device_sends():
     shown = [text for page, text in pages.blocks("json") if page == "docs/mqtt.md"]
-    assert len(shown) == 1
+    assert len(shown) == 2
+    count = decode(shown[1].encode())
+    sent = msgspec.json.decode(msgspec.json.encode(count))
+    assert set(msgspec.json.decode(shown[1])) == set(sent)
+    assert sum(row.count for row in count.classes) < count.counted
     whole = re.sub(r'"data": "[^"]*"', '"data": ""', shown[0])
     field = decode_field(whole.encode())
     sent = msgspec.json.decode(msgspec.json.encode(field))
