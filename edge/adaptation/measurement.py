@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from edge.adaptation.counted_share import CountedShare
 from edge.adaptation.labelled_cells import LabelledCellsError, finder_of, read_labelled
 from edge.adaptation.progress import no_report
-from edge.differential.intervals import METHODS, exact
+from edge.differential.intervals import METHODS
 from edge.labels import OTHER
 from edge.messages import ModelReference  # noqa: TC001 (msgspec reads annotations at run time)
 from edge.naming.classifier import Classifier
@@ -25,22 +26,6 @@ MAX_IMAGES_OF_A_CLASS = 1000
 """More hold no more than memory for what a percent less of an interval is worth."""
 
 
-class Share(Struct, frozen=True):
-    """So many of so many, in percent, with the 95 % interval for that many cells."""
-
-    count: int
-    of: int
-    percent: float | None
-    low: float
-    high: float
-
-    @classmethod
-    def counted(cls, count: int, of: int) -> Share:
-        """The share with its exact interval (Clopper-Pearson); of nothing, nothing is known."""
-        low, high = exact(count, of)
-        return cls(count, of, round(100 * count / of, 2) if of else None, round(low, 2), round(high, 2))
-
-
 class ClassMeasurement(Struct, frozen=True):
     """What became of the cells of one true class.
 
@@ -49,7 +34,7 @@ class ClassMeasurement(Struct, frozen=True):
     """
 
     label: str
-    recall: Share
+    recall: CountedShare
     called: dict[str, int]
     refused: int
     without_cell: int
@@ -69,10 +54,10 @@ class Measurement(Struct, frozen=True, kw_only=True):
     folder: str
     images: int
     cells: int
-    right: Share
+    right: CountedShare
     macro_recall: float
-    called: Share
-    wrong_calls: Share
+    called: CountedShare
+    wrong_calls: CountedShare
     interval: str
     classes: tuple[ClassMeasurement, ...]
     seen: int
@@ -100,7 +85,7 @@ def measure(folder: Path, model: Path, report: Report = no_report) -> Measuremen
     classes = tuple(
         ClassMeasurement(
             label,
-            Share.counted(int((right & own).sum()), int(own.sum())),
+            CountedShare.counted(int((right & own).sum()), int(own.sum())),
             {
                 labels[other]: int((likeliest[own] == other).sum())
                 for other in range(len(labels))
@@ -118,10 +103,10 @@ def measure(folder: Path, model: Path, report: Report = no_report) -> Measuremen
         folder=str(folder),
         images=cells.images,
         cells=len(calls),
-        right=Share.counted(int(right.sum()), len(calls)),
+        right=CountedShare.counted(int(right.sum()), len(calls)),
         macro_recall=round(float(np.mean(recalls)), 2),
-        called=Share.counted(int((accepted & counted).sum()), int(counted.sum())),
-        wrong_calls=Share.counted(int((accepted & ~right).sum()), int(accepted.sum())),
+        called=CountedShare.counted(int((accepted & counted).sum()), int(counted.sum())),
+        wrong_calls=CountedShare.counted(int((accepted & ~right).sum()), int(accepted.sum())),
         interval=METHODS["exact"][0],
         classes=classes,
         seen=int(seen_before(cells.crops, classifier.bundle.seen).sum()),

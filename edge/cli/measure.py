@@ -18,8 +18,9 @@ from edge.errors import ConfigError, StoreError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.adaptation.measurement import ClassMeasurement, Measurement, Share
-    from edge.specimens.records import MeasuredCalls, ShareOf
+    from edge.adaptation.counted_share import CountedShare
+    from edge.adaptation.measurement import ClassMeasurement, Measurement
+    from edge.specimens.records import MeasuredCalls
 
 
 def run_measure(folder: Path, *, model: Path | None, config: Path | None, as_json: bool) -> int:
@@ -152,11 +153,11 @@ def _show(found: Measurement) -> None:
         )
 
 
-def _percent(share: Share | ShareOf, unit: str = " %") -> str:
+def _percent(share: CountedShare, unit: str = " %") -> str:
     return "-" if share.percent is None else f"{share.percent:.1f}{unit}"
 
 
-def _interval(share: Share | ShareOf) -> str:
+def _interval(share: CountedShare) -> str:
     return f"{share.low:.1f} to {share.high:.1f}"
 
 

@@ -60,8 +60,10 @@ class Analysis:
         """
         if self._model.reference != self._taken_up_by:  # another one answers since
             self._restore(specimen_id)
-        elif before is not None and before.model == self._taken_up_by:
-            self._model.analyzer.learn(_logits(self._new.of(before.cells, before.position)))
+        elif before is not None and before.model == self._taken_up_by and self._told < MOST:
+            new = _logits(self._new.of(before.cells, before.position))
+            self._told += len(new)
+            self._model.analyzer.learn(new)
         analyzed = self._model.analyzer.analyze(frame.pixels, self._reference)
         self._model.first_start.passed()
         self._reference.learn(analyzed.quality, analyzed.width, analyzed.height)
@@ -102,12 +104,12 @@ class Analysis:
         for look in self._summaries(specimen_id):
             if look.scale is not None:
                 scales.append(look.scale)
-            if look.model == model:
+            if look.model == model and len(told.logits) < MOST:
+                if look.alignment is not None:  # what it began with, not what it has told meanwhile
+                    told = told._replace(before=look.alignment.before)
                 new = _logits(self._new.of(look.cells, look.position))
-                if look.alignment is not None and len(told.logits) < MOST:
-                    told = told._replace(before=look.alignment.before)  # not what it has told meanwhile
-                if len(told.logits) < MOST:
-                    told = told._replace(logits=[*told.logits, *new])
+                told = told._replace(logits=[*told.logits, *new])
+        self._told = len(told.logits)  # more than enough change nothing, and are not looked for
         self._model.analyzer.restore(scales, remembered, told)
 
     def _number(self) -> int:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from edge.slide.sightings import SAME
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.messages.position import FieldPosition
-
-_SAME = 0.5  # of the smaller cell's side, as in the count
 
 
 class _Boxed(Protocol):
@@ -57,7 +57,7 @@ class FirstSightings:
         for cell in whole:
             x, y, width, height = cell.box
             at = (position.x + x + width / 2, position.y + y + height / 2, float(max(width, height)))
-            if not any(math.dist(at[:2], one[:2]) < _SAME * min(at[2], one[2]) for one in known):
+            if not any(math.dist(at[:2], one[:2]) < SAME * min(at[2], one[2]) for one in known):
                 known.append(at)
                 new.append(cell)
         return new

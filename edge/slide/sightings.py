@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MARGIN = 0.05  # of a frame's height: nearer to its edge a whole cell passes for a cut one, or is not found
 _GRID = 4  # pixels: a stage at rest shows one place thousands of times, and it is kept once
-_SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so
+SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so
 _LARGE = 1.25  # of the usual cell's longer side: less does not hold two cells
 
 
@@ -231,7 +231,7 @@ def _are_same(one: Sighting, other: Sighting) -> bool:
     if max(abs(ax - bx), abs(ay - by)) > max(aw, ah, bw, bh):
         return False  # nothing in common, and nearly all pairs are so
     apart = math.dist(one.middle, other.middle)
-    if apart < _SAME * min(max(aw, ah), max(bw, bh)):
+    if apart < SAME * min(max(aw, ah), max(bw, bh)):
         return True
     if not one.cell.cut_by_edge and not other.cell.cut_by_edge:
         return False

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from edge.differential.intervals import exact
+from edge.adaptation.counted_share import CountedShare
 from edge.labels import OTHER
 from edge.slide.contribution import CUT
 from edge.specimens.named_count import unfit
-from edge.specimens.records import ClassCalls, MeasuredCalls, ShareOf
+from edge.specimens.records import ClassCalls, MeasuredCalls
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -60,6 +60,5 @@ def measured_calls(
     )
 
 
-def _share(count: int, of: int) -> ShareOf:
-    low, high = exact(count, of)
-    return ShareOf(count, of, round(100 * count / of, 1) if of else None, round(low, 1), round(high, 1))
+def _share(count: int, of: int) -> CountedShare:
+    return CountedShare.counted(count, of, digits=1)

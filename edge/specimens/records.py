@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
+from edge.adaptation.counted_share import CountedShare  # noqa: TC001 (msgspec reads annotations)
 from edge.adaptation.remark import Remark  # noqa: TC001 (msgspec reads annotations)
 from edge.messages import Cell, ModelReference  # noqa: TC001
 from edge.messages.differential import Signature  # noqa: TC001
@@ -126,16 +127,6 @@ class CellWord(Struct, frozen=True, kw_only=True):
     holds: bool
 
 
-class ShareOf(Struct, frozen=True):
-    """So many of so many, in percent, with the exact 95 % interval; percent: null of nothing."""
-
-    count: int
-    of: int
-    percent: float | None
-    low: float
-    high: float
-
-
 class ClassCalls(Struct, frozen=True):
     """What the model called the cells that people gave one name.
 
@@ -144,7 +135,7 @@ class ClassCalls(Struct, frozen=True):
     """
 
     label: str
-    right: ShareOf
+    right: CountedShare
     refused: int
 
 
@@ -157,8 +148,8 @@ class MeasuredCalls(Struct, frozen=True, kw_only=True):
 
     model: ModelReference
     cells: int
-    called: ShareOf
-    wrong_calls: ShareOf
+    called: CountedShare
+    wrong_calls: CountedShare
     classes: tuple[ClassCalls, ...]
 
 

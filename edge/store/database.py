@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import sqlite3
 import time
 from contextlib import closing, contextmanager
@@ -105,6 +106,15 @@ def transaction(db: sqlite3.Connection, path: Path, what: str = "written") -> It
         finally:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until a folder's names are on the disk: what was put in place there stays. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def give_way(since: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge import identity
 from edge.cameras.image_header import image_size
 from edge.errors import StoreError
-from edge.store.database import connect
+from edge.store.database import connect, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +70,7 @@ def repair_if_damaged(path: Path) -> str | None:
             if old.exists():
                 old.rename(aside.with_name(aside.name + part))
         repaired.rename(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path}: is damaged ({problem}) and cannot be moved: {error.strerror}") from None
     with closing(connect(path, durable=True)) as new:
@@ -96,7 +95,7 @@ def _repair(path: Path, repaired: Path, problem: str) -> None:
             _salvage(path, new)
             new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         partial.rename(repaired)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):
             _remove(partial)
@@ -107,14 +106,6 @@ def _repair(path: Path, repaired: Path, problem: str) -> None:
 def _remove(partial: Path) -> None:
     for part in _PARTS:
         partial.with_name(partial.name + part).unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def other_kind(path: Path) -> str | None:

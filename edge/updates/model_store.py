@@ -21,6 +21,7 @@ from msgspec import Meta, Struct
 from edge import identity
 from edge.errors import StoreError
 from edge.outputs import last_change
+from edge.store.database import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,7 +150,7 @@ class ModelStore:
                 return False
             with _errors(incoming):
                 incoming.replace(self.path(sha256))
-                _sync(self.folder)
+                sync_folder(self.folder)
             former = state.former if state.current == sha256 or state.trial is not None else state.current
             installed = {**state.installed, sha256: about}
             self._write(State(current=sha256, former=former, trial=Trial(), installed=installed))
@@ -240,7 +241,7 @@ class ModelStore:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(self.folder / _STATE)
-            _sync(self.folder)
+            sync_folder(self.folder)
         for path in self.folder.glob("*.tflite"):
             if path.stem not in kept and not path.name.startswith(_INCOMING):
                 with suppress(OSError):  # it only takes room
@@ -253,11 +254,3 @@ def _errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

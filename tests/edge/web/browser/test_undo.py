@@ -83,6 +83,15 @@ class Gallery:
         order = {"specimen_id": self.specimen_id, "cell_ids": (cell_id,), "operator": operator}
         self.service.review(ReviewCells(action="relabel", label=label, **order))
 
+    def name_meanwhile(self, cell_id: str, label: str) -> None:
+        """Somebody else names a cell while the page's next order is on its way."""
+
+        def before(route: Route) -> None:
+            self.name(cell_id, label)
+            route.continue_()
+
+        self.window.route("**/review", before, times=1)
+
     def sign(self) -> None:
         """Somebody signs it."""
         self.service.sign(SignSpecimen(specimen_id=self.specimen_id, operator="REV", reason="all seen"))
@@ -147,11 +156,7 @@ def test_a_word_that_comes_while_one_is_taken_back_stays(gallery: Gallery) -> No
     gallery.open()
     gallery.exclude(cell_id)
 
-    def meanwhile(route: Route) -> None:
-        gallery.name(cell_id, "monocyte")
-        route.continue_()
-
-    gallery.window.route("**/review", meanwhile, times=1)
+    gallery.name_meanwhile(cell_id, "monocyte")
     gallery.press("u")
     gallery.expect(NOTHING)
     assert gallery.word(cell_id) == ("monocyte", OTHER)
@@ -163,11 +168,7 @@ def test_what_somebody_else_does_beside_it_does_not_hinder_an_undo(gallery: Gall
     gallery.open()
     gallery.exclude(cell_id)
 
-    def meanwhile(route: Route) -> None:
-        gallery.name(other, "monocyte")
-        route.continue_()
-
-    gallery.window.route("**/review", meanwhile, times=1)
+    gallery.name_meanwhile(other, "monocyte")
     gallery.press("u")
     gallery.tile(cell_id, ":not(.excluded)").wait_for()
     assert gallery.word(cell_id) == (None, None)
