@@ -58,6 +58,7 @@ class Gallery:
         self.press("x", ids[-1])
         for cell_id in ids:
             self.tile(cell_id, ".excluded").wait_for(state="attached")
+        self.expect("Done.")  # until then the page takes no other order
 
     def expect(self, words: str) -> None:
         """Wait until the page says this of an order, and clear it away."""
