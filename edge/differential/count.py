@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from edge.differential.correction import Corrector
     from edge.messages.differential import Familiarity, Flag
 
 DENOMINATOR = "whole white cells that a person named, or the model named and did not refuse"
@@ -139,7 +140,8 @@ class SpecimenCount:
         if self.counted >= self._target:
             return f"the target of {self._target} cells is reached"
         widest = self._method.max_interval_width
-        if widest and all(share.high - share.low <= widest for share in self._shares().values()):
+        excluded = self._excluded(self.familiar())
+        if widest and all(share.high - share.low <= widest for share in self._shares(excluded).values()):
             return f"{BY_INTERVALS} {widest:g} percent points wide"
         return None
 
@@ -167,8 +169,7 @@ class SpecimenCount:
             corrector, correction = None, Correction(None, reason=f"the microscope is {familiar.verdict}")
         if uncorrected is not None:
             corrector, correction = None, Correction(None, reason=uncorrected)
-        named = self._change.named
-        corrected = corrector and corrector.shares(self._counts - named, self._unclassified[OTHER], named)
+        corrected = corrector and self._corrected(corrector)
         if corrector is not None and not corrected:
             correction = Correction(None, correction.on, self._why_uncorrected())
         absolutes = {
@@ -229,6 +230,16 @@ class SpecimenCount:
             model=model,
         )
 
+    def _corrected(self, corrector: Corrector) -> dict[str, Share] | None:
+        from edge.differential.correction import Named  # noqa: PLC0415 (it brings numpy)
+
+        named, unnamed = self._change.named, self._counts - self._change.named
+        now, before = self._unclassified, self._unclassified_added
+        refused = _refused(before)
+        looked_at = max(0.0, 1 - _refused(now) / refused) if refused else 0.0
+        said = Named(named, self._counts_added - unnamed, max(0, before[OTHER] - now[OTHER]), looked_at)
+        return corrector.shares(unnamed, now[OTHER], said)
+
     def _why_uncorrected(self) -> str:
         if not self.counted:
             return "no cell is counted yet"
@@ -274,6 +285,11 @@ class SpecimenCount:
             percentages[BLAST_LIKE] = _figure(self._share(self._unclassified[OTHER], self.counted + excluded))
         of_blood = {label.casefold(): Figure(a.value, a.low, a.high) for label, a in absolutes.items()}
         return raised(percentages, of_blood if absolutes and self.counted >= LEAST_CELLS else None)
+
+
+def _refused(reasons: Counter[str]) -> int:
+    """Count the white cells that the model could not name: neither `other`, nor seen in too few fields."""
+    return sum(count for reason, count in reasons.items() if reason not in {UNSTEADY, OTHER})
 
 
 def _figure(share: Share) -> Figure:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from counts import counted_of, message
@@ -118,6 +120,66 @@ def test_where_people_have_named_every_cell_there_is_nothing_to_correct():
     assert message(count).correction.method is not None
     count.review([*named, ReviewedCell("monocyte", None, "monocyte", "mt.01")])
     assert message(count).correction.reason == "people have named every cell"
+
+
+# Two lymphocytes in five are refused, and one neutrophil in ten.
+UNEVEN = Confusion("x", LABELS, (BIASED.counts[0], (2.0, 116.0, 0.0, 2.0, 80.0), *BIASED.counts[2:]))
+# Of 600, 300 and 100 cells and 100 of no class that is counted: as the model calls them, on average.
+OFTEN = {"neutrophil": 600, "lymphocyte": 300, "monocyte": 100, "other": 100}
+TABLE = {
+    true: dict(zip((*LABELS, "refused"), (number * v / sum(row) for v in row), strict=True))
+    for (true, number), row in zip(OFTEN.items(), UNEVEN.counts, strict=True)
+}
+
+
+def count_with(named):
+    """Count these cells; `named` says which share of those of a call people name."""
+    count = SpecimenCount("S", LABELS[:3], 100, CountingMethod().by(UNEVEN))
+    cells, reviewed, calls = [], [], Counter()
+    for true, row in TABLE.items():
+        for called, expected in row.items():
+            number = round(expected)
+            aside = None if called in LABELS[:3] else "uncertain" if called == "refused" else called
+            label = called if aside is None else "neutrophil"
+            calls[label, aside] += number
+            looked_at = round(number * named.get(called, 0))
+            said = None if true == "other" else true
+            reviewed += [ReviewedCell(label, aside, said, "mt.01")] * looked_at
+    cells = [cell(label, rejected=aside) for (label, aside), n in calls.items() for _ in range(n)]
+    count.add("1", contribution_of(field(1, *cells)))
+    count.review(reviewed)
+    return {each.label: each.corrected for each in message(count).classes}
+
+
+ALL = (*LABELS, "refused")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {},
+        {"refused": 1},
+        {"refused": 0.5},
+        {"refused": 1, "other": 1},
+        dict.fromkeys(ALL, 0.5),
+        {"lymphocyte": 0.9},
+        dict.fromkeys(ALL, 0.3) | {"refused": 1},
+    ],
+    ids=["none", "refused", "half of the refused", "all doubtful", "half", "one class", "much"],
+)
+def test_whichever_cells_people_name_the_corrected_shares_stay_right(named):
+    # A correction that makes up for refused cells must not do so again for those that people have looked at.
+    corrected = count_with(named)
+    assert [corrected[label].percent for label in LABELS[:3]] == pytest.approx([60, 30, 10], abs=1.0)
+    for label, true in zip(LABELS[:3], (60, 30, 10), strict=True):
+        assert corrected[label].low <= true <= corrected[label].high
+
+
+def test_what_people_have_named_makes_the_corrected_interval_no_wider():
+    nobody, all_refused = count_with({}), count_with({"refused": 1})
+    for label in LABELS[:3]:
+        wide, narrow = nobody[label], all_refused[label]
+        assert narrow.high - narrow.low < 1.05 * (wide.high - wide.low)
 
 
 def test_what_is_said_to_be_uncorrected_shows_no_corrected_percentages():

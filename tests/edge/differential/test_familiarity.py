@@ -87,9 +87,9 @@ CONFUSION = Confusion(
 )
 
 
-def counted(odd, share):
-    reckoning = CountingMethod(max_interval_width=50.0).by(CONFUSION, KNOWN)
-    count = SpecimenCount("S", LABELS, 100, reckoning)
+def counted(odd, share, *, target=100, width=50.0):
+    reckoning = CountingMethod(max_interval_width=width).by(CONFUSION, KNOWN)
+    count = SpecimenCount("S", LABELS, target, reckoning)
     contribution = Contribution(
         accepted=True,
         counted={"neutrophil": 70, "lymphocyte": 50},
@@ -122,6 +122,17 @@ def test_of_another_one_nothing_is_corrected_and_refused_cells_may_be_of_any_cla
     # 70 to 120 of 170 cells may be neutrophils.
     assert neutrophil.low < 100 * 70 / 170 < before.low
     assert neutrophil.high > 100 * 120 / 170 > before.high
+
+
+def test_where_refused_cells_may_be_of_any_class_the_intervals_are_only_as_narrow_as_they_are_published():
+    # 70 of 120 cells: 18 points wide; with 50 refused ones, 44.
+    usual, doubtful = (
+        counted(*odd, target=1000, width=30) for odd in ((USUAL, 0), (Likeness(1.4, 0.95, None), 0.28))
+    )
+    assert usual.stop_reason() == "every interval is at most 30 percent points wide"
+    assert doubtful.stop_reason() is None
+    assert message(doubtful).state == "running"
+    assert max(row.high - row.low for row in message(doubtful).classes) > 30
 
 
 def test_of_an_unfamiliar_one_the_count_is_never_enough():
