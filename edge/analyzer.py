@@ -98,7 +98,7 @@ class Analyzer:
         if quality.accepted:
             masks, found = self._find(pixels)
             masked = time.perf_counter()
-            if found is not None and found.overflow:
+            if found is not None and found.white_overflow:
                 # What is not listed would be missing in the count, and nobody would know.
                 quality = msgspec.structs.replace(quality, accepted=False, reason="too crowded")
                 masks = None
@@ -113,7 +113,9 @@ class Analyzer:
         height, width = pixels.shape[:2]
         milliseconds = {stage: round(1000 * seconds, 3) for stage, seconds in timings.items()}
         scale = None if found is None else found.scale
-        red_cells, platelets = (None, None) if found is None else (len(found.red), found.platelets)
+        red_cells, platelets = None, None
+        if found is not None and not found.overflow:  # else some are not listed
+            red_cells, platelets = len(found.red), found.platelets
         return Field(
             width,
             height,

@@ -10,7 +10,7 @@ import numpy as np
 from edge.cameras.image_header import image_size, is_webp
 from edge.cameras.jpeg import DamagedJpegError, decode_jpeg
 from edge.cameras.opencv import quieten
-from edge.cameras.tiff_header import read_tiff_header
+from edge.cameras.tiff_header import as_it_lies, read_tiff_header
 from edge.errors import UnreadableFrameError
 from edge.outputs import drawn_by
 
@@ -107,6 +107,7 @@ def _jpeg(data: bytes, path: Path) -> NDArray[np.uint8]:
 
 
 def _by_opencv(data: bytes, path: Path) -> NDArray[np.uint8]:
+    data = as_it_lies(data)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
     except cv2.error:

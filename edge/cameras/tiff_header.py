@@ -5,12 +5,14 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-_SUBFILE, _WIDTH, _HEIGHT, _BITS, _FORMAT = 254, 256, 257, 258, 339
+_SUBFILE, _WIDTH, _HEIGHT, _BITS, _ORIENTATION, _FORMAT = 254, 256, 257, 258, 274, 339
 _PIECES = ((273, 279), (324, 325))  # where strips lie and how long they are; the same of tiles
 _TAGS = {_SUBFILE, _WIDTH, _HEIGHT, _BITS, _FORMAT, *_PIECES[0], *_PIECES[1]}
 _ASIDE = 1 | 4  # a smaller copy, or a transparency mask
 _FLOATING = 3
 _MOST_PAGES = 10_000
+_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_SHORT = 3  # the kind of a value of two bytes
 
 _Tags = dict[int, list[int]]
 
@@ -36,8 +38,26 @@ def read_tiff_header(data: bytes) -> TiffHeader | None:
         return None
 
 
+def as_it_lies(data: bytes) -> bytes:
+    """The same TIFF file without a turn for whoever shows it: its pixels are taken in the order they lie in.
+
+    OpenCV heeds a TIFF's orientation even where it is told not to. What is no TIFF is given back as it is.
+    """
+    try:
+        order = _ORDERS[data[:4]]
+        first = struct.unpack_from(order + "I", data, 4)[0]
+        for entry in range(struct.unpack_from(order + "H", data, first)[0]):
+            place = first + 2 + 12 * entry
+            if struct.unpack_from(order + "H", data, place)[0] == _ORIENTATION:
+                upright = struct.pack(order + "HIHH", _SHORT, 1, 1, 0)
+                return data[: place + 2] + upright + data[place + 12 :]
+    except (struct.error, LookupError):
+        pass
+    return data
+
+
 def _header(data: bytes) -> TiffHeader | None:
-    order = {b"II*\0": "<", b"MM\0*": ">"}[data[:4]]
+    order = _ORDERS[data[:4]]
     directories = _directories(data, order)
     for tags in directories:
         for where, size in _PIECES:

@@ -35,7 +35,8 @@ class FoundCells:
     """What lies in one field.
 
     white, red: the white and the red cells, the surest first. platelets: how many, or None where the finder
-    does not tell. scale: how large a pixel is. overflow: more than can be listed.
+    does not tell. scale: how large a pixel is. overflow: more than can be listed;
+    white_overflow: white cells, too.
     """
 
     white: Detections
@@ -43,6 +44,7 @@ class FoundCells:
     platelets: int | None
     scale: Scale
     overflow: bool
+    white_overflow: bool
 
 
 class CellFinder:
@@ -103,7 +105,7 @@ class CellFinder:
             scale = Scale(round(RED_CELL_UM / red_cell, 5), "red cells", field=_told(reading))
         else:
             scale = self._scale(red_cell, reading)
-        return FoundCells(white, red, told, scale, found.overflow)
+        return FoundCells(white, red, told, scale, found.overflow, found.white_overflow)
 
     def _at(self, red_cell: float, pixels: NDArray[np.uint8]) -> Detections:
         """Find in a frame whose red cells have this diameter, in pixels of it."""

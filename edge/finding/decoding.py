@@ -40,7 +40,8 @@ class Detections:
     """What was found, the surest first; all arrays have one entry a thing.
 
     kinds: int64, into `KINDS`. scores: float32, 0 to 1. centres: float32 (n, 2), x and y in pixels of the
-    frame. diameters: float32, pixels of the frame. overflow: there was more than can be listed.
+    frame. diameters: float32, pixels of the frame. overflow: there was more than can be listed;
+    white_overflow: also of white cells.
     """
 
     kinds: NDArray[np.int64]
@@ -48,6 +49,7 @@ class Detections:
     centres: NDArray[np.float32]
     diameters: NDArray[np.float32]
     overflow: bool = False
+    white_overflow: bool = False
 
     def of(self, kind: str, least: float = 0.0) -> Detections:
         """Return those of one kind with at least this score."""
@@ -58,9 +60,8 @@ class Detections:
         return self._chosen(~np.array(left_out, np.bool_))
 
     def _chosen(self, mask: NDArray[np.bool_]) -> Detections:
-        return Detections(
-            self.kinds[mask], self.scores[mask], self.centres[mask], self.diameters[mask], self.overflow
-        )
+        chosen = (values[mask] for values in (self.kinds, self.scores, self.centres, self.diameters))
+        return Detections(*chosen, self.overflow, self.white_overflow)
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -74,7 +75,7 @@ def decode(
 
     maps: float32 (h, w, 6), as `MAPS` says. scale: pixels of the working picture to one of the frame.
     least: score below which nothing is looked at, of all kinds or by kind; a kind that is not named is not
-    looked at. most: how many are looked at, the surest.
+    looked at. most: how many are looked at: white cells before others, then the surest.
     """
     logits = np.ascontiguousarray(maps[:, :, : len(KINDS)])
     peak = cv2.dilate(logits, np.ones((3, 3), np.uint8))
@@ -84,9 +85,9 @@ def decode(
     floor = np.log(floors / (1 - floors)).astype(np.float32)
     rows, columns, kinds = np.nonzero((logits >= peak) & (logits >= floor))
     found = logits[rows, columns, kinds]
-    order = np.argsort(-found, kind="stable")
-    overflow = len(order) > most
-    order = order[:most]
+    others = kinds != KINDS.index("white cell")
+    chosen = np.lexsort((-found, others))[:most]
+    order = chosen[np.argsort(-found[chosen], kind="stable")]
     rows, columns, kinds = rows[order], columns[order], kinds[order]
     there = maps[rows, columns]
     diameters = RED_CELL_PIXELS * np.exp(np.clip(there[:, 3], -_STEEPEST, _STEEPEST))
@@ -98,7 +99,8 @@ def decode(
         scores.astype(np.float32),
         (centres[kept] / scale).astype(np.float32),
         (diameters[kept] / scale).astype(np.float32),
-        overflow,
+        overflow=len(found) > most,
+        white_overflow=np.count_nonzero(~others) > most,
     )
 
 

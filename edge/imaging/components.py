@@ -20,13 +20,13 @@ _FEW = 4  # pieces: so many comparisons take less time than a table
 class Components(NamedTuple):
     """What hangs together in a mask.
 
-    window: rows and columns of the frame that hold them all. labels: uint16, of the window's shape, 0 where
+    window: rows and columns of the frame that hold them all. labels: int32, of the window's shape, 0 where
     there is no piece. boxes: [x, y, width, height] in the window, and areas, pixels: of each label, int32;
     those of label 0 are the gaps'.
     """
 
     window: Window
-    labels: NDArray[np.uint16]
+    labels: NDArray[np.int32]
     boxes: NDArray[np.int32]
     areas: NDArray[np.int32]
 
@@ -49,11 +49,12 @@ def components_of(mask: Pixels) -> Components:
     window = _window(mask)
     if not mask[window].size:
         return _nothing(window)
-    # Sixteen bits: half the memory to write takes half the time, and a field has never so many pieces.
-    _, labels, measures, _ = cv2.connectedComponentsWithStats(mask[window], ltype=cv2.CV_16U)
+    # Not sixteen bits: noise in a dark surround makes more pieces than these can number, and OpenCV would
+    # write beyond its tables.
+    _, labels, measures, _ = cv2.connectedComponentsWithStats(mask[window], ltype=cv2.CV_32S)
     boxes = np.asarray(measures[:, : cv2.CC_STAT_AREA], np.int32)
     areas = np.array(measures[:, cv2.CC_STAT_AREA], np.int32)
-    return Components(window, np.asarray(labels, np.uint16), boxes, areas)
+    return Components(window, np.asarray(labels, np.int32), boxes, areas)
 
 
 def _window(mask: Pixels) -> Window:
@@ -62,4 +63,4 @@ def _window(mask: Pixels) -> Window:
 
 
 def _nothing(window: Window) -> Components:
-    return Components(window, np.zeros((0, 0), np.uint16), np.zeros((1, 4), np.int32), np.zeros(1, np.int32))
+    return Components(window, np.zeros((0, 0), np.int32), np.zeros((1, 4), np.int32), np.zeros(1, np.int32))

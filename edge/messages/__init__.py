@@ -90,10 +90,12 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     timings_ms: dict[str, Milliseconds]
     cells: tuple[Cell, ...]
     red_cells: Annotated[
-        Count | None, Meta(description="seen in the field, an estimate; null: the model has no finder")
+        Count | None,
+        Meta(description="seen in the field, an estimate; null: more than can be listed, or no finder"),
     ] = None
     platelets: Annotated[
-        Count | None, Meta(description="seen in the field, an estimate; null: the model has no finder")
+        Count | None,
+        Meta(description="seen in the field, an estimate; null: more than can be listed, or no finder"),
     ] = None
     heatmaps_omitted: Annotated[
         int, Meta(ge=0, description="cells whose heatmap was left out to keep the message below 64 KiB")

@@ -41,12 +41,24 @@ def test_a_bundle_that_finds_otherwise_is_refused_in_one_sentence(tmp_path, chan
     assert "\n" not in str(refused.value)
 
 
-def test_a_field_with_more_than_can_be_listed_is_refused_and_says_so(monkeypatch):
-    monkeypatch.setattr("edge.finding.finder.decode", lambda *given: decode(*given, most=3))
+def test_a_field_with_more_white_cells_than_can_be_listed_is_refused_and_says_so(monkeypatch):
+    monkeypatch.setattr("edge.finding.finder.decode", lambda *given: decode(*given, most=1))
     frame = SimulatedCamera(SimulatedConfig(seed=3, cells=12)).read()
     field = Analyzer(Classifier.load(SHIPPED_MODEL)).analyze(frame.pixels)
     assert (field.quality.accepted, field.quality.reason) == (False, "too crowded")
     assert field.cells == ()
+
+
+def test_more_red_cells_than_can_be_listed_cost_their_number_and_no_white_cell(monkeypatch):
+    frame = SimulatedCamera(SimulatedConfig(seed=3, cells=12)).read()
+    analyzer = Analyzer(Classifier.load(SHIPPED_MODEL))
+    usual = analyzer.analyze(frame.pixels)
+    assert usual.red_cells > 15
+    monkeypatch.setattr("edge.finding.finder.decode", lambda *given: decode(*given, most=15))
+    field = analyzer.analyze(frame.pixels)
+    assert field.quality.accepted
+    assert len(field.cells) == len(usual.cells) > 1
+    assert (field.red_cells, field.platelets) == (None, None)
 
 
 def test_by_what_a_cell_says_of_itself_it_can_be_shown_to_the_model_again():

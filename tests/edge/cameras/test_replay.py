@@ -238,6 +238,21 @@ def test_an_orientation_tag_does_not_turn_the_picture(tmp_path: Path) -> None:
     assert only(replay(put(tmp_path / "x.jpg", turned))).pixels.shape == (16, 24, 3)
 
 
+@pytest.mark.parametrize("kind", [3, 4])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_nor_does_that_of_a_tiff(tmp_path: Path, orientation: int, kind: int) -> None:
+    plain = encoded(".tiff")
+    at = struct.unpack_from("<I", plain, 4)[0]
+    count = struct.unpack_from("<H", plain, at)[0]
+    entries = [plain[at + 2 + 12 * n : at + 14 + 12 * n] for n in range(count)]
+    entries.append(struct.pack("<HHII", 274, kind, 1, orientation))
+    entries.sort(key=lambda entry: entry[:2][::-1])
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    turned = plain[:4] + struct.pack("<I", len(plain)) + plain[8:] + directory
+    as_it_lies = only(replay(put(tmp_path / "plain.tiff", plain))).pixels
+    assert (only(replay(put(tmp_path / "turned.tiff", turned))).pixels == as_it_lies).all()
+
+
 def test_a_picture_keeps_its_id_when_copied_or_touched_and_loses_it_when_changed(tmp_path: Path) -> None:
     path = put(tmp_path / "here/slide/a.png")
     first = only(replay(path)).source_id

@@ -79,6 +79,16 @@ def test_a_field_with_more_than_can_be_listed_says_so():
     assert len(crowded) == 20
 
 
+def test_white_cells_are_listed_before_whatever_else_there_is():
+    others = [(x, y, 16, "red cell", 0.9) for x in range(12, 188, 24) for y in range(36, 188, 24)]
+    white = [(x, 12, 30, "white cell", 0.3) for x in range(12, 188, 56)]
+    found = decode(maps_of(*others, *white), 1.0, most=20)
+    assert len(found.of("white cell")) == len(white)
+    assert (len(found), found.overflow, found.white_overflow) == (20, True, False)
+    assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
+    assert decode(maps_of(*others, *white), 1.0, most=len(white) - 1).white_overflow
+
+
 def test_maps_of_no_sense_give_no_nonsense():
     maps = np.full((4, 4, 6), 50, np.float32)
     found = decode(maps, 1.0)

@@ -52,3 +52,14 @@ def test_the_chosen_pieces_are_those_of_their_labels_however_many(many: int) -> 
 
     assert (found.chosen(which) == which[found.labels]).all()
     assert (found.chosen(~which) == ~which[found.labels]).all()
+
+
+def test_noise_has_more_pieces_than_sixteen_bits_can_number() -> None:
+    mask = np.zeros((600, 600), np.uint8)
+    mask[::2, ::2] = 1  # 90,000 specks: the dark surround of an eyepiece has as many
+    found = components_of(mask)
+    assert len(found.areas) == 90_001
+    assert (found.areas[1:] == 1).all()
+    last = np.zeros(len(found.areas), bool)
+    last[-1] = True
+    assert np.argwhere(found.chosen(last)).tolist() == [[598, 598]]
