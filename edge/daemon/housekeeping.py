@@ -20,6 +20,7 @@ _LOOK_S = 5.0  # the size and the clock are asked no more often
 _BATCH = 200
 _KEYFRAMES_DAYS = 3.0  # after a specimen is stopped: it may be taken up again behind a weekend
 _PICTURES_BATCH = 20
+_WORK_S = 2.0  # at a time: between two calls a field is counted, and the watchdog fed
 _KEYFRAMES_BATCH = 20  # as large as a batch of results
 
 
@@ -30,6 +31,7 @@ class Housekeeping:
         self.config = config
         self._store = store
         self._prune_at = self._look_at = 0.0
+        self._until = 0.0
         self._synced = False
         self._full: str | None = None
         self._told_forgotten = False
@@ -44,24 +46,29 @@ class Housekeeping:
         now = time.monotonic()
         if now < self._look_at:
             return self._full
-        self._look_at = now + _LOOK_S
+        self._look_at, self._until = now + _LOOK_S, now + _WORK_S
         self._set_times_right()
         if now >= self._prune_at:
-            self._prune_at = now + _PRUNE_S
             self._told_forgotten = self._told_pictures = False
             self._prune()
+            self._prune_at = now if self._is_over() else now + _PRUNE_S
         self._full = self._make_room()
+        if self._is_over():
+            self._look_at = now  # what is left goes on after the next frame
         return self._full
+
+    def _is_over(self) -> bool:
+        return time.monotonic() >= self._until
 
     def _prune(self) -> None:
         # With a clock that stands in 1970 or 2076, an age means nothing.
         if not identity.clock_synced():
             return
-        dropped = self._store.upkeep.prune(self.config.retention_days)
+        dropped = self._store.upkeep.prune(self.config.retention_days, self._until)
         if dropped:
             log.info("%d results older than %g days are dropped", dropped, self.config.retention_days)
         self._store.keyframes.drop_long_closed(min(_KEYFRAMES_DAYS, self.config.retention_days))
-        pictures = self._store.pictures.prune(self.config.pictures_days)
+        pictures = self._store.pictures.prune(self.config.pictures_days, self._until)
         if pictures:
             log.info(
                 "pictures of %d cells older than %g days are dropped", pictures, self.config.pictures_days
@@ -79,6 +86,8 @@ class Housekeeping:
         while upkeep.used_bytes() > limit and (gone := self._store.pictures.drop_oldest(_PICTURES_BATCH)):
             pictures += gone
             since = give_way(since)
+            if self._is_over():
+                break
         while reason is None and upkeep.used_bytes() > limit:
             batch = upkeep.drop_oldest_delivered(_BATCH)
             # A slide that a restart does not know again is worse than a result gone that the broker has, and
@@ -89,6 +98,8 @@ class Housekeeping:
             since = give_way(since)
             if not batch and not thumbnails:
                 reason = self._reached()
+            elif self._is_over():
+                break
         if pictures and not self._told_pictures:
             self._told_pictures = True
             log.warning("the store is full: pictures of cells are dropped, those of signed specimens first")
@@ -115,7 +126,7 @@ class Housekeeping:
     def _set_times_right(self) -> None:
         if self._synced or not identity.clock_synced():
             return
-        self._synced = True
-        corrected = self._store.upkeep.correct_times(identity.clock_offset_s())
+        corrected = self._store.upkeep.correct_times(identity.clock_offset_s(), self._until)
+        self._synced = not self._is_over()
         if corrected:
             log.info("the clock is set: the times of %d results are corrected", corrected)

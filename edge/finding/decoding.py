@@ -60,8 +60,14 @@ class Detections:
         return self._chosen(~np.array(left_out, np.bool_))
 
     def _chosen(self, mask: NDArray[np.bool_]) -> Detections:
-        chosen = (values[mask] for values in (self.kinds, self.scores, self.centres, self.diameters))
-        return Detections(*chosen, self.overflow, self.white_overflow)
+        return Detections(
+            self.kinds[mask],
+            self.scores[mask],
+            self.centres[mask],
+            self.diameters[mask],
+            self.overflow,
+            self.white_overflow,
+        )
 
     def __len__(self) -> int:
         """Return how many there are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge import identity
@@ -53,9 +54,10 @@ class Pictures:
         with errors(self._path, "read"):
             return {str(cell_id) for (cell_id,) in self._db.execute(query, (specimen_id,)).fetchall()}
 
-    def prune(self, days: float) -> int:
+    def prune(self, days: float, until: float = inf) -> int:
         """Drop the pictures that were kept longer ago, and give their number.
 
+        until: on the monotonic clock; what is not done by then is left to the next call.
         Call it with a clock that is set: those that were kept without one begin to age with the first call.
         """
         with transaction(self._db, self._path):
@@ -64,13 +66,16 @@ class Pictures:
         while batch := self._drop("kept_at <= ?", limit, _PAGE):
             dropped += batch
             since = give_way(since)
+            if time.monotonic() >= until:
+                break
         return dropped
 
     def drop_oldest(self, limit: int) -> int:
         """Drop at most `limit`, and give their number: of specimens that are signed or discarded first."""
+        # Picture by picture, the oldest first: all fields of all signed specimens are more than are kept.
         closed = (
-            "sequence IN (SELECT sequence FROM fields JOIN specimens ON id = specimen_id"
-            " WHERE state IN ('final', 'corrected', 'discarded'))"
+            "EXISTS (SELECT 1 FROM fields JOIN specimens ON id = specimen_id WHERE state IN"
+            " ('final', 'corrected', 'discarded') AND fields.sequence = cell_pictures.sequence)"
         )
         return self._drop(closed, None, limit) or self._drop("true", None, limit)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from math import inf
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,9 +28,10 @@ class Upkeep:
         self._db = connection
         self._path = path
 
-    def prune(self, retention_days: float) -> int:
+    def prune(self, retention_days: float, until: float = inf) -> int:
         """Drop the cells of fields that were delivered longer ago, and give their number.
 
+        until: on the monotonic clock; what is not done by then is left to the next call.
         What still waits is kept however old it is. Of what goes, a few bytes stay: that the picture was seen
         and what it counted, so that it is never counted again, and how many doubtful cells nobody looked at.
         """
@@ -38,6 +40,8 @@ class Upkeep:
         while batch := self._drop(_PAGE, limit):
             dropped += batch
             since = give_way(since)
+            if time.monotonic() >= until:
+                break
         return dropped
 
     def drop_oldest_delivered(self, limit: int) -> int:
@@ -81,9 +85,10 @@ class Upkeep:
             )
         return (pages - free) * size
 
-    def correct_times(self, offset_s: float) -> int:
+    def correct_times(self, offset_s: float, until: float = inf) -> int:
         """Set right what was captured on this boot before the clock was, and give the number.
 
+        until: as in `prune`.
         offset_s: clock minus monotonic clock, now that the clock is right. What was delivered or is of an
         earlier boot keeps its time, which says of itself that it is not to be trusted. When it was delivered
         nobody knows: now, at the latest, and from now on it ages.
@@ -118,5 +123,5 @@ class Upkeep:
                         (msgspec.json.encode(right), sequence),
                     )
                     corrected += 1
-            if len(rows) < _PAGE:
+            if len(rows) < _PAGE or time.monotonic() >= until:
                 return corrected

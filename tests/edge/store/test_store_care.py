@@ -299,6 +299,25 @@ def test_a_full_store_drops_the_oldest_delivered_and_never_what_waits(path):
         assert [each.field_id for each in store.fields("S")] == ids[300:]
 
 
+def test_much_to_drop_is_dropped_in_several_goes_between_which_fields_are_counted(path, monkeypatch):
+    ids = filled(path, 1500)
+    with Store.open(path) as store:
+        store.mark_delivered(ids)
+        keeping = Housekeeping(limited(path, store.upkeep.used_bytes() / 2e6), store)
+        monkeypatch.setattr("edge.daemon.housekeeping._WORK_S", 0.0)
+        kept = [len(list(store.fields("S")))]
+        while not kept[1:] or kept[-1] < kept[-2]:
+            assert keeping.tidy() is None, "counting goes on"
+            kept.append(len(list(store.fields("S"))))
+        assert len(kept) > 4, kept
+        assert store.upkeep.used_bytes() <= limited(path, store.upkeep.used_bytes() / 1e6).max_mb * 1e6
+        old = Housekeeping(StoreConfig(str(path), retention_days=-1), store)  # all of it is too old
+        monkeypatch.setattr(identity, "clock_synced", lambda: True)
+        for _ in range(kept[-1] // 100 + 2):
+            assert old.tidy() is None
+        assert not list(store.fields("S"))
+
+
 def test_the_least_limit_holds_the_most_crowded_field_and_counting_goes_on(path):
     with Store.open(path) as store:
         store.start_specimen("S")
