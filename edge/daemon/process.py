@@ -118,13 +118,13 @@ class Daemon:
         Raises LeukoscopeError where it cannot start or go on.
         """
         config = self._config
-        release_startup_memory()  # of the libraries, before the model brings more
-        model = ModelInUse(config, self._load)
-        release_startup_memory()
         path = Path(config.store.path)
         with ExitStack() as stack:
-            stack.enter_context(model)
+            # Before the model: told to end while that loads, it ends in order, and a new one stays on trial.
             stack.enter_context(self._stop.on_signals())
+            release_startup_memory()  # of the libraries, before the model brings more
+            model = stack.enter_context(ModelInUse(config, self._load))
+            release_startup_memory()
             camera = stack.enter_context(closing(self._opened()))
             stack.enter_context(claim(path))
             self._progress.notice("store", repair_if_damaged(path))

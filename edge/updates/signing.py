@@ -170,11 +170,18 @@ def _public_key(path: Path) -> Ed25519PublicKey:
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
+    """Write a file that was not there; where that fails there is none. On the disk when it is done."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except FileExistsError:
         raise OutputError(f"{path}: is there already, and a key is never written over") from None
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +39,7 @@ class Bench:
         self.steps = list(steps)
         self.broken: set[str] = set()
         self.loaded: list[str] = []
-        self.daemon = Daemon(config, load=self._load, camera=lambda _: self)
+        self.daemon = Daemon(config, load=self.load, camera=lambda _: self)
 
     def install(self, path: Path) -> str:
         sha256 = read_bundle(path).sha256
@@ -45,7 +47,7 @@ class Bench:
             self.models.adopt(incoming, sha256, Installed("new", "this device", "2026-11-28T20:00:00Z"))
         return sha256
 
-    def _load(self, config: Config) -> Model:
+    def load(self, config: Config) -> Model:
         def load(path: Path) -> Model:
             sha256 = answering(config).sha256 or OLD
             if sha256 in self.broken:
@@ -131,3 +133,24 @@ def test_a_model_that_the_configuration_names_stays_whatever_is_installed(config
     bench = Bench(named, nothing, lambda b: b.install(new), nothing, nothing)
     assert bench.daemon.run() == 0
     assert len(bench.loaded) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_while_a_new_model_loads_it_ends_in_order_and_the_model_stays_on_trial(
+    config, tmp_path, number
+):
+    new = rewritten(tmp_path / "new.tflite", temperature=1.5)
+    bench = Bench(config)
+    sha256 = bench.install(new)
+
+    def load(config: Config) -> Model:
+        model = bench.load(config)
+        os.kill(os.getpid(), number)
+        return model
+
+    assert Daemon(config, load=load, camera=lambda _: bench).run() == 0
+    again = Bench(config, nothing)
+    assert again.daemon.run() == 0
+    assert again.loaded == [sha256], "it is not taken for one that has failed"
+    assert again.answered() == [sha256]
+    assert again.models.state().fallen is None

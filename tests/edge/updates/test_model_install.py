@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import shutil
 import stat
@@ -21,10 +22,11 @@ from samples import cell, field
 
 from edge.cli import main
 from edge.config import SHIPPED_MODEL, load_config
-from edge.errors import BundleError
+from edge.errors import BundleError, OutputError
 from edge.messages import ModelReference
 from edge.models.bundle import MAX_BYTES, read_bundle
 from edge.store.fields import Store
+from edge.updates.device_key import sign_for_device
 from edge.updates.model_store import SHIPPED, ModelStore
 from edge.updates.proof import prove
 from edge.updates.signing import make_key, sign
@@ -353,3 +355,36 @@ def test_nothing_that_lies_beside_a_model_is_run(bench, monkeypatch):
     bad.write_bytes(b"no model")
     with pytest.raises(BundleError):
         prove(bad, load_config(bench.config))
+
+
+@pytest.mark.parametrize(
+    "left", ["", "-----BEGIN PRIVATE KEY-----\nMC4CAQ", None], ids=["empty", "half", "public"]
+)
+def test_a_power_cut_while_the_devices_key_is_made_costs_that_key_and_nothing_else(bench, left, tmp_path):
+    models = bench.store.folder
+    models.mkdir(parents=True, exist_ok=True)
+    (models / "device.key.pub").write_text("-----BEGIN", encoding="utf-8")
+    if left is not None:
+        (models / "device.key").write_text(left, encoding="utf-8")
+    assert bench.model("install", bench.file) == 0, "signed by somebody who is trusted"
+    own = shutil.copy(SHIPPED_MODEL, tmp_path / "own.tflite")
+    config = load_config(bench.config)
+    sign_for_device(own, config)
+    assert bench.model("install", own) == 0
+    assert (models / "device.key").read_bytes().endswith(b"-----END PRIVATE KEY-----\n")
+    assert (models / "device.key.pub").read_bytes().endswith(b"-----END PUBLIC KEY-----\n")
+
+
+@pytest.mark.parametrize("half", ["key.pub", "key"])
+def test_a_full_disk_leaves_no_half_of_a_key(half, tmp_path, monkeypatch):
+    synced = os.fsync
+
+    def full(handle):
+        if Path(f"/proc/self/fd/{handle}").readlink().name == half:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        synced(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        make_key(tmp_path / "key")
+    assert list(tmp_path.iterdir()) == []
