@@ -82,9 +82,12 @@ new_crl() {
     chmod 644 "$dir/ca.crl"
 }
 
+# valid_serial NAME: the number of its certificate that is not revoked, if there is one. Its file may be gone.
+valid_serial() { awk -F '\t' -v name="/CN=$1" '$1 == "V" && $6 == name { print $4 }' "$dir/index.txt"; }
+
 # issue KIND NAME: what was interrupted leaves no half pair behind.
 issue() {
-    [ ! -e "$dir/$2.crt" ] || fail "$dir/$2.crt is there already; revoke it first, or take another name"
+    [ -z "$(valid_serial "$2")" ] || fail "$2 has a certificate already; revoke it first, or take another name"
     new_key "$dir/$2.key.new"
     openssl req -new -config "$dir/openssl.conf" -key "$dir/$2.key.new" -subj "/CN=$2" -out "$dir/$2.csr"
     case $2 in
@@ -152,8 +155,9 @@ case $action in
     revoke)
         [ $# -eq 1 ] || usage
         valid_name "$1"
-        [ -e "$dir/$1.crt" ] || fail "$dir/$1.crt: there is no such certificate"
-        ca -revoke "$dir/$1.crt"
+        serial=$(valid_serial "$1")
+        [ -n "$serial" ] || fail "$dir: there is no such certificate: $1"
+        ca -revoke "$dir/issued/$serial.pem"
         new_crl
         rm -f "$dir/$1.crt" "$dir/$1.key"
         echo "$1 is revoked: copy $dir/ca.crl to the broker and restart it"

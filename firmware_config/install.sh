@@ -113,6 +113,12 @@ boot_file() {
     done
 }
 
+# The sensor that an earlier call has chosen.
+chosen_sensor() {
+    config=$(boot_file)
+    [ -z "$config" ] || sed -n "/^$begin\$/,/^$end\$/s/^dtoverlay=//p" "$config"
+}
+
 without_block() { sed "/^$begin\$/,/^$end\$/d" "$1"; }
 
 boot_settings() {
@@ -122,7 +128,7 @@ boot_settings() {
         return
     fi
     # Without --camera, the one that was chosen before stays.
-    chosen=$(sed -n "/^$begin\$/,/^$end\$/s/^dtoverlay=//p" "$config")
+    chosen=$(chosen_sensor)
     chosen=${sensor:-$chosen}
     {
         without_block "$config"
@@ -185,8 +191,9 @@ configure_camera() {
     [ -n "$camera" ] || return 0
     file=$root/etc/leukoscope/leukoscope.toml
     case $camera in usb) kind=usb ;; *) kind=picamera2 ;; esac
-    # Where that kind of camera is configured, its other keys may have been chosen with care.
-    [ -z "$(configured_kind "$kind")" ] || return 0
+    # Where that camera is configured, its other keys may have been chosen with care.
+    before=$(chosen_sensor)
+    [ -z "$(configured_kind "$kind")" ] || [ "${before:-$sensor}" != "$sensor" ] || return 0
     { echo "[camera]" && camera_section; } >"$file.camera"
     awk -v section="$file.camera" '
         function write_section(line) {
@@ -234,8 +241,18 @@ install_kiosk() {
 install_person() {
     [ -n "$admin" ] || return 0
     [ -z "$root" ] || { echo "--admin: on the device itself, run: leukoscope user add $admin" && return 0; }
-    "$opt/.venv/bin/leukoscope" user add "$admin" --config /etc/leukoscope/leukoscope.toml
+    set -- --config /etc/leukoscope/leukoscope.toml
+    people=$("$opt/.venv/bin/leukoscope" user list "$@" | cut -f 1)
+    if printf '%s\n' "$people" | grep -qxF "$admin"; then
+        echo "--admin: $admin is there already; another PIN: leukoscope user reset $admin"
+    else
+        "$opt/.venv/bin/leukoscope" user add "$admin" "$@"
+    fi
 }
+
+# restart UNIT: one that cannot start holds up no other, and is named at the end.
+restart() { systemctl restart "$1" || failed="${failed:-}
+$1 does not start: journalctl -u $1 says why"; }
 
 install() {
     umask 022
@@ -254,6 +271,8 @@ install() {
     put 644 "$here/watchdog.conf" /etc/systemd/system.conf.d/leukoscope-watchdog.conf
     put 644 "$here/leukoscope.service" /etc/systemd/system/leukoscope.service
     put 644 "$here/leukoscope-web.service" /etc/systemd/system/leukoscope-web.service
+    put 644 "$here/leukoscope-network.path" /etc/systemd/system/leukoscope-network.path
+    put 644 "$here/leukoscope-network.service" /etc/systemd/system/leukoscope-network.service
     put 644 "$here/leukoscope-avahi.service" /etc/avahi/services/leukoscope.service
     keep 644 "$here/leukoscope.toml" /etc/leukoscope/leukoscope.toml
     configure_camera
@@ -262,8 +281,9 @@ install() {
     install_broker
     boot_settings
     link /etc/systemd/system/leukoscope.service /etc/systemd/system/multi-user.target.wants/leukoscope.service
-    link /etc/systemd/system/leukoscope-web.service \
-        /etc/systemd/system/multi-user.target.wants/leukoscope-web.service
+    for each in leukoscope-web.service leukoscope-network.path; do
+        link "/etc/systemd/system/$each" "/etc/systemd/system/multi-user.target.wants/$each"
+    done
     install_kiosk
     if [ -z "$root" ]; then # else the other machine does so when it starts
         systemd-sysusers /etc/sysusers.d/leukoscope.conf
@@ -274,11 +294,12 @@ install() {
         udevadm control --reload || true
         systemctl daemon-reload
         if [ -n "$start" ]; then
-            [ "$broker" != local ] || systemctl restart mosquitto
+            [ "$broker" != local ] || restart mosquitto
+            restart leukoscope-network.path
             if [ -n "$configured" ]; then
-                systemctl restart leukoscope
-                systemctl restart leukoscope-web
-                [ -z "$kiosk" ] || systemctl restart leukoscope-kiosk
+                restart leukoscope
+                restart leukoscope-web
+                [ -z "$kiosk" ] || restart leukoscope-kiosk
             fi
         fi
     fi
@@ -287,11 +308,12 @@ install() {
         echo "no camera yet: run install.sh again with --camera, or set camera.kind there; then: systemctl restart leukoscope leukoscope-web"
     [ -n "$admin" ] || [ -e "$root/var/lib/leukoscope/people.db" ] ||
         echo "the page is on this device only until somebody has a PIN: leukoscope user add CODE"
+    [ -z "${failed:-}" ] || fail "installed, but$failed"
 }
 
 uninstall() {
     [ -e "$manifest" ] || fail "$manifest: is not there: nothing is installed"
-    ! alive || systemctl stop leukoscope-kiosk leukoscope-web leukoscope || true
+    ! alive || systemctl stop leukoscope-network.path leukoscope-kiosk leukoscope-web leukoscope || true
     config=$(boot_file)
     if [ -n "$config" ] && grep -qxF "$begin" "$config"; then
         without_block "$config" >"$config.new"

@@ -7,11 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from edge.cameras.image_folders import find_images
 from edge.config import PicameraConfig, ReplayConfig, UsbConfig, VideoConfig
 from edge.config.file import complaint, line_of, lines_of, read_toml
 from edge.errors import BundleError, CameraError, ConfigError
-from edge.mqtt.credentials import password, tls_context
+from edge.mqtt.credentials import is_hidden, password, tls_context
 from edge.store.recovery import other_kind
 
 if TYPE_CHECKING:
@@ -108,6 +110,11 @@ def _store(path: Path) -> Iterator[Obstacle]:
 
 
 def _broker(config: Config) -> Iterator[Obstacle]:
+    tls = config.mqtt.tls
+    if tls is not None and tls.certificate_file and not tls.key_file and is_hidden():
+        # The unit's key, which root alone may see: the rest can be looked at.
+        tls = msgspec.structs.replace(tls, certificate_file="")
+        config = msgspec.structs.replace(config, mqtt=msgspec.structs.replace(config.mqtt, tls=tls))
     for what in (password, tls_context):
         try:
             what(config.mqtt)

@@ -13,6 +13,9 @@ from edge.errors import ConfigError
 if TYPE_CHECKING:
     from edge.config import MqttConfig
 
+CREDSTORE = Path("/etc/credstore")
+"""Where systemd finds what a unit's `LoadCredential=` names; for root only."""
+
 _MAX_PASSWORD = 65535  # bytes, of MQTT
 
 
@@ -55,7 +58,10 @@ def tls_context(config: MqttConfig) -> ssl.SSLContext | None:
             raise ConfigError("mqtt.tls.key_file is set, but mqtt.tls.certificate_file is not: give both")
         return context
     if key is None:
-        raise ConfigError("mqtt.tls.certificate_file is set, but mqtt.tls.key_file is not: give both")
+        where = f"or put the key into {CREDSTORE}/leukoscope.mqtt-key, which the unit passes on"
+        raise ConfigError(
+            f"mqtt.tls.certificate_file is set, but mqtt.tls.key_file is not: give both, {where}"
+        )
     _check_secret(key, "the TLS key")
     try:
         # With a password of its own, OpenSSL would ask for it on a terminal that nobody sees.
@@ -67,10 +73,23 @@ def tls_context(config: MqttConfig) -> ssl.SSLContext | None:
 
 
 def credential(name: str) -> Path | None:
-    """Return the file of a credential that systemd passed on, if there is one."""
+    """Return the file of a credential that systemd passed on, if there is one.
+
+    Outside a unit: where the units take theirs from, as far as this user may look there.
+    """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = Path(folder) / name if folder else None
-    return path if path is not None and path.is_file() else None
+    path = Path(folder) / name if folder else CREDSTORE / f"leukoscope.{name}"
+    try:
+        return path if path.is_file() else None
+    except OSError:
+        return None
+
+
+def is_hidden() -> bool:
+    """Return whether the units may have credentials that this user cannot see."""
+    return (
+        "CREDENTIALS_DIRECTORY" not in os.environ and CREDSTORE.is_dir() and not os.access(CREDSTORE, os.X_OK)
+    )
 
 
 def _check_secret(path: Path, what: str) -> None:

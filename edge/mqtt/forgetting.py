@@ -44,7 +44,7 @@ class _Forgetting:
         self._retained: dict[str, bytes] = {}
         self._refusal: str | None = None
         self._subscribed = False
-        self._waiting: set[int] = set()
+        self._waiting: set[int | str] = set()
         self._heard_at = 0.0
         version = MQTTProtocolVersion.MQTTv5 if config.protocol == "5" else MQTTProtocolVersion.MQTTv311
         self._client = client = Client(
@@ -73,7 +73,8 @@ class _Forgetting:
             self._check_that_it_is_gone()
             for topic in self._retained:
                 sent = self._client.publish(topic, b"", qos=self._config.qos, retain=True)
-                self._waiting.add(sent.mid)
+                # At QoS 0 nobody acknowledges it, but as a subscriber this client hears of it.
+                self._waiting.add(sent.mid if self._config.qos else topic)
             self._turn(lambda: not self._waiting, "did not acknowledge")
         finally:
             self._client.disconnect()
@@ -122,7 +123,9 @@ class _Forgetting:
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         self._heard_at = time.monotonic()
-        if message.retain and message.payload:
+        if not message.payload:
+            self._waiting.discard(message.topic)
+        elif message.retain:
             self._retained[message.topic] = bytes(message.payload)
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from edge.errors import StoreError
@@ -40,6 +40,7 @@ def connect(path: Path, *, durable: bool, one_thread: bool = True) -> sqlite3.Co
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _make_for_owner(path)
         connection = sqlite3.connect(
             path, timeout=_BUSY_S, isolation_level=None, check_same_thread=one_thread
         )
@@ -54,6 +55,22 @@ def connect(path: Path, *, durable: bool, one_thread: bool = True) -> sqlite3.Co
         connection.close()
         raise
     return connection
+
+
+def _make_for_owner(path: Path) -> None:
+    """As root, give a new store to whom its folder belongs: else the daemon could not write it.
+
+    SQLite gives its side files to the store's owner.
+    """
+    if os.geteuid() != 0:
+        return
+    with suppress(FileExistsError):
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        try:
+            folder = path.parent.stat()
+            os.fchown(file, folder.st_uid, folder.st_gid)
+        finally:
+            os.close(file)
 
 
 def _prepare(db: sqlite3.Connection, path: Path, *, durable: bool) -> None:

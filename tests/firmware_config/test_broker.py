@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from mqtt_partners import MOSQUITTO, PATIENCE_S, Mosquitto, wait_for
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -41,6 +42,28 @@ def authority(tmp_path_factory):
         shutil.copy(folder / f"{name}.crt", folder.parent)
     assert certificates("revoke", folder, "lost").returncode == 0
     return folder
+
+
+def test_a_lost_device_can_be_revoked_when_its_files_are_gone_from_the_authority(tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path / "ca"
+    for arguments in (("init", folder), ("client", folder, "clinic-7"), ("client", folder, "clinic-70")):
+        assert certificates(*arguments).returncode == 0
+    number = x509.load_pem_x509_certificate((folder / "clinic-7.crt").read_bytes()).serial_number
+    for suffix in ("crt", "key"):  # moved to the device, not copied
+        (folder / f"clinic-7.{suffix}").unlink()
+    again = certificates("client", folder, "clinic-7")
+    assert (again.returncode, "clinic-7 has a certificate already; revoke it first" in again.stderr) == (
+        1,
+        True,
+    )
+    done = certificates("revoke", folder, "clinic-7")
+    assert done.returncode == 0, done.stderr
+    crl = x509.load_pem_x509_crl((folder / "ca.crl").read_bytes())
+    assert [one.serial_number for one in crl] == [number]
+    assert certificates("client", folder, "clinic-7").returncode == 0
+    assert "there is no such certificate: clinic-8" in certificates("revoke", folder, "clinic-8").stderr
 
 
 class NetworkBroker(Mosquitto):

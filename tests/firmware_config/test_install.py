@@ -129,12 +129,19 @@ def test_a_camera_may_be_chosen_later_and_is_then_configured_and_its_library_fou
         load_config(config)
     own = "# ours\n[camera]\nkind = 'replay'\npaths = ['x']\n[specimen]\ntarget = 100\n"
     config.write_text(own, encoding="utf-8")
-    for camera, expected in (("imx296", PicameraConfig(width=1456, height=1088)), ("usb", UsbConfig())):
+    global_shutter = PicameraConfig(width=1456, height=1088)
+    for camera, expected in (("imx296", global_shutter), ("usb", UsbConfig()), ("imx477", PicameraConfig())):
         done = run(INSTALL, *options, "--camera", camera)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "no camera yet" not in done.stdout
         assert load_config(config).camera == expected
         assert load_config(config).specimen.target == 100
+    # Another sensor of the same kind has another size; the same one again leaves what was set for it.
+    done = run(INSTALL, *options, "--camera", "imx296")
+    assert load_config(config).camera == global_shutter, done.stdout + done.stderr
+    config.write_text(config.read_text(encoding="utf-8").replace("1456", "1440"), encoding="utf-8")
+    assert run(INSTALL, *options, "--camera", "imx296").returncode == 0
+    assert load_config(config).camera.width == 1440
     text = config.read_text(encoding="utf-8")
     assert text.startswith("# ours\n")
     assert "# kind = 'replay'\n# paths = ['x']\n" in text

@@ -65,13 +65,15 @@ def test_page_and_daemon_share_state_and_picture_and_the_display_neither():
         assert setting("leukoscope-web.service", key) == setting("leukoscope.service", key), key
     assert setting("leukoscope-web.service", "PrivateDevices") == ["yes"]
     assert setting("leukoscope-kiosk.service", "User") == ["leukoscope-kiosk"]
-    hidden = setting("leukoscope-kiosk.service", "InaccessiblePaths")[0]
-    assert {"-/var/lib/leukoscope", "-/etc/leukoscope"} <= set(hidden.split())
+    hidden = " ".join(setting("leukoscope-kiosk.service", "InaccessiblePaths")).split()
+    assert {"-/var/lib/leukoscope", "-/etc/leukoscope", "-/home", "-/root"} <= set(hidden)
+    # It would hide /run/user as well, where the display's socket is.
+    assert setting("leukoscope-kiosk.service", "ProtectHome") == []
 
 
 def test_all_speak_of_the_same_port():
     assert f"http://localhost:{port()}/" in text_of("leukoscope-kiosk.service")
-    assert f"/dev/tcp/127.0.0.1/{port()}" in text_of("leukoscope-kiosk.service")
+    assert f"PORT={port()}\n" in text_of("leukoscope-kiosk.service")
     service = ET.fromstring(text_of("leukoscope-avahi.service")).find("service")  # noqa: S314 (our own)
     assert (service.findtext("type"), service.findtext("port")) == ("_http._tcp", str(port()))
 
@@ -91,7 +93,7 @@ def test_a_pages_certificate_is_one_that_browsers_take(tmp_path):
     }
     again = run(FIRMWARE / "certificates.sh", "page", authority, "clinic-7.local")
     assert again.returncode == 1
-    assert "page-clinic-7.local.crt is there already; revoke it first" in again.stderr
+    assert "page-clinic-7.local has a certificate already; revoke it first" in again.stderr
     assert run(FIRMWARE / "certificates.sh", "client", authority, "page-x").returncode == 1
     found = x509.load_pem_x509_certificate((authority / "page-clinic-7.local.crt").read_bytes())
     now = dt.datetime.now(dt.UTC)

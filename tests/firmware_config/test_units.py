@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -65,6 +66,36 @@ def test_systemd_would_say_so_if_the_unit_were_open(unit):
     unit.write_text(text, encoding="utf-8")
     done = run(needs("systemd-analyze"), "security", "--offline=true", "--threshold=20", "--no-pager", unit)
     assert done.returncode != 0
+
+
+def test_the_daemon_starts_again_where_it_sees_no_longer_where_names_are_looked_up(tmp_path):
+    """Its unit shows it one file, and a network manager puts another in the place of that one."""
+    unshare = needs("unshare")
+    text = (FIRMWARE / "leukoscope-network.service").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)$", text, re.MULTILINE)
+    command = shlex.split(line.replace("\\\n", " ").replace("$$", "$"))
+    asked = tmp_path / "asked"
+    (tmp_path / "systemctl").write_text(
+        f'#!/bin/sh\n[ "$1" = show ] && echo "$SEEN" || echo "$@" >>{asked}\n', encoding="utf-8"
+    )
+    (tmp_path / "systemctl").chmod(0o755)
+    other = tmp_path / "resolv.conf"
+    other.write_text("# the one before\n", encoding="utf-8")
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    see_another = f"mount --bind {other} /etc/resolv.conf && echo ready && exec sleep 60"
+    with subprocess.Popen(
+        [unshare, "--mount", "sh", "-c", see_another], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            if process.stdout.readline() != "ready\n":
+                pytest.skip("no file can be mounted over another here")
+            for seen in (os.getpid(), 0):
+                assert run(*command, SEEN=str(seen), **path).returncode == 0
+                assert not asked.exists()
+            assert run(*command, SEEN=str(process.pid), **path).returncode == 0
+            assert asked.read_text(encoding="utf-8") == "try-restart leukoscope\n"
+        finally:
+            process.kill()
 
 
 def test_the_user_and_the_folders_can_be_made(tmp_path):

@@ -83,6 +83,21 @@ def test_what_a_start_would_fail_at_is_said_before(folder, capsys, monkeypatch, 
     assert f"device.toml: {sentence.format(folder)}" in capsys.readouterr().err
 
 
+def test_a_key_that_root_alone_may_see_is_no_fault_of_the_configuration(folder, capsys, monkeypatch):
+    """The unit passes it on; docs/security.md tells people to put it there."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    path = folder / "device.toml"
+    path.write_text(f'{SIMULATED}[mqtt.tls]\ncertificate_file = "device.crt"\n', encoding="utf-8")
+    monkeypatch.setattr("edge.mqtt.credentials.CREDSTORE", folder / "none")
+    assert main(["config", "check", str(path)]) == 2
+    assert (
+        f"put the key into {folder}/none/leukoscope.mqtt-key, which the unit passes on"
+        in capsys.readouterr().err
+    )
+    monkeypatch.setattr("edge.cli.config_check.is_hidden", lambda: True)
+    assert main(["config", "check", str(path)]) == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -8,7 +8,7 @@ import pytest
 
 from edge.config import MqttConfig, TlsConfig
 from edge.errors import ConfigError
-from edge.mqtt.credentials import credential, password, tls_context
+from edge.mqtt.credentials import credential, is_hidden, password, tls_context
 
 
 @pytest.fixture
@@ -41,6 +41,23 @@ def test_the_password_is_systemds_where_no_file_is_named(secret, tmp_path, monke
     assert password(config()) == "of systemd"
     assert password(config(secret)) == "a secret"
     assert password(config(username="")) is None, "a broker without users"
+
+
+def test_outside_its_unit_it_is_where_the_unit_takes_it_from(tmp_path, monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    store = tmp_path / "credstore"
+    store.mkdir()
+    monkeypatch.setattr("edge.mqtt.credentials.CREDSTORE", store)
+    assert credential("mqtt-password") is None
+    (store / "leukoscope.mqtt-password").write_text("of the store")
+    (store / "leukoscope.mqtt-password").chmod(0o600)
+    assert password(config()) == "of the store"
+    assert not is_hidden()
+    monkeypatch.setattr("os.access", lambda path, _: path != store)  # as for everybody but root
+    assert is_hidden()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert not is_hidden()
+    assert password(config()) is None, "what systemd passes on is all that there is"
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o644, 0o606])

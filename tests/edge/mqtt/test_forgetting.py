@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from mqtt_partners import wait_for
 
@@ -40,6 +42,16 @@ def test_all_that_is_kept_of_a_device_is_cleared_and_nothing_else(tmp_path, brok
     assert {message.device_id for _, message, retained in late.seen if retained} == {"other"}
     assert main(["mqtt", "forget", "gone", "--config", config(tmp_path, broker, protocol)]) == 0
     assert capsys.readouterr().out == "gone: the broker keeps nothing of it that this user may read\n"
+
+
+def test_a_broker_that_acknowledges_nothing_is_not_waited_for(tmp_path, broker, listen, capsys):
+    keep(listen(broker), "gone", "offline")
+    path = Path(config(tmp_path, broker))
+    path.write_text(path.read_text(encoding="utf-8") + "qos = 0\n", encoding="utf-8")
+    assert main(["mqtt", "forget", "gone", "--config", str(path)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert main(["mqtt", "forget", "gone", "--config", str(path)]) == 0
+    assert "keeps nothing of it" in capsys.readouterr().out
 
 
 def test_a_device_that_is_online_is_not_forgotten(tmp_path, broker, listen, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -454,3 +455,13 @@ def test_a_file_that_never_was_a_store_is_left_where_it_is(tmp_path, content, ki
         repair_if_damaged(path)
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_a_store_that_root_makes_belongs_to_whom_its_folder_belongs(tmp_path):
+    os.chown(tmp_path, 4711, 4712)
+    with Store.open(tmp_path / "results.db") as store:
+        store.start_specimen("S")
+        owners = {each.name: (each.stat().st_uid, each.stat().st_gid) for each in tmp_path.iterdir()}
+    assert "results.db-wal" in owners
+    assert set(owners.values()) == {(4711, 4712)}

@@ -49,7 +49,7 @@ check "no new privileges, and a filter of system calls" says '{"NoNewPrivs:\t1",
 check "of the devices it opens the camera only" says 'it["devices"] == ["video0", "media0"]'
 check "no secret file" says 'it["secrets"] == [] and it["hidden"] == []'
 check "of /var only its state" says 'it["var"] and all(path.startswith("/var/lib/leukoscope/") for path in it["var"])'
-check "of /etc only what is named" says 'set(it["etc"]) <= {"leukoscope", "machine-id", "ld.so.cache", "alternatives", "resolv.conf", "hosts", "nsswitch.conf", "localtime", "passwd", "group"}'
+check "of /etc only what is named" says 'set(it["etc"]) <= {"leukoscope", "machine-id", "ld.so.cache", "alternatives", "resolv.conf", "hosts", "nsswitch.conf", "localtime", "passwd", "group", "ssl"}'
 check "its own credential and no other" says 'list(it["credentials"].values()) == ["hunter2\n"]'
 check "it writes its state and temporary files only" says 'all(path.startswith(("/var/lib/leukoscope", "/tmp", "/var/tmp", "/dev/shm", "/run/systemd/unit-root")) for path in it["writable"])'
 check "it sees no other process" says 'it["processes"] == []'
