@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-WITH_MAP, WITHOUT_MAP = "network with map, a cell", "network without map, a cell"
+WITH_MAP, WITHOUT_MAP = "network with map, a look", "network without map, a look"
 BARE_ONE = "bare loop, drawn field of one cell"
-INTERPRETER = "bare interpreter call, a cell"
+INTERPRETER = "bare interpreter call, a look"
 FIELD = "field, picture to calls"
 _IN_CPU = "notebook way / field of one cell, stored and published, processor's time"
 NOTEBOOK = f"peer: {PEERS[0].name}, field of one cell"
@@ -71,7 +71,8 @@ def measure(
 ) -> Measured:
     """Time every stage and peer on picture files, in turns.
 
-    Each picture is one call of read, mask and field, each cell one of crop and of classify.
+    Each picture is one call of read, mask and field, each cell one of crop and of classify. A look is one
+    pass of the network over a cell; to classify takes as many as the bundle has turns.
     folder: where drawn fields and the store are written. peers_python: the interpreter that runs the peers
     with processes of their own; None leaves them out. Raises LeukoscopeError.
     """
@@ -123,7 +124,7 @@ def measure(
     else:
         left_out.append("float network (no --float-model)")
     for name, call in peers.items():
-        stages[f"peer: {name}, a cell"] = [partial(call, crop) for crop in crops]
+        stages[f"peer: {name}, a look"] = [partial(call, crop) for crop in crops]
     with ExitStack() as stack:
         one = analyzer.analyze(read_image(many[1]))
         delivery, missing = stack.enter_context(
@@ -133,7 +134,7 @@ def measure(
         processes, absent = _processes(stack, model, many[1], crops, threads, folder, peers_python)
         for process in processes:
             whole_picture = process.peer.whole_pictures
-            stage = NOTEBOOK if whole_picture else f"peer: {process.peer.name}, a cell"
+            stage = NOTEBOOK if whole_picture else f"peer: {process.peer.name}, a look"
             stages[stage] = [partial(process.call, n) for n in range(5 if whole_picture else len(crops))]
         rows = timing.measure(stages, repetitions)
         ours = [int(whole.run(crop)["logits"].argmax()) for crop in crops]

@@ -133,10 +133,10 @@ def _roofline(roof: dict[str, Any] | None) -> list[str]:
     if roof is None:
         return []
     return _paragraph(
-        f"Roofline: the network asks for {roof['macs'] / 1e6:.1f} million multiply-accumulates a cell and"
+        f"Roofline: the network asks for {roof['macs'] / 1e6:.1f} million multiply-accumulates a look and"
         f" moves {roof['moved_bytes'] / 1e6:.2f} MB. This processor does {roof['peak_gmacs']:.0f} x 10^9 int8"
         f" multiply-accumulates a second (a matrix product by the same runtime) and copies"
-        f" {roof['cache_gbs']:.0f} GB/s in its cache, {roof['memory_gbs']:.0f} GB/s in memory; so a cell"
+        f" {roof['cache_gbs']:.0f} GB/s in its cache, {roof['memory_gbs']:.0f} GB/s in memory; so a look"
         f" takes at least {roof['bound_ms']:.3f} ms. It takes {roof['network_ms']:.3f} ms:"
         f" {100 * roof['share']:.0f} % of what is possible."
     )

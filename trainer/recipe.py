@@ -105,7 +105,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     """One whole recipe. `network` names the builder and holds its keyword arguments.
 
     augmentation: the keyword arguments of `trainer.training.augmentation.Augmentation`, or None for no
-    augmentation.
+    augmentation. turns: in how many quarter turns the device looks at each cell; its answer is their mean.
     """
 
     name: str
@@ -113,6 +113,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     network: dict[str, Any]
     training: Training
     augmentation: dict[str, Any] | None = None
+    turns: Literal[1, 4] = 1
 
 
 def load_recipe(name: str) -> Recipe:

@@ -17,11 +17,13 @@ import numpy as np
 from edge.adaptation.last_layer import LastLayer
 from edge.errors import BundleError, NoRuntimeError, OutputError
 from edge.models.bundle import FINDER, SEEN, Golden, write_bundle
-from edge.models.runtime import Runtime, installed
+from edge.models.runtime import Runtime, installed, quarter_turns
 from edge.naming.classifier import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from edge.adaptation.refit import Dense, Floats
     from edge.imaging.pixels import Pixels
@@ -46,10 +48,10 @@ def with_last_layer(bundle: Bundle, layer: Dense, features: Floats, crops: Seque
 
     features: of all copies of the named cells, (..., n); what rounding the weights changes for them on
     average is taken back by the bias. crops: the cells, uint8 RGB (120, 120, 3). The outputs' ranges are the
-    parent's, widened where these cells go beyond. How far the maps go only the interpreter knows, for the
-    activation is no output: it is asked, until nothing is cut off. Raises BundleError.
+    parent's, widened where these cells go beyond. How far the maps go, and the logits of each single turn,
+    only the interpreter knows: it is asked, until nothing is cut off. Raises BundleError.
     """
-    outputs = bundle.description.outputs
+    outputs, turns = bundle.description.outputs, bundle.description.turns
     model = bytearray(bundle.model)
     last = LastLayer(model, outputs)
     logits = layer.logits(features)
@@ -61,17 +63,27 @@ def with_last_layer(bundle: Bundle, layer: Dense, features: Floats, crops: Seque
     bias = layer.bias + (layer.weights - last.dense.kernel()) @ mean
     for _ in range(_WIDENINGS):
         last.write(layer.weights, bias, logit_range, map_range)
-        low, high = last.maps.output_range()
         runtime = Runtime(bytes(model), outputs)
-        answers = [runtime.run(crop) for crop in crops]
-        lowest = min(float(answer["maps"].min()) for answer in answers)
-        highest = max(float(answer["maps"].max()) for answer in answers)
-        step = (high - low) / 255
-        cut_off = lowest < low + step / 2, highest > high - step / 2
-        if not any(cut_off):
+        answers = [runtime.run(look) for crop in crops for look in quarter_turns(crop, turns)]
+        maps, answered_logits = ([answer[name] for answer in answers] for name in ("maps", "logits"))
+        wider_maps = _widened(last.maps.output_range(), maps, 2.0)
+        wider_logits = _widened(last.dense.output_range(), answered_logits, _MARGIN)
+        if wider_maps is None and wider_logits is None:
             break
-        map_range = (2 * low if cut_off[0] else low), (2 * high if cut_off[1] else high)
-    return Int8Model(bytes(model), np.array([answer["logits"] for answer in answers], np.float64))
+        map_range, logit_range = wider_maps or map_range, wider_logits or logit_range
+    looked = np.array(answered_logits, np.float64).reshape(len(crops), turns, -1)
+    return Int8Model(bytes(model), looked.mean(axis=1))
+
+
+def _widened(
+    limits: tuple[float, float], answers: Sequence[NDArray[np.float32]], times: float
+) -> tuple[float, float] | None:
+    """Return a range so many times as wide where answers reach its end, or None where none does."""
+    low, high = limits
+    step = (high - low) / 255
+    below = min(float(answer.min()) for answer in answers) < low + step / 2
+    above = max(float(answer.max()) for answer in answers) > high - step / 2
+    return (times * low if below else low, times * high if above else high) if below or above else None
 
 
 def answered(bundle: Bundle, model: bytes) -> tuple[Golden, ...]:
@@ -80,7 +92,7 @@ def answered(bundle: Bundle, model: bytes) -> tuple[Golden, ...]:
     One that the runtimes here answer as far apart as half of what is tolerated is left out: it would not tell
     a broken one from those that work. Where that is said of all, the one stays that they answer most alike.
     """
-    runtime, *others = _opened(model, bundle.description.outputs)
+    runtime, *others = _opened(model, bundle.description.outputs, bundle.description.turns)
     apart: list[float] = []
     goldens: list[Golden] = []
     for golden, png in zip(bundle.description.goldens, bundle.golden_images, strict=True):
@@ -101,13 +113,13 @@ def answered(bundle: Bundle, model: bytes) -> tuple[Golden, ...]:
     return tuple(good or [goldens[int(np.argmin(apart))]])
 
 
-def _opened(model: bytes, outputs: Mapping[str, str]) -> list[Runtime]:
+def _opened(model: bytes, outputs: Mapping[str, str], turns: int) -> list[Runtime]:
     """Return the network on every runtime that works here, the preferred one first. Raises NoRuntimeError."""
     opened: list[Runtime] = []
     for name in installed():
         with suppress(NoRuntimeError):  # installed and broken: the one that works answers
-            opened.append(Runtime(model, outputs, choice=name))
-    return opened or [Runtime(model, outputs)]
+            opened.append(Runtime(model, outputs, choice=name, turns=turns))
+    return opened or [Runtime(model, outputs, turns=turns)]
 
 
 def write_proved(out: Path, bundle: Bundle, model: bytes, description: Description, seen: bytes = b"") -> str:

@@ -30,6 +30,7 @@ from edge.adaptation.refit import (
 from edge.adaptation.remark import Remark, remark
 from edge.errors import BundleError, LeukoscopeError, OutputError
 from edge.models.bundle import read_bundle
+from edge.models.runtime import Runtime
 from edge.naming.seen_cells import hash_crops, pack, seen_before, unpack
 from edge.outputs import refuse_overwriting
 
@@ -91,7 +92,7 @@ def adapt(parent: Classifier, cells: LabelledCells, out: Path, report: Report = 
         start = _last_layer(parent.bundle)
         cells = _enough(cells, parent)
         features, logits = _features(parent, cells, report)
-        _check_layer(parent.bundle, start, features, logits)
+        _check_layer(parent.bundle, start, cells.crops)
         before = Figures.of(logits[:, 0], cells.labels, parent.bundle.description.temperature)
         report("fitting", 0, 3)
         known = parent.bundle.description.reject.familiarity
@@ -204,10 +205,11 @@ def _enough(cells: LabelledCells, parent: Classifier) -> LabelledCells:
 
 def _features(parent: Classifier, cells: LabelledCells, report: Report) -> tuple[LabelledFeatures, Floats]:
     """Return the features and the logits, float64 (cells, copies, classes), of each cell and its copies."""
-    copies = max(1, min(8, MAX_ROWS // len(cells.crops)))
+    turns = parent.bundle.description.turns
+    copies = max(1, MAX_ROWS // len(cells.crops))
     answers = []
     for done, crop in enumerate(cells.crops, 1):
-        answers.append([parent.raw_outputs(turned) for turned in turned(crop)[:copies]])
+        answers.append([parent.raw_outputs(copy) for copy in copies_of(crop, turns)[:copies]])
         report("asking the model", done, len(cells.crops))
     features, logits = (
         np.array([[answer[name] for answer in row] for row in answers], np.float64)
@@ -216,9 +218,15 @@ def _features(parent: Classifier, cells: LabelledCells, report: Report) -> tuple
     return LabelledFeatures(features, cells.labels), logits
 
 
-def turned(crop: Pixels) -> list[Pixels]:
-    """Return a crop mirrored and turned, eight in all, itself first, then those that differ most."""
+def copies_of(crop: Pixels, turns: int) -> list[Pixels]:
+    """Return a crop mirrored and turned, itself first, then those that differ most: eight in all.
+
+    turns: in how many quarter turns the model looks at each. Where it looks at all four, a turned copy tells
+    it nothing new, and the crop and its mirror image are all.
+    """
     mirrored = crop[:, ::-1]
+    if turns == 4:
+        return [crop, np.ascontiguousarray(mirrored)]
     ways = [
         (crop, 0),
         (crop, 2),
@@ -232,10 +240,18 @@ def turned(crop: Pixels) -> list[Pixels]:
     return [np.ascontiguousarray(np.rot90(pixels, quarter)) for pixels, quarter in ways]
 
 
-def _check_layer(bundle: Bundle, start: Dense, features: LabelledFeatures, logits: Floats) -> None:
-    """See that what was read as the last layer gives the logits, on these very cells."""
+def _check_layer(bundle: Bundle, start: Dense, crops: Sequence[Pixels]) -> None:
+    """See that what was read as the last layer gives the logits, on these very cells.
+
+    Each as it stands: a mean over turns does not tell which of them went beyond the range of int8.
+    """
     layer = LastLayer(bytearray(bundle.model), bundle.description.outputs).dense
-    expected = np.clip(start.logits(features.features), *layer.output_range())
+    runtime = Runtime(bundle.model, bundle.description.outputs)
+    answers = [runtime.run(crop) for crop in crops]
+    features, logits = (
+        np.array([answer[name] for answer in answers], np.float64) for name in ("features", "logits")
+    )
+    expected = np.clip(start.logits(features), *layer.output_range())
     off = float(np.abs(expected - logits).max() / layer.output_scale[0])
     if not off <= _MAX_STEPS_OFF:  # also where it is no number
         raise BundleError(f"its logits are {off:.1f} steps off from what its last layer gives")

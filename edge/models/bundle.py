@@ -78,6 +78,7 @@ class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent, adaptation: of a bundle that `leukoscope model adapt` made, from which, with how many cells, and
     how right it was before and after. confusion: how it answers to what it was not trained on; without it no
     differential can be corrected for its errors. known: how cells of the microscopes that it knows answer.
+    turns: in how many quarter turns each cell is looked at; the mean is the answer.
     """
 
     format: Literal["leukoscope.bundle/1"]
@@ -103,6 +104,7 @@ class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
     confusion: Confusion | None = None
     finder: FinderDescription | None = None
     known: KnownMicroscopes | None = None
+    turns: Literal[1, 4] = 1
 
 
 @dataclass(frozen=True)

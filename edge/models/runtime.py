@@ -48,6 +48,11 @@ def installed(*, in_new_process: bool = False) -> dict[str, str]:
     return found
 
 
+def quarter_turns(image: NDArray[np.uint8], turns: int) -> list[NDArray[np.uint8]]:
+    """Return an image, uint8 (h, w, 3), turned by no quarter, by one, and so on: so many in all."""
+    return [np.ascontiguousarray(np.rot90(image, turn)) for turn in range(turns)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Output:
     index: int
@@ -60,7 +65,8 @@ class Runtime:
 
     model: the flatbuffer. outputs: our name -> the tensor's name in the file. choice: a distribution's name,
     or "auto". any_size: the network takes pictures of any height and width, and is made ready again when
-    they change. Raises NoRuntimeError where the choice is not installed, BundleError where the file has not
+    they change. turns: in how many quarter turns each image is looked at.
+    Raises NoRuntimeError where the choice is not installed, BundleError where the file has not
     the input and outputs that the device needs.
     """
 
@@ -72,6 +78,7 @@ class Runtime:
         threads: int = 1,
         choice: str = "auto",
         any_size: bool = False,
+        turns: int = 1,
     ) -> None:
         available = installed()
         if choice != "auto":
@@ -96,14 +103,29 @@ class Runtime:
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{self.name} {self.version} cannot run this network: {error}") from None
         self._size: tuple[int, ...] | None = None if any_size else (120, 120, 3)
+        self._turns = turns
         self._input = self._checked_input()
         self._outputs = self._found_outputs(outputs)
 
     def run(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Classify one crop, uint8 RGB (120, 120, 3); give each output as float32 without the batch axis.
 
-        Where any size is taken: a picture, uint8 RGB (h, w, 3).
+        Where any size is taken: a picture, uint8 RGB (h, w, 3). With several turns each output is their mean,
+        `maps` turned back: a cell has no upright, so what changes with the turn is chance, and the mean has
+        less of it. Features, maps and logits stay linear in each other: a map explains its logit as before.
         """
+        if self._turns == 1:
+            return self._passed(image)
+        total: dict[str, NDArray[np.float32]] = {}
+        for turn, look in enumerate(quarter_turns(image, self._turns)):
+            for name, values in self._passed(look).items():
+                one = np.rot90(values, -turn) if name == "maps" else values
+                total[name] = total[name] + one if name in total else one
+        return {
+            name: np.ascontiguousarray(values) / np.float32(self._turns) for name, values in total.items()
+        }
+
+    def _passed(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         if image.shape != self._size:
             self._interpreter.resize_tensor_input(self._input, (1, *image.shape), strict=False)
             self._interpreter.allocate_tensors()

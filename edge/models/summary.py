@@ -22,6 +22,7 @@ def summary(bundle: Bundle, size: int, why: str | None = None) -> dict[str, str]
         "created": about.created,
         "labels": ", ".join(about.labels),
         "preprocessing": about.preprocessing,
+        "quarter turns": str(about.turns),
         "temperature": str(about.temperature),
         "no answer": refusals(about),
         "golden inputs": str(len(about.goldens)),

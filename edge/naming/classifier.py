@@ -81,7 +81,8 @@ class Classifier:
         """
         bundle = read_bundle(path)
         try:
-            opened = Runtime(bundle.model, bundle.description.outputs, threads=threads, choice=runtime)
+            about = bundle.description
+            opened = Runtime(bundle.model, about.outputs, threads=threads, choice=runtime, turns=about.turns)
         except BundleError as error:
             raise BundleError(f"{path}: {error}") from None
         classifier = cls(bundle, opened)
@@ -134,7 +135,10 @@ class Classifier:
         )
 
     def raw_outputs(self, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Return logits (classes,), maps (rows, columns, classes) and features (n,), before calibration."""
+        """Return logits (classes,), maps (rows, columns, classes) and features (n,), before calibration.
+
+        Float32, each the mean over the turns that the bundle asks for.
+        """
         return self._runtime.run(crop)
 
     def check_goldens(self) -> None:

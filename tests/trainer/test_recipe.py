@@ -78,6 +78,7 @@ def test_a_recipe_of_ones_own_may_extend_one_of_the_package(write):
             'extends = "base.toml"\n[data]\nclasses = ["monocyte", "other"]\nmerged = {other = ["monocyte"]}',
             "puts one of the data's classes into two",
         ),
+        ('turns = 2\nextends = "base.toml"', "turns: invalid enum value 2"),
         ('extends = "base.toml"\n[training]\nrestarts = [9, 5]', "restarts are epochs .* in rising order"),
         (
             'extends = "base.toml"\n[training]\nschedule = "constant"\nrestarts = [9]',

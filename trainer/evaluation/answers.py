@@ -124,12 +124,12 @@ def median_ms(runtime: Runtime, crop: NDArray[np.uint8]) -> float:
     return float(1000 * np.median(taken[_WARM_UP:]))
 
 
-def main(model: str, logits: str, runtime: str, crops: str, answers: str) -> None:
+def main(model: str, logits: str, runtime: str, crops: str, answers: str, turns: str) -> None:
     """Read crops, uint8 (n, 120, 120, 3), and write logits, float32 (n, classes); both are .npy files.
 
     On stdout goes the median time of a crop, in milliseconds.
     """
-    opened = Runtime(Path(model).read_bytes(), {"logits": logits}, choice=runtime)
+    opened = Runtime(Path(model).read_bytes(), {"logits": logits}, choice=runtime, turns=int(turns))
     pixels = np.load(crops)
     np.save(answers, np.array([opened.run(crop)["logits"] for crop in pixels], np.float32))
     sys.stdout.write(f"{median_ms(opened, pixels[0])}\n")

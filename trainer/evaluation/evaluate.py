@@ -63,7 +63,7 @@ def evaluate_run(
             raise ConfigError(f"{folder}: nothing was held out of this run's training to measure it on")
         pixels = centre(samples.pixels)
         classes = opened.run.recipe.data.classes
-        answers = predict(opened.model, pixels)
+        answers = predict(opened.model, pixels, opened.run.recipe.turns)
         if not np.isfinite(answers).all():
             raise ConfigError(f"{folder}: the network's answers are no finite numbers; its training diverged")
         int8_answers, int8, agreement, size, milliseconds = None, None, None, None, None
@@ -179,7 +179,7 @@ def _int8_answers(
     if distribution != "tflite-runtime":
         bar = progress.add_task("answering in int8", total=len(pixels), note="")
         answers = run_int8(quantized, pixels, distribution, lambda: progress.advance(bar))
-        alone = Runtime(quantized.model, {"logits": logits}, choice=distribution)
+        alone = Runtime(quantized.model, {"logits": logits}, choice=distribution, turns=quantized.turns)
         return answers, median_ms(alone, pixels[0])
     progress.console.print(f"answering {len(pixels)} crops on {distribution}")
     with tempfile.TemporaryDirectory() as name:
@@ -188,7 +188,10 @@ def _int8_answers(
         np.save(crops, pixels)
         command = [sys.executable, "-m", "trainer.evaluation.answers", str(model), logits]
         done = subprocess.run(  # noqa: S603 (our own interpreter and module)
-            [*command, distribution, str(crops), str(answered)], capture_output=True, text=True, check=False
+            [*command, distribution, str(crops), str(answered), str(quantized.turns)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise NoRuntimeError(f"{distribution}: {(done.stderr.strip() or 'it failed').splitlines()[-1]}")

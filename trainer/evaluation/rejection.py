@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _A_WRONG_CALL = 20.0  # costs as much as so many refused cells, at each of which a person must look
+_HARDLY_MORE = 0.01  # of known cells: less than the cells held out can tell
 _MOST_REJECTED = 0.30  # of cells of known classes: of microscopes left out, seven in ten are to be called
 _LEAST_EXAMPLES = 10  # of calls that should not be made: with fewer, nothing can be fitted
 
@@ -119,8 +120,9 @@ def cheapest_threshold(
 ) -> float:
     """Return the confidence from which on cells are called: where errors and refusals cost the least.
 
-    A wrong call costs as much as twenty refused cells of known classes. It is no lower than `least_trust`,
-    but whatever is asked, at most 30 % of known cells are refused.
+    A wrong call costs as much as twenty refused cells of known classes. Of thresholds that cost hardly more,
+    by one known cell in a hundred, the lowest, which calls most. It is no lower than `least_trust`, but
+    whatever is asked, at most 30 % of known cells are refused.
     score: the confidence, (n,). right: called by its name. answered: not refused already, whatever the
     confidence. weights: (n,).
     """
@@ -129,13 +131,14 @@ def cheapest_threshold(
     falling, share, wrong = score[answered][order], weights[answered][order], ~right[answered][order]
     # int8 gives many cells the very same score: the threshold lets in all of them, or none.
     complete = np.append(falling[:-1] != falling[1:], [True] * bool(falling.size))
-    # Of letting in all cells down to each: less for a cell that is not refused, more for a wrong call.
-    cost = np.cumsum(share * np.where(wrong, _A_WRONG_CALL, 0.0)) - np.cumsum(
-        share * is_known[answered][order]
-    )
-    cost = np.where(complete, cost, np.inf)
-    cheapest = float(falling[np.flatnonzero(cost == cost.min())[-1]]) if falling.size else 1.0
-    return round(min(highest, max(cheapest, least_trust)), 6)
+    # Of each cell that is let in: less where it is not refused any more, more where the call is wrong.
+    costs = share * (np.where(wrong, _A_WRONG_CALL, 0.0) - is_known[answered][order])
+    together = np.where(complete, np.cumsum(costs), np.inf)
+    lowest = 1.0
+    if falling.size:
+        hardly_more = _HARDLY_MORE * float(weights[is_known].sum())
+        lowest = float(falling[np.flatnonzero(together <= together.min() + hardly_more)[-1]])
+    return round(min(highest, max(lowest, least_trust)), 6)
 
 
 def _quantile(values: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:

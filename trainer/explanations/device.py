@@ -1,7 +1,7 @@
 """The int8 file's own answers and maps, on every runtime that is installed.
 
-`python -m trainer.explanations.device MODEL OUTPUTS RUNTIME SECONDS CROPS ANSWERS` is the process without
-TensorFlow in which a runtime answers: tflite-runtime cannot load beside it.
+`python -m trainer.explanations.device MODEL OUTPUTS RUNTIME TURNS SECONDS CROPS ANSWERS` is the process
+without TensorFlow in which a runtime answers: tflite-runtime cannot load beside it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,14 @@ _GRACE = 30.0  # seconds for the process to start, and for the crop that it is a
 
 @dataclass(frozen=True)
 class Int8:
-    """An int8 file: the flatbuffer, and the names of its output tensors by ours (logits, maps, ...)."""
+    """An int8 file: the flatbuffer, and the names of its output tensors by ours (logits, maps, ...).
+
+    turns: in how many quarter turns each crop is looked at.
+    """
 
     model: bytes
     outputs: Mapping[str, str]
+    turns: int = 1
 
     @property
     def has_maps(self) -> bool:
@@ -92,8 +96,8 @@ class Device:
     def __init__(self, int8: Int8) -> None:
         """Raises NoRuntimeError where no runtime is usable beside TensorFlow."""
         names = [name for name in ("logits", "maps") if name in int8.outputs]
-        self._all = Runtime(int8.model, {name: int8.outputs[name] for name in names})
-        self._logits = Runtime(int8.model, {"logits": int8.outputs["logits"]})
+        self._all = Runtime(int8.model, {name: int8.outputs[name] for name in names}, turns=int8.turns)
+        self._logits = Runtime(int8.model, {"logits": int8.outputs["logits"]}, turns=int8.turns)
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the logits, float32 (n, classes), of crops, uint8 (n, 120, 120, 3); n is at least 1."""
@@ -114,6 +118,7 @@ def _in_new_process(
         np.save(crops, pixels)
         outputs = json.dumps({key: int8.outputs[key] for key in ("logits", "maps") if key in int8.outputs})
         command = [sys.executable, "-m", "trainer.explanations.device", str(model), outputs, name]
+        command.append(str(int8.turns))
         try:
             done = subprocess.run(  # noqa: S603 (our own interpreter and module)
                 [*command, str(seconds), str(crops), str(answered)],
@@ -130,10 +135,10 @@ def _in_new_process(
             return Answered(f"{name} {version}", stored["logits"], stored.get("maps"))
 
 
-def main(model: str, outputs: str, runtime: str, seconds: str, crops: str, answers: str) -> None:
+def main(model: str, outputs: str, runtime: str, turns: str, seconds: str, crops: str, answers: str) -> None:
     """Read crops, uint8 (n, 120, 120, 3), from a .npy file; write the outputs of those reached in time."""
     names = json.loads(outputs)
-    opened = Runtime(Path(model).read_bytes(), names, choice=runtime)
+    opened = Runtime(Path(model).read_bytes(), names, choice=runtime, turns=int(turns))
     found = _answered(opened, runtime, np.load(crops), float(seconds))
     arrays = {"logits": found.logits} | ({} if found.maps is None else {"maps": found.maps})
     np.savez(answers, **arrays)

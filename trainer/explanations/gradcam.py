@@ -53,8 +53,12 @@ def target_layer(model: keras.Model) -> keras.layers.Layer:
 class GradCam:
     """Makes the maps of one network."""
 
-    def __init__(self, model: keras.Model) -> None:
-        """Take a network from images in 0 to 1 to logits. Raises ConfigError, see `target_layer`."""
+    def __init__(self, model: keras.Model, turns: int = 1) -> None:
+        """Take a network from images in 0 to 1 to logits. Raises ConfigError, see `target_layer`.
+
+        turns: in how many quarter turns it looks at each image, to answer by the mean.
+        """
+        self.turns = turns
         self.layer = target_layer(model)
         self._both = keras.Model(model.inputs, [self.layer.output, model.outputs[0]])
 
@@ -62,17 +66,27 @@ class GradCam:
         """Explain the logit of one class each (n,) for crops, uint8 (n, 120, 120, 3); n is at least 1.
 
         The score is the logit, as in Grad-CAM (Selvaraju et al. 2017); Grad-CAM++ (Chattopadhyay et al. 2018)
-        takes its exponential, whose higher derivatives are powers of the first.
+        takes its exponential, whose higher derivatives are powers of the first. Of several turns the mean is
+        explained: the evidence of each, turned back, before what speaks against the class is cut off.
         """
         parts = [
             self._batch(pixels[i : i + _BATCH], classes[i : i + _BATCH])
             for i in range(0, len(pixels), _BATCH)
         ]
-        return CamMaps(*(np.concatenate(arrays).astype(np.float32) for arrays in zip(*parts, strict=True)))
+        gradient, plus, mean, logits = (
+            np.concatenate(arrays).astype(np.float32) for arrays in zip(*parts, strict=True)
+        )
+        return CamMaps(np.maximum(gradient, 0), np.maximum(plus, 0), np.maximum(mean, 0), logits)
 
     def _batch(
         self, pixels: NDArray[np.uint8], classes: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], ...]:
+        looks = [self._look(np.rot90(pixels, turn, axes=(1, 2)), classes) for turn in range(self.turns)]
+        *maps, logits = zip(*looks, strict=True)
+        back = [[np.rot90(one, -turn, axes=(1, 2)) for turn, one in enumerate(turned)] for turned in maps]
+        return (*(np.mean(one, axis=0) for one in back), np.mean(logits, axis=0))
+
+    def _look(self, pixels: NDArray[np.uint8], classes: NDArray[np.int64]) -> tuple[NDArray[np.float32], ...]:
         image = tf.cast(pixels, tf.float32) / 255.0
         with tf.GradientTape() as tape:
             tape.watch(image)
@@ -81,9 +95,9 @@ class GradCam:
         gradient = np.asarray(tape.gradient(score, activation), np.float32)
         values = np.asarray(activation, np.float32)
         return (
-            gradcam(values, gradient),
-            gradcam_plus_plus(values, gradient),
-            np.maximum(values.mean(axis=3), 0),
+            _weighed(values, gradient),
+            _weighed_by_rises(values, gradient),
+            values.mean(axis=3),
             np.asarray(logits, np.float32),
         )
 
@@ -93,8 +107,12 @@ def gradcam(activation: NDArray[np.float32], gradient: NDArray[np.float32]) -> N
 
     activation, and gradient of the class's score by it: float32 (n, h, w, channels). Gives (n, h, w).
     """
+    return np.maximum(_weighed(activation, gradient), 0)
+
+
+def _weighed(activation: NDArray[np.float32], gradient: NDArray[np.float32]) -> NDArray[np.float32]:
     weights = gradient.mean(axis=(1, 2), keepdims=True)
-    return np.asarray(np.maximum((weights * activation).sum(axis=3), 0), np.float32)
+    return np.asarray((weights * activation).sum(axis=3), np.float32)
 
 
 def gradcam_plus_plus(activation: NDArray[np.float32], gradient: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -103,9 +121,13 @@ def gradcam_plus_plus(activation: NDArray[np.float32], gradient: NDArray[np.floa
     Shapes as in `gradcam`. With the exponential of the score the second and third derivatives are the first
     one's square and cube, times a factor that no map shows.
     """
+    return np.maximum(_weighed_by_rises(activation, gradient), 0)
+
+
+def _weighed_by_rises(activation: NDArray[np.float32], gradient: NDArray[np.float32]) -> NDArray[np.float32]:
     square = gradient.astype(np.float64) ** 2
     total = activation.astype(np.float64).sum(axis=(1, 2), keepdims=True)
     below = 2 * square + total * square * gradient
     alpha = np.divide(square, below, out=np.zeros_like(square), where=np.abs(below) > 1e-30)
     weights = (alpha * np.maximum(gradient, 0)).sum(axis=(1, 2), keepdims=True)
-    return np.asarray(np.maximum((weights * activation).sum(axis=3), 0), np.float32)
+    return np.asarray((weights * activation).sum(axis=3), np.float32)

@@ -72,7 +72,7 @@ def explain_run(
         classes = run.recipe.data.classes
         if model is None:
             quantized = quantized_run(opened, progress)
-            int8 = Int8(quantized.model, quantized.outputs)
+            int8 = Int8(quantized.model, quantized.outputs, quantized.turns)
         else:
             int8 = _of_bundle(model, run)
         del opened  # its crops fill a gigabyte
@@ -82,8 +82,8 @@ def explain_run(
         if not int8.has_maps and DEVICE in chosen:
             session.notes.append("no maps in the int8 file: the device could not show why it calls a cell so")
         device = Device(int8)
-        ask = device.logits if on == "int8" else _float(network)
-        maker = Maker(network, device, chosen, ask, classes)
+        ask = device.logits if on == "int8" else _float(network, run.recipe.turns)
+        maker = Maker(network, device, chosen, ask, classes, run.recipe.turns)
         cells = _cells(maker, run, folder, data, images, session)
         pictures = black_boxes(maker, cells, chosen, classes, session)
         fidelity = fidelity_of(int8, cells, maker, images, session)
@@ -138,11 +138,11 @@ def _of_bundle(path: Path, run: Run) -> Int8:
     # Of another split it may have been trained on what this run held out.
     if told.labels != run.recipe.data.classes or told.training.get("split_sha256") != run.split_sha256:
         raise ConfigError(f"{path}: was not exported from this run: its classes or its split are others")
-    return Int8(bundle.model, told.outputs)
+    return Int8(bundle.model, told.outputs, told.turns)
 
 
-def _float(network: keras.Model) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    return lambda pixels: predict(network, pixels)
+def _float(network: keras.Model, turns: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    return lambda pixels: predict(network, pixels, turns)
 
 
 def _cells(maker: Maker, run: Run, folder: Path, data: Path, images: int, session: Session) -> Cells:

@@ -71,10 +71,14 @@ class Maker:
         methods: Sequence[str],
         predict: Predictor,
         classes: Sequence[str],
+        turns: int = 1,
     ) -> None:
-        """Take the float network, the int8 file, names of `METHODS`' tables, and whom LIME and SHAP ask."""
-        self.cam = GradCam(model)
-        self._redrawn = [GradCam(redrawn(model, SEED + draw)) for draw in range(_DRAWS)]
+        """Take the float network, the int8 file, names of `METHODS`' tables, and whom LIME and SHAP ask.
+
+        turns: in how many quarter turns both look at a cell.
+        """
+        self.cam = GradCam(model, turns)
+        self._redrawn = [GradCam(redrawn(model, SEED + draw), turns) for draw in range(_DRAWS)]
         self._device, self._methods, self._classes = device, methods, classes
         self.predict = predict
         self._shap: Shap | None = None

@@ -134,7 +134,7 @@ def _golden_crops(recipe: Recipe, count: int = 3) -> Iterator[NDArray[np.uint8]]
 
 def goldens_of(quantized: Quantized, recipe: Recipe) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
     """Draw the golden inputs and answer them: drawn cells, so that no photograph rides in the bundle."""
-    opened = Runtime(quantized.model, quantized.outputs)
+    opened = Runtime(quantized.model, quantized.outputs, turns=quantized.turns)
     goldens, images = [], {}
     for number, crop in enumerate(_golden_crops(recipe)):
         name = f"golden/{number}.png"
@@ -197,6 +197,7 @@ def write(
         confusion=confusion,
         finder=None if finder is None else finder.description,
         known=known,
+        turns=recipe.turns,
     )
     trial = path.with_name(f"trial-{path.name}")
     card = model_card(description)

@@ -233,7 +233,7 @@ def _answers(samples: Samples, quantized: Quantized, opened: Opened | None, prog
     outputs = int8_outputs(quantized, pixels, wanted, progress=lambda: progress.advance(bar))
     logits = outputs["logits"]
     return Answers(
-        np.empty_like(logits) if opened is None else predict(opened.model, pixels),
+        np.empty_like(logits) if opened is None else predict(opened.model, pixels, quantized.turns),
         logits,
         outputs.get("features", np.empty((len(pixels), 0), np.float32)),
     )

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 MODEL_CARD = "MODEL_CARD.md"
 """Its name in the bundle."""
 
+_TURNED = (
+    "- Each cell is looked at in four quarter turns; scores, maps and features are the mean of the four."
+)
+
 CARD_TITLE = "# Model card: "
 """How the page begins."""
 
@@ -38,6 +42,7 @@ def model_card(about: Description) -> str:
         "Data": _data(about.training),
         "Preprocessing and answers": [
             f"- Cells are cut by the masking `{about.preprocessing}`, 120x120 pixels, RGB.",
+            *([_TURNED] if about.turns > 1 else []),
             f"- Probabilities: softmax of the logits over a temperature of {about.temperature}.",
             f"- No answer: {refusals(about)}.",
         ],

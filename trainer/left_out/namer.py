@@ -79,7 +79,7 @@ class NamerHalf:
             raise ConfigError(f"{', '.join(sets)}: no cell could be cut of a class that the recipe knows")
         classes = asked.data.classes
         counted = [number for number, label in enumerate(classes) if label != OTHER]
-        likeliest = predict(model, centre(samples.pixels)).argmax(axis=1)
+        likeliest = predict(model, centre(samples.pixels), asked.turns).argmax(axis=1)
         figures = {"float macro recall": _named(samples, likeliest, None, counted)["macro recall"]}
         trust: tuple[TrustPoint, ...] = ()
         if bundle is not None:

@@ -22,7 +22,12 @@ def answers(model: keras.Model, crops: NDArray[np.uint8]) -> Iterator[Any]:
         yield model(tf.cast(crops[start : start + _BATCH], tf.float32) / 255, training=False)
 
 
-def predict(model: keras.Model, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the logits, float32 (n, classes), of crops, uint8 (n, 120, 120, 3)."""
-    parts = [np.asarray(part) for part in answers(model, crops)]
-    return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+def predict(model: keras.Model, crops: NDArray[np.uint8], turns: int = 1) -> NDArray[np.float32]:
+    """Return the logits, float32 (n, classes), of crops, uint8 (n, 120, 120, 3): means over quarter turns."""
+    if not len(crops):
+        return np.empty((0, model.output_shape[-1]), np.float32)
+    looks = [
+        np.concatenate([np.asarray(part) for part in answers(model, np.rot90(crops, turn, axes=(1, 2)))])
+        for turn in range(turns)
+    ]
+    return np.asarray(np.mean(looks, axis=0), np.float32)

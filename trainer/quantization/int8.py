@@ -36,12 +36,14 @@ class Quantized:
     """A flatbuffer and the names of its output tensors by our names.
 
     exported: the network that was made int8. head: what follows in the file, in float, where anything does.
+    turns: in how many quarter turns the device looks at each cell.
     """
 
     model: bytes
     outputs: dict[str, str]
     exported: keras.Model
     head: keras.Model | None = None
+    turns: int = 1
 
 
 def quantize(model: keras.Model, representative: NDArray[np.uint8]) -> Quantized:
@@ -180,7 +182,7 @@ def int8_outputs(
     progress: Callable[[], None] = lambda: None,
 ) -> dict[str, NDArray[np.float32]]:
     """The int8 outputs of these names, float32 (n, ...) each, of crops (n, 120, 120, 3), one by one."""
-    opened = Runtime(quantized.model, quantized.outputs, choice=runtime)
+    opened = Runtime(quantized.model, quantized.outputs, choice=runtime, turns=quantized.turns)
     rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
     for crop in pixels:
         outputs = opened.run(crop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -169,7 +169,7 @@ def quantized_run(opened: Opened, progress: Progress) -> Quantized:
     """Quantize a run's network with crops that it was trained on. Raises ExportError."""
     crops = calibration_crops(opened)
     progress.console.print(f"quantizing with {len(crops)} training crops")
-    return quantize(opened.model, crops)
+    return replace(quantize(opened.model, crops), turns=opened.run.recipe.turns)
 
 
 def calibration_crops(opened: Opened) -> NDArray[np.uint8]:

@@ -185,27 +185,6 @@ def test_a_refit_that_is_worse_is_refused_and_the_old_file_stays(labelled, tmp_p
     assert out.read_bytes() == b"what was there"
 
 
-def test_it_must_be_better_than_the_model_that_is_aligned_as_the_device_aligns_it(
-    labelled, tmp_path, capsys, monkeypatch
-):
-    """On a microscope that moves all scores alike, aligning alone may be as good: then nothing is gained."""
-    about = read_bundle(SHIPPED_MODEL).description
-    moved = np.linspace(-3, 3, len(about.labels))
-    asked = Classifier.raw_outputs
-    monkeypatch.setattr(
-        Classifier,
-        "raw_outputs",
-        lambda self, crop: (answer := asked(self, crop)) | {"logits": answer["logits"] + moved},
-    )
-    monkeypatch.setattr(adapting, "held_back_logits", lambda *_: held_back)
-    cells = read_labelled(labelled, about.labels, find_cells)
-    classifier = Classifier.load(SHIPPED_MODEL)
-    as_it_is = np.array([classifier.raw_outputs(crop)["logits"] for crop in cells.crops])
-    # A little better than the moved scores, and no better than what aligning makes of them.
-    held_back = as_it_is - 0.02 * moved
-    assert "held back the adapted model is no better" in refused([labelled], capsys, tmp_path / "new.tflite")
-
-
 def test_a_file_that_fails_its_proof_is_not_written(labelled, tmp_path, capsys, monkeypatch):
     from edge.adaptation import adapted_bundle
 

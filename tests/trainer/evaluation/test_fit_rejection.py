@@ -36,6 +36,7 @@ def test_copies_of_one_photograph_count_once():
     [
         (0.01, 0.02, 0.0),  # refusing would spare few wrong calls, and cost many cells
         (0.01, 0.30, 0.25),  # of the doubtful ones every third would be wrong
+        (0.01, 1 / 19, 0.07),  # refusing would spare next to nothing, so that more are called
         (0.30, 0.30, 0.30),  # seven in ten are called all the same
     ],
 )

@@ -17,6 +17,7 @@ from trainer.explanations.cascade import randomise
 from trainer.explanations.deadline import Deadline
 from trainer.explanations.subjects import Subject
 from trainer.explanations.work import GRADCAM, PLUS, Cells
+from trainer.networks.predicting import predict
 from trainer.networks.registry import compact, with_maps
 from trainer.networks.study import study
 
@@ -61,6 +62,24 @@ def test_with_one_dense_layer_grad_cam_is_the_class_activation_map(network, crop
     assert evidence.max() > 0.01
     assert found.gradcam == pytest.approx(evidence / (15 * 15), rel=1e-3, abs=1e-7)
     assert found.logits == pytest.approx(np.asarray(logits), abs=1e-4)
+
+
+def test_of_several_turns_the_mean_is_explained(network, crops):
+    classes = np.array([0, 1, 2, 0, 1, 2])
+    found = gradcam.GradCam(network, turns=4).maps(crops, classes)
+    assert found.logits == pytest.approx(predict(network, crops, 4), abs=1e-4)
+    assert np.abs(found.logits - predict(network, crops)).max() > 1e-3
+    evidence = 0
+    for turn in range(4):
+        _, maps, _ = with_maps(network)(np.rot90(crops, turn, axes=(1, 2)).astype(np.float32) / 255)
+        evidence = evidence + np.rot90(maps, -turn, axes=(1, 2))[np.arange(6), :, :, classes] / 4
+    expected = np.maximum(evidence, 0) / (15 * 15)
+    assert found.gradcam == pytest.approx(expected, rel=1e-3, abs=1e-7)
+    # A turned cell is explained by the turned map.
+    turned = gradcam.GradCam(network, turns=4).maps(np.rot90(crops, axes=(1, 2)), classes)
+    for name in ("gradcam", "plus", "mean"):
+        one, other = getattr(found, name), np.rot90(getattr(turned, name), -1, axes=(1, 2))
+        assert other == pytest.approx(one, rel=1e-2, abs=1e-5 * one.max())
 
 
 def test_of_the_study_the_last_relu_before_batch_norm_is_explained(crops):
