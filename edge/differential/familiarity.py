@@ -34,6 +34,9 @@ _WORDS: dict[Sign, str] = {
 _WRONG_DOUBTFUL, _WRONG_UNFAMILIAR = 0.05, 0.15
 """Shares of wrong calls where the model was measured: cells may look as usual, and be named wrongly."""
 
+_MOST_REFUSED = 1 / 3
+"""Where more of its cells are refused, those that are counted are no fair sample, whatever is usual."""
+
 _TOGETHER = 2  # doubtful signs that make a microscope an unfamiliar one
 
 
@@ -58,6 +61,8 @@ def judge(cells: Sequence[Likeness], known: KnownMicroscopes | None, why_not: st
             is_unfamiliar |= least > limits.unfamiliar
             usual = 100 * known.usual.get(sign, 0.0)
             doubted.append(f"{100 * count / total:.0f} % {_WORDS[sign]}, where {usual:.0f} % are usual")
+        elif sign == "refused" and least > _MOST_REFUSED:
+            doubted.append(f"{100 * count / total:.0f} % {_WORDS[sign]}; the others may be no fair sample")
     wrong = known.wrong_calls or 0.0
     if wrong > _WRONG_DOUBTFUL:
         is_unfamiliar |= wrong > _WRONG_UNFAMILIAR

@@ -19,6 +19,7 @@ SENTENCES = (
     mark("%(found)s %% of its cells are unlike those that the model knows, where %(usual)s %% are usual"),
     mark("%(found)s %% of its cells are named without being sure, where %(usual)s %% are usual"),
     mark("%(found)s %% of its cells are refused, where %(usual)s %% are usual"),
+    mark("%(found)s %% of its cells are refused; the others may be no fair sample"),
     mark("%(found)s %% of its cells are of no class that the model counts, where %(usual)s %% are usual"),
     mark("%(found)s %% of the model's calls were wrong where it was measured"),
     mark("the model's bundle does not say what is usual"),

@@ -50,6 +50,18 @@ def test_the_cells_of_a_specimen_say_whether_its_microscope_is_known(odd, share,
     assert (said.next_step is None) == (verdict == "familiar")
 
 
+def test_of_a_microscope_of_which_many_cells_are_refused_the_others_are_no_fair_sample():
+    """Also where known ones are refused as often: that the model knows them makes no sample of them."""
+    refused = Likeness(0.5, 0.9, "uncertain")
+    often = msgspec.structs.replace(KNOWN, limits=KNOWN.limits | {"refused": Limits(0.7, 0.8)})
+    few, many = (judge(cells(200, refused, share), often, None) for share in (0.35, 0.45))
+    assert few.verdict == "familiar"
+    assert (many.verdict, many.reasons) == (
+        "doubtful",
+        ("45 % of its cells are refused; the others may be no fair sample",),
+    )
+
+
 @pytest.mark.parametrize(
     ("wrong", "verdict"), [(None, "familiar"), (0.05, "familiar"), (0.08, "doubtful"), (0.21, "unfamiliar")]
 )

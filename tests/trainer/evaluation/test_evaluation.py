@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -190,7 +191,7 @@ def test_evaluate_measures_float_and_int8_on_the_test_part(finished, data, capsy
 
 
 def test_a_network_that_diverged_is_not_measured(finished, data, monkeypatch, capsys):
-    monkeypatch.setattr(evaluations, "predict", lambda _, pixels: np.full((len(pixels), 4), np.nan))
+    monkeypatch.setattr(evaluations, "predict", lambda _, pixels, _turns: np.full((len(pixels), 4), np.nan))
     arguments = ["evaluate", "--run", str(finished), "--data", str(data), "--runtime", "float"]
     assert main(arguments) == ConfigError.exit_status
     assert "its training diverged" in capsys.readouterr().err
@@ -232,14 +233,15 @@ def test_the_former_runtime_measures_as_well_or_is_named_as_missing(finished, da
         assert "tflite-runtime is not usable here" in capsys.readouterr().err
 
 
-def test_a_process_without_tensorflow_answers_the_same(lively, crops, tmp_path):
+@pytest.mark.parametrize("turns", [1, 4])
+def test_a_process_without_tensorflow_answers_the_same(lively, crops, tmp_path, turns):
     from trainer.evaluation.answers import main as answer
 
-    quantized = quantize(lively, crops)
+    quantized = replace(quantize(lively, crops), turns=turns)
     (tmp_path / "m.tflite").write_bytes(quantized.model)
     np.save(tmp_path / "crops.npy", crops[:5])
     files = [str(tmp_path / name) for name in ("m.tflite", "crops.npy", "answers.npy")]
-    answer(files[0], quantized.outputs["logits"], "ai-edge-litert", *files[1:])
+    answer(files[0], quantized.outputs["logits"], "ai-edge-litert", *files[1:], str(turns))
     np.testing.assert_array_equal(np.load(files[2]), run_int8(quantized, crops[:5]))
 
 
