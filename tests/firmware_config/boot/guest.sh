@@ -51,9 +51,15 @@ check "no secret file" says 'it["secrets"] == [] and it["hidden"] == []'
 check "of /var only its state" says 'it["var"] and all(path.startswith("/var/lib/leukoscope/") for path in it["var"])'
 check "of /etc only what is named" says 'set(it["etc"]) <= {"leukoscope", "machine-id", "ld.so.cache", "alternatives", "resolv.conf", "hosts", "nsswitch.conf", "localtime", "passwd", "group", "ssl"}'
 check "its own credential and no other" says 'list(it["credentials"].values()) == ["hunter2\n"]'
-check "it writes its state and temporary files only" says 'all(path.startswith(("/var/lib/leukoscope", "/tmp", "/var/tmp", "/dev/shm", "/run/systemd/unit-root")) for path in it["writable"])'
+check "it writes its state, the live picture and temporary files only" says 'all(path.startswith(("/var/lib/leukoscope", "/run/leukoscope", "/tmp", "/var/tmp", "/dev/shm", "/run/systemd/unit-root")) for path in it["writable"])'
 check "it sees no other process" says 'it["processes"] == []'
 check "no raw sockets" says 'not it["packet_socket"] and not it["raw_socket"]'
+
+# As a network manager does when it has a lease: another file in the place of the one that was there.
+echo "nameserver 192.0.2.53" >/etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf
+sees_it() { grep -q 192.0.2.53 "/proc/$(property MainPID)/root/etc/resolv.conf"; }
+check "where names are looked up now is seen by the daemon" until_ 120 sees_it
+check "and it is ready again" until_ 180 ready
 
 cat >/srv/listen.py <<'END'
 import sys
