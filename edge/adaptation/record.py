@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,9 +20,18 @@ if TYPE_CHECKING:
 
     from edge.adaptation.refit import Figures, Floats, LabelledFeatures
     from edge.models.bundle import Description
+    from edge.models.reject import Reject
     from edge.naming.classifier import Classifier
 
 _ON = "named cells, each held back once"
+
+
+class Calibrated(NamedTuple):
+    """temperature: of the logits. probabilities: (cells, classes), by it. rule: when no call is made."""
+
+    temperature: float
+    probabilities: Floats
+    rule: Reject
 
 
 def adapted_description(
@@ -35,12 +44,8 @@ def adapted_description(
     """
     about = parent.bundle.description
     limit = "Its last layer was fitted to named cells of one microscope: it is meant for that one."
-    temperature = fit_temperature(held_back, cells.labels)
-    exponent = np.exp((held_back - held_back.max(axis=1, keepdims=True)) / temperature)
-    probabilities = exponent / exponent.sum(axis=1, keepdims=True)
-    features = cells.features[:, 0]
-    named = features, cells.labels, probabilities, folds_of(cells.labels)
-    rule = adapted_rule(about.reject, about.labels, *named)
+    temperature, probabilities, rule = calibrated(about, held_back, cells)
+    named = cells.features[:, 0], cells.labels, probabilities, folds_of(cells.labels)
     judged = judged_apart(about.reject, rule, about.labels, *named)
     said = probabilities.astype(np.float32), judged, cells.labels, np.ones(len(cells.labels))
     return msgspec.structs.replace(
@@ -58,6 +63,15 @@ def adapted_description(
         limits=about.limits if limit in about.limits else f"{about.limits} {limit}",
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
+
+
+def calibrated(about: Description, held_back: Floats, cells: LabelledFeatures) -> Calibrated:
+    """Return what is made of the logits of an adapted layer: of named cells held back, (cells, classes)."""
+    temperature = fit_temperature(held_back, cells.labels)
+    exponent = np.exp((held_back - held_back.max(axis=1, keepdims=True)) / temperature)
+    probabilities = exponent / exponent.sum(axis=1, keepdims=True)
+    named = cells.features[:, 0], cells.labels, probabilities, folds_of(cells.labels)
+    return Calibrated(temperature, probabilities, adapted_rule(about.reject, about.labels, *named))
 
 
 def figures_of(figures: Figures, labels: Sequence[str]) -> dict[str, Any]:

@@ -255,7 +255,7 @@ class SpecimenCount:
 
     def _refused_cells(self) -> int:
         """Count the white cells that were refused. What half of its fields do not show is no white cell."""
-        return sum(count for reason, count in self._unclassified.items() if reason != UNSTEADY)
+        return _refused(self._unclassified) + self._unclassified[OTHER]
 
     def _shares(self, excluded: int = 0) -> dict[str, Share]:
         """Return each class's percentage of the counted cells with its interval, not rounded.

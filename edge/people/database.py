@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from edge.errors import PeopleError
+from edge.store.database import make_for_owner
 from edge.store.kept_open import KeptOpen
 
 if TYPE_CHECKING:
@@ -90,15 +90,7 @@ def kept_open(path: Path) -> KeptOpen[sqlite3.Connection]:
 
 
 def _connect(path: Path, *, one_thread: bool = True) -> sqlite3.Connection:
-    # Nobody but the device's own account reads it; SQLite gives its side files the same rights.
-    with suppress(FileExistsError):
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            if os.geteuid() == 0:  # made by an administrator, for the account that the folder belongs to
-                folder = path.parent.stat()
-                os.fchown(file, folder.st_uid, folder.st_gid)
-        finally:
-            os.close(file)
+    make_for_owner(path, 0o600)  # nobody but the device's own account reads it
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=one_thread)
     try:
         _prepare(db, path)

@@ -40,7 +40,8 @@ def connect(path: Path, *, durable: bool, one_thread: bool = True) -> sqlite3.Co
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _make_for_owner(path)
+        if os.geteuid() == 0:  # else the daemon could not write it
+            make_for_owner(path, 0o640)
         connection = sqlite3.connect(
             path, timeout=_BUSY_S, isolation_level=None, check_same_thread=one_thread
         )
@@ -57,18 +58,17 @@ def connect(path: Path, *, durable: bool, one_thread: bool = True) -> sqlite3.Co
     return connection
 
 
-def _make_for_owner(path: Path) -> None:
-    """As root, give a new store to whom its folder belongs: else the daemon could not write it.
+def make_for_owner(path: Path, mode: int) -> None:
+    """Make an empty file of these rights where there is none; as root, for whom its folder belongs to.
 
-    SQLite gives its side files to the store's owner.
+    SQLite takes it for a new database, and gives its side files the same owner and rights. Raises OSError.
     """
-    if os.geteuid() != 0:
-        return
     with suppress(FileExistsError):
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
         try:
-            folder = path.parent.stat()
-            os.fchown(file, folder.st_uid, folder.st_gid)
+            if os.geteuid() == 0:
+                folder = path.parent.stat()
+                os.fchown(file, folder.st_uid, folder.st_gid)
         finally:
             os.close(file)
 

@@ -81,9 +81,6 @@ def load_chosen(config: Config, load: Callable[[Path], Loaded]) -> tuple[Loaded,
     while state.current != SHIPPED:
         try:
             loaded = load(answering(config, state).path)
-        except (KeyboardInterrupt, SystemExit):
-            _release(store, state)  # told to end: that says nothing of the model
-            raise
         except Exception as error:
             if isinstance(error, LeukoscopeError) and not isinstance(error, BundleError):
                 _release(store, state)  # no runtime: that is not the model's fault

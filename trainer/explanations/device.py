@@ -117,11 +117,10 @@ def _in_new_process(
         model.write_bytes(int8.model)
         np.save(crops, pixels)
         outputs = json.dumps({key: int8.outputs[key] for key in ("logits", "maps") if key in int8.outputs})
-        command = [sys.executable, "-m", "trainer.explanations.device", str(model), outputs, name]
-        command.append(str(int8.turns))
+        command = [sys.executable, "-m", "trainer.explanations.device", str(model), outputs]
         try:
             done = subprocess.run(  # noqa: S603 (our own interpreter and module)
-                [*command, str(seconds), str(crops), str(answered)],
+                [*command, name, str(int8.turns), str(seconds), str(crops), str(answered)],
                 capture_output=True,
                 text=True,
                 check=False,

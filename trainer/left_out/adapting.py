@@ -8,18 +8,16 @@ import numpy as np
 
 from edge.adaptation.adapting import copies_of
 from edge.adaptation.last_layer import LastLayer
+from edge.adaptation.record import calibrated
 from edge.adaptation.refit import (
     FOLDS,
     Dense,
     Figures,
     LabelledFeatures,
     choose,
-    fit_temperature,
-    folds_of,
     held_back_logits,
     refit,
 )
-from edge.adaptation.refusal import adapted_rule
 from edge.labels import OTHER
 from edge.naming.classifier import Classifier
 from edge.naming.rejection import Judge
@@ -94,7 +92,7 @@ def _draw(
 ) -> tuple[float, float, float]:
     labels = cells.features.labels
     named = _named(labels, cells.shown, count, np.random.default_rng(seed))
-    answering = _adapted(cells, named, start, about, classes)
+    answering = _adapted(cells, named, start, about)
     known_cells = {cell for cell, taken in zip(cells.shown, named, strict=True) if taken}
     fresh = np.array([cell not in known_cells for cell in cells.shown])
     labels, features = labels[fresh], cells.features.features[fresh, 0]
@@ -119,26 +117,15 @@ def _draw(
     )
 
 
-def _adapted(
-    cells: _Cells, named: NDArray[np.bool_], start: Dense, about: Description, classes: Sequence[str]
-) -> _Answering:
+def _adapted(cells: _Cells, named: NDArray[np.bool_], start: Dense, about: Description) -> _Answering:
     """Adapt to the named cells, as `edge.adaptation.adapting.adapt` does, or leave the model as it is."""
     known, learnt = about.reject.familiarity, cells.features.part(named)
     before = Figures.of(cells.logits[named], learnt.labels, about.temperature)
     held_back = held_back_logits(learnt, start, known)
     if not Figures.of(held_back, learnt.labels).better_than(before):
         return _Answering(cells.logits, about.temperature, about.reject)
-    choice, _ = choose(learnt, start, known)
-    temperature = fit_temperature(held_back, learnt.labels)
-    rule = adapted_rule(
-        about.reject,
-        classes,
-        learnt.features[:, 0],
-        learnt.labels,
-        _probabilities(held_back / temperature),
-        folds_of(learnt.labels),
-    )
-    adapted = refit(learnt, start, known, choice)
+    temperature, _, rule = calibrated(about, held_back, learnt)
+    adapted = refit(learnt, start, known, choose(learnt, start, known)[0])
     return _Answering(adapted.logits(cells.features.features[:, 0]), temperature, rule)
 
 
