@@ -13,6 +13,7 @@ const operator = at("operator");
 const cells = new Map();
 const tiles = new Map();
 const selected = new Set();
+let clicked = null; // the one cell that a plain click has chosen: for as long as the focus stays on it
 const done = []; // the orders given here, the newest last, to be undone: of each its cells, with the word on each
 let signed = part.dataset.signed === "1";
 let focused = null;
@@ -116,6 +117,7 @@ function count() {
 
 function focusOn(id, { scroll = true } = {}) {
   tiles.get(focused)?.setAttribute("tabindex", "-1");
+  if (clicked && clicked !== id) { unselect(); count(); } // an order is for the cell that is seen large
   focused = id;
   const tile = tiles.get(id);
   if (!tile) return;
@@ -128,11 +130,13 @@ function focusOn(id, { scroll = true } = {}) {
 function unselect() {
   selected.forEach((id) => tiles.get(id)?.setAttribute("aria-selected", "false"));
   selected.clear();
+  clicked = null;
 }
 
 function choose(id, add) {
   if (!add) unselect();
   if (add && selected.has(id)) selected.delete(id); else selected.add(id);
+  clicked = add ? null : id;
   tiles.get(id)?.setAttribute("aria-selected", String(selected.has(id)));
   count();
 }
@@ -355,10 +359,13 @@ function key(event) {
 }
 
 part.addEventListener("keydown", key);
+const adds = (event) => event.ctrlKey || event.metaKey || at("several").getAttribute("aria-pressed") === "true";
+// Before the press moves the focus: a cell that was clicked plainly is the first of several from here on.
+at("groups").addEventListener("pointerdown", (event) => { if (adds(event)) clicked = null; });
 at("groups").addEventListener("click", (event) => {
   const tile = event.target.closest(".cell");
   if (!tile) return;
-  choose(tile.dataset.cell, event.ctrlKey || event.metaKey || at("several").getAttribute("aria-pressed") === "true");
+  choose(tile.dataset.cell, adds(event));
   focusOn(tile.dataset.cell, { scroll: false });
 });
 at("groups").addEventListener("focusin", (event) => {
