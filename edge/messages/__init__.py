@@ -25,6 +25,7 @@ from edge.messages.field import Alignment, Cell, Heatmap, ModelReference, Qualit
 from edge.messages.former import upgraded
 from edge.messages.position import FieldPosition  # noqa: TC001
 from edge.messages.schema import schema_of, schemas_by_name
+from edge.messages.shortening import with_fewer_changes, with_fewer_heatmaps
 
 __all__ = [
     "MAX_PAYLOAD",
@@ -160,7 +161,11 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
     flags: tuple[Flag, ...] = ()
     signature: Annotated[Signature | None, Meta(description="null: nobody has confirmed it")] = None
     changes: Annotated[
-        tuple[Change, ...], Meta(description="after it had ended, or of its id, the oldest first")
+        tuple[Change, ...],
+        Meta(
+            description="after it had ended, or of its id, the oldest first; of too many for a message, the "
+            "first says how many earlier ones are left out"
+        ),
     ] = ()
     discarded: Change | None = None
     model: ModelReference
@@ -241,29 +246,18 @@ _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 def encode(message: Message) -> bytes:
     """Return the payload, at most MAX_PAYLOAD bytes.
 
-    A field too crowded for that leaves out the heatmaps of its last cells and says how many.
+    A field too crowded for that leaves out the heatmaps of its last cells and says how many. A differential
+    that was changed too often leaves out the oldest changes; in their place stands how many.
     Raises ValueError when even that is not enough.
     """
     payload = _encoder.encode(message)
-    if len(payload) <= MAX_PAYLOAD or not isinstance(message, FieldResult):
-        return _checked(payload)
-    cells = list(message.cells)
-    omitted = 0
-    excess = len(payload) - MAX_PAYLOAD + 16  # 16: room for the count itself to grow
-    for i in reversed(range(len(cells))):
-        if excess <= 0:
-            break
-        if cells[i].heatmap is not None:
-            bare = msgspec.structs.replace(cells[i], heatmap=None)
-            excess -= len(_encoder.encode(cells[i])) - len(_encoder.encode(bare))
-            cells[i] = bare
-            omitted += 1
-    return _checked(
-        _encoder.encode(msgspec.structs.replace(message, cells=tuple(cells), heatmaps_omitted=omitted))
-    )
-
-
-def _checked(payload: bytes) -> bytes:
+    excess = len(payload) - MAX_PAYLOAD
+    if excess > 0 and isinstance(message, FieldResult):
+        cells, omitted = with_fewer_heatmaps(message.cells, excess)
+        payload = _encoder.encode(msgspec.structs.replace(message, cells=cells, heatmaps_omitted=omitted))
+    elif excess > 0 and isinstance(message, Differential):
+        changes = with_fewer_changes(message.changes, excess)
+        payload = _encoder.encode(msgspec.structs.replace(message, changes=changes))
     if len(payload) > MAX_PAYLOAD:
         raise ValueError(f"a message of {len(payload)} bytes is over the limit of {MAX_PAYLOAD}")
     return payload

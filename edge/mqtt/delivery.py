@@ -6,17 +6,17 @@ import logging
 import math
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge import identity
-from edge.messages import MAX_PAYLOAD, FieldResult, Health, Info, decode_field, encode
+from edge.messages import Health, Info, encode
 from edge.messages.commands import IMAGE, CellImage
 from edge.mqtt.broker_words import refused_topic, unheard
 from edge.mqtt.connection import Outgoing, RefusedError
 from edge.mqtt.mailbox import Version
-from edge.mqtt.payloads import fitting_info, status_message
+from edge.mqtt.payloads import field_payload, fitting_info, status_message
 from edge.mqtt.retained import RetainedSpecimens
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from edge.mqtt.connection import Connection
     from edge.mqtt.mailbox import Mailbox
     from edge.store.fields import Store
-    from edge.store.outbox import Waiting
 
 log = logging.getLogger(__name__)
 
@@ -108,9 +107,12 @@ class Delivery:
         if self._mailbox.news:
             self._mailbox.news = False  # before looking into the store: what comes meanwhile is news again
             self._more = True
-        if time.monotonic() >= self._mailbox.ask_again_at:
+        if time.monotonic() >= self._mailbox.ask_again_at and not self._differential_in_flight:
             self._mailbox.ask_again_at = time.monotonic() + _REFUSED_AGAIN_S
             self._cursor, self._more, self._with_refused = 0, True, True
+            if self._mailbox.offer_again():
+                self._offered = Version(0, None, 0)
+                self._retained = RetainedSpecimens(f"leukoscope/{self._device_id}")
         while self._outbox and self._connection.room:
             self._connection.send(self._outbox.popleft())
         self._offer_differential()
@@ -147,12 +149,8 @@ class Delivery:
         """Return the full topic."""
         return f"leukoscope/{self._device_id}/{name}"
 
-    def status(self, state: Literal["online", "offline"]) -> Outgoing:
-        """Make the birth or the farewell."""
-        return status_message(self._device_id, state)
-
     def _say_hello(self) -> None:
-        self._outbox.append(self.status("online"))
+        self._outbox.append(status_message(self._device_id, "online"))
         self._introduce()
         # What was done before a power cut, or before the last connection was lost.
         for answer in self._store.answers.unsent():
@@ -170,7 +168,7 @@ class Delivery:
         """
         while self._outbox and self._connection.room:
             self._connection.send(self._outbox.popleft())
-        hello = self.status("online").payload
+        hello = status_message(self._device_id, "online").payload
         if hello in self._connection.echoes:
             self._unproven = False
         elif not self._outbox and not self._connection.in_flight:
@@ -194,7 +192,7 @@ class Delivery:
                 self._complaints.pop(kind, None)
             if kind == "differential":
                 if refusal is None:
-                    self._mailbox.acknowledged = int(name)
+                    self._mailbox.take(self._offered)
                     self._note_said(self._offered)
                 else:
                     self._mailbox.refused = int(name)
@@ -228,22 +226,31 @@ class Delivery:
         key = ("response", command) if correlation is None else ("response to", correlation)
         self._outbox.append(Outgoing(key, self.topic(f"response/{command}"), payload))
 
+    @property
+    def _differential_in_flight(self) -> bool:
+        return any(kind in {"differential", "specimen"} for kind, _ in self._connection.in_flight.values())
+
     def _offer_differential(self) -> None:
-        in_flight = {kind for kind, _ in self._connection.in_flight.values()}
-        if in_flight & {"differential", "specimen"} or not self._connection.room:
+        if self._differential_in_flight or not self._connection.room:
             return
         version = self._mailbox.next()
         differential = version.differential
         if differential is None or version.number == self._offered.number:
             return
-        kept = self._retained.message(version)
+        try:
+            payload = encode(differential)
+        except (ValueError, msgspec.MsgspecError) as error:
+            self._offered = version  # it holds up nothing that comes behind it
+            if self._mailbox.pass_over(version):
+                log.warning("the count of specimen %s cannot be sent: %s", differential.specimen_id, error)
+            return
+        kept = self._retained.message(version, payload)
         if kept is not None:
             self._connection.send(kept)
             return  # the rest once the broker has this
         self._offered = version
         key = ("differential", str(version.number))
-        topic = self.topic("result/differential")
-        self._connection.send(Outgoing(key, topic, encode(differential), retain=True))
+        self._connection.send(Outgoing(key, self.topic("result/differential"), payload, retain=True))
 
     def _send_image(self, payload: bytes) -> None:
         request = msgspec.json.decode(payload, type=CellImage)
@@ -269,14 +276,14 @@ class Delivery:
             self._cursor = row.sequence
             if row.field_id in in_flight:
                 continue
+            late = row.run_id != identity.RUN_ID or time.monotonic() - row.committed_s > LATE_S
             try:
-                payload = _field_payload(row)
+                payload = field_payload(row, late=late)
             except (ValueError, msgspec.MsgspecError) as error:
                 log.warning("field %s cannot be sent: %s", row.field_id, error)
                 self._store.mark_refused(row.field_id, str(error))
                 continue
-            topic = self.topic("result/field")
-            self._connection.send(Outgoing(("field", row.field_id), topic, payload))
+            self._connection.send(Outgoing(("field", row.field_id), self.topic("result/field"), payload))
 
     def _report_health(self) -> None:
         now = time.monotonic()
@@ -288,12 +295,3 @@ class Delivery:
             self._health(self._store.backlog()), results_refused=refused, refusal=reason
         )
         self._connection.send_and_forget(self.topic("health"), encode(health))
-
-
-def _field_payload(row: Waiting) -> bytes:
-    late = row.run_id != identity.RUN_ID or time.monotonic() - row.committed_s > LATE_S
-    # What this process has stored is in today's words.
-    if not late and len(row.payload) <= MAX_PAYLOAD:
-        return row.payload
-    field: FieldResult = decode_field(row.payload)
-    return encode(msgspec.structs.replace(field, historical=late, specimen_uuid=row.specimen_uuid))

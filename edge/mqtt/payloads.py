@@ -1,4 +1,4 @@
-"""What a device says of itself: its status, and who it is."""
+"""Payloads: what a device says of itself, and the fields that it has stored."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from edge import identity
-from edge.messages import Status, encode
+from edge.messages import MAX_PAYLOAD, Status, decode_field, encode
 from edge.mqtt.connection import Outgoing
 
 if TYPE_CHECKING:
     from edge.messages import Info
+    from edge.store.outbox import Waiting
 
 
 def status_message(device_id: str, state: Literal["online", "offline"]) -> Outgoing:
@@ -26,3 +27,12 @@ def fitting_info(info: Info) -> bytes:
         return encode(info)
     except ValueError:  # a configuration may name thousands of files
         return encode(msgspec.structs.replace(info, config={}))
+
+
+def field_payload(row: Waiting, *, late: bool) -> bytes:
+    """Return the payload of a stored field. Raises ValueError, msgspec.MsgspecError where it has none."""
+    # What this process has stored is in today's words.
+    if not late and len(row.payload) <= MAX_PAYLOAD:
+        return row.payload
+    field = decode_field(row.payload)
+    return encode(msgspec.structs.replace(field, historical=late, specimen_uuid=row.specimen_uuid))

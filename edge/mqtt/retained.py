@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.messages import encode
 from edge.mqtt.connection import Outgoing
 
 if TYPE_CHECKING:
@@ -19,10 +18,11 @@ class RetainedSpecimens:
         self._asked = 0
         self._cleared = ""
 
-    def message(self, version: Version) -> Outgoing | None:
+    def message(self, version: Version, payload: bytes) -> Outgoing | None:
         """Return what is to be sent before a differential; None where nothing is, and when asked again.
 
-        It is the differential itself; of a specimen that runs, an empty payload, which clears the topic.
+        payload: the differential's, which is what is sent; of a specimen that runs, an empty one is, which
+        clears the topic.
         """
         differential = version.differential
         if differential is None or version.number == self._asked:
@@ -32,6 +32,5 @@ class RetainedSpecimens:
         if not uuid or (running and self._cleared == uuid):
             return None
         self._cleared = uuid if running else ""
-        payload = b"" if running else encode(differential)
         topic = f"{self._root}/result/specimen/{uuid}"
-        return Outgoing(("specimen", str(version.number)), topic, payload, retain=True)
+        return Outgoing(("specimen", str(version.number)), topic, b"" if running else payload, retain=True)

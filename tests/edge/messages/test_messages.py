@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 import jsonschema
 import msgspec
 import pytest
+from counts import message
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import cell, field
+from samples import LABELS, cell, field
 
 from edge.cli import main
+from edge.differential.count import SpecimenCount
 from edge.messages import MAX_PAYLOAD, Status, decode, encode, json_schema, json_schemas
+from edge.messages.differential import Change
 
 validator = jsonschema.Draft202012Validator(json_schema())
 
@@ -99,6 +102,23 @@ def test_however_crowded_a_field_its_message_is_valid_whole_and_below_the_limit(
 def test_what_cannot_be_made_small_enough_is_refused_here_and_not_by_the_broker():
     with pytest.raises(ValueError, match="over the limit"):
         encode(field(1, *[cell() for _ in range(400)]))
+
+
+@pytest.mark.parametrize(("changes", "length"), [(600, 80), (3, 200), (2000, 200), (331, 80)])
+def test_a_specimen_that_was_changed_very_often_says_how_many_changes_its_message_leaves_out(changes, length):
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    made = tuple(Change(at, f"renamed {n}", "ü" * (length // 2), "op") for n in range(changes))
+    full = msgspec.structs.replace(message(SpecimenCount("S", LABELS, 100)), changes=made)
+    payload = encode(full)
+    assert len(payload) <= MAX_PAYLOAD
+    validator.validate(json.loads(payload))
+    kept = decode(payload).changes
+    if kept != made:
+        omitted = changes - len(kept) + 1
+        assert kept[1:] == made[omitted:], "the newest are kept"
+        assert kept[0].what == f"{omitted} earlier changes are left out"
+        assert (kept[0].operator, len(payload) > MAX_PAYLOAD - 1000) == (None, True)
+    assert (kept == made) == (len(msgspec.json.encode(full)) <= MAX_PAYLOAD)
 
 
 @given(st.binary(max_size=200))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 
+import msgspec
 import pytest
 from delivery_desk import FIELD, HELLO, ROOT, settle
 from samples import DEVICE
@@ -173,3 +174,59 @@ def test_an_answer_is_said_on_each_connection_until_a_broker_has_it(desk):
     connection, delivery = desk.connect()
     delivery.step()
     assert connection.topics() == HELLO
+
+
+def counts(connection):
+    """The specimens whose counts were offered since the last time, as the device's topic has them."""
+    sent = [each for each in connection.new() if each.key[0] == "differential"]
+    return [decode(each.payload).specimen_id for each in sent]
+
+
+def test_counts_that_were_refused_are_offered_again_after_some_minutes(desk, clock):
+    desk.change("UPDATE specimens SET said = 0")
+    desk.put(event=3)
+    desk.put("T")
+    connection, delivery = desk.connect()
+    for _ in range(4):
+        delivery.step()
+        connection.answer("specimen", "status", "info")
+        connection.answer("differential", refusal="Quota exceeded")
+    assert counts(connection) == ["S", "T"]
+    clock.now += 290
+    for _ in range(4):
+        delivery.step()
+    assert counts(connection) == [], "asking more often would be nagging"
+    clock.now += 20
+    settle_quietly(connection, delivery)
+    assert counts(connection) == ["S", "T"]
+    assert (published(desk), desk.mailbox.delivered, delivery.drained) == (3, True, True)
+    clock.now += 310
+    settle_quietly(connection, delivery)
+    assert counts(connection) == []
+
+
+def settle_quietly(connection, delivery):
+    for _ in range(6):
+        delivery.step()
+        connection.answer()
+    delivery.step()
+
+
+def test_a_count_of_which_no_message_can_be_made_is_said_once_and_holds_nothing_up(desk, clock, caplog):
+    (name,) = desk.add()
+    desk.put("huge")
+    huge = desk.mailbox.current
+    reviewers = tuple(f"person-{number:024}" for number in range(3000))
+    spoilt = msgspec.structs.replace(huge.differential, reviewers=reviewers)
+    desk.mailbox.current = huge._replace(differential=spoilt)
+    connection, delivery = desk.connect()
+    settle_quietly(connection, delivery)
+    assert [each.key[1] for each in connection.new() if each.key[0] == "field"] == [name]
+    assert (desk.mailbox.settled, desk.mailbox.delivered) == (True, False)
+    desk.put("next")
+    clock.now += 310
+    settle_quietly(connection, delivery)
+    assert counts(connection) == ["next"]
+    said = [each for each in caplog.messages if "cannot be sent" in each]
+    assert len(said) == 1
+    assert "the count of specimen huge cannot be sent: a message of" in said[0]

@@ -8,7 +8,7 @@ from counts import message
 from samples import DEVICE, LABELS, info
 
 from edge.differential.count import SpecimenCount
-from edge.messages import MAX_PAYLOAD, decode
+from edge.messages import MAX_PAYLOAD, decode, encode
 from edge.mqtt.connection import ConnectionLostError, TakenOverError, UnexplainedError
 from edge.mqtt.duplicate_clients import DuplicateClientDetector
 from edge.mqtt.mailbox import Mailbox, Version
@@ -57,6 +57,44 @@ def test_the_last_word_of_earlier_specimens_goes_before_the_current_one():
     assert (mailbox.next().number, len(mailbox.former)) == (5, 0)
 
 
+def answered(mailbox, *, refused=()):
+    """The numbers of all that is offered until nothing is left, these refused and the others taken."""
+    offered = []
+    while not mailbox.settled or mailbox.former:
+        version = mailbox.next()
+        if mailbox.settled and version == mailbox.current:
+            break
+        offered.append(version.number)
+        if version.number in refused:
+            mailbox.refused = version.number
+        else:
+            mailbox.take(version)
+    return offered
+
+
+def test_what_was_refused_waits_until_it_is_offered_again_and_the_current_count_comes_last_again():
+    mailbox = Mailbox()
+    for specimen in "ABC":
+        mailbox.put(differential(specimen), 0)
+    assert answered(mailbox, refused={1, 3}) == [1, 2, 3]
+    assert mailbox.next().number == 3
+    assert mailbox.offer_again()
+    assert answered(mailbox) == [1, 3]
+    assert not mailbox.offer_again(), "the broker has all"
+    assert (mailbox.delivered, mailbox.next().number) == (True, 3)
+
+
+def test_an_older_count_of_a_specimen_does_not_come_again_behind_a_newer_one():
+    mailbox = Mailbox()
+    for specimen in "AB":
+        mailbox.put(differential(specimen), 0)
+    assert answered(mailbox, refused={1}) == [1, 2]
+    mailbox.put(differential("A", "final"), 0)
+    assert answered(mailbox) == [3]
+    assert not mailbox.offer_again()
+    assert mailbox.next().number == 3
+
+
 def test_an_earlier_specimen_waits_whatever_its_name_and_the_same_one_never_twice():
     mailbox = Mailbox()
     for specimen in ("B", "A", "A", "C"):
@@ -83,19 +121,23 @@ def test_a_long_outage_keeps_two_hundred_specimens():
 def test_a_specimen_that_stands_still_is_kept_by_the_broker_and_one_that_runs_is_cleared_once():
     kept = RetainedSpecimens("leukoscope/d")
     topic = "leukoscope/d/result/specimen/uuid of A"
-    assert kept.message(Version(0, None, 0)) is None
-    first = kept.message(Version(1, differential("A"), 0))
+
+    def said(version):
+        return kept.message(version, b"" if version.differential is None else encode(version.differential))
+
+    assert said(Version(0, None, 0)) is None
+    first = said(Version(1, differential("A"), 0))
     assert (first.topic, first.payload, first.retain) == (topic, b"", True)
     assert first.key == ("specimen", "1")
-    assert kept.message(Version(1, differential("A"), 0)) is None, "asked again"
-    assert kept.message(Version(2, differential("A"), 0)) is None, "it is cleared already"
-    final = kept.message(Version(3, differential("A", "final"), 0))
+    assert said(Version(1, differential("A"), 0)) is None, "asked again"
+    assert said(Version(2, differential("A"), 0)) is None, "it is cleared already"
+    final = said(Version(3, differential("A", "final"), 0))
     assert (final.topic, decode(final.payload).state, final.retain) == (topic, "final", True)
-    again = kept.message(Version(4, differential("A"), 0))
+    again = said(Version(4, differential("A"), 0))
     assert (again.topic, again.payload) == (topic, b"")
-    assert kept.message(Version(5, differential("B"), 0)).topic.endswith("/uuid of B")
-    assert kept.message(Version(6, differential("A"), 0)).payload == b""
-    assert kept.message(Version(7, differential("A", "final", uuid=""), 0)) is None, "of an old store"
+    assert said(Version(5, differential("B"), 0)).topic.endswith("/uuid of B")
+    assert said(Version(6, differential("A"), 0)).payload == b""
+    assert said(Version(7, differential("A", "final", uuid=""), 0)) is None, "of an old store"
 
 
 def test_a_status_is_kept_by_the_broker_and_says_who():
