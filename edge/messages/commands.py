@@ -20,6 +20,13 @@ WbcCountText = Annotated[
 Reason = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,200}\Z")]
 
 CellId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,64}\Z", description="as the field's message has it")]
+Shown = Annotated[
+    tuple[Annotated[str, Meta(max_length=64)], ...],
+    Meta(
+        max_length=2000,
+        description="what each of the cells was called as the person saw it; refused where one no longer is",
+    ),
+]
 Revision = Annotated[
     int,
     Meta(
@@ -103,6 +110,7 @@ class ReviewCells(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     label: Annotated[
         Annotated[str, Meta(max_length=64)] | None, Meta(description="of a relabelled cell: a class")
     ] = None
+    shown: Shown | None = None
     operator: OperatorCode
     reason: Reason | None = None
     revision: Revision | None = None

@@ -12,6 +12,8 @@ from edge.store.specimen_reading import stamp
 from edge.store.specimen_sources import SourceLedger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from edge.messages.commands import ReviewCells
     from edge.slide.contribution import CellStanding
     from edge.store.review_reading import Review
@@ -35,7 +37,8 @@ class ReviewLedger(SourceLedger):
         A specimen that is signed is corrected by it, and waits for a new signature.
 
         Raises SpecimenError where there is no such cell, nothing to undo, or no reason after a signature;
-        StaleRevisionError where the specimen has changed since the person has seen it.
+        StaleRevisionError where the specimen has changed since the person has seen it, or a cell is no longer
+        called what the person was shown.
         """
         with self._transaction():
             found = self._reviewable(order)
@@ -44,6 +47,8 @@ class ReviewLedger(SourceLedger):
                 if cell_id not in standings:
                     raise SpecimenError(f"specimen {found.specimen_id} has no cell {cell_id}")
             before = self.words(found.specimen_id, standings)
+            if order.shown is not None:
+                self._check_shown(order.cell_ids, order.shown, standings, before)
             chosen = dict.fromkeys(counting_sighting(cell_id, standings) for cell_id in order.cell_ids)
             said = {cell_id: _said(order, standings[cell_id], before.get(cell_id)) for cell_id in chosen}
             for cell_id, word in said.items():
@@ -74,6 +79,22 @@ class ReviewLedger(SourceLedger):
             )
         return found
 
+    @staticmethod
+    def _check_shown(
+        cell_ids: Sequence[str],
+        shown: Sequence[str],
+        standings: Mapping[str, CellStanding],
+        words: Mapping[str, Review],
+    ) -> None:
+        """Raise StaleRevisionError where a person has seen another name than the one a cell has now."""
+        if len(shown) != len(cell_ids):
+            raise SpecimenError("shown: give one name for each of the cells")
+        for cell_id, seen in zip(cell_ids, shown, strict=True):
+            counting = counting_sighting(cell_id, standings)
+            now = _name_of(standings[counting], words.get(counting))
+            if _spoken(now) != seen:
+                raise StaleRevisionError(f"a cell is called {_spoken(now)} by now, not {seen}: look again")
+
     def _keep(self, order: ReviewCells, cell: CellStanding, word: _Word, before: Review | None) -> None:
         number = self._db.execute(
             "INSERT INTO reviews (specimen_id, cell_id, action, label, model_label, operator, at, reason)"
@@ -98,7 +119,7 @@ def check_revision(found: Specimen, revision: int | None) -> None:
 
 
 def _said(order: ReviewCells, cell: CellStanding, before: Review | None) -> _Word:
-    was = cell.label if before is None else before.label
+    was = _name_of(cell, before)
     spoken = _spoken(was)
     match order.action:
         case "confirm":
@@ -115,6 +136,11 @@ def _said(order: ReviewCells, cell: CellStanding, before: Review | None) -> _Wor
             if order.label == was:
                 return _Word(was, f"confirmed as {spoken}")
             return _Word(order.label, f"renamed from {spoken} to {order.label}")
+
+
+def _name_of(cell: CellStanding, word: Review | None) -> str | None:
+    """What a cell is called now, None for no white cell: by the person's word, if there is one."""
+    return cell.label if word is None else word.label
 
 
 def _spoken(label: str | None) -> str:

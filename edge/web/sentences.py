@@ -59,6 +59,7 @@ SENTENCES = (
     mark("specimen %(id)s has no cell %(cell)s"),
     mark("nobody has named cell %(cell)s: there is nothing to undo"),
     mark("there is no such cell"),
+    mark("a cell is called %(now)s by now, not %(shown)s: look again"),
     mark(
         "what this device's camera shows is one specimen from its start to its end: set specimen.lifecycle ="
         ' "command" in its configuration'

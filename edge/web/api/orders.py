@@ -16,6 +16,7 @@ from edge.messages.commands import (
     RenameSpecimen,
     ReviewCells,
     Revision,
+    Shown,
     SignSpecimen,
     SpecimenNote,
     StartSpecimen,
@@ -67,6 +68,7 @@ class Review(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cell_ids: Annotated[tuple[CellId, ...], Meta(min_length=1, max_length=2000)]
     action: Literal["confirm", "relabel", "exclude", "undo"]
     label: Annotated[str, Meta(max_length=64)] | None = None
+    shown: Shown | None = None
     reason: Reason | None = None
     revision: Revision | None = None
     operator: OperatorCode | None = None

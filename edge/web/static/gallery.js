@@ -22,6 +22,7 @@ let maps = false;
 let busy = false;
 
 const OTHERS = ["not_counted", "excluded", "cut", "seen"];
+const NOT_WHITE = "not a white cell";
 const looked = (cell) => Boolean(cell.reviewed_by);
 const percent = (share) => number(100 * share);
 
@@ -232,7 +233,14 @@ async function act(action, label) {
 }
 
 async function name(ids, action, label) {
-  if (!ids.length || !(await order(() => ({ cell_ids: ids, action, label })))) return;
+  // "Right" is said of the names on the screen: the device refuses it where somebody has given another one meanwhile.
+  const shown = action === "confirm" ? ids.map((id) => (cells.get(id).excluded ? NOT_WHITE : cells.get(id).label)) : undefined;
+  try {
+    if (!ids.length || !(await order(() => ({ cell_ids: ids, action, label, shown })))) return;
+  } catch (error) {
+    if (error.status === 409) await readAgain(ids).then(showLarge);
+    throw error;
+  }
   await readAgain(ids);
   // Who was quicker than this reading has the word now, and it is not to be taken back from here.
   done.push(new Map(ids.filter((id) => cells.get(id).reviewed_by === me()).map((id) => [id, wordOn(cells.get(id))])));

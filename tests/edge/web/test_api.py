@@ -25,6 +25,7 @@ from edge.cameras import open_camera
 from edge.config import SimulatedConfig
 from edge.messages import Alignment
 from edge.messages.live import PICTURE, STATE, WANTED, LiveCell, LiveFrame
+from edge.slide.contribution import standing
 from edge.store.fields import Store
 from edge.web.api.openapi import document
 from edge.web.api.table import ENDPOINTS
@@ -166,6 +167,42 @@ def test_of_two_who_change_the_same_revision_at_once_one_is_told_so(page, ask):
         each.join()
     assert sorted(statuses) == [200, 409]
     assert len(ask("GET", "/specimens/S-8/words").json) == 1
+
+
+def test_who_confirms_a_name_that_the_cell_has_no_longer_is_told_so_and_nothing_changes(page, ask):
+    ids = count_into(page.store, "S-9a", 4)
+    labels = {each["cell_id"]: each["label"] for each in ask("GET", "/specimens/S-9a/cells").json["cells"]}
+
+    def confirm(*cell_ids, shown):
+        body = {"cell_ids": cell_ids, "action": "confirm", "shown": shown}
+        return ask("POST", "/specimens/S-9a/review", body, who="OPE")
+
+    body = {"cell_ids": ids[1:2], "action": "relabel", "label": "basophil"}
+    assert ask("POST", "/specimens/S-9a/review", body).status == 200
+    assert ask("POST", "/specimens/S-9a/review", {"cell_ids": ids[2:3], "action": "exclude"}).status == 200
+    before = ask("GET", "/specimens/S-9a/words").json
+    refused = confirm(*ids[:2], shown=[labels[ids[0]], labels[ids[1]]])
+    assert refused.status == 409
+    assert refused.json["error"] == f"a cell is called basophil by now, not {labels[ids[1]]}: look again"
+    assert confirm(ids[2], shown=[labels[ids[2]]]).status == 409
+    assert confirm(*ids[:2], shown=[labels[ids[0]]]).status == 409, "a name for each of them"
+    assert ask("GET", "/specimens/S-9a/words").json == before
+    assert confirm(*ids[:3], shown=[labels[ids[0]], "basophil", "not a white cell"]).status == 200
+
+
+def test_a_sighting_that_a_better_one_took_the_place_of_is_not_confirmed_by_its_own_name(page, ask):
+    first, better = cell("neutrophil"), cell("monocyte")
+    with Store.open(page.store) as store:
+        store.ledger.start("S-9b", target=1, wbc_count=None, resume=False)
+        store.add(field(store.next_sequence(), first, specimen_id="S-9b"), cells=[standing(first)])
+        seen_again = standing(first)._replace(same_as=better.cell_id)
+        store.add(
+            field(store.next_sequence(), better, specimen_id="S-9b"), cells=[standing(better), seen_again]
+        )
+        store.ledger.stop("S-9b")
+    for shown, status in (("neutrophil", 409), ("monocyte", 200)):
+        body = {"cell_ids": [first.cell_id], "action": "confirm", "shown": [shown]}
+        assert ask("POST", "/specimens/S-9b/review", body).status == status
 
 
 @pytest.mark.usefixtures("cells")

@@ -14,7 +14,7 @@ import edge
 from edge.adaptation.adapting import AdaptationError, _gate
 from edge.adaptation.refit import Figures
 from edge.adaptation.remark import SENTENCES, Remark, remark
-from edge.differential.familiarity import judge
+from edge.differential.familiarity import Signs, judge
 from edge.differential.flags import Figure, raised
 from edge.errors import PeopleError, SpecimenError, TooManyGuessesError
 from edge.messages.commands import ReviewCells, SignSpecimen, StartSpecimen, StopSpecimen
@@ -133,6 +133,7 @@ NOT_MET_AT_THE_PAGE = {
     'label: is for the action "relabel", and only for it',
     "label: there is no class 77; there are 7",
     "label: say what the cells are",
+    "shown: give one name for each of the cells",
     "role: 7 is none; there is: 7",
     "7 specimens wait for a signature (7): say which to 7",
     # A picture that is not there is not shown; without a session there is the sign-in.
@@ -170,6 +171,7 @@ def test_the_sentences_are_found_in_the_code_at_all():
         "wbc_count: 7: a white count is above 0 and at most 7 10^9/L; if it is per microlitre, write 7/uL",
         "specimen 7 is there already and is open: give another id",
         "the request came too slowly",
+        "a cell is called 7 by now, not 7: look again",
         "7: its pixels are floating point numbers; save it with 8 or 16 bits a channel",
     } <= found
     assert len(found) > 80
@@ -254,9 +256,9 @@ def test_why_a_microscope_is_doubted_is_said_with_its_figures():
         wrong_calls=0.21,
     )
     reasons = [
-        *judge(cells, known, None).reasons,
-        *judge([], known, None).reasons,
-        *judge([], None, None).reasons,
+        *judge(Signs(known, cells)).reasons,
+        *judge(Signs(known)).reasons,
+        *judge(Signs(None)).reasons,
     ]
     assert len(reasons) == 5
     for reason in reasons:

@@ -9,6 +9,7 @@ import pytest
 from stored import count_into
 
 from edge.config import load_config
+from edge.messages.commands import ReviewCells
 from edge.specimens.service import SpecimenService
 
 if TYPE_CHECKING:
@@ -87,3 +88,22 @@ def test_several_that_are_chosen_stay_chosen_while_the_focus_moves(tiles: Tiles,
     assert tiles.window.locator("#selected").inner_text() == "Selected: 2"
     tiles.window.keyboard.press("x")
     assert sorted(tiles.excluded()) == [1, 3]
+
+
+def test_right_is_said_of_the_name_on_the_screen_or_refused(tiles: Tiles) -> None:
+    ids = [tile.get_attribute("data-cell") for tile in tiles.all.all()]
+    other = {"specimen_id": tiles.specimen_id, "operator": "REV"}
+    tiles.service.review(ReviewCells(cell_ids=(ids[1],), action="relabel", label="basophil", **other))
+    for number in (0, 1):
+        tiles.all.nth(number).focus()
+        tiles.window.keyboard.press("Space")
+    tiles.window.keyboard.press("c")
+    tiles.window.locator(".gallery-side .error:not(:empty)").wait_for()
+    assert "is called basophil by now" in tiles.window.locator(".gallery-side .error").inner_text()
+    assert [each.operator for each in tiles.service.words(tiles.specimen_id)] == ["REV"], (
+        "nothing has changed"
+    )
+    assert "Basophil" in tiles.all.nth(1).inner_text(), "and who presses again sees what it is called"
+    tiles.window.keyboard.press("c")
+    tiles.window.locator("#selected", has_text="Done.").wait_for()
+    assert {each.label for each in tiles.service.words(tiles.specimen_id)[1:]} >= {"basophil"}
