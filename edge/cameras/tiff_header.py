@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _ORIENTATION, _FORMAT = 254, 256, 257, 258, 274, 339
 _PIECES = ((273, 279), (324, 325))  # where strips lie and how long they are; the same of tiles
@@ -11,10 +16,13 @@ _TAGS = {_SUBFILE, _WIDTH, _HEIGHT, _BITS, _FORMAT, *_PIECES[0], *_PIECES[1]}
 _ASIDE = 1 | 4  # a smaller copy, or a transparency mask
 _FLOATING = 3
 _MOST_PAGES = 10_000
+_MOST_ENTRIES = 200_000  # of all directories, which may lie over each other and so be without an end
+_MOST_VALUES = 1 << 20  # of a tag: as many tiles as the largest picture has, were they the smallest there are
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-_SHORT = 3  # the kind of a value of two bytes
+_SHORT, _LONG = 3, 4  # kinds of values, of two bytes and of four
+_NONE, _ZERO = np.zeros(0, np.int64), np.zeros(1, np.int64)
 
-_Tags = dict[int, list[int]]
+_Tags = dict[int, "NDArray[np.int64]"]
 
 
 class TiffHeader(NamedTuple):
@@ -58,40 +66,52 @@ def as_it_lies(data: bytes) -> bytes:
 
 def _header(data: bytes) -> TiffHeader | None:
     order = _ORDERS[data[:4]]
-    directories = _directories(data, order)
-    for tags in directories:
-        for where, size in _PIECES:
-            pieces = zip(tags.get(where, ()), tags.get(size, ()), strict=False)
-            if any(start + length > len(data) for start, length in pieces):
-                return None
-    first = directories[0]
-    pages = sum(not tags.get(_SUBFILE, [0])[0] & _ASIDE for tags in directories)
+    at = struct.unpack_from(order + "I", data, 4)[0]
+    first, following = _directory(data, order, at, _TAGS)
+    for where, size in _PIECES:
+        starts, lengths = first.get(where, _NONE), first.get(size, _NONE)
+        pieces = min(len(starts), len(lengths))
+        if np.any(starts[:pieces] + lengths[:pieces] > len(data)):
+            return None
     return TiffHeader(
-        first[_WIDTH][0],
-        first[_HEIGHT][0],
-        pages,
-        max(first.get(_BITS, ()), default=1),
-        _FLOATING in first.get(_FORMAT, ()),
+        int(first[_WIDTH][0]),
+        int(first[_HEIGHT][0]),
+        _is_page(first) + _further_pages(data, order, {at}, following),
+        int(max(first.get(_BITS, _NONE), default=1)),
+        _FLOATING in first.get(_FORMAT, _NONE),
     )
 
 
-def _directories(data: bytes, order: str) -> list[_Tags]:
-    found: dict[int, _Tags] = {}
-    at = struct.unpack_from(order + "I", data, 4)[0]
-    while at and at not in found and len(found) < _MOST_PAGES:
-        tags: _Tags = {}
-        entries = struct.unpack_from(order + "H", data, at)[0]
-        for entry in range(entries):
-            place = at + 2 + 12 * entry
-            tag, kind, count = struct.unpack_from(order + "HHI", data, place)
-            if kind in {3, 4} and tag in _TAGS and tag not in tags:
-                tags[tag] = _values(data, place + 8, order + ("H" if kind == 3 else "I"), count)
-        found[at] = tags
-        at = struct.unpack_from(order + "I", data, at + 2 + 12 * entries)[0]
-    return list(found.values())
+def _further_pages(data: bytes, order: str, seen: set[int], at: int) -> int:
+    pages = entries = 0
+    while at and at not in seen and len(seen) < _MOST_PAGES and entries < _MOST_ENTRIES:
+        seen.add(at)
+        entries += struct.unpack_from(order + "H", data, at)[0]
+        tags, at = _directory(data, order, at, {_SUBFILE})
+        pages += _is_page(tags)
+    return pages
 
 
-def _values(data: bytes, at: int, code: str, count: int) -> list[int]:
-    if count * struct.calcsize(code) > 4:
-        at = struct.unpack_from(code[0] + "I", data, at)[0]
-    return [value for (value,) in struct.iter_unpack(code, data[at : at + count * struct.calcsize(code)])]
+def _is_page(tags: _Tags) -> bool:
+    return not int(tags.get(_SUBFILE, _ZERO)[0]) & _ASIDE
+
+
+def _directory(data: bytes, order: str, at: int, wanted: set[int]) -> tuple[_Tags, int]:
+    """The values of those tags that are wanted, and where the next directory is."""
+    tags: _Tags = {}
+    entries = struct.unpack_from(order + "H", data, at)[0]
+    for entry in range(entries):
+        place = at + 2 + 12 * entry
+        tag, kind, count = struct.unpack_from(order + "HHI", data, place)
+        if kind in {_SHORT, _LONG} and tag in wanted and tag not in tags:
+            tags[tag] = _values(data, place + 8, order, kind, count)
+    return tags, struct.unpack_from(order + "I", data, at + 2 + 12 * entries)[0]
+
+
+def _values(data: bytes, at: int, order: str, kind: int, count: int) -> NDArray[np.int64]:
+    size = 2 if kind == _SHORT else 4
+    if count * size > 4:
+        at = struct.unpack_from(order + "I", data, at)[0]
+    if count > _MOST_VALUES or at + count * size > len(data):
+        raise LookupError
+    return np.frombuffer(data[at : at + count * size], f"{order}u{size}").astype(np.int64)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import struct
+import time
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -53,6 +56,42 @@ def test_a_tiff_of_three_pages_is_refused_with_their_number(tmp_path: Path) -> N
 def test_colours_as_pages_are_refused(tmp_path: Path) -> None:
     path = tiff(tmp_path / "x.ome.tif", *np.moveaxis(smear(), 2, 0))
     assert reason(path).startswith("holds 3 pages")
+
+
+def directory(following: int, *tags: tuple[int, int, int]) -> bytes:
+    """A TIFF directory. tags: number, how many values of two bytes, and the value or where they are."""
+    entries = b"".join(struct.pack("<HHII", tag, 3, count, value) for tag, count, value in tags)
+    return struct.pack("<H", len(tags)) + entries + struct.pack("<I", following)
+
+
+@pytest.mark.parametrize(("directories", "size"), [(100, 200_000), (1, 8_000_000)])
+def test_tags_as_long_as_the_file_are_not_taken_into_memory(
+    tmp_path: Path, directories: int, size: int
+) -> None:
+    tags = [(256, 1, 20), (257, 1, 20), *((tag, size // 2, 0) for tag in (273, 279, 324, 325))]
+    data = b"II*\0" + struct.pack("<I", 8)
+    for number in range(directories):
+        following = len(data) + len(directory(0, *tags)) if number < directories - 1 else 0
+        data += directory(following, *tags)
+    (tmp_path / "x.tif").write_bytes(data.ljust(size, b"\0"))
+    tracemalloc.start()
+    try:
+        reason(tmp_path / "x.tif")
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_directories_that_lie_over_each_other_are_not_read_for_minutes(tmp_path: Path) -> None:
+    first = b"II*\0" + struct.pack("<I", 8) + directory(100, (256, 1, 20), (257, 1, 20))
+    data = bytearray(first.ljust(1_000_000, b"\0"))
+    for at in range(100, 4100, 4):  # of 65,535 entries each, most of them those of the one before
+        struct.pack_into("<H", data, at, 0xFFFF)
+        struct.pack_into("<I", data, at + 2 + 12 * 0xFFFF, at + 4)
+    (tmp_path / "x.tif").write_bytes(data)
+    began = time.process_time()
+    reason(tmp_path / "x.tif")
+    assert time.process_time() - began < 5
 
 
 def test_one_page_is_read_to_the_pixel(tmp_path: Path) -> None:
