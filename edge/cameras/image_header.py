@@ -6,6 +6,7 @@ header asks for; both are decided here.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 
@@ -14,6 +15,10 @@ from edge.cameras.tiff_header import read_tiff_header
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # JPEG markers without a length
 _FRAME_STARTS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
+_START_OF_IMAGE, _END_OF_IMAGE = 0xD8, 0xD9
+_FIRST_WITH_LENGTH = 0xC0  # those below it are of no use today, and stand in damaged pictures only
+# A scan's own 0xFF is followed by 0, a restart marker ends nothing, and 0xFF before a marker only fills up.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
@@ -47,14 +52,30 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
         elif marker in _STANDALONE:
             at += 2
         elif marker == _START_OF_SCAN:
-            # Inside a scan 0xFF is stuffed, so this is the end of the image and nothing else. It is sought
-            # from the end, where it is: from the start, that takes as long as to hash the file.
-            return size if data.rfind(b"\xff\xd9", at) >= 0 else None
+            return size if end_of_jpeg(data, at) >= 0 else None
         else:
             if marker in _FRAME_STARTS:
                 height, width = struct.unpack_from(">HH", data, at + 5)
                 size = (width, height)
             at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+
+
+def end_of_jpeg(data: bytes, at: int = 2) -> int:
+    """Where a JPEG picture's end-of-image marker is; -1 where it has none. at: a marker to begin from.
+
+    It is the first picture's: a phone puts others behind it, a preview, a depth or a gain map, and a second
+    beginning before the end is that of such a one behind a picture that is cut off.
+    """
+    while found := _MARKER.search(data, at):
+        marker = data[found.end() - 1]
+        if marker == _END_OF_IMAGE:
+            return found.start()
+        if marker == _START_OF_IMAGE:
+            return -1
+        at = found.end()
+        if marker >= _FIRST_WITH_LENGTH:
+            at += int.from_bytes(data[at : at + 2], "big")
+    return -1
 
 
 def _png(data: bytes) -> tuple[int, int] | None:

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from edge.cameras.image_header import end_of_jpeg
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -53,7 +55,7 @@ def decode_jpeg(data: bytes) -> NDArray[np.uint8]:
 
 def _is_padding(data: bytes, count: int) -> bool:
     """Whether so many bytes before the end are all the same, as many a camera fills its pictures up."""
-    end = data.rfind(b"\xff\xd9")
+    end = end_of_jpeg(data)
     return len(set(data[end - count : end])) == 1
 
 
@@ -73,7 +75,7 @@ def _is_erased(data: bytes) -> bool:
         if marker == _HUFFMAN_TABLES:
             even = even and _mean_no_change(data[at + 4 : at + 2 + length])
         at += 2 + length
-    return sequential and not even and _ERASED in data[at : data.rfind(b"\xff\xd9")]
+    return sequential and not even and _ERASED in data[at : end_of_jpeg(data, at)]
 
 
 def _mean_no_change(tables: bytes) -> bool:

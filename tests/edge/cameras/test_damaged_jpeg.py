@@ -13,6 +13,7 @@ import pytest
 from real_data import DATA, real_images
 
 from edge.cameras.image_files import read_image
+from edge.cameras.image_header import end_of_jpeg
 from edge.cameras.jpeg import decode_jpeg
 from edge.errors import UnreadableFrameError
 
@@ -95,6 +96,37 @@ def test_what_a_camera_fills_its_pictures_up_with_is_no_damage(filling: bytes) -
     whole = drawn()
     filled = whole[:-2] + filling + END
     assert np.array_equal(decode_jpeg(filled), decode_jpeg(whole))
+
+
+BEHIND = {"another picture": b"", "zeros and another picture": bytes(64), "a vendor's zeros": bytes(4000)}
+
+
+@pytest.mark.parametrize("between", BEHIND)
+@pytest.mark.parametrize(
+    "options", [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 4)], ids=str
+)
+def test_what_a_phone_puts_behind_its_picture_is_no_damage_of_it(
+    tmp_path: Path, options: tuple[int, ...], between: str
+) -> None:
+    whole = drawn(90, *options)
+    second = b"" if between.startswith("a vendor") else drawn(30)
+    path = tmp_path / "x.jpg"
+    path.write_bytes(whole + BEHIND[between] + second)
+    assert np.array_equal(read_image(path), decode_jpeg(whole))
+    start, end = scan(whole)
+    cut = whole[: (start + end) // 2]
+    assert is_refused(path, cut + BEHIND[between] + second), "a second whole one does not make up for it"
+    zeroed = replaced(whole, (start + end) // 2, bytes(512))
+    assert is_refused(path, zeroed + BEHIND[between] + second)
+
+
+def test_an_end_inside_a_comment_ends_no_picture() -> None:
+    whole = drawn()
+    at = whole.index(b"\xff\xda")
+    comment = END + bytes(40) + END
+    said = whole[:at] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + whole[at:]
+    assert np.array_equal(decode_jpeg(said), decode_jpeg(whole))
+    assert end_of_jpeg(said) == len(said) - 2
 
 
 @pytest.mark.parametrize(
