@@ -79,7 +79,7 @@ class RunningCount:
     def add(self, store: Store, fields: Sequence[PendingField], stored_ms: float) -> None:
         """Count fields that were just stored, and tell of them. The caller holds the lock."""
         for pending in fields:
-            self._count.add(pending.field.field_id, pending.contribution)
+            self._count.add(pending.contribution)
         if fields:
             self._reporter.publish(self._listener, store, self._count, news=True)
         for field, _, contribution, *_ in fields:

@@ -1,14 +1,11 @@
-"""The differential: counts, percentages with their intervals, and when there are enough. Pure.
-
-Each field counts once, however often it is added, and each cell with it.
-"""
+"""The differential: counts, percentages with their intervals, and when there are enough. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from edge.differential.familiarity import judge
+from edge.differential.familiarity import Signs, judge
 from edge.differential.flags import BLAST_LIKE, LEAST_CELLS, UNCLASSIFIED, Figure, raised
 from edge.differential.intervals import METHODS
 from edge.differential.method import CountingMethod
@@ -16,7 +13,7 @@ from edge.differential.review import ReviewedCell, agreement, changes
 from edge.labels import NORMAL_CLASSES, OTHER
 from edge.messages import Differential, FieldResult, ModelReference
 from edge.messages.differential import Absolute, ClassCount, Correction, Share, SpecimenStatus, State
-from edge.slide.contribution import UNSTEADY, Contribution, Likeness, likeness
+from edge.slide.contribution import UNSTEADY, Contribution, likeness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,13 +65,12 @@ class SpecimenCount:
         self._labels = tuple(labels)
         self._target = target
         self._method = method
-        self._seen: set[str] = set()
-        self._refused = 0
+        self._fields = self._refused = 0
         self._incomplete = 0
         self._counts_added: Counter[str] = Counter()
         self._models: dict[ModelReference, None] = {}
         self._unclassified_added: Counter[str] = Counter()
-        self._likeness: list[Likeness] = []
+        self._signs = Signs(method.known)
         self._familiar: tuple[int, Familiarity] | None = None  # of so many cells: many ask for it
         self._reviewed: tuple[ReviewedCell, ...] = ()
         self._change = changes(())
@@ -97,20 +93,17 @@ class SpecimenCount:
         """Cells that the percentages rest on."""
         return self._counts.total()
 
-    def add(self, field_id: str, contribution: Contribution) -> bool:
-        """Count a field; False, and nothing changes, where it was counted before."""
-        if field_id in self._seen:
-            return False
-        self._seen.add(field_id)
-        self._refused += not contribution.accepted
+    def add(self, contribution: Contribution) -> None:
+        """Count a field. That it is counted once is up to the store, which keeps it once."""
+        self._fields += contribution.fields
+        self._refused += 0 if contribution.accepted else contribution.fields
         self._incomplete += contribution.incomplete
         self._counts_added.update(contribution.counted)
         self._unclassified_added.update(contribution.unclassified)
-        self._likeness += contribution.likeness
+        self._signs.add(contribution.likeness)
         if contribution.model is not None:
             self._models.pop(contribution.model, None)
             self._models[contribution.model] = None
-        return True
 
     def review(self, cells: Iterable[ReviewedCell]) -> None:
         """Count these cells as people have named them, and all others as the model did."""
@@ -128,9 +121,9 @@ class SpecimenCount:
         why_not: why what the model's bundle says of these does not hold here, or None.
         """
         if why_not is not None:
-            return judge(self._likeness, self._method.known, why_not)
-        if self._familiar is None or self._familiar[0] != len(self._likeness):
-            self._familiar = len(self._likeness), judge(self._likeness, self._method.known, None)
+            return judge(self._signs, why_not)
+        if self._familiar is None or self._familiar[0] != self._signs.cells:
+            self._familiar = self._signs.cells, judge(self._signs)
         return self._familiar[1]
 
     def stop_reason(self) -> str | None:
@@ -194,7 +187,7 @@ class SpecimenCount:
             familiar=familiar,
             target=self._target,
             stop_reason=stop_reason,
-            fields=len(self._seen),
+            fields=self._fields,
             fields_refused=self._refused,
             counted=self.counted,
             denominator=DENOMINATOR,

@@ -14,7 +14,7 @@ from edge.labels import OTHER
 from edge.messages.differential import Familiarity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from edge.models.known import KnownMicroscopes, Sign
     from edge.slide.contribution import Likeness
@@ -40,20 +40,49 @@ _MOST_REFUSED = 1 / 3
 _TOGETHER = 2  # doubtful signs that make a microscope an unfamiliar one
 
 
-def judge(cells: Sequence[Likeness], known: KnownMicroscopes | None, why_not: str | None) -> Familiarity:
+class Signs:
+    """In how many of a specimen's whole white cells each sign is seen. It keeps no cell: they may be many.
+
+    known: of the model that called them; None where its bundle says nothing.
+    """
+
+    def __init__(self, known: KnownMicroscopes | None, cells: Iterable[Likeness] = ()) -> None:
+        self.known = known
+        self.cells = 0
+        self._seen: dict[Sign, int] = dict.fromkeys(_WORDS, 0)
+        self.add(cells)
+
+    def add(self, cells: Iterable[Likeness]) -> None:
+        """Look at more cells."""
+        for cell in cells:
+            self.cells += 1
+            if cell.rejected == OTHER:
+                self._seen["other"] += 1
+            elif self.known is not None:
+                self._seen["unlike"] += cell.distance > self.known.unlike
+                self._seen["unsure"] += cell.probability < self.known.unsure
+                self._seen["refused"] += cell.rejected is not None
+
+    def shares(self) -> dict[Sign, tuple[int, int]]:
+        """Return in how many cells, of how many, each sign is seen."""
+        white = self.cells - self._seen["other"]
+        return {sign: (n, self.cells if sign == "other" else white) for sign, n in self._seen.items()}
+
+
+def judge(signs: Signs, why_not: str | None = None) -> Familiarity:
     """Return what a specimen's whole white cells say of its microscope.
 
-    known: of the model that called them; None where its bundle says nothing. why_not: why that does not hold
-    for these cells, or None.
+    why_not: why what the model's bundle says does not hold for these cells, or None.
     """
+    known = signs.known
     if known is None:
         return Familiarity(None, ("the model's bundle does not say what is usual",))
     if why_not is not None:
         return Familiarity(None, (why_not,))
-    if len(cells) < FEWEST:
-        return Familiarity(None, (f"{FEWEST} white cells are needed to tell, {len(cells)} were seen",))
+    if signs.cells < FEWEST:
+        return Familiarity(None, (f"{FEWEST} white cells are needed to tell, {signs.cells} were seen",))
     doubted, is_unfamiliar = [], False
-    for sign, (count, total) in _signs(cells, known).items():
+    for sign, (count, total) in signs.shares().items():
         limits = known.limits.get(sign)
         # The lower end of what the count may come from: chance alone is no reason.
         least = exact(count, total)[0] / 100 if total else 0.0
@@ -70,14 +99,3 @@ def judge(cells: Sequence[Likeness], known: KnownMicroscopes | None, why_not: st
     if is_unfamiliar or len(doubted) >= _TOGETHER:
         return Familiarity("unfamiliar", tuple(doubted), NEXT_STEP)
     return Familiarity("doubtful", tuple(doubted), LOOK) if doubted else Familiarity("familiar")
-
-
-def _signs(cells: Sequence[Likeness], known: KnownMicroscopes) -> dict[Sign, tuple[int, int]]:
-    """Return in how many cells, of how many, each sign is seen."""
-    white = [cell for cell in cells if cell.rejected != OTHER]
-    return {
-        "unlike": (sum(cell.distance > known.unlike for cell in white), len(white)),
-        "unsure": (sum(cell.probability < known.unsure for cell in white), len(white)),
-        "refused": (sum(cell.rejected is not None for cell in white), len(white)),
-        "other": (len(cells) - len(white), len(cells)),
-    }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge.labels import NOT_WHITE, OTHER, counts
 from edge.messages.differential import Agreement, ClassAgreement, Renamed
-from edge.slide.contribution import CUT
+from edge.slide.contribution import COUNTED_ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,10 +64,10 @@ class CountChange(NamedTuple):
 
 
 def changes(cells: Iterable[ReviewedCell]) -> CountChange:
-    """Return what people's words change. A cell that the edge has cut never counts: half is elsewhere."""
+    """Return what people's words change: nothing of a cell that is cut by the edge, or smeared."""
     change = CountChange(Counter(), Counter(), Counter(), Counter())
     for cell in cells:
-        if cell.aside == CUT:
+        if cell.aside in COUNTED_ELSEWHERE:
             continue
         before = change.counted if cell.aside is None else change.unclassified
         before[cell.label if cell.aside is None else cell.aside] -= 1

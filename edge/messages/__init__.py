@@ -22,7 +22,7 @@ from edge.messages.differential import (
     State,
 )
 from edge.messages.field import Alignment, Cell, Heatmap, ModelReference, Quality, RefusalReason, Scale
-from edge.messages.former import upgraded
+from edge.messages.former import stored
 from edge.messages.position import FieldPosition  # noqa: TC001
 from edge.messages.schema import schema_of, schemas_by_name
 from edge.messages.shortening import with_fewer_changes, with_fewer_heatmaps
@@ -269,8 +269,8 @@ def decode(payload: bytes) -> Message:
 
 
 def decode_field(payload: bytes) -> FieldResult:
-    """Read a field's payload, also as release 0.1 has stored it. Raises as `decode`."""
-    return msgspec.json.decode(upgraded(payload), type=FieldResult)
+    """Read a stored field, also of release 0.1. Raises msgspec.DecodeError where it is damaged."""
+    return stored(payload, FieldResult)
 
 
 def json_schema() -> dict[str, Any]:

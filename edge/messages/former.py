@@ -5,9 +5,11 @@ A store may hold gigabytes of them, too much to rewrite at a start: each is read
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+_T = TypeVar("_T")
 
 _BEGINNING = b'{"schema":"leukoscope.field/1"'
 _FIELD = {"place": "position"}
@@ -21,7 +23,19 @@ def is_former(payload: bytes) -> bool:
     return payload.startswith(_BEGINNING)
 
 
-def upgraded(payload: bytes) -> bytes:
+def stored(payload: bytes, kind: type[_T]) -> _T:
+    """Return what was stored as JSON, in today's words.
+
+    Raises msgspec.DecodeError where it is damaged, also where a text of it is no UTF-8, for which msgspec has
+    an error of another family.
+    """
+    try:
+        return msgspec.json.decode(_upgraded(payload), type=kind)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from None
+
+
+def _upgraded(payload: bytes) -> bytes:
     """Return a stored field's payload in today's words; one of today as it is.
 
     Raises msgspec.DecodeError where it is damaged.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from edge.labels import OTHER
 from edge.messages.field import Cell, ModelReference  # noqa: TC001 (msgspec reads annotations at run time)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 UNSTEADY = "unsteady"
 """Why a thing is not counted: found in less than half of the fields that show it, or oftener as another."""
@@ -28,11 +29,12 @@ class Likeness(NamedTuple):
     rejected: str | None
 
 
-class Contribution(Struct, frozen=True):
+class Contribution(Struct, frozen=True, omit_defaults=True):
     """What one field adds to the count. Small, so that a specimen's count is rebuilt without its cells.
 
     Numbers below 0 take back what an earlier field added: a cell that is seen again, and better, is called by
     its better sighting alone. likeness: of the field's whole white cells, each as often as it is seen.
+    fields: of how many it is the sum, all accepted or none.
     """
 
     accepted: bool
@@ -41,6 +43,24 @@ class Contribution(Struct, frozen=True):
     incomplete: int
     model: ModelReference | None = None
     likeness: tuple[Likeness, ...] = ()
+    fields: int = 1
+
+
+def summed(contributions: Sequence[Contribution]) -> Contribution:
+    """Return what fields of one model add together; all of them were accepted, or none."""
+    counted, unclassified = Counter[str](), Counter[str]()
+    for one in contributions:
+        counted.update(one.counted)
+        unclassified.update(one.unclassified)
+    return Contribution(
+        accepted=contributions[0].accepted,
+        counted=dict(counted),
+        unclassified=dict(unclassified),
+        incomplete=sum(one.incomplete for one in contributions),
+        model=contributions[0].model,
+        likeness=tuple(cell for one in contributions for cell in one.likeness),
+        fields=sum(one.fields for one in contributions),
+    )
 
 
 def likeness(cells: Iterable[Cell]) -> tuple[Likeness, ...]:
@@ -57,6 +77,9 @@ CUT = "cut by the edge"
 
 SMEARED = "smeared by movement"
 """Why no cell of a field is counted that was taken while the slide moved."""
+
+COUNTED_ELSEWHERE = frozenset({CUT, SMEARED})
+"""Why a cell is not counted, whatever a person calls it: in another field it may be counted, too."""
 
 
 class CellStanding(NamedTuple):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge.drawing.cell_window import cell_window
 from edge.labels import counts
-from edge.slide.contribution import CellStanding, standing
+from edge.slide.contribution import COUNTED_ELSEWHERE, CellStanding, standing
 from edge.specimens.records import CellDetail, CellRecord
 from edge.store.review_reading import counting_sighting
 from edge.store.specimen import read_time
@@ -81,7 +81,7 @@ def _record(field: FieldResult, cell: Cell, known: Known) -> CellRecord:
     person_label = None if word is None else word.label
     excluded = word is not None and word.label is None
     ruler = None if field.scale is None else field.scale.micrometres_per_pixel
-    if word is None or cell.cut_by_edge:
+    if word is None or cell.cut_by_edge or own.aside in COUNTED_ELSEWHERE:
         counted = own.aside is None and not seen_before
     else:
         counted = not seen_before and person_label is not None and counts(person_label)

@@ -106,8 +106,8 @@ class Reporter:
             self._by = self._model.reference
             self._method = self._plain.by(self._model.confusion, self._model.known)
         count = SpecimenCount(specimen.specimen_id, self._model.labels, target, self._method)
-        for field_id, counts in store.contributions(specimen.specimen_id):
-            count.add(field_id, counts)
+        for _, contribution in store.contributions(specimen.specimen_id):
+            count.add(contribution)
         count.review(store.ledger.reviewed(specimen.specimen_id))
         return count
 

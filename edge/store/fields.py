@@ -17,7 +17,7 @@ from edge import identity
 from edge.differential.count import contribution_of
 from edge.errors import StoreError
 from edge.messages import Alignment, FieldResult, ModelReference, Quality, Scale, decode_field
-from edge.messages.former import upgraded
+from edge.messages.former import stored
 from edge.messages.position import FieldPosition  # noqa: TC001 (msgspec reads annotations)
 from edge.slide.contribution import Contribution, standing
 from edge.store.alignments import Alignments
@@ -221,14 +221,12 @@ class Store(Outbox):
 
         One that cannot be read is left out, too.
         """
-        decoder = msgspec.json.Decoder(FrameSummary)
         for _, payload in self._pages("payload", specimen_id):
             with suppress(msgspec.MsgspecError):
-                yield decoder.decode(upgraded(payload))
+                yield stored(payload, FrameSummary)
 
     def latest_alignment(self, specimen_id: str) -> Alignment | None:
         """Return the alignment of a specimen's newest field that has one; None where the last 100 lack it."""
-        decoder = msgspec.json.Decoder(FrameSummary)
         query = (
             "SELECT payload FROM fields WHERE specimen_id = ? AND payload IS NOT NULL"
             " ORDER BY sequence DESC LIMIT ?"
@@ -236,7 +234,7 @@ class Store(Outbox):
         with self._reading():
             for (payload,) in self._db.execute(query, (specimen_id, _PAGE)):  # mostly the first one tells
                 with suppress(msgspec.MsgspecError):
-                    found = decoder.decode(upgraded(payload)).alignment
+                    found = stored(payload, FrameSummary).alignment
                     if found is not None:
                         return found
         return None
@@ -244,17 +242,16 @@ class Store(Outbox):
     def contributions(self, specimen_id: str) -> Iterator[tuple[str, Contribution]]:
         """Return what each field of a specimen adds to its differential, with the field's id.
 
-        One that cannot be read is left out, and the log names it.
+        Of old ones many are one, under the id of the last. One that cannot be read is left out, and the log
+        names it.
         """
         for field_id, plain in self._pages("tally", specimen_id):
             try:
-                contribution = msgspec.json.decode(plain, type=Contribution)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                yield field_id, stored(plain, Contribution)
+            except msgspec.MsgspecError as error:
                 log.warning(
                     "field %s of specimen %s is damaged and not counted: %s", field_id, specimen_id, error
                 )
-            else:
-                yield field_id, contribution
 
     def _pages(self, column: Literal["payload", "tally"], specimen_id: str) -> Iterator[tuple[str, bytes]]:
         # Page by page: a read that stays open would keep the write-ahead log from being folded back.

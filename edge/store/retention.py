@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ import msgspec
 
 from edge import identity
 from edge.messages import decode_field
+from edge.messages.former import stored
+from edge.slide.contribution import Contribution, summed
 from edge.store.database import errors, give_way, transaction
 from edge.store.specimens import stamp
 
@@ -18,7 +21,17 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from edge.messages import ModelReference
+
 _PAGE = 100
+
+# The cells that people's words are on, and the sightings that stand for these.
+_NEEDED = """
+CREATE TEMP TABLE needed AS WITH RECURSIVE spoken_of (cell_id) AS (
+    SELECT cell_id FROM reviews WHERE specimen_id IN (SELECT specimen_id FROM dropped)
+    UNION SELECT same_as FROM cells JOIN spoken_of USING (cell_id) WHERE same_as IS NOT NULL
+) SELECT cell_id FROM spoken_of
+"""
 
 
 class Upkeep:
@@ -32,8 +45,9 @@ class Upkeep:
         """Drop the cells of fields that were delivered longer ago, and give their number.
 
         until: on the monotonic clock; what is not done by then is left to the next call.
-        What still waits is kept however old it is. Of what goes, a few bytes stay: that the picture was seen
-        and what it counted, so that it is never counted again, and how many doubtful cells nobody looked at.
+        What still waits is kept however old it is. Of what goes, a few bytes stay: what it counted, and how
+        many doubtful cells nobody looked at; of pictures that a source can show again, also that they were
+        seen, so that they are never counted again. Cells that people have spoken of stay.
         """
         limit = stamp(timedelta(days=retention_days))
         dropped, since = 0, time.monotonic()
@@ -47,7 +61,7 @@ class Upkeep:
     def drop_oldest_delivered(self, limit: int) -> int:
         """Drop the cells of at most `limit` fields that the broker has, the oldest first; give their number.
 
-        As with `prune`, what they counted stays.
+        What stays is what stays with `prune`.
         """
         return self._drop(limit, "")
 
@@ -58,23 +72,51 @@ class Upkeep:
                 " AND payload IS NOT NULL AND (?1 = '' OR delivered_at < ?1) ORDER BY sequence LIMIT ?2",
                 (before, limit),
             )
+            self._db.execute(_NEEDED)
             self._db.execute(
                 "UPDATE dropped SET doubts_dropped = (SELECT count(*) FROM cells WHERE doubtful"
-                " AND same_as IS NULL AND cells.sequence = dropped.sequence) WHERE NOT EXISTS"
-                " (SELECT 1 FROM reviews WHERE reviews.specimen_id = dropped.specimen_id)"
+                " AND same_as IS NULL AND cells.sequence = dropped.sequence AND cell_id NOT IN needed)"
             )
             for table in ("keyframes", "cell_pictures"):  # of no use without the cells
                 self._db.execute(f"DELETE FROM {table} WHERE sequence IN (SELECT sequence FROM dropped)")  # noqa: S608
             self._db.execute(
-                "DELETE FROM cells WHERE sequence IN (SELECT sequence FROM dropped WHERE NOT EXISTS"
-                " (SELECT 1 FROM reviews WHERE reviews.specimen_id = dropped.specimen_id))"
+                "DELETE FROM cells WHERE sequence IN (SELECT sequence FROM dropped) AND cell_id NOT IN needed"
             )
             # Out and in again: a row that only shrinks leaves its page as it is, and the room to nobody.
             count = self._db.execute("DELETE FROM fields WHERE sequence IN (SELECT sequence FROM dropped)")
             self._db.execute("UPDATE dropped SET payload = NULL")
+            self._sum_up()
             self._db.execute("INSERT INTO fields SELECT * FROM dropped")
+            self._db.execute("DROP TABLE needed")
             self._db.execute("DROP TABLE dropped")
         return count.rowcount
+
+    def _sum_up(self) -> None:
+        """Make one row of those of a specimen that no source shows again, and of which no cell is kept.
+
+        A live camera makes some thousand fields a specimen, and each row takes half a kilobyte for good.
+        """
+        rows = self._db.execute(
+            "SELECT specimen_id, sequence, tally FROM dropped WHERE source_id IS NULL AND NOT EXISTS"
+            " (SELECT 1 FROM cells WHERE cells.sequence = dropped.sequence) ORDER BY sequence"
+        ).fetchall()
+        alike: dict[tuple[str, bool, ModelReference | None], list[tuple[int, Contribution]]] = {}
+        for specimen_id, sequence, tally in rows:
+            with suppress(msgspec.MsgspecError):  # counting names what cannot be read
+                one = stored(tally, Contribution)
+                alike.setdefault((specimen_id, one.accepted, one.model), []).append((sequence, one))
+        for fields in alike.values():
+            *others, last = [sequence for sequence, _ in fields]  # the last: in their order models are named
+            gone = [(sequence,) for sequence in others]
+            doubts = sum(
+                self._db.execute("SELECT doubts_dropped FROM dropped WHERE sequence = ?", one).fetchone()[0]
+                for one in gone
+            )
+            self._db.executemany("DELETE FROM dropped WHERE sequence = ?", gone)
+            self._db.execute(
+                "UPDATE dropped SET tally = ?, doubts_dropped = doubts_dropped + ? WHERE sequence = ?",
+                (msgspec.json.encode(summed([one for _, one in fields])), doubts, last),
+            )
 
     def used_bytes(self) -> int:
         """Return what the results take of the file, which does not shrink when some are dropped."""

@@ -50,7 +50,7 @@ class Device:
         for _ in range(count):
             each = field(self.store.next_sequence(), *(cells or (cell(),)))
             assert self.store.add(each)
-            self.count.add(each.field_id, contribution_of(each))
+            self.count.add(contribution_of(each))
             ids.append(each.field_id)
             if self.publisher is not None:
                 self.publisher.notify()

@@ -139,7 +139,7 @@ def test_the_fullest_screen_fits_80_by_24():
     count = SpecimenCount("a specimen with a long name", labels, 200, reckoning)
     counted = dict(zip(labels, (30, 60, 40, 30, 20), strict=True))
     unclassified = {"uncertain": 60, "unfamiliar": 20, "other": 20}
-    count.add("1", Contribution(accepted=True, counted=counted, unclassified=unclassified, incomplete=7))
+    count.add(Contribution(accepted=True, counted=counted, unclassified=unclassified, incomplete=7))
     full = count.differential(device_id="d", model=MODEL, updated_at=datetime.now(UTC), clock_synced=False)
     assert len(full.flags) == 5
     dashboard = Dashboard("SIMULATED SLIDE: drawn by a program, no patient", "mosquitto", 40, None)

@@ -89,7 +89,7 @@ def test_whatever_is_counted_the_shares_are_shares_and_always_the_same(counts, o
 def test_the_message_says_how_it_was_corrected_or_why_not():
     def said(confusion, cells):
         count = SpecimenCount("S", LABELS[:3], 100, CountingMethod().by(confusion))
-        count.add("1", counted_of(cells))
+        count.add(counted_of(cells))
         return message(count)
 
     whole = said(BIASED, {"neutrophil": 54, "lymphocyte": 29, "monocyte": 7})
@@ -114,7 +114,7 @@ def test_the_message_says_how_it_was_corrected_or_why_not():
 
 def test_where_people_have_named_every_cell_there_is_nothing_to_correct():
     count = SpecimenCount("S", LABELS[:3], 100, CountingMethod().by(BIASED))
-    count.add("1", counted_of({"neutrophil": 1, "monocyte": 1}))
+    count.add(counted_of({"neutrophil": 1, "monocyte": 1}))
     named = [ReviewedCell("neutrophil", None, "neutrophil", "mt.01")]
     count.review(named)
     assert message(count).correction.method is not None
@@ -146,7 +146,7 @@ def count_with(named):
             said = None if true == "other" else true
             reviewed += [ReviewedCell(label, aside, said, "mt.01")] * looked_at
     cells = [cell(label, rejected=aside) for (label, aside), n in calls.items() for _ in range(n)]
-    count.add("1", contribution_of(field(1, *cells)))
+    count.add(contribution_of(field(1, *cells)))
     count.review(reviewed)
     return {each.label: each.corrected for each in message(count).classes}
 
@@ -184,7 +184,7 @@ def test_what_people_have_named_makes_the_corrected_interval_no_wider():
 
 def test_what_is_said_to_be_uncorrected_shows_no_corrected_percentages():
     count = SpecimenCount("S", LABELS[:3], 100, CountingMethod().by(BIASED))
-    count.add("1", counted_of({"neutrophil": 54, "lymphocyte": 29, "monocyte": 7}))
+    count.add(counted_of({"neutrophil": 54, "lymphocyte": 29, "monocyte": 7}))
     said = message(count, uncorrected="cells were called by another model, m-1")
     assert said.correction.method is None
     assert said.correction.reason == "cells were called by another model, m-1"
@@ -195,7 +195,7 @@ def test_cells_called_other_weigh_in_the_correction():
     called = {"neutrophil": 6, "lymphocyte": 3, "monocyte": 2}
     cells = [cell(label) for label, number in called.items() for _ in range(number)]
     count = SpecimenCount("S", LABELS[:3], 100, CountingMethod().by(BIASED))
-    count.add("1", contribution_of(field(1, *cells, *(cell(rejected="other") for _ in range(9)))))
+    count.add(contribution_of(field(1, *cells, *(cell(rejected="other") for _ in range(9)))))
     corrected = {each.label: each.corrected for each in message(count).classes}
     assert corrected == Corrector(BIASED).shares(called, 9)
     assert corrected != Corrector(BIASED).shares(called, 0)

@@ -62,7 +62,7 @@ def test_what_counts_and_what_does_not():
     )
     refused = field(2, cell("monocyte"), refused="too dark")
     for each in (counted, refused, field(3)):
-        assert count.add(each.field_id, contribution_of(each))
+        count.add(contribution_of(each))
     said = message(count)
     assert [(c.label, c.count) for c in said.classes] == [
         ("neutrophil", 2),
@@ -86,17 +86,14 @@ def test_a_class_the_model_does_not_know_is_not_assessed_rather_than_zero():
 
 def test_a_class_of_an_earlier_model_is_not_lost():
     count = SpecimenCount("S", ("neutrophil",), 200)
-    count.add("1", contribution_of(field(1, cell("lymphocyte"))))
+    count.add(contribution_of(field(1, cell("lymphocyte"))))
     assert [c.label for c in message(count).classes] == ["neutrophil", "lymphocyte"]
 
 
 def test_what_a_field_takes_back_was_never_there_and_never_makes_less_than_nothing():
     count = SpecimenCount("S", ("neutrophil",), 200)
+    count.add(Contribution(accepted=True, counted={"band": 1}, unclassified={"uncertain": 1}, incomplete=1))
     count.add(
-        "1", Contribution(accepted=True, counted={"band": 1}, unclassified={"uncertain": 1}, incomplete=1)
-    )
-    count.add(
-        "2",
         Contribution(
             accepted=True,
             counted={"band": -1, "neutrophil": 1},
@@ -106,7 +103,6 @@ def test_what_a_field_takes_back_was_never_there_and_never_makes_less_than_nothi
     )
     # Of a damaged store, the field that added it is lost.
     count.add(
-        "4",
         Contribution(
             accepted=True, counted={"neutrophil": 1, "lymphocyte": -1}, unclassified={}, incomplete=-1
         ),
@@ -118,9 +114,9 @@ def test_what_a_field_takes_back_was_never_there_and_never_makes_less_than_nothi
 
 def test_states():
     count = SpecimenCount("S", LABELS, 2)
-    count.add("1", contribution_of(field(1, cell())))
+    count.add(contribution_of(field(1, cell())))
     assert message(count).state == "running"
-    count.add("2", contribution_of(field(2, cell())))
+    count.add(contribution_of(field(2, cell())))
     assert message(count).state == "preliminary"
     assert message(count, "final").state == "final"
     assert message(count, "complete").state == "complete"
@@ -128,13 +124,13 @@ def test_states():
 
 @settings(max_examples=60, deadline=None)
 @given(FIELDS, st.randoms())
-def test_every_cell_is_in_one_place_once_in_whatever_order(drawn, rng):
+def test_every_cell_is_in_one_place_in_whatever_order(drawn, rng):
     fields = [field(n, *cells, refused=refused) for n, (cells, refused) in enumerate(drawn)]
     count, again = SpecimenCount("S", LABELS, 5), SpecimenCount("S", LABELS, 5)
     for each in fields:
-        assert count.add(each.field_id, contribution_of(each))
-    for each in rng.sample(fields * 2, len(fields) * 2):
-        again.add(each.field_id, contribution_of(each))
+        count.add(contribution_of(each))
+    for each in rng.sample(fields, len(fields)):
+        again.add(contribution_of(each))
     said, shuffled = message(count), message(again)
     assert (said.classes, said.unclassified, said.incomplete) == (
         shuffled.classes,
@@ -166,7 +162,7 @@ def test_the_message_names_its_interval_its_denominator_and_why_it_is_enough():
     exactly = SpecimenCount("S", LABELS, 100)
     by_wilson = SpecimenCount("S", LABELS, 1000, CountingMethod("wilson", max_interval_width=20.0))
     for count in (exactly, by_wilson):
-        count.add("1", counted_of({"neutrophil": 60, "lymphocyte": 38, "eosinophil": 2}))
+        count.add(counted_of({"neutrophil": 60, "lymphocyte": 38, "eosinophil": 2}))
     said = message(exactly)
     assert (said.interval, said.stop_reason) == ("Clopper-Pearson 95 %", "the target of 100 cells is reached")
     assert "named and did not refuse" in said.denominator
@@ -185,7 +181,7 @@ def test_the_message_names_its_interval_its_denominator_and_why_it_is_enough():
 
 def test_with_a_total_count_each_class_has_its_absolute_count_and_without_one_none():
     count = SpecimenCount("S", LABELS, 100)
-    count.add("1", counted_of({"neutrophil": 90, "lymphocyte": 10}))
+    count.add(counted_of({"neutrophil": 90, "lymphocyte": 10}))
     assert all(c.absolute is None for c in message(count).classes)
     none = SpecimenCount("S", LABELS, 100).differential(
         device_id=DEVICE,
@@ -232,7 +228,7 @@ def test_with_a_total_count_each_class_has_its_absolute_count_and_without_one_no
 )
 def test_flags(cells, wbc_count, raised):
     count = SpecimenCount("S", LABELS, 100)
-    count.add("1", counted_of(cells))
+    count.add(counted_of(cells))
     said = count.differential(
         device_id=DEVICE,
         model=MODEL,
@@ -250,7 +246,6 @@ def test_flags(cells, wbc_count, raised):
 def test_many_cells_that_the_model_did_not_name_are_a_flag():
     count = SpecimenCount("S", LABELS, 100)
     count.add(
-        "1",
         Contribution(accepted=True, counted={"neutrophil": 30}, unclassified={"uncertain": 30}, incomplete=9),
     )
     (flag,) = [flag for flag in message(count).flags if flag.label == "unclassified"]
@@ -260,9 +255,9 @@ def test_many_cells_that_the_model_did_not_name_are_a_flag():
 
 def test_a_few_cells_raise_no_flag_whatever_they_are():
     count = SpecimenCount("S", ("neutrophil", "monocyte"), 200)
-    count.add("1", counted_of({"monocyte": 10}))
+    count.add(counted_of({"monocyte": 10}))
     assert message(count, status=SpecimenStatus(wbc_count=30.0)).flags == ()
-    count.add("2", counted_of({"monocyte": 10}))
+    count.add(counted_of({"monocyte": 10}))
     assert {flag.rule for flag in message(count, status=SpecimenStatus(wbc_count=30.0)).flags} >= {
         "monocyte-percent-high",
         "monocyte-count-high",
@@ -297,13 +292,13 @@ def test_a_limit_is_passed_only_beyond_it(side, figure, certainty):
 def test_one_cell_less_than_the_least_raises_no_flag():
     for cells, flagged in ((LEAST_CELLS - 1, False), (LEAST_CELLS, True)):
         count = SpecimenCount("S", LABELS, 200)
-        count.add("1", counted_of({"monocyte": cells}))
+        count.add(counted_of({"monocyte": cells}))
         assert bool(message(count).flags) == flagged
 
 
 def test_few_named_cells_among_many_unnamed_ones_are_a_flag():
     count = SpecimenCount("S", LABELS, 200)
-    count.add("1", contribution_of(field(1, cell(), *(cell(rejected="unfamiliar") for _ in range(29)))))
+    count.add(contribution_of(field(1, cell(), *(cell(rejected="unfamiliar") for _ in range(29)))))
     assert [flag.rule for flag in message(count).flags] == ["unclassified-percent-high"]
 
 
@@ -312,14 +307,14 @@ def test_it_is_enough_when_the_widest_interval_is_narrow_and_not_before():
         count = SpecimenCount(
             "S", ("neutrophil", "basophil"), 10_000, CountingMethod(max_interval_width=width)
         )
-        count.add("1", counted_of({"neutrophil": cells, "basophil": cells}))
+        count.add(counted_of({"neutrophil": cells, "basophil": cells}))
         return count.stop_reason()
 
     # Of 50 and 50 cells: 39.8 to 60.2 %.
     assert enough(50, 20.0) is None
     assert enough(50, 21.0) == "every interval is at most 21 percent points wide"
     narrow_and_wide = SpecimenCount("S", LABELS, 10_000, CountingMethod(max_interval_width=10.0))
-    narrow_and_wide.add("1", counted_of({"neutrophil": 50, "lymphocyte": 50}))
+    narrow_and_wide.add(counted_of({"neutrophil": 50, "lymphocyte": 50}))
     assert narrow_and_wide.stop_reason() is None, (
         "no monocyte of a hundred is 0 to 3.6 %, but half is not so sure"
     )
@@ -328,10 +323,8 @@ def test_it_is_enough_when_the_widest_interval_is_narrow_and_not_before():
 def test_the_model_that_called_last_comes_last():
     first, second = (ModelReference(name, "0" * 64) for name in ("first", "second"))
     count = SpecimenCount("S", LABELS, 200)
-    for number, model in enumerate((first, second, first)):
-        count.add(
-            str(number), Contribution(accepted=True, counted={}, unclassified={}, incomplete=0, model=model)
-        )
+    for model in (first, second, first):
+        count.add(Contribution(accepted=True, counted={}, unclassified={}, incomplete=0, model=model))
     assert count.models == (second, first)
 
 

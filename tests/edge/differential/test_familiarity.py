@@ -9,7 +9,7 @@ from samples import LABELS
 
 from edge.differential.correction import METHOD
 from edge.differential.count import SpecimenCount
-from edge.differential.familiarity import FEWEST, judge
+from edge.differential.familiarity import FEWEST, Signs, judge
 from edge.differential.method import CountingMethod
 from edge.models.confusion import Confusion
 from edge.models.known import KnownMicroscopes, Limits
@@ -44,7 +44,7 @@ def cells(count, odd, share):
     ],
 )
 def test_the_cells_of_a_specimen_say_whether_its_microscope_is_known(odd, share, verdict, reason):
-    said = judge(cells(200, odd, share), KNOWN, None)
+    said = judge(Signs(KNOWN, cells(200, odd, share)))
     assert said.verdict == verdict
     assert reason is None or reason in "; ".join(said.reasons)
     assert (said.next_step is None) == (verdict == "familiar")
@@ -54,7 +54,7 @@ def test_of_a_microscope_of_which_many_cells_are_refused_the_others_are_no_fair_
     """Also where known ones are refused as often: that the model knows them makes no sample of them."""
     refused = Likeness(0.5, 0.9, "uncertain")
     often = msgspec.structs.replace(KNOWN, limits=KNOWN.limits | {"refused": Limits(0.7, 0.8)})
-    few, many = (judge(cells(200, refused, share), often, None) for share in (0.35, 0.45))
+    few, many = (judge(Signs(often, cells(200, refused, share))) for share in (0.35, 0.45))
     assert few.verdict == "familiar"
     assert (many.verdict, many.reasons) == (
         "doubtful",
@@ -67,7 +67,7 @@ def test_of_a_microscope_of_which_many_cells_are_refused_the_others_are_no_fair_
 )
 def test_a_model_that_is_often_wrong_where_it_was_measured_is_not_to_be_relied_on(wrong, verdict):
     known = msgspec.structs.replace(KNOWN, wrong_calls=wrong)
-    said = judge(cells(200, USUAL, 0), known, None)
+    said = judge(Signs(known, cells(200, USUAL, 0)))
     assert said.verdict == verdict
     told = (
         [] if verdict == "familiar" else [f"{100 * wrong:.0f} % of the model's calls were wrong where it was"]
@@ -76,7 +76,7 @@ def test_a_model_that_is_often_wrong_where_it_was_measured_is_not_to_be_relied_o
 
 
 def test_chance_alone_makes_no_microscope_an_unknown_one():
-    assert judge(cells(FEWEST, Likeness(1.4, 0.95, None), 0.25), KNOWN, None).verdict == "familiar"
+    assert judge(Signs(KNOWN, cells(FEWEST, Likeness(1.4, 0.95, None), 0.25))).verdict == "familiar"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_chance_alone_makes_no_microscope_an_unknown_one():
     ],
 )
 def test_where_it_cannot_be_told_that_is_said(count, known, why_not, reason):
-    said = judge(cells(count, USUAL, 0), known, why_not)
+    said = judge(Signs(known, cells(count, USUAL, 0)), why_not)
     assert said.verdict is None
     assert reason in said.reasons[0]
     assert said.spoken() is None
@@ -109,7 +109,7 @@ def counted(odd, share, *, target=100, width=50.0):
         incomplete=0,
         likeness=tuple(cells(200, odd, share)),
     )
-    count.add("1", contribution)
+    count.add(contribution)
     return count
 
 
@@ -157,14 +157,14 @@ def test_of_an_unfamiliar_one_the_count_is_never_enough():
 def test_cells_like_blasts_are_said_aloud_and_not_as_anything_else():
     count = SpecimenCount("S", LABELS, 100)
     count.add(
-        "1", Contribution(accepted=True, counted={"lymphocyte": 60}, unclassified={"other": 40}, incomplete=0)
+        Contribution(accepted=True, counted={"lymphocyte": 60}, unclassified={"other": 40}, incomplete=0)
     )
     flag = next(flag for flag in message(count).flags if flag.rule == "blast-like-percent-high")
     assert (flag.version, flag.certainty, flag.label) == (2, "definite", "cells like blasts")
     assert "have the smear looked at" in flag.sentence
     count = SpecimenCount("S", LABELS, 100)
     count.add(
-        "1", Contribution(accepted=True, counted={"lymphocyte": 97}, unclassified={"other": 3}, incomplete=0)
+        Contribution(accepted=True, counted={"lymphocyte": 97}, unclassified={"other": 3}, incomplete=0)
     )
     assert not message(count).flags or message(count).flags[0].rule != "blast-like-percent-high"
 
@@ -172,9 +172,7 @@ def test_cells_like_blasts_are_said_aloud_and_not_as_anything_else():
 def test_what_passes_for_a_cell_in_few_fields_only_does_not_dilute_the_cells_like_blasts():
     count = SpecimenCount("S", LABELS, 100)
     refused = {"other": 30, UNSTEADY: 200}
-    count.add(
-        "1", Contribution(accepted=True, counted={"lymphocyte": 70}, unclassified=refused, incomplete=0)
-    )
+    count.add(Contribution(accepted=True, counted={"lymphocyte": 70}, unclassified=refused, incomplete=0))
     flags = {flag.rule: flag.certainty for flag in message(count).flags}
     assert flags["blast-like-percent-high"] == "definite", "30 of 100 white cells"
     assert flags["unclassified-percent-high"] == "definite"

@@ -20,6 +20,7 @@ from edge.messages.position import FieldPosition
 from edge.slide.contribution import CellStanding
 from edge.slide.replay import standings
 from edge.slide.scan import Scan
+from edge.specimens.cell_reading import read_cells
 from edge.specimens.service import SpecimenService
 from edge.store.fields import Store
 from edge.store.pictures import CellPicture
@@ -364,8 +365,8 @@ def test_a_better_sighting_with_another_name_takes_the_place_of_the_one_that_was
         (word,) = store.ledger.reviewed("S")
         assert (word.label, word.by_model, word.named) == ("monocyte", "neutrophil", "lymphocyte")
         count = SpecimenCount("S", LABELS, 10)
-        for field_id, contribution in store.contributions("S"):
-            count.add(field_id, contribution)
+        for _, contribution in store.contributions("S"):
+            count.add(contribution)
         count.review([word])
         assert (count.counted, store.ledger.counted("S")) == (1, (2, 1))
         assert {row.label: row.count for row in message(count).classes if row.count} == {"lymphocyte": 1}
@@ -382,3 +383,16 @@ def test_no_field_changes_what_a_cell_of_another_specimen_counts_as(tmp_path):
         store.add(field(2, own, specimen_id="S-2"), None, cells=changed)
         assert store.ledger.standings("S")[ids[0]].same_as is None
         assert store.pictures.known("S") == {ids[0]}
+
+
+def test_a_name_for_a_cell_of_a_smeared_field_counts_nothing_as_the_cell_may_be_counted_elsewhere(tmp_path):
+    with Store.open(tmp_path / "slide.db") as store:
+        store.ledger.start("S", target=10, wbc_count=None, resume=False)
+        smeared, scan = cell(), Scan(1)
+        each = field(1, smeared)  # without a place on the slide
+        assert store.add(each, None, scan.contribution(each), cells=scan.standings(each))
+        order = ReviewCells(specimen_id="S", cell_ids=(smeared.cell_id,), action="confirm", operator="mt.01")
+        store.ledger.review(order)
+        assert store.ledger.counted("S") == (1, 0)
+        (record,) = read_cells(store, "S", 0, None)
+        assert (record.counted, record.person_label) == (False, "neutrophil")
