@@ -83,12 +83,16 @@ class Housekeeping:
         reason, since = None, time.monotonic()
         if upkeep.used_bytes() > limit:
             forgotten = keyframes.drop_closed()
-        while upkeep.used_bytes() > limit and (gone := self._store.pictures.drop_oldest(_PICTURES_BATCH)):
+        later = False  # pictures are left to the next call: before they are gone, nothing else goes
+        while (
+            not later
+            and upkeep.used_bytes() > limit
+            and (gone := self._store.pictures.drop_oldest(_PICTURES_BATCH))
+        ):
             pictures += gone
             since = give_way(since)
-            if self._is_over():
-                break
-        while reason is None and upkeep.used_bytes() > limit:
+            later = self._is_over()
+        while not later and reason is None and upkeep.used_bytes() > limit:
             batch = upkeep.drop_oldest_delivered(_BATCH)
             # A slide that a restart does not know again is worse than a result gone that the broker has, and
             # better than to stop counting.

@@ -109,6 +109,22 @@ def test_pictures_go_before_results_where_the_store_is_full(tmp_path, caplog):
     assert "pictures of cells are dropped" in caplog.text
 
 
+def test_pictures_go_before_results_also_where_a_slow_card_has_no_time_for_all_of_them(tmp_path, monkeypatch):
+    path = tmp_path / "results.db"
+    filled(path, 300)
+    monkeypatch.setattr("edge.daemon.housekeeping._WORK_S", 0.0)
+    with Store.open(path, durable=False) as store:
+        store.mark_delivered([each.field_id for each in store.fields("S")])
+        housekeeping = Housekeeping(StoreConfig(str(path), max_mb=LEAST_MAX_MB), store)
+        calls = 0
+        while store.upkeep.used_bytes() > 1e6 * LEAST_MAX_MB:
+            assert housekeeping.tidy() is None
+            calls += 1
+            assert len(list(store.fields("S"))) == 300
+        assert calls > 1
+        assert store.pictures.known("S")
+
+
 def test_pictures_go_with_their_cells(tmp_path):
     path = tmp_path / "results.db"
     ids = filled(path, 2)
