@@ -8,7 +8,7 @@ UNIT = "10^9/L"
 """What is stored and published, whatever was typed."""
 
 _MOST = 2000.0
-_TEXT = re.compile(r"(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>.*)", re.DOTALL)
+_TEXT = re.compile(r"(?P<number>[0-9]+(?:[.,][0-9]+)?)\s*(?P<unit>.*)", re.DOTALL)
 # What stands before "/L", "/uL" and the like, as a factor.
 _PER_LITRE = {"10^9/l", "10*9/l", "10e9/l", "e9/l", "x10^9/l", "x10e9/l", "10⁹/l", "x10⁹/l", "g/l", "gpt/l"}
 _THOUSANDS = {"10^3/ul", "10*3/ul", "10e3/ul", "e3/ul", "x10^3/ul", "x10e3/ul", "10³/ul", "x10³/ul", "k/ul"}
@@ -18,6 +18,7 @@ _CELLS = {"/ul", "perul", "permicrolitre", "permicroliter", "cells/ul", "/mm3", 
 def read_wbc_count(given: float | str) -> float:
     """Return a total white count in 10^9/L. given: a number is that already; a text may have its unit.
 
+    Digits are 0 to 9: who reads those of another script knows its decimal sign, too, and writes them so.
     Raises ValueError with a sentence that says what to write instead.
     """
     if not isinstance(given, str):

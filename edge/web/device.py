@@ -11,6 +11,7 @@ from edge.errors import LeukoscopeError
 from edge.models.bundle import read_bundle
 from edge.specimens.results import undelivered
 from edge.updates.choice import answering
+from edge.web.languages import left_to_right
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -80,7 +81,7 @@ def health_of(config: Config, words: Words) -> list[tuple[str, str]]:
         facts.append((words("Memory"), words("%(gigabytes)s GB free", gigabytes=words.number(free))))
     with suppress(OSError, ValueError):
         degrees = int(_TEMPERATURE.read_text(encoding="ascii")) / 1000
-        facts.append((words("Temperature"), f"{words.number(degrees, 0)}\u00a0°C"))
+        facts.append((words("Temperature"), left_to_right(f"{words.number(degrees, 0)}\u00a0°C")))
     return [*facts, (words("Camera"), str(config.camera.__struct_config__.tag))]
 
 

@@ -22,6 +22,16 @@ COOKIE = "language"
 _PERCENT = re.compile(r" %(?!\()")  # a percent sign, which stays with its number
 
 
+def isolated(value: object) -> str:
+    """Return a value that keeps its own direction in a sentence of another one."""
+    return f"\u2068{value}\u2069"
+
+
+def left_to_right(text: str) -> str:
+    """Return a text that reads from left to right in every language: a number with its unit, an interval."""
+    return f"\u2066{text}\u2069"
+
+
 class Language(NamedTuple):
     """One language. name: its own. decimal: what stands before the tenths.
 
@@ -88,6 +98,8 @@ class Words:
     def __call__(self, text: str, **values: object) -> str:
         """Return a text in the language, with its values put in."""
         found = self._catalogue.get(text, text)
+        if self.language.direction == "rtl":  # "26-00777" would be turned round to "00777-26"
+            values = {name: isolated(value) for name, value in values.items()}
         return _PERCENT.sub("\u00a0%", found % values if values else found)
 
     def number(self, value: float | None, digits: int = 1) -> str:
@@ -98,4 +110,4 @@ class Words:
         """Return an interval, which reads from left to right in every language."""
         if low is None or high is None:
             return "\u2013"
-        return f"\u2066{self.number(low, digits)}\u2013{self.number(high, digits)}\u2069"
+        return left_to_right(f"{self.number(low, digits)}\u2013{self.number(high, digits)}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from edge.differential.flags import RULES, UNCLASSIFIED
+from edge.differential.flags import BLAST_LIKE, RULES, UNCLASSIFIED
+from edge.web.languages import left_to_right
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,6 +38,13 @@ CLASSES = {
     "other": mark("Other cell"),
     "not a white cell": mark("Not a white cell"),
 }
+
+_FLAGGED = {
+    **CLASSES,
+    UNCLASSIFIED: mark("Unclassified"),
+    BLAST_LIKE: mark("Cells like blasts"),
+}
+_ADVICE = {BLAST_LIKE: mark("The model counts no blasts: have the smear looked at.")}
 
 REFUSALS = {
     "blank": mark("Nothing is seen here: move to where cells are."),
@@ -143,30 +151,23 @@ def flags_in_words(flags: Iterable[Flag], translate: Words) -> list[str]:
     for flag in flags:
         rule = rules.get(flag.rule)
         figures = re.search(r": (.+?); ", flag.sentence)
-        if rule is None or figures is None or (rule.label not in {*CLASSES, UNCLASSIFIED}):
+        if rule is None or figures is None or rule.label not in _FLAGGED:
             said.append(flag.sentence)
             continue
-        what = (
-            translate(mark("Unclassified")) if rule.label == UNCLASSIFIED else translate(CLASSES[rule.label])
+        text = translate(
+            mark("%(what)s: more than %(limit)s")
+            if rule.side == "more"
+            else mark("%(what)s: less than %(limit)s"),
+            what=translate(_FLAGGED[rule.label]),
+            limit=_figures(f"{rule.limit:g} {rule.unit}", translate),
         )
-        limit = f"{rule.limit:g}".replace(".", translate.language.decimal)
-        if rule.side == "more":
-            text = translate(
-                mark("%(what)s: more than %(limit)s %(unit)s"),
-                what=what,
-                limit=limit,
-                unit=rule.unit,
-            )
-        else:
-            text = translate(
-                mark("%(what)s: less than %(limit)s %(unit)s"),
-                what=what,
-                limit=limit,
-                unit=rule.unit,
-            )
         possible = "" if flag.certainty == "definite" else f" ({translate(mark('possibly'))})"
-        advice = translate(mark("Look at the smear by eye."))
-        value = figures[1].replace(" to ", "\u2013").replace(" ", "\u00a0")
-        value = value.replace(".", translate.language.decimal)
-        said.append(f"{text}{possible}: \u2066{value}\u2069. {advice}")
+        advice = translate(_ADVICE.get(rule.label, mark("Look at the smear by eye.")))
+        said.append(f"{text}{possible}: {_figures(figures[1], translate)}. {advice}")
     return said
+
+
+def _figures(text: str, translate: Words) -> str:
+    """Figures with their unit, as they are read: in one run, with the language's decimal sign."""
+    text = text.replace(" to ", "\u2013").replace(" ", "\u00a0").replace(".", translate.language.decimal)
+    return left_to_right(text)

@@ -1,10 +1,13 @@
 // What every screen needs: words, orders sent as JSON, the dark button.
 
+/** A value that keeps its own direction in a sentence from right to left. */
+const isolated = (value) => (document.dir === "rtl" ? `\u2068${value}\u2069` : value);
+
 /** The screen's own words, read from an element's data-words. */
 export function wordsOf(element) {
   const words = JSON.parse(element.dataset.words);
   return (key, values = {}) =>
-    (words[key] ?? key).replace(/%\((\w+)\)s/g, (_, name) => values[name] ?? "").replaceAll("%%", "%").replaceAll(" %", "\u00a0%");
+    (words[key] ?? key).replace(/%\((\w+)\)s/g, (_, name) => isolated(values[name] ?? "")).replaceAll("%%", "%").replaceAll(" %", "\u00a0%");
 }
 
 const say = wordsOf(document.body);
@@ -53,12 +56,24 @@ export function complain(part, error) {
   if (place) place.textContent = error ? error.message : "";
 }
 
+const ZEROS = [0x660, 0x6f0, 0x9e6]; // of the digits that keyboards of the page's languages have
+
+/** A number as the device reads it: digits and decimal sign of another script in ASCII, behind it the chosen unit. */
+function countOf(typed, unit) {
+  const text = typed.trim().replaceAll("\u066b", ".").replace(/\p{Nd}/gu, (digit) => {
+    const value = digit.codePointAt(0);
+    const zero = ZEROS.find((each) => value >= each && value < each + 10);
+    return zero ? String(value - zero) : digit;
+  });
+  return /[\p{L}/]/u.test(text) ? text : `${text} ${unit}`;
+}
+
 function bodyOf(form) {
   const body = {};
   for (const [name, value] of new FormData(form)) if (value !== "") body[name] = value;
   if (form.dataset.revision) body.revision = Number(form.dataset.revision);
   if (body.target) body.target = Number(body.target);
-  if (body.total) body.wbc_count = /^[\d.,\s]+$/.test(body.total) ? `${body.total.trim()} ${body.unit}` : body.total;
+  if (body.total) body.wbc_count = countOf(body.total, body.unit);
   delete body.total;
   delete body.unit;
   return body;

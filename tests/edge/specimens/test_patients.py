@@ -350,6 +350,8 @@ def test_a_total_white_count_as_people_write_it(given, expected):
         ("seven", "write it as 7.2 or 7,2"),
         ("7.2 mg/dl", "write it as 7.2 or 7,2"),
         ("-7", "write it as"),
+        ("\u0667\u0660\u0660", "write it as 7.2 or 7,2"),  # 700 in Arabic digits, which have lost their unit
+        ("\u09ed.\u09e8 10^9/L", "write it as 7.2 or 7,2"),
         ("0", "above 0"),
         (-1.0, "above 0"),
         (float("nan"), "above 0"),

@@ -15,6 +15,7 @@ from jinja2.ext import extract_from_ast
 from edge import web
 from edge.web.languages import FOLDER, LANGUAGES, Words, choose
 from edge.web.pages import TEMPLATES
+from edge.web.sentences import in_words
 
 OTHERS = [code for code in LANGUAGES if code != "en"]
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%%")
@@ -91,6 +92,15 @@ def test_numbers_are_written_as_they_are_read() -> None:
     assert Words(LANGUAGES["ar"]).number(None) == "\u2013"
     # Isolated, so that it does not turn round in a line from right to left.
     assert Words(LANGUAGES["ar"]).interval(54.1, 68) == "\u206654.1\u201368.0\u2069"
+
+
+def test_what_is_put_into_an_arabic_sentence_is_not_turned_round() -> None:
+    # As it is stored, "26-00777"; shown without isolates in a line from right to left, "00777-26".
+    assert (
+        Words(LANGUAGES["ar"])("Selected: %(number)s", number="26-00777").count("\u206826-00777\u2069") == 1
+    )
+    assert "\u206826-00778\u2069" in in_words("there is no specimen 26-00778", Words(LANGUAGES["ar"]))
+    assert "\u2068" not in Words(LANGUAGES["fr"])("Selected: %(number)s", number="26-00777")
 
 
 def test_a_percent_sign_stays_with_its_number() -> None:

@@ -15,7 +15,7 @@ from edge.adaptation.adapting import AdaptationError, _gate
 from edge.adaptation.refit import Figures
 from edge.adaptation.remark import SENTENCES, Remark, remark
 from edge.differential.familiarity import Signs, judge
-from edge.differential.flags import Figure, raised
+from edge.differential.flags import BLAST_LIKE, RULES, Figure, raised
 from edge.errors import PeopleError, SpecimenError, TooManyGuessesError
 from edge.messages.commands import ReviewCells, SignSpecimen, StartSpecimen, StopSpecimen
 from edge.models.known import KnownMicroscopes, Limits
@@ -298,6 +298,29 @@ def test_why_an_adapted_model_is_not_used_is_said_with_its_figures():
 
 def test_all_that_is_audited_has_a_name_on_the_page():
     assert {endpoint.audited for endpoint in ENDPOINTS if endpoint.audited} - {*ACTIONS} == set()
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.rule)
+def test_every_flag_is_said_in_every_language(rule, code):
+    value = rule.limit * (1.1 if rule.side == "more" else 0.9)
+    figure = {rule.label: Figure(value, value * 0.9, value * 1.1)}
+    flags = raised(figure, figure, [rule])
+    (said,) = flags_in_words(flags, Words(LANGUAGES[code]))
+    (english,) = flags_in_words(flags, ENGLISH)
+    # The unit is all that they have in common; with its number it reads from left to right in each of them.
+    limit = f"{rule.limit:g}\u00a0{rule.unit}".replace(".", LANGUAGES[code].decimal)
+    assert f"\u2066{limit}\u2069" in said
+    words = set(re.findall(r"[a-z]{4,}", english.lower())) - set(re.findall(r"[^\W\d]+", said.lower()))
+    assert {"more", "less"} & words
+    assert {"smear", "look", "looked"} & words
+    assert flags[0].sentence != english
+
+
+def test_blasts_have_an_advice_of_their_own():
+    (said,) = flags_in_words(raised({BLAST_LIKE: Figure(20.5, 12.0, 29.1)}, None), ENGLISH)
+    assert said.startswith("Cells like blasts: more than")
+    assert said.endswith("The model counts no blasts: have the smear looked at.")
 
 
 def test_a_flag_is_written_with_the_readers_decimal_sign():
