@@ -53,10 +53,13 @@ CREATE TABLE audit (
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection whose block is one transaction: all of it or nothing. Raises PeopleError."""
+def opened(path: Path, *, wait_s: float = _BUSY_S) -> Iterator[sqlite3.Connection]:
+    """A connection whose block is one transaction: all of it or nothing. Raises PeopleError.
+
+    wait_s: for others who write.
+    """
     try:
-        db = _connect(path)
+        db = _connect(path, wait_s=wait_s)
     except (OSError, sqlite3.Error) as error:
         raise PeopleError(f"{path}: the file of people cannot be opened: {_reason(error)}") from None
     try:
@@ -89,9 +92,9 @@ def kept_open(path: Path) -> KeptOpen[sqlite3.Connection]:
     return KeptOpen(path, lambda: _connect(path, one_thread=False))
 
 
-def _connect(path: Path, *, one_thread: bool = True) -> sqlite3.Connection:
+def _connect(path: Path, *, one_thread: bool = True, wait_s: float = _BUSY_S) -> sqlite3.Connection:
     make_for_owner(path, 0o600)  # nobody but the device's own account reads it
-    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=one_thread)
+    db = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=one_thread)
     try:
         _prepare(db, path)
     except BaseException:

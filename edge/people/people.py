@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 import time
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
+log = logging.getLogger(__name__)
+
 IDLE_S = 30 * 60.0
 """How long a session lives without being used."""
 
@@ -32,6 +35,8 @@ GUESSES_OF_PERSON, GUESSES_FROM_ADDRESS = 5, 20
 """How many wrong PINs there may be within it."""
 
 _TOUCH_S = 60.0  # a page asks many times a minute, and each note of it is a write to the card
+_TOUCH_WAIT_S = 1.0  # for others who write: a page does not wait longer for what it can do without
+_AHEAD_S = 60.0  # a session of later than that is of a clock that was ahead: it would live on for as long
 _LOCAL = "the device itself"
 _PERSON = "SELECT code, name, role FROM people"
 
@@ -153,11 +158,15 @@ class People:
         now = self._clock()
         with reading(self._path, self._kept) as db:
             row = db.execute(query, (_hashed(token),)).fetchone()
-        if row is None or not (now - SESSION_S < row[3] and now - IDLE_S < row[4]):
+        latest = now + _AHEAD_S
+        if row is None or not (now - SESSION_S < row[3] < latest and now - IDLE_S < row[4] < latest):
             return None
-        if used and abs(now - row[4]) > _TOUCH_S:
-            with opened(self._path) as db:
-                db.execute("UPDATE sessions SET used_s = ? WHERE token = ?", (now, _hashed(token)))
+        if used and now - row[4] > _TOUCH_S:
+            try:
+                with opened(self._path, wait_s=_TOUCH_WAIT_S) as db:
+                    db.execute("UPDATE sessions SET used_s = ? WHERE token = ?", (now, _hashed(token)))
+            except PeopleError as error:  # the disk is full: who may look at it is known all the same
+                log.warning("that a session is in use cannot be kept, so it may end early: %s", error)
         return Person(*row[:3])
 
     def close_session(self, token: str) -> None:
@@ -207,6 +216,7 @@ class People:
         # What lies ahead is of a clock that was wrong.
         db.execute("DELETE FROM guesses WHERE at_s < ? OR at_s > ?", (now - WINDOW_S, now + WINDOW_S))
         db.execute("DELETE FROM sessions WHERE opened_s < ? OR used_s < ?", (now - SESSION_S, now - IDLE_S))
+        db.execute("DELETE FROM sessions WHERE max(opened_s, used_s) > ?", (now + _AHEAD_S,))
 
 
 def _find(db: sqlite3.Connection, code: str) -> Person | None:

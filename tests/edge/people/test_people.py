@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 
@@ -176,6 +177,41 @@ def test_a_page_that_looks_again_by_itself_keeps_no_session_alive(people, clock)
     assert people.session(token, used=False) is not None
     clock.now += 200
     assert people.session(token, used=False) is None
+
+
+@pytest.mark.parametrize("ahead", [120.0, SESSION_S, 400 * 24 * 3600.0])
+def test_a_session_of_a_clock_that_was_ahead_is_none(people, clock, ahead):
+    clock.now += ahead
+    token = people.open_session(people.check("K7", PIN, ADDRESS))
+    assert people.session(token) is not None
+    clock.now -= ahead
+    assert people.session(token) is None
+    people.open_session(people.check("K7", PIN, ADDRESS))  # which forgets it, so that it does not come back
+    clock.now += ahead
+    assert people.session(token) is None
+
+
+def test_a_session_that_was_used_under_a_clock_that_was_ahead_is_none(people, clock):
+    token = people.open_session(people.check("K7", PIN, ADDRESS))
+    clock.now += IDLE_S - 10
+    assert people.session(token) is not None
+    clock.now -= IDLE_S - 20
+    assert people.session(token) is None
+
+
+def test_a_clock_that_is_set_back_by_a_little_ends_no_session(people, clock):
+    token = people.open_session(people.check("K7", PIN, ADDRESS))
+    clock.now -= 30
+    assert people.session(token) is not None
+
+
+def test_a_session_is_known_while_its_use_cannot_be_kept(people, clock, tmp_path):
+    token = people.open_session(people.check("K7", PIN, ADDRESS))
+    clock.now += IDLE_S - 100
+    with closing(sqlite3.connect(tmp_path / "people.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        assert people.session(token) is not None
+        db.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("end", ["sign out", "reset", "remove"])
