@@ -19,7 +19,7 @@ from edge.web.api.adapting import Adaptation
 from edge.web.api.pictures import Queue
 from edge.web.api.table import api_routes
 from edge.web.live import Live, live_routes
-from edge.web.pages import words_of
+from edge.web.pages import refused, words_of
 from edge.web.screens import screen_routes
 from edge.web.security.access import Access
 from edge.web.security.guard import Guard
@@ -76,8 +76,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     headers: dict[str, Any] = dict(error.headers or {})
     if error.status_code in {408, 413}:
         headers["connection"] = "close"  # what still comes of the request is not read
-    sentence_said = in_words(said or sentence[error.status_code], words_of(request))
-    return refusal(error.status_code, sentence_said, headers)
+    return refused(request, error.status_code, said or sentence[error.status_code], headers)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

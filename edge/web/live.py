@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from edge.errors import LeukoscopeError
+from edge.errors import LeukoscopeError, PeopleError
 from edge.messages.live import PICTURE, STATE, WANTED, LiveFrame
 from edge.web.answers import refusal
 
@@ -187,4 +187,7 @@ async def _still_allowed(request: Request) -> bool:
     if request.state.local:
         return True
     people, token = request.app.state.people, request.state.token
-    return await run_in_threadpool(people.session, token, used=False) is not None
+    try:
+        return await run_in_threadpool(people.session, token, used=False) is not None
+    except PeopleError:  # who asks again is told why
+        return False

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from edge.people import may
+from edge.web.answers import refusal
 from edge.web.languages import COOKIE, LANGUAGES, Words, choose
 from edge.web.sentences import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
     from typing import Any
 
     from starlette.requests import Request
@@ -47,6 +50,7 @@ def templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, auto_reload=False
     )
+    environment.filters["in_path"] = in_path
     environment.policies["json.dumps_function"] = json.dumps
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
@@ -80,11 +84,37 @@ def page(
             open_to_all=open_to_all,
             administrates=open_to_all if person is None else may(person, "administrator"),
             here=here,
-            back=request.url.path,
+            back=in_path(request.scope["path"], safe="/"),
             **context,
         )
     )
     return HTMLResponse(html, status, {"Cache-Control": "no-store", "Content-Language": words.language.code})
+
+
+def refused(
+    request: Request, status: int, sentence: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return why something is not done, in the reader's language: a page where a browser is to show it."""
+    if "text/html" not in request.headers.get("accept", "") or request.scope["path"].startswith("/api/"):
+        return refusal(status, in_words(sentence, words_of(request)), headers)
+    response = message(request, status, sentence)
+    response.headers.update(headers or {})
+    return response
+
+
+def message(request: Request, status: int, sentence: str) -> Response:
+    """Return a screen that says a sentence of the device in the reader's language, and leads to Start."""
+    return page(request, "message.html", status=status, title=in_words(sentence, words_of(request)))
+
+
+in_path = functools.partial(quote, safe="")
+"""A text as a part of an address: ids of release 0.1 may have any sign in them."""
+
+
+def on_this_device(path: str) -> str:
+    """Return a path to go on to; the start where it would lead to somebody else's page."""
+    # Behind a slash, browsers take a backslash for a second one, and drop tabs and line ends first.
+    return path if re.fullmatch(r"/(?![/\\])[!-~]*", path) else "/"
 
 
 def local_time(at: datetime | str | None) -> str:

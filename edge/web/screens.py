@@ -15,9 +15,8 @@ from edge.people import may
 from edge.web.audit_words import audit_lines
 from edge.web.device import calibration_of, health_of, model_of
 from edge.web.languages import COOKIE, LANGUAGES, Words
-from edge.web.pages import Static, page, words_of
+from edge.web.pages import Static, message, on_this_device, page, words_of
 from edge.web.review import change_lines, conditions, reason_asked
-from edge.web.sentences import in_words
 from edge.web.words import (
     CLASSES,
     EVENTS,
@@ -81,20 +80,11 @@ def _said(screen: Callable[[Request], Response]) -> Callable[[Request], Response
         try:
             return screen(request)
         except SpecimenError as error:
-            return page(
-                request, "message.html", status=404, title=in_words(str(error), words_of(request)), text=""
-            )
+            return message(request, 404, str(error))
         except LeukoscopeError as error:
-            return page(
-                request, "message.html", status=500, title=in_words(str(error), words_of(request)), text=""
-            )
+            return message(request, 500, str(error))
 
     return shown
-
-
-def _message(request: Request, status: int, error: LeukoscopeError) -> Response:
-    title = in_words(str(error), words_of(request))
-    return page(request, "message.html", status=status, title=title, text="")
 
 
 def start(request: Request) -> Response:
@@ -234,17 +224,13 @@ def people(request: Request) -> Response:
 
 def sign_in(request: Request) -> Response:
     """Who it is."""
-    there = request.query_params.get("next", "/")
-    # Only a path of this device: what begins with two slashes, or a backslash, is somebody else's.
-    inside = there.startswith("/") and not there.startswith("//") and "\\" not in there
-    return page(request, "sign_in.html", next=there if inside else "/")
+    return page(request, "sign_in.html", next=on_this_device(request.query_params.get("next", "/")))
 
 
 def language(request: Request) -> Response:
     """Another language from here on."""
     back, chosen = request.query_params.get("back", "/"), request.query_params.get("to", "")
-    inside = back.startswith("/") and not back.startswith("//") and "\\" not in back
-    response = RedirectResponse(back if inside else "/", 303)
+    response = RedirectResponse(on_this_device(back), 303)
     if chosen in LANGUAGES:
         response.set_cookie(COOKIE, chosen, max_age=_YEAR_S, httponly=True, samesite="strict")
     return response

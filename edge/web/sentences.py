@@ -84,6 +84,7 @@ SENTENCES = (
     mark("name: at most 64 characters on one line, without < and >"),
     # People and PINs.
     mark("%(code)s is signed in: who signs must sign in first"),
+    mark("sign in first"),
     mark("give your PIN"),
     mark("too many wrong PINs: try again in %(minutes)s minutes"),
     mark("only an administrator changes the PIN of somebody else"),
@@ -121,6 +122,7 @@ SENTENCES = (
     mark("%(file)s: the file of people cannot be opened: %(given)s"),
     mark("%(file)s: the file of people cannot be read: %(given)s"),
     mark("%(file)s: the file of people cannot be written: %(given)s"),
+    mark("who may use this device cannot be looked up just now: is its disk full? Its log says more"),
     mark("there is no such page"),
     mark("this cannot be done here"),
     # The model adapted.

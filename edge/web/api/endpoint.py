@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from edge.errors import LeukoscopeError, SpecimenError
+from edge.errors import LeukoscopeError, PeopleError, SpecimenError
 from edge.messages.ids import refused
 from edge.people import may
 from edge.web.answers import as_json
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from edge.people import Person, Role
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1"
 
@@ -135,8 +138,12 @@ class Endpoint:
         return number
 
     def _note_outcome(self, call: Call, number: int | None, outcome: str) -> None:
-        if number is not None:
+        if number is None:
+            return
+        try:
             call.app.people.note_outcome(number, outcome)
+        except PeopleError as error:  # the order is done, or refused, whatever the trail has of it
+            log.warning("what came of %r (%s) is not in the audit trail: %s", self.audited, outcome, error)
 
 
 def known_specimen(call: Call) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
+from edge.errors import PeopleError
 from edge.people.people import SESSION_S
 from edge.web.answers import refusal
+from edge.web.pages import refused
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -19,10 +23,21 @@ if TYPE_CHECKING:
 
     from edge.people import People, Person
 
+log = logging.getLogger(__name__)
+
 OPEN = ("/sign-in", "/language", "/api/v1/session", "/favicon.ico")
 """What needs no session; and the static files."""
 
+STATIC = "/static/"
+
 _DATA = ("/api/", "/events", "/live.jpg")  # asked for by scripts, which follow no redirection to a page
+
+
+def people_unknown(scope: Scope, error: PeopleError) -> Response:
+    """Return the answer where the file of people cannot be read: why, the log says."""
+    log.warning("%s", error)
+    sentence = "who may use this device cannot be looked up just now: is its disk full? Its log says more"
+    return refused(Request(scope), 503, sentence)
 
 
 class Access:
@@ -38,6 +53,9 @@ class Access:
             await self._app(scope, receive, send)
             return
         state, path = scope["state"], scope["path"]
+        if path.startswith(STATIC):  # styles and scripts are nobody's: the page can say what is wrong
+            await self._app(scope, receive, send)
+            return
         token = session_token(scope)
         state["token"] = token
         answer = None
@@ -46,9 +64,13 @@ class Access:
                 sentence = "nobody has a PIN on this device yet: on it, run `leukoscope user add`"
                 answer = refusal(403, sentence)
         else:
-            state["person"] = await self._person(token, used=_by_a_person(scope))
-            if state["person"] is None and path not in OPEN and not path.startswith("/static/"):
-                answer = self._to_sign_in(scope)
+            try:
+                state["person"] = await self._person(token, used=_by_a_person(scope))
+            except PeopleError as error:
+                answer = people_unknown(scope, error)
+            else:
+                if state["person"] is None and path not in OPEN:
+                    answer = self._to_sign_in(scope)
         await (answer or self._app)(scope, receive, send)
 
     async def _person(self, token: str | None, *, used: bool) -> Person | None:
@@ -57,8 +79,8 @@ class Access:
     def _to_sign_in(self, scope: Scope) -> Response:
         path = scope["path"]
         if path.startswith(_DATA) or scope["method"] not in {"GET", "HEAD"}:
-            return refusal(401, "sign in first")
-        wanted = quote(path, safe="/")
+            return refused(Request(scope), 401, "sign in first")
+        wanted = quote(quote(path), safe="/")  # as a path, and that as a part of an address
         return RedirectResponse(f"/sign-in?next={wanted}" if path != "/" else "/sign-in", 303)
 
 

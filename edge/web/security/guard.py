@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from edge.errors import PeopleError
 from edge.web.answers import refusal
 from edge.web.pages import words_of
+from edge.web.security.access import STATIC, people_unknown
 from edge.web.security.body import BoundedBody, too_large
 from edge.web.security.headers import with_headers
 from edge.web.security.origin import check_origin
@@ -17,6 +19,7 @@ from edge.web.security.rates import Rate
 from edge.web.sentences import in_words
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from edge.people import People
@@ -56,26 +59,36 @@ class Guard:
             await send(message)
 
         address = scope["client"][0] if scope["client"] else ""
-        local = await self._is_local()
-        scope.setdefault("state", {}).update(address=address, local=local, person=None)
         upload = scope["path"] == PICTURES and scope["method"] == "POST"
         body = BoundedBody(receive, picture=upload)
+        state = scope.setdefault("state", {})
+        state.update(address=address, local=False, person=None)
         answer = None
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADERS:
-            answer = refusal(431, "too large: the headers of the request", {"connection": "close"})
-        elif len(scope.get("raw_path", b"")) + len(scope["query_string"]) > _ADDRESS:
-            answer = refusal(414, "too long: the address of the request")
-        elif refused := check_origin(scope["scheme"], scope["method"], scope["headers"], local=local):
-            ends = {"connection": "close"} if refused.status == 400 else {}  # no browser sends that
-            answer = refusal(refused.status, refused.sentence, ends)
-        elif wait := self._rate.take(address) or (upload and self._uploads.take(address)):
-            answer = refusal(
-                429, _said("too many requests: wait a little", scope), {"retry-after": str(wait)}
-            )
-        elif body.refused([value for name, value in scope["headers"] if name == b"content-length"]):
-            await body.drain()
-            answer = refusal(413, _said(too_large(body.most), scope), {"connection": "close"})
+        if not scope["path"].startswith(STATIC):
+            try:
+                state["local"] = await self._is_local()
+            except PeopleError as error:
+                answer = people_unknown(scope, error)
+        answer = await self._refusal(scope, body, upload=upload) or answer
         await (answer or self._app)(scope, body.receive, send_with_headers)
+
+    async def _refusal(self, scope: Scope, body: BoundedBody, *, upload: bool) -> Response | None:
+        address = scope["state"]["address"]
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADERS:
+            return refusal(431, "too large: the headers of the request", {"connection": "close"})
+        if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > _ADDRESS:
+            return refusal(414, "too long: the address of the request")
+        local = scope["state"]["local"]
+        if refused := check_origin(scope["scheme"], scope["method"], scope["headers"], local=local):
+            ends = {"connection": "close"} if refused.status == 400 else {}  # no browser sends that
+            return refusal(refused.status, refused.sentence, ends)
+        if wait := self._rate.take(address) or (upload and self._uploads.take(address)):
+            sentence = _said("too many requests: wait a little", scope)
+            return refusal(429, sentence, {"retry-after": str(wait)})
+        if body.refused([value for name, value in scope["headers"] if name == b"content-length"]):
+            await body.drain()
+            return refusal(413, _said(too_large(body.most), scope), {"connection": "close"})
+        return None
 
     async def _is_local(self) -> bool:
         """Whether nobody has a PIN. That somebody has is believed for a moment: asking costs each request."""

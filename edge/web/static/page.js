@@ -32,7 +32,7 @@ export async function ask(path, { method = "GET", body, form } = {}) {
   const text = await answer.text();
   let found = null;
   try { found = text ? JSON.parse(text) : null; } catch { /* no JSON: the status says it */ }
-  if (answer.status === 401 && !path.endsWith("/session") && !path.endsWith("/sign")) {
+  if (answer.status === 401 && !path.endsWith("/session")) {
     location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
     return new Promise(() => {});
   }

@@ -140,7 +140,6 @@ NOT_MET_AT_THE_PAGE = {
     "there is no map of this cell",
     "there is no picture of this cell",
     "there is no such picture",
-    "sign in first",
     # What only the daemon or an administrator at the device meets.
     "7: is no file of people of this release",
     "7: is in use by another leukoscope",
