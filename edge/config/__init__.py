@@ -18,6 +18,7 @@ from edge.config.cameras import (
 )
 from edge.config.file import complaint, line_of, lines_of, read_toml
 from edge.config.mqtt import MqttConfig, TlsConfig
+from edge.config.texts import SomeText, Text, in_utf8
 from edge.config.web import WebConfig
 from edge.identity import machine_device_id
 from edge.messages.ids import ID_CHARACTERS, WHY
@@ -50,7 +51,6 @@ __all__ = [
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "clinic.tflite"
 
-Positive = Annotated[int, Meta(ge=1)]
 LEAST_MAX_MB = 1.0
 """An empty store and the most crowded field that can be: with less, counting would stop before it begins."""
 FINEST = 0.01
@@ -83,8 +83,8 @@ class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Which bundle answers, and how it is run."""
 
-    path: str = ""  # empty: the one that `model install` put there, else the one that ships
-    trusted_keys: str = "/etc/leukoscope/keys"  # a folder of public keys, *.pub: who may sign a bundle
+    path: Text = ""  # empty: the one that `model install` put there, else the one that ships
+    trusted_keys: Text = "/etc/leukoscope/keys"  # a folder of public keys, *.pub: who may sign a bundle
     threads: Annotated[int, Meta(ge=1, le=16)] = 1  # of the network and of OpenCV
     # auto: the first of the others that is installed.
     runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = "auto"
@@ -107,7 +107,7 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Whose blood it is, as the operator typed it (never a name), and how many cells are wanted."""
 
     id: Identifier = ""  # empty: made from the source: the same images are the same specimen, others are not
-    target: Positive = 200  # counted cells; laboratories count 100, 200 or 400
+    target: Annotated[int, Meta(ge=1, le=10_000)] = 200  # counted cells; laboratories count 100, 200 or 400
     interval: Literal["exact", "wilson"] = "exact"  # exact: Clopper-Pearson, as in Rumke's tables
     # Enough are counted, too, when no class's interval is wider than this, in percent points. 0: only the
     # target says.
@@ -125,7 +125,7 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Where results are kept until they are delivered, and after."""
 
-    path: Annotated[str, Meta(min_length=1)] = "leukoscope.db"  # an SQLite file
+    path: SomeText = "leukoscope.db"  # an SQLite file
     retention_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0  # after delivery; then only what it counted
     # Of the picture that is kept of each cell, so that a person can look at it. 0: none is kept.
     pictures_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0
@@ -262,7 +262,7 @@ def config_schema() -> dict[str, Any]:
 
 def _anchored(config: Config, folder: Path) -> Config:
     def absolute(text: str) -> str:
-        return text and str(folder / expanded(text))
+        return text and in_utf8(str(folder / expanded(text)))
 
     camera, tls = config.camera, config.mqtt.tls
     if isinstance(camera, ReplayConfig):

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from edge.config.texts import SomeText, Text  # noqa: TC001 (msgspec reads annotations at run time)
+
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Mark = Literal["banner", "scale bar", "arrow", "ink", "text", "frame"]
 # What cameras of the network call a secret in their addresses.
@@ -16,14 +18,14 @@ _SECRET = re.compile(r"[?&;](pw|pwd|pass\w*|\w*(secret|token|key)|auth\w*|sid)="
 class ReplayConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="replay"):
     """A folder of images, single files or globs, each shown once, in the order of their names."""
 
-    paths: Annotated[tuple[str, ...], Meta(min_length=1)]  # folders, files, or patterns with *
+    paths: Annotated[tuple[Text, ...], Meta(min_length=1)]  # folders, files, or patterns with *
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
 
 
 class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="simulated"):
     """A drawn smear, moved under the lens: known truth, no patient, no microscope."""
 
-    seed: Annotated[int, Meta(ge=0)] = 1  # which slide is drawn
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1  # which slide is drawn
     cells: Annotated[int, Meta(ge=0, le=5000)] = 60  # white cells on the slide
     # Each view once; or pushed by hand, with pauses, returns, shake, motion blur and lost focus.
     motion: Literal["grid", "manual"] = "grid"
@@ -45,14 +47,14 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
     # What people and programs draw into pictures, to see that it hides and invents no cell.
     marks: tuple[Mark, ...] = ()
     empty: bool = False  # clear glass without blood, as `camera calibrate` wants it
-    calibration: str = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
+    calibration: Text = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 
 
 class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="usb"):
     """A USB microscope or any other V4L2 camera; or a stream of JPEG pictures from another machine."""
 
     # A path (the udev rule gives a USB microscope this one), the number of /dev/video*, or http://...
-    device: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1, max_length=1000)] = (
+    device: Annotated[int, Meta(ge=0, le=255)] | Annotated[SomeText, Meta(max_length=1000)] = (
         "/dev/leukoscope-camera"
     )
     width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: 640x480, a stream's own
@@ -63,7 +65,7 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
     exposure_us: Annotated[int, Meta(ge=0, le=60_000_000)] = 0
     gain: Annotated[int, Meta(ge=-1, le=1_000_000)] = -1  # in steps of the driver's own
     white_balance_k: Annotated[int, Meta(ge=0, le=100_000)] = 0  # kelvin
-    calibration: str = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
+    calibration: Text = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 
     def __post_init__(self) -> None:
         """Refuse half a size, and an address that is none to publish."""
@@ -93,10 +95,10 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
 class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="video"):
     """A video file, each picture once, in order."""
 
-    path: Annotated[str, Meta(min_length=1)]  # the file
+    path: SomeText  # the file
     frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
     native_rate: bool = False  # at the rate at which it was filmed
-    calibration: str = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
+    calibration: Text = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 
     def __post_init__(self) -> None:
         """Refuse two rates."""
@@ -110,7 +112,7 @@ class PicameraConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     camera: Annotated[int, Meta(ge=0, le=31)] = 0  # its number, as `leukoscope camera list` lists it
     width: Annotated[int, Meta(ge=160, le=16384)] = 1640  # of what is analysed, pixels
     height: Annotated[int, Meta(ge=120, le=16384)] = 1232  # pixels
-    calibration: str = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
+    calibration: Text = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 
 
 CameraConfig = ReplayConfig | SimulatedConfig | UsbConfig | VideoConfig | PicameraConfig

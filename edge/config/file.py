@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_LINES = 400  # of a file whose lines are looked for: each is read as often as there are lines above it
 _MOST_FAULTS = 10
+_ENDLESS = re.compile(r"\d[\d_]{2000}")
 
 Place = tuple[str, ...]
 
@@ -45,13 +47,22 @@ def read_toml(path: Path) -> Read:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: cannot be read as text; save it as UTF-8, as editors call it") from None
     try:
+        return _read(text)
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply") from None
+    except ValueError:  # Python's own, of a number of thousands of digits
+        lines = enumerate(text.split("\n"), 1)
+        line = next((number for number, line in lines if _ENDLESS.search(line)), None)
+        raise complaint(path, [(line, "has a number of too many digits; write a shorter one")]) from None
+
+
+def _read(text: str) -> Read:
+    try:
         return Read(tomllib.loads(text), text, {})
     except tomllib.TOMLDecodeError:
         from edge.config.syntax import mended  # noqa: PLC0415 (only a wrong file needs it)
 
         return Read(*mended(text))
-    except RecursionError:
-        raise ConfigError(f"{path}: is nested too deeply") from None
 
 
 def lines_of(text: str) -> dict[Place, int]:

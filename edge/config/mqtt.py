@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from edge.config.texts import SomeText, Text  # noqa: TC001 (msgspec reads annotations at run time)
+
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 
 _ADDRESS = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:[^/@]*@)?(?P<rest>[^/]*)(?P<path>.*)")
@@ -17,19 +19,19 @@ _PLAIN, _ENCRYPTED = {"", "mqtt", "tcp"}, {"mqtts", "ssl", "tls"}
 class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Encryption, and who is who: the section `[mqtt.tls]`, even an empty one, switches it on."""
 
-    ca_file: str = ""  # who vouches for the broker; empty: whom this machine trusts anyway
-    certificate_file: str = ""  # the device's own
-    key_file: str = ""  # the secret key to it; empty: the systemd credential `mqtt-key`, where there is one
+    ca_file: Text = ""  # who vouches for the broker; empty: whom this machine trusts anyway
+    certificate_file: Text = ""  # the device's own
+    key_file: Text = ""  # the secret key to it; empty: the systemd credential `mqtt-key`, where there is one
 
 
 class MqttConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The broker. The password stands in a file, never here."""
 
-    host: Annotated[str, Meta(min_length=1)] = "localhost"  # the broker's name or address alone
+    host: SomeText = "localhost"  # the broker's name or address alone
     port: Annotated[int, Meta(ge=1, le=65535)] = 1883  # with TLS mostly 8883
     protocol: Literal["5", "3.1.1"] = "5"  # the version of MQTT
-    username: str = ""  # empty: none
-    password_file: str = ""  # a file with it alone; empty: the systemd credential `mqtt-password`
+    username: Annotated[Text, Meta(max_length=1000)] = ""  # empty: none
+    password_file: Text = ""  # a file with it alone; empty: the systemd credential `mqtt-password`
     tls: TlsConfig | None = None
     # False for a broker that keeps no retained messages: who comes late then hears no status and no count.
     retain: bool = True

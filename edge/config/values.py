@@ -9,6 +9,8 @@ from msgspec import inspect
 
 from edge.config.words import fits, meant, quoted, shown, wanted
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 
 def alternatives(kind: inspect.Type) -> tuple[inspect.Type, ...]:
     """Return the types that a value may be of."""
@@ -48,6 +50,9 @@ def instead(value: Any, kind: inspect.Type, key: str, described: str) -> str:
     kinds = alternatives(kind)
     if isinstance(value, dict):
         return f"is one value, not a section; write {key} = ..., {wanted(kind)}"
+    control = None if described else _control(value, kinds)
+    if control is not None:
+        return f"has \\u{ord(control):04x} in it, a control character; write it without"
     if isinstance(value, str):
         said = _of_text(value, kinds, key, described)
     elif isinstance(value, list):
@@ -55,6 +60,14 @@ def instead(value: Any, kind: inspect.Type, key: str, described: str) -> str:
     else:
         said = _of_other(value, kinds, key)
     return said or f"is {shown(value)}; write {described or wanted(kind)}"
+
+
+def _control(value: Any, kinds: tuple[inspect.Type, ...]) -> str | None:
+    if not any(isinstance(kind, inspect.StrType | inspect.VarTupleType) for kind in kinds):
+        return None
+    items = value if isinstance(value, list) else [value]
+    found = _CONTROL.search("".join(item for item in items if isinstance(item, str)))
+    return None if found is None else found[0]
 
 
 def _of_text(value: str, kinds: tuple[inspect.Type, ...], key: str, described: str) -> str | None:

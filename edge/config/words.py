@@ -115,6 +115,8 @@ def wanted(kind: inspect.Type) -> str:  # noqa: PLR0911 (one a type)
             return " or ".join(wanted(each) for each in kind.types if not isinstance(each, inspect.NoneType))
         case inspect.StrType(max_length=int(most)):
             return f"text in quotes, of at most {most} characters"
+        case inspect.Metadata():
+            return wanted(kind.type)
     return "text in quotes"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -102,6 +104,18 @@ def test_the_schema_and_the_check_agree_on_the_least_store(max_mb, right):
 def test_a_file_that_is_nested_without_end(tmp_path, depth):
     with pytest.raises(ConfigError):
         load_config(written(tmp_path, SMALLEST + "deep = " + "[" * depth + "]" * depth))
+
+
+@pytest.mark.parametrize("camera", ['kind = "video"\npath = "a.avi"', 'kind = "replay"\npaths = ["."]'])
+def test_a_folder_whose_name_is_not_utf_8_is_refused(tmp_path, camera):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/slides\xff"))
+    folder.mkdir()
+    path = folder / "device.toml"
+    path.write_text(f"[camera]\n{camera}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(f"{tmp_path}/slides\ufffd")
+    assert str(caught.value).endswith(": its name is not in UTF-8, which a configuration needs; rename it")
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path):

@@ -448,6 +448,81 @@ WRONG = [
         'line 4: a password stands in a file of its own; write password_file = "FILE"',
         MQTT + 'password_file = "FILE"\n',
     ),
+    # What no system call, no message or no database can take
+    (
+        STORE + 'path = "a\\u0000b.db"\n',
+        "line 4: store.path has \\u0000 in it, a control character; write it without",
+        STORE + 'path = "ab.db"\n',
+    ),
+    (
+        REPLAY + 'paths = ["a", "b\\nc"]\n',
+        "line 3: camera.paths has \\u000a in it, a control character; write it without",
+        REPLAY + 'paths = ["a", "bc"]\n',
+    ),
+    (
+        VIDEO + 'path = "a\\u001b[31m.avi"\n',
+        "line 3: camera.path has \\u001b in it, a control character; write it without",
+        VIDEO + 'path = "a.avi"\n',
+    ),
+    *(
+        (
+            f'{SIMULATED}[{section}]\n{key} = "a\\u007f"\n',
+            f"line 4: {section}.{key} has \\u007f in it, a control character; write it without",
+            f"{SIMULATED}[{section}]\n{key} = 'a'\n",
+        )
+        for section, key in [
+            ("web", "preview_dir"),
+            ("web", "host"),
+            ("web", "certificate_file"),
+            ("model", "path"),
+            ("model", "trusted_keys"),
+            ("mqtt", "host"),
+            ("mqtt", "username"),
+            ("mqtt", "password_file"),
+            ("mqtt.tls", "ca_file"),
+        ]
+    ),
+    (
+        MQTT + f'username = "{"ü" * 40_000}"\n',
+        f'line 4: mqtt.username is "{"ü" * 59}...; write text in quotes, of at most 1000 characters',
+        MQTT + f'username = "{"ü" * 1000}"\n',
+    ),
+    (
+        SPECIMEN + f"target = {2**63}\n",
+        f"line 4: specimen.target is {2**63}; write a whole number from 1 to 10000",
+        SPECIMEN + "target = 10000\n",
+    ),
+    (
+        SPECIMEN + f"target = {'9' * 5000}\n",
+        "line 4: has a number of too many digits; write a shorter one",
+        SPECIMEN + "target = 99\n",
+    ),
+    (
+        SPECIMEN + f'target = {"9" * 5000}\nid = "a\n',
+        "line 4: has a number of too many digits; write a shorter one",
+        SPECIMEN + 'target = 99\nid = "a"\n',
+    ),
+    (
+        SIMULATED + f"seed = {2**63}\n",
+        f"line 3: camera.seed is {2**63}; write a whole number from 0 to {2**63 - 1}",
+        SIMULATED + f"seed = {2**63 - 1}\n",
+    ),
+    # Values of which the schema says more than their kind
+    (
+        STORE + "max_mb = true\n",
+        "line 4: store.max_mb is true; write a number of 0 or more",
+        STORE + "max_mb = 0\n",
+    ),
+    (
+        STORE + "max_mb = -1\n",
+        "line 4: store.max_mb is -1; write a number of 0 or more",
+        STORE + "max_mb = 1\n",
+    ),
+    (
+        SIMULATED + '[masking]\nmicrometres_per_pixel = "wide"\n',
+        'line 4: masking.micrometres_per_pixel is "wide"; write a number from 0 to 2',
+        SIMULATED + "[masking]\nmicrometres_per_pixel = 2\n",
+    ),
 ]
 
 # Words of the program's language, of its libraries, and patterns.
