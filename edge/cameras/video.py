@@ -13,6 +13,7 @@ import numpy as np
 
 from edge.cameras.frame import Frame
 from edge.cameras.image_files import MAX_PIXELS
+from edge.cameras.image_folders import printable
 from edge.cameras.opencv import quieten
 from edge.cameras.pacing import Pacer
 from edge.errors import CameraError, UnreadableFrameError
@@ -42,6 +43,12 @@ class VideoCamera:
         path = self._path = Path(config.path)
         if not path.is_file():
             raise CameraError(f"{path}: there is no such file")
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise CameraError(
+                f"{printable(str(path))}: its name is not in UTF-8, which videos need; rename it"
+            ) from None
         try:
             self._hash = _fingerprint(path)
         except OSError as error:
@@ -96,7 +103,7 @@ class VideoCamera:
         self._number += 1
         return Frame(
             np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8),
-            f"{_printable(self._path.name)} frame {self._number}",
+            f"{printable(self._path.name)} frame {self._number}",
             datetime.now(UTC),
             f"video:{self._hash}:{self._number}",
         )
@@ -117,8 +124,3 @@ def _fingerprint(path: Path) -> str:
             file.seek(max(0, size - _PIECE) * piece // (_PIECES - 1))
             digest.update(file.read(_PIECE))
     return digest.hexdigest()[:32]
-
-
-def _printable(name: str) -> str:
-    # Bytes that are no UTF-8 are legal in a file's name and in no message.
-    return name.encode(errors="surrogateescape").decode(errors="replace")

@@ -92,6 +92,16 @@ def test_what_is_no_video_is_refused_in_a_sentence(tmp_path: Path, content: byte
         VideoCamera(VideoConfig(str(path)))
 
 
+def test_a_name_that_is_not_utf_8_is_refused_and_ends_nothing(tmp_path: Path) -> None:
+    path = film(tmp_path / "x.avi")
+    odd = path.rename(os.fsdecode(os.fsencode(tmp_path) + b"/x\xff.avi"))
+    with pytest.raises(CameraError) as caught:
+        VideoCamera(VideoConfig(str(odd)))
+    assert str(caught.value) == (
+        f"{tmp_path}/x\ufffd.avi: its name is not in UTF-8, which videos need; rename it"
+    )
+
+
 def test_what_is_not_there_or_a_folder(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.avi"):
         with pytest.raises(CameraError, match="there is no such file"):
