@@ -1,7 +1,9 @@
 // The live picture: fetched again after each is shown, and what the counter says of it.
+import { ask } from "./page.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SILENT_MS = 5000;
+const REFUSED_MS = 10_000; // until the stream is asked for again
 
 /** Outlines and names over a picture of that size. */
 export function outline(svg, width, height, found, nameOf) {
@@ -34,7 +36,6 @@ export class Preview {
       verdict.className = how;
     };
     const focus = document.getElementById("focus");
-    const events = new EventSource("/events");
     const take = (event) => {
       const state = JSON.parse(event.data);
       onState(state);
@@ -49,9 +50,22 @@ export class Preview {
       }
       if (this.outlines) outline(this.outlines, state.width ?? 640, state.height ?? 480, state.cells ?? [], (each) => (classes[each.label] ?? each.label ?? ""));
     };
-    events.addEventListener("live", take);
-    setInterval(() => { if (Date.now() - this.heard > SILENT_MS) tell(say("silent"), "warn"); }, 1000);
-    addEventListener("pagehide", () => events.close());
+    let why = "silent";
+    const listen = () => {
+      const events = new EventSource("/events");
+      events.addEventListener("open", () => { why = "silent"; });
+      events.addEventListener("live", take);
+      events.addEventListener("error", async () => {
+        if (events.readyState !== EventSource.CLOSED) return; // the browser asks again by itself
+        // It was refused. Without a session this leads to the sign-in; with one, others have taken all places.
+        const answered = await ask("/api/v1/classes").catch(() => null);
+        why = answered ? "too_many" : "silent";
+        setTimeout(listen, REFUSED_MS);
+      });
+      addEventListener("pagehide", () => events.close());
+    };
+    listen();
+    setInterval(() => { if (Date.now() - this.heard > SILENT_MS) tell(say(why), "warn"); }, 1000);
     // Only once the page is there: a picture that is always on its way would keep the browser loading for ever.
     if (document.readyState === "complete") this.next();
     else addEventListener("load", () => this.next());
@@ -62,7 +76,7 @@ export class Preview {
     const again = (pause) => setTimeout(() => this.next(), pause);
     if (document.hidden) { again(500); return; }
     const fresh = new Image();
-    fresh.onload = () => { this.picture.src = fresh.src; again(200); };
+    fresh.onload = () => { this.picture.src = fresh.src; this.picture.hidden = false; again(200); };
     fresh.onerror = () => again(1000);
     fresh.src = `/live.jpg?${Date.now()}`;
   }
