@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from edge.differential.familiarity import Signs, judge
+from edge.differential.familiarity import Signs, judge_each
 from edge.differential.flags import BLAST_LIKE, LEAST_CELLS, UNCLASSIFIED, Figure, raised
 from edge.differential.intervals import METHODS
 from edge.differential.method import CountingMethod
@@ -16,11 +16,12 @@ from edge.messages.differential import Absolute, ClassCount, Correction, Share, 
 from edge.slide.contribution import UNSTEADY, Contribution, likeness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from edge.differential.correction import Corrector
     from edge.messages.differential import Familiarity, Flag
+    from edge.models.known import KnownMicroscopes
 
 DENOMINATOR = "whole white cells that a person named, or the model named and did not refuse"
 BY_INTERVALS = "every interval is at most"
@@ -51,7 +52,8 @@ class SpecimenCount:
     """The running count of one specimen.
 
     labels: the classes of the model, in its order; a class that only earlier fields know comes behind them.
-    target: how many counted cells are wanted.
+    target: how many counted cells are wanted. known_by: what a model knows that has called some of the cells;
+    None: all know what `method` says.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class SpecimenCount:
         labels: Iterable[str],
         target: int,
         method: CountingMethod = CountingMethod(),  # noqa: B008 (it is immutable)
+        known_by: Callable[[ModelReference], KnownMicroscopes | None] | None = None,
     ) -> None:
         self.specimen_id = specimen_id
         self._labels = tuple(labels)
@@ -70,7 +73,8 @@ class SpecimenCount:
         self._counts_added: Counter[str] = Counter()
         self._models: dict[ModelReference, None] = {}
         self._unclassified_added: Counter[str] = Counter()
-        self._signs = Signs(method.known)
+        self._known_by = known_by or (lambda _: method.known)
+        self._signs: dict[ModelReference | None, Signs] = {}
         self._familiar: tuple[int, Familiarity] | None = None  # of so many cells: many ask for it
         self._reviewed: tuple[ReviewedCell, ...] = ()
         self._change = changes(())
@@ -100,7 +104,8 @@ class SpecimenCount:
         self._incomplete += contribution.incomplete
         self._counts_added.update(contribution.counted)
         self._unclassified_added.update(contribution.unclassified)
-        self._signs.add(contribution.likeness)
+        if contribution.likeness:
+            self._signs_of(contribution.model).add(contribution.likeness)
         if contribution.model is not None:
             self._models.pop(contribution.model, None)
             self._models[contribution.model] = None
@@ -115,16 +120,27 @@ class SpecimenCount:
         """The models that called its cells, the latest last, as far as that was noted."""
         return tuple(self._models)
 
-    def familiar(self, why_not: str | None = None) -> Familiarity:
-        """Say whether its cells are like those that the model knows.
+    def by(self, method: CountingMethod, labels: Iterable[str]) -> None:
+        """Make figures by this method, with these classes first: those of the model that called the cells."""
+        self._method, self._labels = method, tuple(labels)
 
-        why_not: why what the model's bundle says of these does not hold here, or None.
+    def familiar(self, why_not: str | None = None) -> Familiarity:
+        """Say whether its cells are like those that the model knows which called them.
+
+        why_not: why nothing is told where they are not unlike these, or None.
         """
+        signs = tuple(self._signs.values()) or (Signs(self._method.known),)
         if why_not is not None:
-            return judge(self._signs, why_not)
-        if self._familiar is None or self._familiar[0] != self._signs.cells:
-            self._familiar = self._signs.cells, judge(self._signs)
+            return judge_each(signs, why_not)
+        cells = sum(one.cells for one in signs)
+        if self._familiar is None or self._familiar[0] != cells:
+            self._familiar = cells, judge_each(signs)
         return self._familiar[1]
+
+    def _signs_of(self, model: ModelReference | None) -> Signs:
+        if model not in self._signs:
+            self._signs[model] = Signs(self._method.known if model is None else self._known_by(model))
+        return self._signs[model]
 
     def stop_reason(self) -> str | None:
         """Say why no more cells are needed, or None: of cells that the model does not know, never."""

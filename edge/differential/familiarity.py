@@ -69,16 +69,26 @@ class Signs:
         return {sign: (n, self.cells if sign == "other" else white) for sign, n in self._seen.items()}
 
 
-def judge(signs: Signs, why_not: str | None = None) -> Familiarity:
-    """Return what a specimen's whole white cells say of its microscope.
+def judge_each(signs: Iterable[Signs], why_not: str | None = None) -> Familiarity:
+    """Return the worst of what the cells of several models say, each by what its own knows.
 
-    why_not: why what the model's bundle says does not hold for these cells, or None.
+    why_not: why nothing is told where none of them doubts the microscope, or None.
     """
+    found = [judge(one) for one in signs]
+    for verdict in ("unfamiliar", "doubtful"):
+        doubted = next((one for one in found if one.verdict == verdict), None)
+        if doubted is not None:
+            return doubted
+    if why_not is not None:
+        return Familiarity(None, (why_not,))
+    return next((one for one in found if one.verdict is not None), found[-1])
+
+
+def judge(signs: Signs) -> Familiarity:
+    """Return what a specimen's whole white cells say of its microscope."""
     known = signs.known
     if known is None:
         return Familiarity(None, ("the model's bundle does not say what is usual",))
-    if why_not is not None:
-        return Familiarity(None, (why_not,))
     if signs.cells < FEWEST:
         return Familiarity(None, (f"{FEWEST} white cells are needed to tell, {signs.cells} were seen",))
     doubted, is_unfamiliar = [], False

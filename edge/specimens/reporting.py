@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -16,7 +17,10 @@ import msgspec
 from edge import identity
 from edge.differential.count import SpecimenCount
 from edge.differential.method import CountingMethod
-from edge.errors import LeukoscopeError
+from edge.errors import LeukoscopeError, StoreError
+from edge.messages.former import stored
+from edge.models.confusion import Confusion  # noqa: TC001 (msgspec reads annotations at run time)
+from edge.models.known import KnownMicroscopes  # noqa: TC001
 from edge.specimens.sources import is_simulated
 from edge.specimens.words import specimen_in_words
 from edge.store.fields import Store
@@ -26,8 +30,6 @@ if TYPE_CHECKING:
 
     from edge.config import Config
     from edge.messages import Differential, ModelReference
-    from edge.models.confusion import Confusion
-    from edge.models.known import KnownMicroscopes
     from edge.store.specimen import Specimen
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,14 @@ class Described(Protocol):
     def known(self) -> KnownMicroscopes | None:
         """How cells of the microscopes that it knows answer, if its bundle says so."""
         ...
+
+
+class CountedBy(msgspec.Struct, frozen=True):
+    """What a count needs of the model that called its cells; the store keeps it for when another answers."""
+
+    labels: tuple[str, ...]
+    confusion: Confusion | None = None
+    known: KnownMicroscopes | None = None
 
 
 class Listener(Protocol):
@@ -91,8 +101,8 @@ class Reporter:
         self._owed: SpecimenCount | None = None
         self._verdicts: dict[str, str | None] = {}
         self._plain = CountingMethod(config.specimen.interval, config.specimen.max_interval_width)
-        self._by = model.reference
-        self._method = self._plain.by(model.confusion, model.known)
+        self._models: dict[str, CountedBy | None] = {}
+        self._methods: dict[str, CountingMethod] = {}
 
     @property
     def reference(self) -> ModelReference:
@@ -100,20 +110,60 @@ class Reporter:
         return self._model.reference
 
     def recount(self, store: Store, specimen: Specimen) -> SpecimenCount:
-        """Return a specimen's count from the fields that are stored. Raises StoreError."""
-        target = specimen.target or self._target
-        if self._by != self._model.reference:  # another one answers since
-            self._by = self._model.reference
-            self._method = self._plain.by(self._model.confusion, self._model.known)
-        count = SpecimenCount(specimen.specimen_id, self._model.labels, target, self._method)
+        """Return a specimen's count from the fields that are stored. Raises StoreError.
+
+        One that takes no more fields is by the model that called its last ones, whichever answers now.
+        """
+        own, target = self._model.reference, specimen.target or self._target
+        self._remember(store)
+
+        def known_by(model: ModelReference) -> KnownMicroscopes | None:
+            described = self._described(store, model)
+            return None if described is None else described.known
+
+        count = SpecimenCount(
+            specimen.specimen_id, self._model.labels, target, self._method_of(store, own), known_by
+        )
         for _, contribution in store.contributions(specimen.specimen_id):
             count.add(contribution)
+        if specimen.state != "open" and count.models:
+            described = self._described(store, count.models[-1])
+            if described is not None:
+                count.by(self._method_of(store, count.models[-1]), described.labels)
         count.review(store.ledger.reviewed(specimen.specimen_id))
         return count
 
+    def _remember(self, store: Store) -> None:
+        model = self._model
+        sha256 = model.reference.sha256
+        if self._models.get(sha256) is None:
+            described = CountedBy(model.labels, model.confusion, model.known)
+            if store.models.find(sha256) is None:
+                with suppress(StoreError):  # on a full disk a count can still be shown
+                    store.models.remember(sha256, msgspec.json.encode(described))
+            self._models[sha256] = described
+
+    def _described(self, store: Store, model: ModelReference) -> CountedBy | None:
+        """Return what is known of a model that has called cells; None of one of before it was kept."""
+        if model.sha256 not in self._models:
+            kept = store.models.find(model.sha256)
+            self._models[model.sha256] = None
+            with suppress(msgspec.MsgspecError):  # damaged, or of a release to come
+                self._models[model.sha256] = None if kept is None else stored(kept, CountedBy)
+        return self._models[model.sha256]
+
+    def _method_of(self, store: Store, model: ModelReference) -> CountingMethod:
+        if model.sha256 not in self._methods:  # the correction's draws are made once a model
+            by = self._described(store, model)
+            made = self._plain if by is None else self._plain.by(by.confusion, by.known)
+            self._methods[model.sha256] = made
+        return self._methods[model.sha256]
+
     def differential(self, count: SpecimenCount, specimen: Specimen) -> Differential:
         """Return the message. Signed after an update, a count is still that of the model that made it."""
-        own = self._model.reference
+        own, last = self._model.reference, next(reversed(count.models), None)
+        if specimen.state != "open" and last is not None and self._models.get(last.sha256) is not None:
+            own = last
         others = [model.name for model in count.models if model != own]
         status = specimen.status
         if self._simulated and specimen.state == "open":  # also before its first field

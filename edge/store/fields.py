@@ -25,6 +25,7 @@ from edge.store.cells import Cells
 from edge.store.command_log import Answers
 from edge.store.database import connect
 from edge.store.keyframes import Keyframes
+from edge.store.models import Models
 from edge.store.outbox import Outbox
 from edge.store.pictures import Pictures
 from edge.store.retention import Upkeep
@@ -79,6 +80,7 @@ class Store(Outbox):
         self.keyframes = Keyframes(connection, path)
         self.rulers = Rulers(connection, path)
         self.alignments = Alignments(connection, path)
+        self.models = Models(connection, path)
         self.upkeep = Upkeep(connection, path)
 
     @classmethod

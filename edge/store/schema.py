@@ -201,5 +201,12 @@ CREATE TABLE alignments (
 """,
     # 10 to 11: of a field whose cells were dropped, how many a person should have looked at.
     "ALTER TABLE fields ADD COLUMN doubts_dropped INTEGER NOT NULL DEFAULT 0;\n",
+    # 11 to 12: what each model that called cells says of its errors: its count stays as it was. They are few.
+    """
+CREATE TABLE models (
+    sha256 TEXT NOT NULL,
+    description BLOB NOT NULL
+) STRICT;
+""",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""

@@ -9,7 +9,7 @@ from samples import LABELS
 
 from edge.differential.correction import METHOD
 from edge.differential.count import SpecimenCount
-from edge.differential.familiarity import FEWEST, Signs, judge
+from edge.differential.familiarity import FEWEST, Signs, judge, judge_each
 from edge.differential.method import CountingMethod
 from edge.models.confusion import Confusion
 from edge.models.known import KnownMicroscopes, Limits
@@ -88,7 +88,7 @@ def test_chance_alone_makes_no_microscope_an_unknown_one():
     ],
 )
 def test_where_it_cannot_be_told_that_is_said(count, known, why_not, reason):
-    said = judge(Signs(known, cells(count, USUAL, 0)), why_not)
+    said = judge_each([Signs(known, cells(count, USUAL, 0))], why_not)
     assert said.verdict is None
     assert reason in said.reasons[0]
     assert said.spoken() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from mqtt_partners import wait_for
 from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
@@ -9,8 +10,12 @@ from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
 from edge.config import Config, SimulatedConfig
 from edge.daemon.model import Model
 from edge.errors import StoreError
+from edge.messages import Differential, ModelReference
+from edge.models.confusion import Confusion
+from edge.models.known import KnownMicroscopes, Limits
 from edge.specimens.reporting import Announcer, Reporter
 from edge.store.fields import Store
+from edge.store.models import Models
 from edge.store.specimens import Ledger
 
 
@@ -93,3 +98,77 @@ def test_the_log_says_an_end_that_the_broker_has_already(tmp_path, reporter, cap
             store.ledger.mark_published("S", store.ledger.latest_event()[0])
         announcer.close()
     assert "specimen S: its source has ended, 1 cell" in caplog.messages
+
+
+SIGNS = ("unlike", "unsure", "refused", "other")
+KNOWN = KnownMicroscopes(
+    on="slides",
+    unlike=1.0,
+    unsure=0.5,
+    usual=dict.fromkeys(SIGNS, 0.03),
+    limits=dict.fromkeys(SIGNS, Limits(0.1, 0.2)),
+)
+CONFUSION = Confusion(
+    "photographs", LABELS, tuple(tuple(50.0 if i == j else 1.0 for j in range(5)) for i in range(4))
+)
+OTHER_MODEL = ModelReference("adapted", "5" * 64)
+
+
+def reporter_of(reference: ModelReference) -> Reporter:
+    """Return a reporter of a device that this model answers on."""
+    model = Model(ScriptedAnalyzer(), LABELS, reference, "x", CONFUSION, KNOWN)
+    return Reporter(Config(SimulatedConfig(), device_id="d"), model)
+
+
+def counted_cells(store: Store, reporter: Reporter, distance: float) -> None:
+    """Store a field of 30 cells of the model that answers, so far from the known ones."""
+    cells = [msgspec.structs.replace(cell(), distance=distance) for _ in range(30)]
+    each = field(store.next_sequence(), *cells)
+    assert store.add(msgspec.structs.replace(each, model=reporter.reference))
+
+
+def said_by(store: Store, reporter: Reporter) -> Differential:
+    specimen = store.ledger.find("S")
+    said = reporter.differential(reporter.recount(store, specimen), specimen)
+    return msgspec.structs.replace(said, updated_at=said.started_at)
+
+
+@pytest.mark.parametrize(("distance", "verdict"), [(0.5, "familiar"), (3.0, "unfamiliar")])
+@pytest.mark.parametrize("signed", [True, False])
+def test_another_model_changes_nothing_of_a_count_that_has_ended(tmp_path, distance, verdict, signed):
+    before, after = reporter_of(MODEL), reporter_of(OTHER_MODEL)
+    with Store.open(tmp_path / "results.db") as store:
+        store.ledger.start("S", target=10, wbc_count=None, resume=False)
+        counted_cells(store, before, distance)
+        store.ledger.stop()
+        if signed:
+            store.ledger.sign("M1")
+        said = said_by(store, before)
+        assert said.familiar.verdict == verdict
+        assert (said.correction.method is None) == (verdict != "familiar")
+        assert said_by(store, after) == said
+
+
+def test_cells_of_an_unknown_microscope_stay_so_beside_those_that_an_adapted_model_has_called(tmp_path):
+    before, after = reporter_of(MODEL), reporter_of(OTHER_MODEL)
+    with Store.open(tmp_path / "results.db") as store:
+        store.ledger.start("S", target=100, wbc_count=None, resume=False)
+        counted_cells(store, before, 3.0)
+        said_by(store, before)
+        counted_cells(store, after, 0.5)
+        said = said_by(store, after)
+        assert (said.familiar.verdict, said.model) == ("unfamiliar", OTHER_MODEL)
+        assert "another model" in said.correction.reason
+
+
+def test_a_count_is_said_also_where_the_store_takes_nothing_any_more(tmp_path, monkeypatch):
+    reporter = reporter_of(MODEL)
+    with Store.open(tmp_path / "results.db") as store:
+        store.ledger.start("S", target=10, wbc_count=None, resume=False)
+        counted_cells(store, reporter, 0.5)
+
+        def full(*_: object) -> None:
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr(Models, "remember", full)
+        assert said_by(store, reporter).counted == 30
