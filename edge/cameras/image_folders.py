@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,6 +44,8 @@ _LEFT_OUT = frozenset(
         "lost+found",
     }
 )
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class ImageFile(NamedTuple):
@@ -97,8 +100,12 @@ def is_left_out(name: str) -> bool:
 
 
 def printable(name: str) -> str:
-    """A file's name as text for messages: bytes that are no UTF-8 are legal in a name and in no message."""
-    return name.encode(errors="surrogateescape").decode(errors="replace")
+    """A file's name as text for messages, on one line.
+
+    Bytes that are no UTF-8, line ends and a terminal's own orders are legal in a name and in no message.
+    """
+    text = name.encode(errors="surrogateescape").decode(errors="replace")
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _images(given: str) -> Iterator[ImageFile]:

@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from edge.cameras.image_folders import printable
 from edge.cameras.live import WAITING
 from edge.errors import CameraAwayError, UnreadableFrameError
 
@@ -95,7 +96,7 @@ class FrameSource:
         now = time.monotonic()
         if self._ends or now - self._complained_at >= _COMPLAINT_S:
             self._complained_at = now
-            log.warning("%s", " ".join(str(error).split()))
+            log.warning("%s", printable(str(error)))
 
     def _wait_for_camera(self, error: CameraAwayError) -> None:
         """Say what the camera lacks, once; its `read` has waited a while already, and waits again."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from picture_files import encoded, put
 
 from edge.cameras.image_folders import NOT_READ, SUFFIXES, find_images
+from edge.cameras.replay import ReplayCamera
 from edge.config import ReplayConfig, load_config
 from edge.errors import CameraError
 
@@ -156,6 +157,24 @@ def test_a_folder_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "slide/locked").mkdir(mode=0)
     with pytest.raises(CameraError, match="locked: cannot be read"):
         names(tmp_path / "slide")
+
+
+def test_a_name_is_one_line_and_gives_a_terminal_no_orders(tmp_path: Path) -> None:
+    odd = put(tmp_path / "slide/a\nb.jpg: 9 neutrophils\x1b[2J\u2028.jpg", encoded(".jpg", size=(64, 48)))
+    spoilt = put(tmp_path / "slide/c\rd.jpg", b"no picture")
+    done = subprocess.run(
+        [sys.executable, "-m", "edge.cli", "analyze", str(tmp_path / "slide")],
+        capture_output=True,
+        check=False,
+    )
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(str(odd.parent).encode() + rb"/a\nb.jpg: 9 neutrophils\x1b[2J\u2028.jpg: ")
+    assert f"{spoilt.parent}/c\\rd.jpg: is not an image".encode() in done.stderr
+    assert b"\x1b[2J" not in done.stdout + done.stderr
+    camera = ReplayCamera(ReplayConfig((str(odd.parent),)))
+    shown = camera.read()
+    assert shown is not None
+    assert shown.name == r"slide/a\nb.jpg: 9 neutrophils\x1b[2J\u2028.jpg"
 
 
 def test_names_are_printed_on_a_terminal_of_any_encoding(tmp_path: Path) -> None:
