@@ -33,16 +33,16 @@ def open_store(config: Config) -> Store:
 def differential_of(config: Config, specimen_id: str | None) -> Differential:
     """Return a specimen's differential as it would be published; by default of the open or the last one.
 
-    Raises SpecimenError, StoreError, BundleError.
+    Raises SpecimenError, StoreError.
     """
     with open_store(config) as store:
         return differential_in(config, store, specimen_id)
 
 
 def differential_in(config: Config, store: Store, specimen_id: str | None) -> Differential:
-    """Return the same from a store that is open.
+    """Return the same from a store that is open. Where the model cannot be read, nothing is corrected by it.
 
-    Raises SpecimenError, StoreError, BundleError.
+    Raises SpecimenError, StoreError.
     """
     if specimen_id is None:
         chosen = store.ledger.open_by_command() or next(reversed(store.specimens()), None)
@@ -52,7 +52,10 @@ def differential_in(config: Config, store: Store, specimen_id: str | None) -> Di
         raise SpecimenError(
             "there is no specimen yet" if specimen_id is None else f"there is no specimen {specimen_id}"
         )
-    reporter = _reporter(config, *_state_of(answering(config).path))
+    try:
+        reporter = _reporter(config, *_state_of(answering(config).path))
+    except BundleError:  # what was counted can be read and printed all the same
+        reporter = Reporter(config, _NO_MODEL)
     return reporter.differential(reporter.recount(store, chosen), chosen)
 
 
@@ -76,6 +79,10 @@ class Described(NamedTuple):
     reference: ModelReference
     confusion: Confusion | None
     known: KnownMicroscopes | None
+
+
+# Stands for one that cannot be read: the classes are then those that were counted.
+_NO_MODEL = Described((), ModelReference("no model that can be read", "0" * 64), None, None)
 
 
 def described(config: Config) -> Described:
