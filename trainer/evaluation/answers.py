@@ -42,13 +42,15 @@ class Answers:
     """What a run answered to each image that it was measured on, in one order.
 
     labels: int64 (n,), numbers of the recipe's classes. photographs: n names. float32, int8: logits, float32
-    (n, classes); int8 is None where only float was measured.
+    (n, classes); int8 is None where only float was measured. cells: n names of what counts once; None: the
+    photographs.
     """
 
     labels: NDArray[np.int64]
     photographs: tuple[str, ...]
     float32: NDArray[np.float32]
     int8: NDArray[np.float32] | None
+    cells: tuple[str, ...] | None = None
 
 
 def answers_name(on: str | None = None) -> str:
@@ -58,8 +60,10 @@ def answers_name(on: str | None = None) -> str:
 
 def write_answers(folder: Path, answers: Answers, on: str | None = None) -> None:
     """Write the answers, in place of former ones. Raises OSError."""
-    # int8 stands first: damage to a zip file's list can hide its last entry, and int8 alone may be lacking.
+    # What may be lacking stands first: damage to a zip file's list can hide its last entry.
     arrays = {} if answers.int8 is None else {"int8": answers.int8}
+    if answers.cells is not None:
+        arrays["cells"] = np.array(answers.cells, np.str_)
     arrays |= {
         "labels": answers.labels.astype(np.int64),
         "photographs": np.array(answers.photographs, np.str_),
@@ -92,19 +96,23 @@ def read_answers(folder: Path, on: str | None = None) -> Answers:
         tuple(arrays["photographs"].tolist()),
         arrays["float32"],
         arrays.get("int8"),
+        tuple(arrays["cells"].tolist()) if "cells" in arrays else None,
     )
 
 
 def _wrong(arrays: dict[str, NDArray[np.generic]]) -> str | None:
     """Say what is wrong with the arrays of a file, or None."""
-    for name, kind, axes in (("labels", "i8", 1), ("photographs", "U", 1), ("float32", "f4", 2)):
+    wanted = [("labels", "i8", 1), ("photographs", "U", 1), ("float32", "f4", 2)]
+    wanted += [("cells", "U", 1)] if "cells" in arrays else []
+    for name, kind, axes in wanted:
         if name not in arrays:
             return f"has no array {name}"
         if not arrays[name].dtype.str[1:].startswith(kind) or arrays[name].ndim != axes:
             return f"array {name} is {arrays[name].dtype} with {arrays[name].ndim} axes"
     floats = arrays["float32"]
     others = arrays.get("int8", floats)
-    if not len(arrays["labels"]) == len(arrays["photographs"]) == len(floats):
+    cells = arrays.get("cells", arrays["photographs"])
+    if not len(arrays["labels"]) == len(arrays["photographs"]) == len(cells) == len(floats):
         return "its arrays are not of one length"
     if others.shape != floats.shape or others.dtype != floats.dtype:
         return "its int8 answers do not match its float answers"

@@ -1,7 +1,7 @@
 """Figures of many bootstrap draws at once: a draw is a row of weights, one for each photograph.
 
-Drawing a photograph twice is giving its images the weight 2; counting it once, however many copies there are
-of it, is dividing its weight by their number. So one arithmetic serves both, on weights float64 (b, p).
+Drawing a photograph twice is giving its images the weight 2, float64 (b, p). Counting a cell once, however
+many pictures there are of it, is a weight of each image besides.
 """
 
 from __future__ import annotations
@@ -49,19 +49,27 @@ class Arithmetic:
     """The sums over each photograph's images that all figures are made of."""
 
     def __init__(
-        self, probabilities: Floats, labels: NDArray[np.int64], photograph: NDArray[np.int64]
+        self,
+        probabilities: Floats,
+        labels: NDArray[np.int64],
+        photograph: NDArray[np.int64],
+        of_image: Floats | None = None,
     ) -> None:
-        """Take probabilities (n, k), labels (n,), and the photograph's number (n,), from 0, without gaps."""
+        """Take probabilities (n, k), labels (n,), and the photograph's number (n,), from 0, without gaps.
+
+        of_image: what each image weighs in its photograph, (n,); None: all the same.
+        """
+        of_image = np.ones(len(labels)) if of_image is None else of_image
         self._classes = k = probabilities.shape[1]
         count = int(photograph.max()) + 1
         calls = probabilities.argmax(axis=1)
         self._confusion = np.zeros((count, k * k))
-        np.add.at(self._confusion, (photograph, labels * k + calls), 1)
+        np.add.at(self._confusion, (photograph, labels * k + calls), of_image)
         confidence = probabilities.max(axis=1)
         bins = bin_of(confidence)
         self._gaps = np.zeros((count, BINS))
-        np.add.at(self._gaps, (photograph, bins), confidence - (calls == labels))
-        self._rankings = [Ranking(labels == c, probabilities[:, c], photograph) for c in range(k)]
+        np.add.at(self._gaps, (photograph, bins), of_image * (confidence - (calls == labels)))
+        self._rankings = [Ranking(labels == c, probabilities[:, c], photograph, of_image) for c in range(k)]
 
     def figures(self, weights: Floats) -> Floats:
         """Return the figures (b, 6 + 4 k), in the order of `figure_names`, for weights (b, p).
@@ -90,8 +98,15 @@ class Ranking:
     Neighbours on one side only are put together first, which changes no area: a good network leaves few.
     """
 
-    def __init__(self, positive: NDArray[np.bool_], scores: Floats, photograph: NDArray[np.int64]) -> None:
-        """Take which images are of the class (n,), their scores (n,) and photographs' numbers (n,)."""
+    def __init__(
+        self,
+        positive: NDArray[np.bool_],
+        scores: Floats,
+        photograph: NDArray[np.int64],
+        of_image: Floats | None = None,
+    ) -> None:
+        """Take which images are of the class (n,), their scores, photographs' numbers and weights (n,)."""
+        of_image = np.ones(len(scores)) if of_image is None else of_image
         _, tie = np.unique(scores, return_inverse=True)
         size = np.bincount(tie)
         share = np.bincount(tie, weights=positive) / size
@@ -100,7 +115,7 @@ class Ranking:
         starts[1:] = mixed[1:] | mixed[:-1] | (share[1:] != share[:-1])
         group = (np.cumsum(starts) - 1)[tie]
         self._groups = int(group.max()) + 1
-        self._sides = [_Side(group[side], photograph[side]) for side in (positive, ~positive)]
+        self._sides = [_Side(group[side], photograph[side], of_image[side]) for side in (positive, ~positive)]
 
     def counts(self, weights: Floats) -> tuple[Floats, Floats]:
         """Return the weight of the class and of the others in each group, lowest score first: (g, b) each."""
@@ -116,11 +131,12 @@ class Ranking:
 
 
 class _Side:
-    """How many images each photograph has in each group."""
+    """What the images of each photograph weigh in each group."""
 
-    def __init__(self, group: NDArray[np.int64], photograph: NDArray[np.int64]) -> None:
-        pairs, images = np.unique(np.stack([group, photograph], axis=1), axis=0, return_counts=True)
-        self._photograph, self._images = pairs[:, 1], images[:, None].astype(np.float64)
+    def __init__(self, group: NDArray[np.int64], photograph: NDArray[np.int64], of_image: Floats) -> None:
+        pairs, pair = np.unique(np.stack([group, photograph], axis=1), axis=0, return_inverse=True)
+        self._photograph = pairs[:, 1]
+        self._images = np.bincount(pair.reshape(-1), of_image, len(pairs))[:, None]
         self._group, self._starts = np.unique(pairs[:, 0], return_index=True)
 
     def sums(self, weights: Floats, groups: int) -> Floats:

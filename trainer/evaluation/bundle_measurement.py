@@ -129,7 +129,7 @@ def measure_bundle(
         photographs=len(set(samples.photographs)),
         left_out=loaded.left_out,
         data_sha256=loaded.hashes[on],
-        calls=measure(logits, samples.labels, samples.photographs, classes),
+        calls=measure(logits, samples.labels, samples.photographs, classes, samples.shown()),
         among_counted=among(counted, logits, samples, classes),
         rejecting=figures(
             np.array([call.confidence for call in calls]),
@@ -155,6 +155,7 @@ def among(
         number[cells.labels],
         cells.photographs,
         tuple(name for name, is_counted in zip(classes, counted, strict=True) if is_counted),
+        cells.shown(),
     )
 
 
@@ -168,8 +169,8 @@ def sentences(found: Measurement) -> str:
     by_photograph = percent(calls.photograph_accuracy), percent(calls.photograph_macro_recall)
     lines = [
         f"{found.model} on {found.on}, {found.part}: {found.images} images, {found.photographs} photographs",
-        f"right: {percent(calls.accuracy)}; each photograph once: {by_photograph[0]}",
-        f"macro recall: {percent(calls.macro_recall)}; each photograph once: {by_photograph[1]}",
+        f"right: {percent(calls.accuracy)}; each cell once: {by_photograph[0]}",
+        f"macro recall: {percent(calls.macro_recall)}; each cell once: {by_photograph[1]}",
     ]
     names = [one.label for one in calls.classes]
     for name, row in zip(names, calls.confusion, strict=True):
@@ -181,7 +182,7 @@ def sentences(found: Measurement) -> str:
         among = found.among_counted
         lines.append(
             f"the counted classes alone, were {OTHER} no answer: {percent(among.photograph_accuracy)}, "
-            f"macro recall {percent(among.photograph_macro_recall)}, each photograph once"
+            f"macro recall {percent(among.photograph_macro_recall)}, each cell once"
         )
     lines.append(
         f"with refusals: {100 * rejecting['called']:.1f} % of the cells of known classes are called, "

@@ -133,6 +133,7 @@ def _runs(recipe: Recipe, out: Path) -> Iterator[tuple[Path, Recipe]]:
 def _row(recipe: Recipe, runs: list[str], answers: list[Answers]) -> Row:
     labels = np.concatenate([a.labels for a in answers])
     photographs = [name for a in answers for name in a.photographs]
+    cells = [name for a in answers for name in (a.cells or a.photographs)]
     float32 = np.concatenate([a.float32 for a in answers])
     int8 = np.concatenate([a.int8 for a in answers if a.int8 is not None])
     if len(int8) != len(float32):
@@ -147,8 +148,8 @@ def _row(recipe: Recipe, runs: list[str], answers: list[Answers]) -> Row:
         runs=tuple(runs),
         images=len(labels),
         photographs=len(set(photographs)),
-        float32=measure(float32, labels, photographs, classes),
-        int8=measure(int8, labels, photographs, classes),
+        float32=measure(float32, labels, photographs, classes, cells),
+        int8=measure(int8, labels, photographs, classes, cells),
         agreement=share(float32.argmax(axis=1) == int8.argmax(axis=1), photographs),
     )
 

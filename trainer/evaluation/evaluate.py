@@ -72,7 +72,7 @@ def evaluate_run(
             size = len(quantized.model)
             int8_answers, milliseconds = _int8_answers(quantized, pixels, chosen, progress)
             progress.console.print("measuring")
-            int8 = measure(int8_answers, samples.labels, samples.photographs, classes)
+            int8 = measure(int8_answers, samples.labels, samples.photographs, classes, samples.shown())
             agreement = share(answers.argmax(axis=1) == int8_answers.argmax(axis=1), samples.photographs)
         result = Evaluation(
             schema=SCHEMA,
@@ -86,7 +86,7 @@ def evaluate_run(
             data_sha256=measured.hashes,
             split_sha256=opened.run.split_sha256,
             bootstrap_draws=DRAWS,
-            float32=measure(answers, samples.labels, samples.photographs, classes),
+            float32=measure(answers, samples.labels, samples.photographs, classes, samples.shown()),
             int8=int8,
             agreement=agreement,
             float_bytes=4 * opened.model.count_params(),
@@ -98,7 +98,8 @@ def evaluate_run(
     try:
         if chosen is not None:
             (folder / INT8).write_bytes(quantized.model)
-        write_answers(folder, Answers(samples.labels, samples.photographs, answers, int8_answers), on)
+        kept = Answers(samples.labels, samples.photographs, answers, int8_answers, samples.shown())
+        write_answers(folder, kept, on)
         write_evaluation(folder, result)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written to ({error.strerror or error})") from None
@@ -140,7 +141,9 @@ def _measured_on(
 
     if on is None:
         samples = opened.held_out if recipe.data.split == "photographs" else opened.tested
-        samples = Samples(samples.pixels, samples.labels, true_names(samples))
+        # Under the study's split each image passes for a cell of its own as well.
+        cells = None if recipe.data.split == "study" else samples.cells
+        samples = Samples(samples.pixels, samples.labels, true_names(samples), cells=cells)
         return _Measured(part_of(recipe.data), samples, run.left_out, run.uncut, run.data_sha256)
     if on in recipe.data.sets:
         raise ConfigError(f"{on}: the run in {folder} was made from it; it measures nothing there")

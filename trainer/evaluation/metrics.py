@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from trainer.data.splits import photograph_weights
 from trainer.evaluation.bootstrap import BINS, Arithmetic, bin_of, figure_names, over_draws
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ClassFigures(Struct, frozen=True):
     """One class against the others; images, photographs: how many there are of it.
 
     None: where there is none of the class, and for the AUC where there is nothing else. A class that is never
-    called has the precision 0. photograph_...: each photograph counts once.
+    called has the precision 0. photograph_...: each cell counts once.
     """
 
     label: str
@@ -61,8 +61,9 @@ class Figures(Struct, frozen=True):
 
     The macro figures are means over the classes that are there. auc: of one class against the others. ece:
     expected calibration error of the likeliest class over 15 equal bins (Guo et al. 2017), at temperature 1.
-    photograph_...: each photograph counts once, however many copies there are of it. confusion: images; rows
-    are the truth, columns the calls.
+    photograph_...: each cell counts once, however many pictures there are of it: that is each photograph of
+    one cell, whatever its copies, and each cell of a slide. confusion: images; rows are the truth, columns
+    the calls.
     """
 
     accuracy: Estimate
@@ -82,21 +83,28 @@ class Figures(Struct, frozen=True):
 
 
 def measure(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], photographs: Sequence[str], classes: Sequence[str]
+    logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    photographs: Sequence[str],
+    classes: Sequence[str],
+    cells: Sequence[str] | None = None,
 ) -> Figures:
-    """Measure logits (n, classes) against labels (n,); n is at least 1. photographs: n names.
+    """Measure logits (n, classes) against labels (n,); n is at least 1.
 
+    photographs: n names, of photographs or slides, which are drawn whole. cells: n names of what counts once;
+    None: each photograph shows one cell.
     Raises ValueError when the lengths differ or there is nothing to measure.
     """
-    if not len(labels) == len(logits) == len(photographs) or not len(labels):
-        raise ValueError("logits, labels and photographs must be of one length, at least 1")
+    cells = photographs if cells is None else cells
+    if not len(labels) == len(logits) == len(photographs) == len(cells) or not len(labels):
+        raise ValueError("logits, labels, photographs and cells must be of one length, at least 1")
     probabilities = softmax(logits)
-    names, photograph, copies = np.unique(np.array(photographs), return_inverse=True, return_counts=True)
-    arithmetic = Arithmetic(probabilities, labels, photograph)
+    names, photograph = np.unique(np.array(photographs), return_inverse=True)
     found: dict[str, Estimate | None] = {}
-    for prefix, weight in (("", np.ones(len(names))), ("photograph_", 1 / copies)):
-        points = _points(probabilities, labels, weight[photograph])
-        draws = over_draws(partial(_weighted, arithmetic, weight), len(names), len(labels))
+    for prefix, weight in (("", np.ones(len(labels))), ("photograph_", photograph_weights(cells))):
+        points = _points(probabilities, labels, weight)
+        arithmetic = Arithmetic(probabilities, labels, photograph, weight)
+        draws = over_draws(arithmetic.figures, len(names), len(labels))
         for name, column in zip(figure_names(len(classes)), draws.T, strict=True):
             found[prefix + name] = None if np.isnan(points[name]) else estimate(points[name], column)
     per_class = ("precision", "recall", "f1", "auc")
@@ -158,12 +166,6 @@ def estimate(value: float, draws: NDArray[np.float64]) -> Estimate:
     low, high = np.percentile(known, _TAILS) if len(known) else (value, value)
     # Percentiles of a skewed figure may just miss the figure itself.
     return Estimate(float(value), float(min(low, value)), float(max(high, value)))
-
-
-def _weighted(
-    arithmetic: Arithmetic, weight: NDArray[np.float64], times: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    return arithmetic.figures(times * weight)
 
 
 def _points(

@@ -263,7 +263,9 @@ def compared(opened: Opened, answers: Answers, *, gated: bool = True) -> dict[st
             min_agreement=bundle_writer.MIN_AGREEMENT if gated else 0.0,
         )
         figures["photographs"] = len(set(part.photographs))
-        measured = measure(answers.int8[chosen], part.labels, part.photographs, recipe.data.classes)
+        measured = measure(
+            answers.int8[chosen], part.labels, part.photographs, recipe.data.classes, part.shown()
+        )
         found[name] = figures | main_figures(measured)
     return found
 

@@ -73,9 +73,9 @@ def _figures(measured: Mapping[str, Any]) -> list[str]:
         for name, entry in measured.items()
     ]
     lines = [
-        "Of the int8 network, in percent, with 95 % intervals by bootstrap over photographs. Each photograph",
-        "counts once, however many copies there are of it, where the column does not say images. Nothing is",
-        "refused in these figures.",
+        "Of the int8 network, in percent, with 95 % intervals by bootstrap over photographs. Each cell",
+        "counts once, however many pictures there are of it, where the column does not say images. Nothing",
+        "is refused in these figures.",
         "",
         *_table(["measured on", "photographs", "images", *_FIGURES.values(), "as float"], rows),
     ]

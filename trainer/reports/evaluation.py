@@ -85,6 +85,6 @@ FIGURES = {
 """Name of a figure -> what a person calls it."""
 ROWS = {
     name: title
-    for prefix, after in (("", ""), ("photograph_", ", each photograph once"))
+    for prefix, after in (("", ""), ("photograph_", ", each cell once"))
     for name, title in ((prefix + n, t + after) for n, t in FIGURES.items())
 }

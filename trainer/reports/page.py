@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trainer.reports.contents import Report, RunReport, Section
 
 _OF_CLASS = {"precision": "precision", "recall": "recall", "f1": "F1", "auc": "AUC"}
-_EACH = {"": "each image counts", "photograph_": "each photograph counts once"}
+_EACH = {"": "each image counts", "photograph_": "each cell counts once"}
 
 
 def page(report: Report) -> str:
@@ -53,7 +53,7 @@ def _side_by_side(runs: Sequence[RunReport]) -> Table:
                     _megabytes(one.int8_bytes),
                 )
             )
-    head += ("accuracy, each photograph once", "float and int8 agree", "int8 file")
+    head += ("accuracy, each cell once", "float and int8 agree", "int8 file")
     return Table("int8 where it was measured, as that is what runs on the device", head, rows)
 
 

@@ -20,11 +20,14 @@ def answers(*, int8=True):
     rng = np.random.default_rng(1)
     logits = rng.normal(size=(40, 4)).astype(np.float32)
     names = tuple(f"photograph {i % 7}, größer" for i in range(40))
-    return Answers(rng.integers(0, 4, 40), names, logits, np.round(logits) if int8 else None)
+    cells = tuple(f"cell {i % 20}" for i in range(40))
+    return Answers(rng.integers(0, 4, 40), names, logits, np.round(logits) if int8 else None, cells)
 
 
 def same(one, other):
-    if (one.int8 is None) != (other.int8 is None) or one.photographs != other.photographs:
+    if (one.int8 is None) != (other.int8 is None):
+        return False
+    if (one.photographs, one.cells) != (other.photographs, other.cells):
         return False
     pairs = [(one.labels, other.labels), (one.float32, other.float32), (one.int8, other.int8)]
     return all(np.array_equal(a, b) for a, b in pairs if a is not None)
@@ -65,6 +68,8 @@ def test_a_damaged_file_is_refused_by_name_or_has_lost_nothing(tmp_path, place, 
         ({"labels": None}, "has no array labels"),
         ({"labels": np.zeros(40)}, "array labels is float64"),
         ({"labels": np.zeros(39, np.int64)}, "not of one length"),
+        ({"cells": np.array(["a"] * 39)}, "not of one length"),
+        ({"cells": np.zeros(40)}, "array cells is float64"),
         ({"labels": np.full(40, 4)}, "no number of a class"),
         ({"int8": np.zeros((40, 3), np.float32)}, "do not match"),
         ({"photographs": np.array([None] * 40)}, "cannot be read"),

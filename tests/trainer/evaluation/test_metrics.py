@@ -74,6 +74,20 @@ def test_intervals_contain_the_figure_and_widen_with_copies(seed):
     assert naive.high - naive.low < 0.6 * (copied.accuracy.high - copied.accuracy.low)
 
 
+def test_a_cell_of_a_slide_weighs_as_much_as_a_cell_alone_and_its_pictures_once():
+    # Slide s has four cells, the first of them in three pictures; t has one. All of t are wrong.
+    labels = np.zeros(7, np.int64)
+    logits = (4 * np.eye(2)[[0, 0, 0, 0, 0, 0, 1]]).astype(np.float32)
+    slides = ["s"] * 6 + ["t"]
+    cells = ["s1", "s1", "s1", "s2", "s3", "s4", "t1"]
+    figures = measure(logits, labels, slides, ("x", "y"), cells)
+    assert figures.accuracy.value == pytest.approx(6 / 7)
+    assert figures.photograph_accuracy.value == pytest.approx(4 / 5), "not 1 / 2, each slide as one cell"
+    assert figures.classes[0].photograph_recall.value == pytest.approx(4 / 5)
+    # A draw takes slides whole: of two, either may be drawn twice.
+    assert (figures.photograph_accuracy.low, figures.photograph_accuracy.high) == (0, 1)
+
+
 def test_calibration_is_perfect_where_confidence_is_what_comes_true():
     probabilities = np.tile([0.75, 0.25], (8, 1))
     labels = np.array([0] * 6 + [1] * 2)
@@ -99,11 +113,12 @@ def answers(draw):
 @given(answers())
 def test_a_draw_has_the_figures_that_scikit_learn_gives_its_weights(drawn):
     probabilities, labels, photographs, weights = drawn
-    of_image = weights[photographs]
+    in_photograph = 1 / (1 + np.arange(len(labels)) % 3)
+    of_image = weights[photographs] * in_photograph
     if not of_image.sum():
         return
     classes = probabilities.shape[1]
-    row = Arithmetic(probabilities, labels, photographs).figures(weights[None])[0]
+    row = Arithmetic(probabilities, labels, photographs, in_photograph).figures(weights[None])[0]
     found = dict(zip(figure_names(classes), row, strict=True))
     calls = probabilities.argmax(axis=1)
     assert found["accuracy"] == pytest.approx(accuracy_score(labels, calls, sample_weight=of_image))

@@ -145,6 +145,20 @@ def test_a_set_on_which_int8_fails_stops_the_export_although_all_together_pass()
     assert found["held-out photographs of small"]["int8_accuracy"] == 0.995
 
 
+def test_what_a_bundle_says_of_slides_counts_each_of_their_cells():
+    labels = np.zeros(5, np.int64)
+    logits = np.eye(4, dtype=np.float32)[[0, 0, 0, 0, 1]]
+    held_out = Samples(
+        np.zeros((5, 1, 1, 3), np.uint8), labels, ("slide 1",) * 4 + ("slide 2",), None, tuple("abcde")
+    )
+    recipe = SimpleNamespace(data=SimpleNamespace(sets=("raabin",), classes=CLASSES, split="photographs"))
+    opened = SimpleNamespace(held_out=held_out, run=SimpleNamespace(recipe=recipe))
+    found = bundling.compared(opened, bundling.Answers(logits, logits, logits))
+    figures = found["held-out photographs of the training sets"]
+    assert figures["photograph_accuracy"]["value"] == 0.8, "four of five cells; each slide as one: 0.5"
+    assert figures["photographs"] == 2
+
+
 def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(finished, data, recipe, tmp_path):
     out = tmp_path / "stopped"
     fit_with_a_stop(recipe, data, out)
