@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from edge import identity
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,6 +28,10 @@ class FrameMetadata:
     sensor_timestamp_ns: int | None = None
 
 
+def _clock_offset_s() -> float | None:
+    return None if identity.clock_synced() else identity.clock_offset_s()
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One picture from the microscope.
@@ -39,6 +45,8 @@ class Frame:
     calibration: the id of the camera calibration by which the pixels were corrected; None: they were not.
     content: of a picture file, what its copies have in common whatever they are called; None for all else.
     simulated: it was drawn by a program: no microscope, no blood.
+    clock_offset_s: clock minus monotonic clock as it was captured, where the clock was not set; else None.
+        Taken with `captured_at`, which it sets right once somebody sets the clock.
     """
 
     pixels: NDArray[np.uint8]
@@ -49,6 +57,7 @@ class Frame:
     calibration: str | None = None
     content: str | None = None
     simulated: bool = False
+    clock_offset_s: float | None = field(default_factory=_clock_offset_s)
 
 
 class Camera(Protocol):

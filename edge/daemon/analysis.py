@@ -58,9 +58,9 @@ class Analysis:
 
         before: the field before it, in its place: what it shows for the first time tells of the microscope.
         """
-        if self._model.reference != self._taken_up_by:  # another one answers since
+        if self._model.analyzer is not self._analyzer:  # another one answers since
             self._restore(specimen_id)
-        elif before is not None and before.model == self._taken_up_by and self._told < MOST:
+        elif before is not None and before.model == self._model.reference and self._told < MOST:
             new = _logits(self._new.of(before.cells, before.position))
             self._told += len(new)
             self._model.analyzer.learn(new)
@@ -74,7 +74,7 @@ class Analysis:
             boot_id=identity.boot_id(),
             sequence=self._number(),
             captured_at=frame.captured_at,
-            clock_synced=identity.clock_synced(),
+            clock_synced=frame.clock_offset_s is None,
             historical=False,
             source=frame.name,
             simulated=frame.simulated,
@@ -93,7 +93,8 @@ class Analysis:
 
     def _restore(self, specimen_id: str) -> None:
         """Let the model's analyzer know what the specimen's fields so far say of its microscope."""
-        model = self._taken_up_by = self._model.reference
+        # An analyzer that was loaded again has nothing of the specimen, though its model be the same.
+        self._analyzer, model = self._model.analyzer, self._model.reference
         scales: list[Scale] = []
         told = NOTHING
         remembered = None

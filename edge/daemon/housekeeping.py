@@ -21,6 +21,7 @@ _BATCH = 200
 _KEYFRAMES_DAYS = 3.0  # after a specimen is stopped: it may be taken up again behind a weekend
 _PICTURES_BATCH = 20
 _WORK_S = 2.0  # at a time: between two calls a field is counted, and the watchdog fed
+_WAITING_S = 60.0  # a frame that was captured before the clock was set may wait so long to be stored
 _KEYFRAMES_BATCH = 20  # as large as a batch of results
 
 
@@ -32,7 +33,7 @@ class Housekeeping:
         self._store = store
         self._prune_at = self._look_at = 0.0
         self._until = 0.0
-        self._synced = False
+        self._times_right_at = float("inf")
         self._full: str | None = None
         self._told_forgotten = False
         self._told_pictures = False
@@ -128,9 +129,11 @@ class Housekeeping:
             )
 
     def _set_times_right(self) -> None:
-        if self._synced or not identity.clock_synced():
+        now = time.monotonic()
+        if now > self._times_right_at or not identity.clock_synced():
             return
         corrected = self._store.upkeep.correct_times(identity.clock_offset_s(), self._until)
-        self._synced = not self._is_over()
+        if self._times_right_at == float("inf") and not self._is_over():
+            self._times_right_at = now + _WAITING_S
         if corrected:
             log.info("the clock is set: the times of %d results are corrected", corrected)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from edge import identity
 from edge.differential.count import contribution_of
 
 if TYPE_CHECKING:
@@ -63,10 +62,8 @@ class Placement:
 
         No small picture is kept of a frame that its source shows again after a restart.
         """
-        # Not when it is stored: the clock may be set while it waits.
-        offset_s = None if field.clock_synced else identity.clock_offset_s()
         if not self._registers or not field.quality.accepted:
-            return PendingField(field, frame.source_id, contribution_of(field), None, offset_s)
+            return PendingField(field, frame.source_id, contribution_of(field), None, frame.clock_offset_s)
         from edge.slide.registration import packed  # noqa: PLC0415 (OpenCV: only who needs it loads it)
         from edge.slide.scan import told  # noqa: PLC0415
 
@@ -82,7 +79,7 @@ class Placement:
         placed = msgspec.structs.replace(field, position=place, timings_ms=timings)
         contribution = scan.contribution(placed)
         cells = scan.standings(placed)
-        return PendingField(placed, frame.source_id, contribution, keyframe, offset_s, cells)
+        return PendingField(placed, frame.source_id, contribution, keyframe, frame.clock_offset_s, cells)
 
     def replay(self, frame: Frame, specimen_id: str) -> None:
         """Let a frame that an earlier run has counted take its place on the slide, and count for nothing."""

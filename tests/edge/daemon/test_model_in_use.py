@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ from edge.cameras import Frame
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
 from edge.daemon.model import Model
 from edge.daemon.process import Daemon
-from edge.errors import BundleError
+from edge.errors import BundleError, UnreadableFrameError
 from edge.messages import ModelReference
 from edge.models.bundle import read_bundle
 from edge.store.fields import Store
@@ -116,6 +117,33 @@ def test_the_next_field_is_called_by_the_new_model_and_after_a_rollback_by_the_o
     wait_for(lambda: listener.of("info") and listener.state("status") == "offline", "the farewell")
     assert listener.of("info")[-1].model.sha256 == OLD
     assert "another model" in listener.of("result/differential")[-1].correction.reason
+
+
+def test_a_model_that_comes_back_before_a_frame_came_is_told_what_the_specimen_s_fields_say(
+    config, tmp_path, monkeypatch
+):
+    told, analysed = [], []
+    monkeypatch.setattr(ScriptedAnalyzer, "restore", lambda analyzer, *_: told.append(analyzer))
+    analyze = ScriptedAnalyzer.analyze
+
+    def noted(analyzer, *given):
+        analysed.append(analyzer)
+        return analyze(analyzer, *given)
+
+    monkeypatch.setattr(ScriptedAnalyzer, "analyze", noted)
+    new = rewritten(tmp_path / "new.tflite", temperature=1.5)
+
+    def change(bench, what):
+        what(bench)
+        raise UnreadableFrameError("no frame comes meanwhile")
+
+    steps = [lambda b: b.install(new), lambda b: b.models.roll_back()]
+    bench = Bench(config, nothing, *(partial(change, what=step) for step in steps), nothing)
+    bench.daemon.run()
+    assert len(bench.loaded) == 3
+    assert bench.answered() == [OLD, OLD]
+    assert len({id(each) for each in analysed}) == 2, "it was loaded again"
+    assert [id(each) for each in told] == [id(each) for each in analysed]
 
 
 def test_a_model_that_cannot_be_loaded_is_gone_back_from_while_counting_goes_on(config, tmp_path):

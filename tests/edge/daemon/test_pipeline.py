@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 from samples import LABELS, MODEL, ScriptedAnalyzer
@@ -10,6 +13,7 @@ from edge import identity
 from edge.cameras import Frame
 from edge.config import Config, SimulatedConfig, SpecimenConfig, StoreConfig
 from edge.daemon.health import Progress
+from edge.daemon.housekeeping import Housekeeping
 from edge.daemon.model import Model
 from edge.daemon.pipeline import Pipeline
 from edge.store.fields import Store
@@ -74,6 +78,27 @@ def test_a_frame_is_analysed_then_stored_then_counted_then_shown(pipeline, order
     order.noted.clear()
     pipeline.take(frame("a", 90))
     assert order.noted == ["analysed", "counted 1, on the disk 1", "shown a: 1 cell, S"]
+
+
+def test_the_clock_may_be_set_between_a_picture_and_its_analysis_also_after_the_others_were_set_right(
+    pipeline, order, frame, monkeypatch
+):
+    behind_s = [-5e8]
+    monkeypatch.setattr(identity, "clock_synced", lambda: not behind_s[0])
+    monkeypatch.setattr(identity, "clock_offset_s", lambda: time.time() - time.monotonic() + behind_s[0])
+    monkeypatch.setattr(identity, "now", lambda: datetime.now(UTC) + timedelta(seconds=behind_s[0]))
+    monkeypatch.setattr("edge.daemon.housekeeping._LOOK_S", 0.0)
+    frames = [frame(name, 60 + ord(name)) for name in "ab"]
+    behind_s[0] = 0.0
+    with Store.open(order.path) as store:
+        keeping = Housekeeping(StoreConfig(str(order.path)), store)
+        for one in frames:
+            pipeline.take(one)
+            keeping.tidy()
+        stored = list(store.fields("S"))
+    assert [each.clock_synced for each in stored] == [True, True]
+    for each in stored:
+        assert abs((datetime.now(UTC) - each.captured_at).total_seconds()) < 60
 
 
 def test_a_frame_that_is_known_goes_no_further_than_the_intake(pipeline, order, frame):
