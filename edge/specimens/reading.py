@@ -82,7 +82,7 @@ class Described(NamedTuple):
 
 
 # Stands for one that cannot be read: the classes are then those that were counted.
-_NO_MODEL = Described((), ModelReference("no model that can be read", "0" * 64), None, None)
+_NO_MODEL = Described((), ModelReference("no model that can be read", "f" * 64), None, None)
 
 
 def described(config: Config) -> Described:

@@ -46,6 +46,7 @@ ENOUGH_NAMED = 25
 
 _ENTRIES = 100  # of the audit trail
 _A_PAGE = 50  # specimens
+_WAITING = 20  # on Start
 _YEAR_S = 365 * 24 * 3600
 
 
@@ -91,7 +92,9 @@ def start(request: Request) -> Response:
     """Start a specimen; what is open or waits."""
     config = request.app.state.config
     service = request.app.state.service
-    found = service.specimens([each for each in service.entries() if each.waiting or each.state == "open"])
+    entries = service.entries()
+    waiting = [each for each in reversed(entries) if each.waiting]
+    found = service.specimens([each for each in entries if each.state == "open"])
     return page(
         request,
         "start.html",
@@ -99,9 +102,10 @@ def start(request: Request) -> Response:
         by_command=config.by_command,
         targets=sorted({*TARGETS, config.specimen.target}),
         target=config.specimen.target,
-        open=next((each for each in found if each.state == "open"), None),
-        waiting=[each for each in found if each.waiting],
-        stopped=[each.specimen_id for each in reversed(found) if each.state == "stopped"],
+        open=found[0] if found else None,
+        waiting=service.specimens(waiting[:_WAITING]),
+        more_wait=max(0, len(waiting) - _WAITING),
+        stopped=[each.specimen_id for each in waiting if each.state == "stopped"][:_WAITING],
     )
 
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from edge.differential.flags import BLAST_LIKE, RULES, UNCLASSIFIED
+from edge.slide.contribution import SMEARED, UNSTEADY
 from edge.web.languages import left_to_right
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ REMARKS = {
     "unfamiliar": mark("looks like none that the model knows"),
     "uncertain": mark("the model is not sure"),
     "evidence outside the cell": mark("the model looked beside the cell"),
+    UNSTEADY: mark("not found again in most of the pictures that show it"),
+    SMEARED: mark("its picture is smeared by movement"),
 }
 
 ADAPTING = {

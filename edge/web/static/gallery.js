@@ -1,6 +1,6 @@
 // Every cell of a specimen: by class, doubtful first; named by tap or key. Orders go to the device, and only
 // what it has done is shown.
-import { ask, complain, number, wordsOf } from "./page.js";
+import { ask, complain, keyOf, number, wordsOf } from "./page.js";
 
 const part = document.getElementById("gallery");
 const say = wordsOf(part);
@@ -12,12 +12,14 @@ const nameOf = (label) => classes[label] ?? label;
 const operator = at("operator");
 const cells = new Map();
 const tiles = new Map();
+const sizes = new Map(); // of the groups, as their headings say them
 const selected = new Set();
 let clicked = null; // the one cell that a plain click has chosen: for as long as the focus stays on it
 const done = []; // the orders given here, the newest last, to be undone: of each its cells, with the word on each
 let signed = part.dataset.signed === "1";
 let focused = null;
 let onlyDoubtful = new URLSearchParams(location.search).get("show") === "doubtful";
+let dropped = false; // its cells are kept no longer
 let maps = false;
 let busy = false;
 
@@ -32,6 +34,11 @@ async function load() {
     const page = await ask(`${path}/cells?after=${after}&limit=500`);
     page.cells.forEach((cell) => cells.set(cell.cell_id, cell));
     after = page.next ?? null;
+  }
+  // A store that fills up drops the oldest fields: their cells are counted still, but can be shown no longer.
+  if (!cells.size) {
+    const { summary } = await ask(path);
+    dropped = summary.cells > 0 || summary.doubtful > 0;
   }
 }
 
@@ -50,12 +57,15 @@ function groups() {
 
 function draw() {
   tiles.clear();
+  sizes.clear();
   const parts = groups().map(([key, members]) => {
     members.sort((a, b) => Number(b.doubtful) - Number(a.doubtful) || a.probability - b.probability);
     const section = element("section", "group");
     const title = OTHERS.includes(key) ? say(key) : nameOf(key);
     const head = element("h2", "", `${title} `);
-    head.append(element("span", "muted", String(members.length)));
+    const size = element("span", "muted", String(members.length));
+    sizes.set(key, size);
+    head.append(size);
     const list = element("div", "cells");
     list.setAttribute("role", "listbox");
     list.setAttribute("aria-multiselectable", "true");
@@ -64,7 +74,7 @@ function draw() {
     section.append(head, list);
     return section;
   });
-  at("groups").replaceChildren(...(parts.length ? parts : [element("p", "", say("no_cells"))]));
+  at("groups").replaceChildren(...(parts.length ? parts : [element("p", "", say(dropped ? "dropped" : "no_cells"))]));
   at("groups").setAttribute("aria-busy", "false");
   for (const id of [...selected]) if (!tiles.has(id)) selected.delete(id);
   if (!tiles.has(focused)) focused = tiles.keys().next().value ?? null;
@@ -116,6 +126,12 @@ function count() {
   at("selected").textContent = say("selected", { number: selected.size });
 }
 
+/** Say how many cells each group has by now; a tile stays where it is until the groups are drawn again. */
+function recount() {
+  const now = new Map(groups());
+  for (const [key, size] of sizes) size.textContent = String(now.get(key)?.length ?? 0);
+}
+
 function focusOn(id, { scroll = true } = {}) {
   tiles.get(focused)?.setAttribute("tabindex", "-1");
   if (clicked && clicked !== id) { unselect(); count(); } // an order is for the cell that is seen large
@@ -155,7 +171,7 @@ function showLarge() {
   if (looked(cell)) words.push(say("person", { who: cell.reviewed_by, name: cell.excluded ? say("excluded") : nameOf(cell.label) }));
   at("large-words").replaceChildren(...words.map((text) => element("p", "", text)));
   words.length = 0;
-  if (cell.rejected) words.push(`${say("not_counted")}: ${remarks[cell.rejected] ?? cell.rejected}`);
+  if (!cell.counted && cell.aside && !cell.cut_by_edge) words.push(`${say("not_counted")}: ${remarks[cell.aside] ?? cell.aside}`);
   if (cell.cut_by_edge) words.push(say("cut"));
   if (cell.seen_before) words.push(say("seen"));
   (cell.flags ?? []).forEach((flag) => words.push(remarks[flag] ?? flag));
@@ -238,7 +254,7 @@ async function name(ids, action, label) {
   try {
     if (!ids.length || !(await order(() => ({ cell_ids: ids, action, label, shown })))) return;
   } catch (error) {
-    if (error.status === 409) await readAgain(ids).then(showLarge);
+    if (error.status === 409) await readAgain(ids).then(showLarge).then(recount);
     throw error;
   }
   await readAgain(ids);
@@ -319,6 +335,7 @@ async function readAgain(ids) {
 function finish(next) {
   unselect();
   count();
+  recount();
   if (next) focusOn(next); else showLarge();
   at("selected").textContent = say("done");
 }
@@ -347,6 +364,7 @@ function key(event) {
   const forward = document.dir === "rtl" ? "ArrowLeft" : "ArrowRight";
   const back = document.dir === "rtl" ? "ArrowRight" : "ArrowLeft";
   const inGrid = Boolean(event.target.closest(".cell")) || event.target === document.body;
+  const letter = keyOf(event);
   let to;
   if (event.key === forward && inGrid) to = neighbour(focused, 1);
   else if (event.key === back && inGrid) to = neighbour(focused, -1);
@@ -356,11 +374,11 @@ function key(event) {
   else if (event.key === "End" && inGrid) to = [...tiles.keys()].at(-1);
   else if (event.key === " " && event.target.closest(".cell")) choose(focused, true);
   else if (event.key === "Enter" && event.target.closest(".cell")) act("confirm");
-  else if (/^[1-9]$/.test(event.key) && labels[event.key - 1]) act("relabel", labels[event.key - 1]);
-  else if (event.key === "x") act("exclude");
-  else if (event.key === "u") act("undo");
-  else if (event.key === "c") act("confirm");
-  else if (event.key === "m") toggleMaps();
+  else if (/^[1-9]$/.test(letter) && labels[letter - 1]) act("relabel", labels[letter - 1]);
+  else if (letter === "x") act("exclude");
+  else if (letter === "u") act("undo");
+  else if (letter === "c") act("confirm");
+  else if (letter === "m") toggleMaps();
   else return;
   event.preventDefault();
   if (to) focusOn(to);

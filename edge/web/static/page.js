@@ -50,6 +50,13 @@ function inWords(sentence) {
   return said === known ? sentence : said;
 }
 
+/** What a key means: its Latin letter or digit, also with Caps Lock, and on a keyboard of another script. */
+export function keyOf({ key, code, shiftKey }) {
+  if (key.length !== 1 || shiftKey || /[a-z0-9]/i.test(key)) return key.length === 1 ? key.toLowerCase() : key;
+  const found = /^(?:Key|Digit|Numpad)([A-Z0-9])$/.exec(code);
+  return found ? found[1].toLowerCase() : key;
+}
+
 /** The place of a part of the screen where an error is said. */
 export function complain(part, error) {
   const place = part.querySelector(".error");

@@ -1,5 +1,5 @@
 // What is in a photograph: asked of the device, drawn here; nothing of it is kept.
-import { ask, number, wordsOf } from "./page.js";
+import { ask, keyOf, number, wordsOf } from "./page.js";
 import { drawMap } from "./map.js";
 import { outline } from "./preview.js";
 import { unturned } from "./unturned.js";
@@ -131,7 +131,7 @@ function toggleMaps() {
 
 at("maps").addEventListener("click", toggleMaps);
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "m" || event.ctrlKey || event.metaKey || event.altKey || at("views").hidden) return;
+  if (keyOf(event) !== "m" || event.ctrlKey || event.metaKey || event.altKey || at("views").hidden) return;
   if (event.target.closest("input:not([type=file]), select, textarea")) return;
   event.preventDefault();
   toggleMaps();

@@ -128,6 +128,29 @@ def test_why_a_count_ended_below_its_target_is_said_in_the_readers_language(page
 
 
 @pytest.mark.parametrize("path", ["review", "report"])
+def test_a_clock_that_nothing_has_set_is_said(page, cookies, screen, path):
+    counted(page, f"K-{path}", 8, target=8)
+    synced = page.ask("GET", f"/api/v1/specimens/K-{path}", cookie=cookies["REV"]).json["clock_synced"]
+    said = "No time source has set this device" in screen(f"/specimens/K-{path}/{path}")
+    assert said == (not synced)
+
+
+def test_start_shows_the_newest_that_wait_and_leads_to_the_rest(tmp_path):
+    alone = Served(tmp_path)
+    try:
+        for number in range(25):
+            counted(alone, f"Q-{number:02}", 1, target=8)
+        html = alone.ask("GET", "/").body.decode()
+        assert re.findall(r'href="/specimens/(Q-\d+)/review"', html) == [
+            f"Q-{n:02}" for n in range(24, 4, -1)
+        ]
+        assert '<a href="/specimens">5 more wait: all specimens</a>' in html
+        assert re.findall(r"<option>(Q-\d+)</option>", html) == [f"Q-{n:02}" for n in range(24, 4, -1)]
+    finally:
+        alone.close()
+
+
+@pytest.mark.parametrize("path", ["review", "report"])
 def test_the_agreement_is_shown_class_by_class(page, cookies, screen, path):
     name = f"A-{path}"
     ids = count_into(page.store, name, 8, target=8)
@@ -156,7 +179,7 @@ def test_a_stopped_specimen_is_gone_on_with_from_review_and_from_start(page, coo
     refused = order(page, cookies, "", {"specimen_id": "R-1"}, "OPE")
     assert (refused.status, "was stopped: resume it" in refused.json["error"]) == (409, True)
     review, start = screen("/specimens/R-1/review", "OPE"), screen("/", "OPE")
-    fields = r'<form data-post="/api/v1/specimens"[^>]*id="resume">.*?</form>'
+    fields = r'<form[^>]* data-post="/api/v1/specimens"[^>]*id="resume">.*?</form>'
     for shown in (review, start):
         form = re.search(fields, shown, re.DOTALL)[0]
         assert "Go on counting" in form

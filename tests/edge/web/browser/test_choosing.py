@@ -6,11 +6,14 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
+from samples import cell, field
 from stored import count_into
 
 from edge.config import load_config
 from edge.messages.commands import ReviewCells
+from edge.slide.contribution import SMEARED, UNSTEADY, standing
 from edge.specimens.service import SpecimenService
+from edge.store.fields import Store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -88,6 +91,89 @@ def test_several_that_are_chosen_stay_chosen_while_the_focus_moves(tiles: Tiles,
     assert tiles.window.locator("#selected").inner_text() == "Selected: 2"
     tiles.window.keyboard.press("x")
     assert sorted(tiles.excluded()) == [1, 3]
+
+
+KEYS = [
+    ("x", "KeyX", "excluded"),
+    ("X", "KeyX", "excluded"),  # with Caps Lock
+    ("\u0621", "KeyX", "excluded"),  # Arabic
+    ("\u0661", "Digit1", "eosinophil"),
+    ("1", "Numpad1", "eosinophil"),
+    ("\u09e7", "Numpad1", "eosinophil"),
+    ("&", "Digit1", "eosinophil"),  # French
+    ("q", "KeyX", None),  # Dvorak: what is printed on the key is meant
+    ("End", "Numpad1", None),  # without Num Lock
+]
+
+
+@pytest.mark.parametrize(("key", "code", "word"), KEYS)
+def test_keys_do_as_they_say_on_every_keyboard(tiles: Tiles, key: str, code: str, word: str | None) -> None:
+    pressed = """([key, code]) => document.activeElement.dispatchEvent(
+        new KeyboardEvent("keydown", { key, code, bubbles: true, cancelable: true }))"""
+    tiles.all.nth(1).focus()
+    tiles.window.evaluate(pressed, [key, code])
+    if word is None:
+        tiles.window.wait_for_timeout(300)
+        assert tiles.service.words(tiles.specimen_id) == []
+        return
+    tiles.window.locator("#selected", has_text="Done.").wait_for()
+    (said,) = tiles.service.words(tiles.specimen_id)
+    assert (said.label or "excluded") == word
+
+
+def sizes(tiles: Tiles) -> dict[str, int]:
+    """Return how many cells each group has, as its heading says it."""
+    heads = tiles.window.locator("#groups h2").all_text_contents()
+    return {name: int(size) for name, size in (head.rsplit(" ", 1) for head in heads)}
+
+
+def test_the_headings_count_right_while_the_cells_stay_where_they_are(tiles: Tiles) -> None:
+    assert sizes(tiles) == {"Neutrophil": 3, "Lymphocyte": 3, "Monocyte": 3, "Eosinophil": 3}
+    first = tiles.all.nth(0).get_attribute("data-cell")
+    tiles.all.nth(0).click()
+    tiles.window.get_by_role("button", name="Monocyte").click()
+    tiles.window.locator("#selected", has_text="Done.").wait_for()
+    assert sizes(tiles) == {"Neutrophil": 3, "Lymphocyte": 3, "Monocyte": 4, "Eosinophil": 2}
+    assert tiles.all.nth(0).get_attribute("data-cell") == first
+    tiles.all.nth(0).click()
+    tiles.window.get_by_role("button", name="Not a white cell").click()
+    tiles.window.locator("#selected", has_text="Done.").wait_for()
+    assert sizes(tiles) == {"Neutrophil": 3, "Lymphocyte": 3, "Monocyte": 3, "Eosinophil": 2}
+    tiles.window.get_by_role("button", name="All").click()
+    left = {"Neutrophil": 3, "Lymphocyte": 3, "Monocyte": 3, "Eosinophil": 2}
+    assert sizes(tiles) == {**left, "Not a white cell": 1}
+
+
+@pytest.mark.parametrize(
+    ("aside", "words"),
+    [
+        (UNSTEADY, "Not counted: not found again in most of the pictures that show it"),
+        (SMEARED, "Not counted: its picture is smeared by movement"),
+        ("uncertain", "Not counted: the model is not sure"),
+    ],
+)
+def test_why_a_cell_is_not_counted_is_said(page: Served, window, aside: str, words: str) -> None:
+    name = f"A-{aside[:3]}"
+    with Store.open(page.store) as store:
+        store.ledger.start(name, target=4, wbc_count=None, resume=False)
+        apart = cell("neutrophil", rejected=aside if aside == "uncertain" else None)
+        found = field(store.next_sequence(), cell("monocyte"), apart, specimen_id=name)
+        store.add(found, cells=[standing(found.cells[0]), standing(apart, aside)])
+        store.ledger.stop(name)
+    looker = window("OPE")
+    looker.goto(f"/specimens/{name}")
+    looker.locator(f'.cell[data-cell="{apart.cell_id}"]').click()
+    assert words in looker.locator("#more-words").inner_text()
+
+
+def test_cells_that_are_kept_no_longer_are_not_said_to_be_none(page: Served, window) -> None:
+    count_into(page.store, "P-1", 8)
+    with Store.open(page.store) as store:
+        store.mark_delivered([each.field_id for each in store.fields("P-1")])
+        assert store.upkeep.drop_oldest_delivered(100) == 2
+    looker = window("OPE")
+    looker.goto("/specimens/P-1?show=doubtful")
+    assert "kept no longer" in looker.locator("#groups p").inner_text()
 
 
 def test_right_is_said_of_the_name_on_the_screen_or_refused(tiles: Tiles) -> None:
