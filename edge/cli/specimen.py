@@ -21,6 +21,7 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
         "history": "what was done to a specimen, by whom, when, and why",
         "sign": "confirm a count; by default the only one that waits for it",
         "rename": "a mistyped id: give a specimen that is not signed another one",
+        "wbc-count": "the total white count came later, or was mistyped; until it is signed",
         "discard": "a specimen is not to be used; by default the open one",
         "list": "every specimen, and how it stands",
         "show": "a differential; by default of the open specimen, or the last",
@@ -32,20 +33,18 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
             action.add_argument(
                 "specimen_id",
                 metavar="SPECIMEN",
-                nargs=None if name in {"start", "cells", "review", "history"} else "?",
+                nargs=None if name in {"start", "cells", "review", "history", "wbc-count"} else "?",
                 help="its id: letters, digits, - _ . (it goes out over MQTT: never a name)",
             )
     parsers["rename"].add_argument("specimen_id", metavar="OLD", help="the id that it has")
     parsers["rename"].add_argument("new_id", metavar="NEW", help="the id that it is to have")
     start = parsers["start"]
     start.add_argument("--target", type=int, help="cells to count (default: the configuration's)")
-    start.add_argument(
-        "--wbc-count",
-        metavar="COUNT",
-        help="white cells of the same blood: 7.2 or 7,2 (10^9/L), or 7200/uL",
-    )
+    blood = "white cells of the same blood: 7.2 or 7,2 (10^9/L), or 7200/uL"
+    start.add_argument("--wbc-count", metavar="COUNT", help=blood)
+    parsers["wbc-count"].add_argument("wbc_count", metavar="COUNT", help=blood)
     start.add_argument("--resume", action="store_true", help="take up one that was stopped and not signed")
-    for name in ("start", "stop", "rename", "discard"):
+    for name in ("start", "stop", "rename", "wbc-count", "discard"):
         parsers[name].add_argument(
             "--operator", metavar="CODE", help="who does it: a code, no name; kept with the specimen"
         )

@@ -1,4 +1,4 @@
-"""`leukoscope specimen start|stop|sign|rename|discard`: the broker's commands at the device, over the store.
+"""`leukoscope specimen start` and other orders: the broker's commands at the device, over the store.
 
 The daemon need not run. Where it does, it looks into the store before each frame, and tells the broker.
 """
@@ -12,7 +12,14 @@ import msgspec
 
 from edge.config import load_config
 from edge.errors import SpecimenError
-from edge.messages.commands import DiscardSpecimen, RenameSpecimen, SignSpecimen, StartSpecimen, StopSpecimen
+from edge.messages.commands import (
+    DiscardSpecimen,
+    RenameSpecimen,
+    SetWbcCount,
+    SignSpecimen,
+    StartSpecimen,
+    StopSpecimen,
+)
 from edge.messages.ids import refused
 from edge.specimens.service import SpecimenService
 from edge.specimens.words import standing_in_words
@@ -22,7 +29,7 @@ _Kind = TypeVar("_Kind")
 
 
 def order(action: str, config: Path, given: dict[str, object]) -> int:
-    """Start, stop, sign, rename or discard a specimen, and say how it stands.
+    """Start, stop, sign, rename or discard a specimen, or give it its total count; say how it stands.
 
     given: what the request carries. Raises SpecimenError, StoreError, ConfigError.
     """
@@ -40,6 +47,8 @@ def order(action: str, config: Path, given: dict[str, object]) -> int:
             specimen = orders.sign(request(given, SignSpecimen))
         case "rename":
             specimen = orders.rename(request(given, RenameSpecimen))
+        case "wbc-count":
+            specimen = orders.set_wbc_count(request(given, SetWbcCount))
         case _:
             specimen = orders.discard(request(given, DiscardSpecimen))
     print(standing_in_words(specimen))

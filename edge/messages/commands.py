@@ -126,6 +126,21 @@ class RenameSpecimen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     correlation_id: CorrelationId | None = None
 
 
+class SetWbcCount(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The total white count came later, or was mistyped: give it to a specimen that is not signed.
+
+    wbc_count: null takes one back. The former stays on record.
+    """
+
+    specimen_id: KnownSpecimenId
+    wbc_count: Annotated[
+        CellsPerLitre | WbcCountText | None,
+        Meta(description="white cells of the same blood: a number is 10^9/L"),
+    ]
+    operator: OperatorCode | None = None
+    correlation_id: CorrelationId | None = None
+
+
 Request = (
     Ping
     | CellImage
@@ -135,6 +150,7 @@ Request = (
     | SignSpecimen
     | DiscardSpecimen
     | RenameSpecimen
+    | SetWbcCount
 )
 
 IMAGE = "cell/image"
@@ -148,6 +164,7 @@ REQUESTS: dict[str, type[Request]] = {
     "specimen/sign": SignSpecimen,
     "specimen/discard": DiscardSpecimen,
     "specimen/rename": RenameSpecimen,
+    "specimen/wbc_count": SetWbcCount,
 }
 """Every command there is, by its name in the topic."""
 

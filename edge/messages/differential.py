@@ -106,7 +106,10 @@ class Signature(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """What was changed after the count had ended, or of its id, and why. operator: null: not by a person."""
+    """What was changed after the count had ended, or of its id or total count, and why.
+
+    operator: null: not by a person.
+    """
 
     at: datetime
     what: str

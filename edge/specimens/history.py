@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge.specimens.records import CellWord, HistoryEntry
 from edge.store.specimen import read_time
+from edge.store.specimen_reading import WBC_COUNT, wbc_count_in_words
 
 if TYPE_CHECKING:
     from edge.store.fields import Store
@@ -56,6 +57,8 @@ def words_of(store: Store, specimen_id: str) -> list[CellWord]:
 def _what(event: Event) -> str:
     if event.kind == "renamed":
         return f"renamed from {event.what}"
+    if event.kind == WBC_COUNT:
+        return wbc_count_in_words(event.what)
     if event.kind == "signed" and event.what:
         return f"signed ({event.what})"
     return _WORDS.get(event.kind) or event.what or event.kind

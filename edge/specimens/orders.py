@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DiscardSpecimen,
         RenameSpecimen,
         ReviewCells,
+        SetWbcCount,
         SignSpecimen,
         StartSpecimen,
         StopSpecimen,
@@ -75,6 +76,7 @@ class Orders:
             "specimen/sign": self.sign,
             "specimen/discard": self.discard,
             "specimen/rename": self.rename,
+            "specimen/wbc_count": self.set_wbc_count,
         }
 
     def start(self, order: StartSpecimen, note: Note | None = None) -> Specimen:
@@ -82,11 +84,7 @@ class Orders:
         self._check()
         # Kept with it: what the configuration says later is not what was meant.
         target = order.target or (None if order.resume else self._target)
-
-        try:
-            total = None if order.wbc_count is None else read_wbc_count(order.wbc_count)
-        except ValueError as error:
-            raise SpecimenError(f"wbc_count: {error}") from None
+        total = _wbc_count(order.wbc_count)
 
         def act(ledger: Ledger) -> Specimen:
             return ledger.start(
@@ -134,6 +132,15 @@ class Orders:
 
         return self._do("rename", act, note)
 
+    def set_wbc_count(self, order: SetWbcCount, note: Note | None = None) -> Specimen:
+        """Give a specimen its total white count."""
+        total = _wbc_count(order.wbc_count)
+
+        def act(ledger: Ledger) -> Specimen:
+            return ledger.set_wbc_count(order.specimen_id, total, operator=order.operator)
+
+        return self._do("wbc_count", act, note)
+
     def discard(self, order: DiscardSpecimen, note: Note | None = None) -> Specimen:
         """Discard a specimen. Raises StaleRevisionError, too."""
 
@@ -174,3 +181,10 @@ class Orders:
                 "what this device's camera shows is one specimen from its start to its end: "
                 'set specimen.lifecycle = "command" in its configuration'
             )
+
+
+def _wbc_count(given: float | str | None) -> float | None:
+    try:
+        return None if given is None else read_wbc_count(given)
+    except ValueError as error:
+        raise SpecimenError(f"wbc_count: {error}") from None

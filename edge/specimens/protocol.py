@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         DiscardSpecimen,
         RenameSpecimen,
         ReviewCells,
+        SetWbcCount,
         SignSpecimen,
         StartSpecimen,
         StopSpecimen,
@@ -58,6 +59,10 @@ class Specimens(Protocol):
 
     def rename(self, order: RenameSpecimen, note: Note | None = None) -> Specimen:
         """Set a mistyped id right."""
+        ...
+
+    def set_wbc_count(self, order: SetWbcCount, note: Note | None = None) -> Specimen:
+        """Give a specimen its total white count, which came later or was mistyped."""
         ...
 
     def entries(self) -> list[Specimen]:

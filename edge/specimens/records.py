@@ -14,7 +14,7 @@ from edge.messages.differential import Signature  # noqa: TC001
 from edge.messages.field import Box  # noqa: TC001
 from edge.store.specimen import Specimen, SpecimenState  # noqa: TC001
 
-OrderName = Literal["start", "stop", "review", "sign", "discard", "rename"]
+OrderName = Literal["start", "stop", "review", "sign", "discard", "rename", "wbc_count"]
 
 
 class SpecimenChange(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge import identity
 from edge.errors import StoreError
 from edge.messages.differential import Change, Signature
+from edge.messages.wbc_count import UNIT
 from edge.store.database import errors, transaction
 from edge.store.specimen import SOURCE_ENDED, STOPPED, Specimen, read_time
 
@@ -24,7 +25,11 @@ _COLUMNS = (
 SIMULATED = "simulated slide"
 """What a signature of a drawn slide is noted with."""
 
+WBC_COUNT = "wbc_count"
+"""What is noted where a specimen is given its total white count after its start."""
+
 _MISTYPED = "the id was mistyped"
+_COUNTED_LATER = "it came later, or was mistyped"
 
 
 class Event(NamedTuple):
@@ -188,14 +193,38 @@ class LedgerReading:
             elif kind == "discarded":
                 specimen = specimen._replace(discarded=Change(read_time(at), what, why, operator))
                 specimen = specimen._replace(ended=specimen.ended or kind)
-            if kind == "renamed":
-                changes.append(Change(read_time(at), f"it was renamed from {what}", _MISTYPED, operator))
-            elif kind == "corrected" or (kind == "resumed" and noted is not None):
-                changes.append(Change(read_time(at), what, why, operator))
+            if (change := _change_of(kind, at, noted, reason, operator)) is not None:
+                changes.append(change)
         return specimen._replace(changes=tuple(changes))
 
     def _transaction(self) -> AbstractContextManager[None]:
         return transaction(self._db, self._path)
+
+
+def _change_of(
+    kind: str, at: str, what: str | None, reason: str | None, operator: str | None
+) -> Change | None:
+    """Return how an event is told with the count; None of one that is no change to be told."""
+    match kind:
+        case "renamed":
+            return Change(read_time(at), f"it was renamed from {what or ''}", _MISTYPED, operator)
+        case "wbc_count":
+            return Change(read_time(at), wbc_count_in_words(what), _COUNTED_LATER, operator)
+        case "corrected":
+            return Change(read_time(at), what or "", reason or "", operator)
+        case "resumed" if what is not None:
+            return Change(read_time(at), what, reason or "", operator)
+        case _:
+            return None
+
+
+def wbc_count_in_words(noted: str | None) -> str:
+    """Return what was noted of a total white count, 10^9/L; None: that there is none."""
+    return (
+        "its total white count was taken back"
+        if noted is None
+        else f"its total white count is {noted} {UNIT}"
+    )
 
 
 def stamp(ago: timedelta | None = None) -> str:

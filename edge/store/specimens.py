@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge.differential.count import BY_INTERVALS
 from edge.errors import SpecimenError
-from edge.store.specimen_reading import SIMULATED, stamp
+from edge.store.specimen_reading import SIMULATED, WBC_COUNT, stamp
 from edge.store.specimen_reviews import ReviewLedger, check_revision
 
 if TYPE_CHECKING:
@@ -155,6 +155,27 @@ class Ledger(ReviewLedger):
             )
             self._note(new_id, "renamed", operator=operator, what=specimen_id)
         return self._again(new_id)
+
+    def set_wbc_count(
+        self, specimen_id: str, wbc_count: float | None, *, operator: str | None = None
+    ) -> Specimen:
+        """A specimen its total white count, 10^9/L, until it is signed; None takes it back."""
+        with self._transaction():
+            known = self.find(specimen_id)
+            if known is None:
+                raise SpecimenError(f"there is no specimen {specimen_id}")
+            if known.signature is not None:
+                raise SpecimenError(
+                    f"specimen {specimen_id} was signed: its total white count stays as it is"
+                )
+            if known.discarded is not None:
+                raise SpecimenError(
+                    f"specimen {specimen_id} was discarded: its total white count stays as it is"
+                )
+            self._db.execute("UPDATE specimens SET total_count = ? WHERE id = ?", (wbc_count, specimen_id))
+            what = None if wbc_count is None else f"{wbc_count:g}"
+            self._note(specimen_id, WBC_COUNT, operator=operator, what=what)
+        return self._again(specimen_id)
 
     def discard(
         self,

@@ -19,7 +19,13 @@ from samples import cell, field
 from edge.cli import main
 from edge.config import Config, MqttConfig, SimulatedConfig, SpecimenConfig, StoreConfig
 from edge.errors import SpecimenError
-from edge.messages.commands import RenameSpecimen, SignSpecimen, StartSpecimen
+from edge.messages.commands import (
+    RenameSpecimen,
+    SetWbcCount,
+    SignSpecimen,
+    StartSpecimen,
+    StopSpecimen,
+)
 from edge.messages.wbc_count import read_wbc_count
 from edge.specimens.orders import Orders
 from edge.store.fields import Store
@@ -403,3 +409,41 @@ def test_who_orders_it_is_kept_with_a_specimen_whoever_it_was_asked_of(tmp_path,
         assert [each.operator for each in store.ledger.events("C")] == ["dr.5"]
     assert main(["specimen", "stop", "--operator", "Jane Doe", "--config", str(file)]) == 1
     assert "operator: " in capsys.readouterr().err
+
+
+def test_a_total_white_count_may_come_later_until_the_specimen_is_signed(tmp_path, capsys):
+    file = tmp_path / "device.toml"
+    file.write_text('[camera]\nkind = "usb"\n[store]\npath = "results.db"\n', encoding="utf-8")
+    path = tmp_path / "results.db"
+    orders = Orders(path, by_command=True, target=1)
+    orders.start(StartSpecimen(specimen_id="A", wbc_count="72"))
+    with Store.open(path) as store:
+        store.add(field(store.next_sequence(), cell(), specimen_id="A"))
+
+    def give(*count: str) -> int:
+        return main(["specimen", "wbc-count", "A", *count, "--operator", "mt.01", "--config", str(file)])
+
+    def shown() -> dict:
+        assert main(["specimen", "show", "A", "--json", "--config", str(file)]) == 0
+        return msgspec.json.decode(capsys.readouterr().out)
+
+    assert give("7200/uL") == 0
+    capsys.readouterr()
+    said = shown()
+    assert said["wbc_count"] == 7.2
+    assert [row["absolute"]["value"] for row in said["classes"] if row["count"]] == [7.2]
+    (change,) = said["changes"]
+    assert (change["what"], change["operator"]) == ("its total white count is 7.2 10^9/L", "mt.01")
+    revision = said["revision"]
+    assert give("blood") == 1
+    assert "write it as 7.2" in capsys.readouterr().err
+    assert shown()["revision"] == revision
+    assert orders.set_wbc_count(SetWbcCount(specimen_id="A", wbc_count=None)).wbc_count is None
+    orders.stop(StopSpecimen())
+    orders.sign(SignSpecimen(operator="M1"))
+    with pytest.raises(SpecimenError, match="was signed: its total white count stays"):
+        orders.set_wbc_count(SetWbcCount(specimen_id="A", wbc_count=7.2))
+    with pytest.raises(SpecimenError, match="there is no specimen B"):
+        orders.set_wbc_count(SetWbcCount(specimen_id="B", wbc_count=7.2))
+    assert main(["specimen", "history", "A", "--config", str(file)]) == 0
+    assert "total white count was taken back" in " ".join(capsys.readouterr().out.split())
