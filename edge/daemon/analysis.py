@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge import identity
+from edge.daemon.placement import RESTORING
 from edge.messages import FieldResult
 from edge.naming.alignment import MOST, NOTHING, Told
 from edge.quality.reference import QualityReference
 from edge.slide.first_sightings import FirstSightings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from edge.cameras import Frame
     from edge.daemon.model import CountingModel
@@ -26,7 +27,8 @@ class Analysis:
 
     It starts from the fields of earlier runs that are stored whole. camera: whose scale
     and alignment are known from the specimen before; None where the source is no camera. registers: fields
-    overlap, and a cell that several of them show tells once. Raises StoreError.
+    overlap, and a cell that several of them show tells once. alive: told, field by field, while those of
+    earlier runs are read. Raises StoreError.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Analysis:
         camera: str | None = None,
         *,
         registers: bool = False,
+        alive: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._device_id = device_id
         self._model = model
@@ -48,8 +51,10 @@ class Analysis:
         self._alignments = store.alignments
         self._camera = camera
         self._registers = registers
+        self._alive = alive
         self._reference = QualityReference()
         for look in store.frame_summaries(specimen_id):
+            alive(RESTORING)
             self._reference.learn(look.quality, look.width, look.height)
         self._restore(specimen_id)
 
@@ -103,6 +108,7 @@ class Analysis:
             remembered = self._rulers.of(self._camera)
             told = Told(before=self._alignments.of(self._camera, model))
         for look in self._summaries(specimen_id):
+            self._alive(RESTORING)
             if look.scale is not None:
                 scales.append(look.scale)
             if look.model == model and len(told.logits) < MOST:

@@ -64,7 +64,13 @@ class Pipeline:
         self._intake = Intake(store, specimen, resume=resume)
         camera = camera_of(config)
         self._analysis = Analysis(
-            config.device, model, store, specimen.specimen_id, camera, registers=config.registers
+            config.device,
+            model,
+            store,
+            specimen.specimen_id,
+            camera,
+            registers=config.registers,
+            alive=alive,
         )
         self._placement = Placement(store, registers=config.registers, alive=alive)
         reporter = reporter or Reporter(config, model)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge.store.pictures import CellPicture
 
 RESTORING = "reading again what was seen of the slide"
-"""What is done before the first frame after a restart, as the service manager is told."""
+"""What is done before and with the first frame after a restart, as the service manager is told."""
 
 
 class PendingField(NamedTuple):

@@ -101,6 +101,17 @@ def test_the_clock_may_be_set_between_a_picture_and_its_analysis_also_after_the_
         assert abs((datetime.now(UTC) - each.captured_at).total_seconds()) < 60
 
 
+def test_after_a_restart_each_field_that_is_read_again_shows_that_the_daemon_is_alive(pipeline, order, frame):
+    with pipeline.ahead():
+        for level in range(60, 100):
+            pipeline.take(frame(f"picture {level}", level))
+    said = []
+    config = Config(SimulatedConfig(), specimen=SpecimenConfig(id="S"), store=StoreConfig(str(order.path)))
+    with Store.open(order.path) as store:
+        Pipeline(config, Model(order, LABELS, MODEL, "scripted"), store, order, Progress(), alive=said.append)
+    assert len(said) >= 80, "twice for each of them"
+
+
 def test_a_frame_that_is_known_goes_no_further_than_the_intake(pipeline, order, frame):
     pipeline.take(frame("a", 90))
     order.noted.clear()
