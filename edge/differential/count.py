@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from edge.differential.familiarity import Signs, judge_each
-from edge.differential.flags import BLAST_LIKE, LEAST_CELLS, UNCLASSIFIED, Figure, raised
+from edge.differential.flags import BLAST, BLAST_LIKE, LEAST_CELLS, UNCLASSIFIED, Figure, raised
 from edge.differential.intervals import METHODS
 from edge.differential.method import CountingMethod
 from edge.differential.review import ReviewedCell, agreement, changes
@@ -289,6 +289,8 @@ class SpecimenCount:
         percentages = {}
         if self.counted >= LEAST_CELLS:
             percentages = {label.casefold(): _figure(share) for label, share in shares.items()}
+        if BLAST in shares:
+            percentages[BLAST] = _figure(shares[BLAST])
         if self.counted + excluded >= LEAST_CELLS:
             percentages[UNCLASSIFIED] = _figure(self._share(excluded, self.counted + excluded))
             percentages[BLAST_LIKE] = _figure(self._share(self._unclassified[OTHER], self.counted + excluded))

@@ -23,8 +23,11 @@ BLAST_LIKE = "cells like blasts"
 """What the rules call the share of whole cells that are of no class that is counted: blasts are among them,
 and never called anything else on purpose."""
 
+BLAST = "blast"
+"""What people call a blast. One is enough for a look at the smear, of however many cells."""
+
 LEAST_CELLS = 20
-"""With fewer, no flag is raised: of three cells, one is a third."""
+"""With fewer, no other flag is raised: of three cells, one is a third."""
 
 
 class Figure(NamedTuple):
@@ -58,6 +61,7 @@ RULES = (
     Rule("basophil-percent-high", 1, "basophil", "more", 3.0, "%"),
     Rule("unclassified-percent-high", 2, UNCLASSIFIED, "more", 20.0, "%"),
     Rule("blast-like-percent-high", 2, BLAST_LIKE, "more", 10.0, "%"),
+    Rule("blast-named", 1, BLAST, "more", 0.0, "%"),
     Rule("neutrophil-count-low", 1, "neutrophil", "less", 1.0, "10^9/L"),
     Rule("neutrophil-count-high", 1, "neutrophil", "more", 20.0, "10^9/L"),
     Rule("lymphocyte-count-high", 1, "lymphocyte", "more", 5.0, "10^9/L"),
@@ -98,6 +102,7 @@ def _certainty(rule: Rule, figure: Figure) -> Certainty | None:
 _ADVICE = {
     UNCLASSIFIED: "look at the smear",
     BLAST_LIKE: "the model counts no blasts: have the smear looked at",
+    BLAST: "have the smear looked at",
 }
 
 

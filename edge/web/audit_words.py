@@ -30,6 +30,7 @@ ACTIONS = {
     "specimen sign": mark("Sign"),
     "specimen discard": mark("Discard it"),
     "specimen rename": mark("Set a number right"),
+    "specimen wbc-count": mark("Set a total white count"),
     "adapt the model": mark("Fit the model"),
     "measure the light": mark("Measure the light"),
     "use the calibration": mark("Use the measurement"),

@@ -37,6 +37,8 @@ SENTENCES = (
     mark("specimen %(id)s was discarded before"),
     mark("specimen %(id)s was discarded: its id stays as it is"),
     mark("specimen %(id)s was signed: its id stays as it is"),
+    mark("specimen %(id)s was signed: its total white count stays as it is"),
+    mark("specimen %(id)s was discarded: its total white count stays as it is"),
     mark("specimen %(id)s was discarded"),
     mark("specimen %(id)s is signed by %(who)s already"),
     mark(
@@ -194,6 +196,8 @@ SENTENCES = (
     # What was done to a specimen.
     mark("renamed from %(id)s"),
     mark("it was renamed from %(id)s"),
+    mark("its total white count is %(count)s 10^9/L"),
+    mark("its total white count was taken back"),
     mark("fields were added"),
     mark("counting was resumed"),
     mark("with --resume; it was %(state)s, %(fields)s fields with %(cells)s cells of the same source"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from edge.differential.flags import BLAST_LIKE, RULES, UNCLASSIFIED
+from edge.differential.flags import BLAST, BLAST_LIKE, RULES, UNCLASSIFIED
 from edge.slide.contribution import SMEARED, UNSTEADY
 from edge.web.languages import left_to_right
 
@@ -45,7 +45,10 @@ _FLAGGED = {
     UNCLASSIFIED: mark("Unclassified"),
     BLAST_LIKE: mark("Cells like blasts"),
 }
-_ADVICE = {BLAST_LIKE: mark("The model counts no blasts: have the smear looked at.")}
+_ADVICE = {
+    BLAST_LIKE: mark("The model counts no blasts: have the smear looked at."),
+    BLAST: mark("Have the smear looked at."),
+}
 
 REFUSALS = {
     "blank": mark("Nothing is seen here: move to where cells are."),
@@ -125,6 +128,7 @@ EVENTS = {
 
 CAUSES = {
     "the id was mistyped": mark("the id was mistyped"),
+    "it came later, or was mistyped": mark("it came later, or was mistyped"),
     "they came after the count was final": mark("they came after the count was final"),
 }
 """Why the device itself says that a specimen was changed."""

@@ -16,6 +16,7 @@ from edge.messages.commands import (
     RenameSpecimen,
     ReviewCells,
     Revision,
+    SetWbcCount,
     Shown,
     SignSpecimen,
     SpecimenNote,
@@ -102,6 +103,16 @@ class Discard(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     correlation_id: CorrelationId | None = None
 
 
+class WbcCount(Struct, frozen=True, forbid_unknown_fields=True):
+    """The total white count came later, or was mistyped. As `SetWbcCount`."""
+
+    wbc_count: Annotated[
+        CellsPerLitre | WbcCountText | None,
+        Meta(description="white cells of the same blood: a number is 10^9/L; null takes it back"),
+    ]
+    correlation_id: CorrelationId | None = None
+
+
 class Rename(Struct, frozen=True, forbid_unknown_fields=True):
     """The id was mistyped."""
 
@@ -162,6 +173,14 @@ def rename(call: Call) -> SpecimenNote:
         specimen_id=known_specimen(call), new_id=call.body.new_id, operator=_signed_in(call)
     )
     return _note(call.app.service.rename(order))
+
+
+def set_wbc_count(call: Call) -> SpecimenNote:
+    """Give a specimen that is not signed its total white count."""
+    order = SetWbcCount(
+        specimen_id=known_specimen(call), wbc_count=call.body.wbc_count, operator=_signed_in(call)
+    )
+    return _note(call.app.service.set_wbc_count(order))
 
 
 def _confirm(call: Call, purpose: str = "PIN asked again") -> None:
@@ -233,4 +252,5 @@ ENDPOINTS = (
     _endpoint("sign", sign, "Sign it", Sign, "reviewer"),
     _endpoint("discard", discard, "Discard it", Discard, "reviewer"),
     _endpoint("rename", rename, "Give it another id", Rename, "reviewer"),
+    _endpoint("wbc-count", set_wbc_count, "Give it its total white count", WbcCount),
 )

@@ -12,6 +12,7 @@ from edge.differential.count import SpecimenCount, contribution_of
 from edge.differential.flags import LEAST_CELLS, Figure, Rule, raised
 from edge.differential.intervals import wilson
 from edge.differential.method import CountingMethod
+from edge.differential.review import ReviewedCell
 from edge.messages import ModelReference
 from edge.messages.differential import SpecimenStatus
 from edge.slide.contribution import Contribution
@@ -357,3 +358,13 @@ def test_each_rule_is_raised_beyond_its_limit_and_not_at_it(rule, label, side, l
     (flag,) = flags(limit + beyond)
     assert (flag.rule, flag.certainty) == (rule, "definite")
     assert flag.sentence.startswith(f"{side} than {limit:g} {unit} ")
+
+
+def test_one_blast_that_a_person_has_named_is_enough_for_a_look_at_the_smear():
+    count = SpecimenCount("S", LABELS, 200)
+    count.add(counted_of({"lymphocyte": 5}))
+    assert not message(count).flags
+    count.review([ReviewedCell("lymphocyte", None, "blast", "mt.01")])
+    (flag,) = message(count).flags
+    assert (flag.rule, flag.certainty) == ("blast-named", "definite")
+    assert flag.sentence.endswith("have the smear looked at.")

@@ -121,6 +121,10 @@ def test_a_specimen_is_started_looked_at_named_and_signed(page, ask):
     told = shown(page, "S-4")
     assert (told["signature"]["operator"], told["renamed"]) == ("REV", 2)
     assert [each["kind"] for each in ask("GET", "/specimens/S-4/history").json][-1] == "signed"
+    assert ask("POST", "/specimens/S-4/wbc-count", {"wbc_count": "6.8"}).status == 409
+    assert ask("POST", "/specimens/S-2/wbc-count", {"wbc_count": "6800 /uL"}, who="OPE").status == 200
+    assert ask("GET", "/specimens/S-2").json["wbc_count"] == 6.8
+    assert ask("GET", "/specimens/S-2/history").json[-1]["operator"] == "OPE"
     assert ask("POST", "/specimens/S-2/rename", {"new_id": "S-5"}).json["specimen_id"] == "S-5"
     assert ask("POST", "/specimens/S-5/discard", {"reason": "clotted"}).json["state"] == "discarded"
 
@@ -221,6 +225,8 @@ def test_a_sighting_that_a_better_one_took_the_place_of_is_not_confirmed_by_its_
         ("/specimens/S-9/sign", {"pin": PIN}, 404),
         ("/specimens/S-1/stop", {}, 409),
         ("/specimens/S-1/rename", {"new_id": "a b"}, 422),
+        ("/specimens/S-1/wbc-count", {}, 422),
+        ("/specimens/S-1/wbc-count", {"wbc_count": "many"}, 409),
         ("/specimens/S-1/discard", {}, 422),
         ("/specimens/S-1/discard", {"reason": "a\nb"}, 422),
     ],

@@ -302,7 +302,7 @@ def test_all_that_is_audited_has_a_name_on_the_page():
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.rule)
 def test_every_flag_is_said_in_every_language(rule, code):
-    value = rule.limit * (1.1 if rule.side == "more" else 0.9)
+    value = rule.limit * (1.1 if rule.side == "more" else 0.9) or 1.0
     figure = {rule.label: Figure(value, value * 0.9, value * 1.1)}
     flags = raised(figure, figure, [rule])
     (said,) = flags_in_words(flags, Words(LANGUAGES[code]))
