@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import posixpath
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -77,7 +79,11 @@ def list_images(data: Path, name: str, own: Mapping[str, OwnSet] = NONE) -> list
         known = ", ".join(sorted(n for n, d in DATASETS.items() if isinstance(d.reader, LabelledReader)))
         raise DataError(f"{name}: its cells have no class; data sets with classes: {known}")
     folder = _folder(data, name, dataset)
-    images = reader.read(folder, data if folder.is_relative_to(data) else folder.parent)
+    if name not in DATASETS:
+        # By the set's name, wherever it lies and however that is spelt: a run knows its images by it.
+        named = posixpath.normpath(name)
+        return [replace(image, name=f"{named}/{image.name}") for image in reader.read(folder, folder)]
+    images = reader.read(folder, data)
     grouping = dataset.grouping
     return images if grouping is None else grouping.without_contradictions(grouping.of(images))
 

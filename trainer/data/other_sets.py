@@ -33,7 +33,8 @@ def on_other_sets(recipe: Recipe, sets: Sequence[str], data: Path) -> Recipe:
     for given in sets:
         name, described = set_of_path(given, data, {**DATASETS, **own})
         own |= described
-        names.append(name)
+        if name not in names:
+            names.append(name)
     found = {image.label for name in names for image in list_images(data, name, own)}
     kept: list[str] = []
     lacking: list[str] = []

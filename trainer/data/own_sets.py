@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from trainer.recipe import OwnSet
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from trainer.data.dataset import Dataset
     from trainer.data.readers import LabelledReader
 
 RECORD = "sets.json"
@@ -48,19 +50,34 @@ class FirstUse(Struct, frozen=True):
 _VOC_CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
 
 
-def set_of_path(given: str, data: Path, registered: Mapping[str, object]) -> tuple[str, dict[str, OwnSet]]:
+def set_of_path(
+    given: str, data: Path, known: Mapping[str, Dataset | OwnSet]
+) -> tuple[str, dict[str, OwnSet]]:
     """Return the name of a set given on the command line, and its description where it is a path.
 
-    A registered name, or a folder below `data`, stays as it is. A folder elsewhere, from where the command
-    is run, is known by its last name.
+    known: sets with a name. Their names, and folders below `data`, stay as they are, and the folder of one is
+    that set, however it is spelt. A folder elsewhere, from where the command is run, is known by its last
+    name, or where another set has that, by the last two, and so on.
     """
-    if given in registered or (not given.startswith(("/", ".", "~")) and (data / given).is_dir()):
-        return given, {}
+    plain = posixpath.normpath(given)
+    if plain in known or (not given.startswith(("/", ".", "~")) and (data / plain).is_dir()):
+        return plain, {}
     path = Path(given).expanduser()
-    if path.is_dir():
-        folder = path.resolve()
-        return folder.name, {folder.name: OwnSet(str(folder))}
-    return given, {}
+    if not path.is_dir():
+        return given, {}
+    folder, root = path.resolve(), data.resolve()
+    for name, one in known.items():
+        if (data / Path(one.folder).expanduser()).resolve() == folder:
+            return name, {}
+    names = [folder.relative_to(root).as_posix()] if root in folder.parents else []
+    names += ["/".join(folder.parts[-count:]) for count in range(1, len(folder.parts))]
+    free = (
+        name
+        for name in names
+        if name not in known and (not (data / name).is_dir() or (data / name).resolve() == folder)
+    )
+    name = next(free, str(folder))
+    return name, {name: OwnSet(str(folder))}
 
 
 def changed_since_first_use(

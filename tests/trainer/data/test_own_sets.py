@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from drawn_fields import write_image
 
-from trainer.data.datasets import find_set, list_images
+from trainer.data.datasets import DATASETS, find_set, list_images
 from trainer.data.images import DataError
 from trainer.data.other_sets import on_other_sets
 from trainer.data.own_sets import RECORD, changed_since_first_use, set_of_path
@@ -98,6 +100,40 @@ def test_a_path_on_the_command_line_is_known_by_its_last_name(tmp_path, monkeypa
     assert set_of_path("slides", tmp_path, {}) == ("slides", {})
 
 
+@pytest.mark.usefixtures("slides")
+def test_names_do_not_depend_on_how_the_data_directory_or_the_folder_is_spelt(tmp_path, monkeypatch):
+    described = {"ours": OwnSet(str(tmp_path / "slides"))}
+    monkeypatch.chdir(tmp_path)
+    spelt = [(Path(), "ours", described), (tmp_path, "ours", described), (tmp_path.parent, "ours", described)]
+    names = [[image.name for image in list_images(*one)] for one in spelt]
+    assert names[0] == names[1] == names[2]
+    assert names[0][0] == "ours/LYMPHOCYTE/0.jpg"
+    assert list_images(tmp_path, "slides/")[0].name == "slides/LYMPHOCYTE/0.jpg"
+
+
+def test_two_folders_of_one_last_name_are_two_sets(slides, tmp_path):
+    other = tmp_path / "other disk" / "slides"
+    shutil.copytree(slides, other)
+    data = on_other_sets(load_recipe("clinic"), [str(slides), str(other)], tmp_path / "data").data
+    assert data.sets == ("slides", "other disk/slides")
+    assert [own.folder for own in data.own.values()] == [str(slides), str(other)]
+    names = {image.name for name in data.sets for image in list_images(tmp_path, name, data.own)}
+    assert len(names) == 8
+    # One beside a folder of the data directory, too.
+    assert set_of_path(str(other), tmp_path, {})[0] == "other disk/slides"
+    assert on_other_sets(load_recipe("clinic"), ["slides", "slides/"], tmp_path).data.sets == ("slides",)
+
+
+def test_a_path_to_a_registered_set_is_that_set_and_another_folder_of_its_name_is_not(slides, tmp_path):
+    (tmp_path / "data" / "pbc").mkdir(parents=True)
+    path = str(tmp_path / "data" / "pbc")
+    assert set_of_path(path, tmp_path / "data", DATASETS) == ("pbc", {})
+    slides.rename(tmp_path / "pbc")
+    name, own = set_of_path(str(tmp_path / "pbc"), tmp_path / "data", DATASETS)
+    assert name == f"{tmp_path.name}/pbc"
+    assert len(list_images(tmp_path / "data", name, own)) == 4
+
+
 def test_a_few_lines_of_the_recipe_describe_a_set(tmp_path):
     for name in ("NEU", "Ly"):
         write_image(tmp_path / "elsewhere" / name / "0.jpg", size=(24, 24))
@@ -106,8 +142,8 @@ def test_a_few_lines_of_the_recipe_describe_a_set(tmp_path):
     own = load_recipe(str(path)).data.own
     images = list_images(tmp_path / "data", "ours", own)
     assert [(image.label, image.name) for image in images] == [
-        ("lymphocyte", "elsewhere/Ly/0.jpg"),
-        ("neutrophil", "elsewhere/NEU/0.jpg"),
+        ("lymphocyte", "ours/Ly/0.jpg"),
+        ("neutrophil", "ours/NEU/0.jpg"),
     ]
     assert find_set("ours", own).licence == "ours, not to be given on"
 
@@ -177,7 +213,7 @@ def test_a_folder_of_one_class_trains_nothing(tmp_path):
 
 def test_the_same_picture_twice_is_one_photograph_and_in_two_classes_an_error(tmp_path):
     pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
-    from trainer.data.samples import photographs_of
+    from trainer.data.photographs_of_sets import photographs_of
     from trainer.training.run import progress_bar
 
     rng = np.random.default_rng(1)
