@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from edge.labels import did_you_mean
 from trainer.data.arrays import Samples
-from trainer.data.cache import cache_folder, kept_at
+from trainer.data.cache import cache_folder
 from trainer.data.crops import cached_crops, of_classes, whole_images
-from trainer.data.datasets import DATASETS, NONE, differs_from_release, find_set, fingerprint, list_images
+from trainer.data.datasets import DATASETS, differs_from_release, find_set, list_images
 from trainer.data.fields import one_name_a_field
 from trainer.data.images import DataError
 from trainer.data.own_sets import changed_since_first_use
-from trainer.data.photographs import METHOD, UNKNOWN, find_photographs, read_groups, write_groups
-from trainer.data.reading import images_in
-from trainer.files import put_in_place
+from trainer.data.photographs import UNKNOWN
+from trainer.data.photographs_of_sets import Contents, originals_of, photographs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
     from rich.progress import Progress
 
-    from trainer.data.datasets import Dataset
     from trainer.data.images import LabelledImage
-    from trainer.recipe import OwnSet, Recipe
-
-PHOTOGRAPHS = "photographs.json"
+    from trainer.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -53,17 +47,18 @@ class Loaded:
 def load_samples(
     recipe: Recipe,
     data: Path,
-    out: Path,
+    out: Path | None,
     photographs: Path | None,
     progress: Progress,
     *,
     every_class: bool = True,
-    record: bool = True,
+    contents: Contents | None = None,
 ) -> Loaded:
     """Cut all crops of the recipe's classes in its sets and name the photograph of each.
 
     A set that is not its known release is used, and said to differ; so is one of the recipe's own that is not
-    as `out` has it from its first use, which is recorded there unless `record` is False.
+    as `out`, a run's folder, has it from its first use, which is recorded there; None: nothing is.
+    contents: files that are known already; the same file in two sets of one's own is one photograph anyway.
     A class that no set has is an error, unless every_class is False: what a model knows need not all be in
     what it is measured on.
     An image without a cell is left out, or scaled whole to 120x120, as the recipe says. Under the study's
@@ -76,6 +71,7 @@ def load_samples(
     parts: list[Samples] = []
     hashes: dict[str, str] = {}
     known: set[str] = set()
+    own_contents: Contents = {} if contents is None else contents
     images_in_all = uncut = 0
     class_of = recipe.data.class_of()
     own_classes = tuple(class_of)
@@ -91,7 +87,7 @@ def load_samples(
             context=recipe.data.context,
             progress=lambda done, bar=bar: progress.update(bar, completed=done),  # type: ignore[misc]
         )
-        for told in _known(name, images, hashes[name], out if record else None):
+        for told in _known(name, images, hashes[name], out):
             progress.console.print(told, markup=False, soft_wrap=True)
         part = Samples(crops.pixels, crops.labels, crops.names)
         if recipe.data.missed == "whole":
@@ -103,9 +99,17 @@ def load_samples(
             part = joined([part, Samples(pixels, labels, crops.missed)])
         part = Samples(part.pixels, np.array([*class_of.values()])[part.labels], part.photographs)
         if recipe.data.split != "study":
-            groups = photographs_of(name, data, out, photographs, progress, described=recipe.data.own)
+            groups = photographs_of(
+                name,
+                data,
+                out,
+                photographs,
+                progress,
+                described=recipe.data.own,
+                contents=contents if name in DATASETS else own_contents,
+            )
             # An original counts without its copies, too: a part of a set may be just what is wanted.
-            originals = _originals(find_set(name, recipe.data.own, data), data)
+            originals = originals_of(find_set(name, recipe.data.own, data), data)
             known |= {*groups.values(), *(path.stem for path in originals or ())}
             part = _by_photograph(part, groups, {i.name: i.cell for i in images}, recipe)
         parts.append(part)
@@ -199,94 +203,3 @@ def named(samples: Samples, names: Collection[str]) -> NDArray[np.bool_]:
     """Tell which samples are of one of these photographs: bool (n,)."""
     wanted = set(names)
     return np.array([name in wanted for name in samples.photographs], np.bool_)
-
-
-def photographs_of(
-    name: str,
-    data: Path,
-    out: Path,
-    given: Path | None,
-    progress: Progress,
-    *,
-    described: Mapping[str, OwnSet] = NONE,
-) -> dict[str, str]:
-    """The photograph of each image of a set: from the file given, or the run's own, or by recovering it.
-
-    The run's folder `out` keeps what was used; what was recovered also serves the next run. described: the
-    recipe's own sets. In a set that is not registered, the same file under two names is one photograph.
-    Raises DataError for a file that is not there, holds no groups, or leaves an image out, and for one file
-    that is of two classes.
-    """
-    images = list_images(data, name, described)
-    dataset = find_set(name, described, data)
-    if not dataset.copies:
-        if name not in DATASETS:
-            return _by_content(images)
-        # An original has the name under which its copies in other sets know it, or a split would part them.
-        parent = None if dataset.originals is None else data / dataset.originals
-        return {i.name: i.group or (i.path.stem if i.path.parent == parent else i.name) for i in images}
-    own = out / f"{name.replace('/', '-')}-{PHOTOGRAPHS}"
-    if given is not None and not given.is_file():
-        raise DataError(f"{given}: there is no such groups file")
-    path = given or own
-    groups = _groups(path) if path.is_file() else {}
-    # `audit` knows its images from the folder that it was given.
-    groups |= {i.name: groups[short] for i in images if (short := i.name.partition("/")[2]) in groups}
-    missing = [image.name for image in images if image.name not in groups]
-    if missing and given is not None:
-        raise DataError(f"{path}: says nothing of {missing[0]} and {len(missing) - 1} more images")
-    if missing:
-        path = _recovered(dataset, images, data, progress)
-        groups = _groups(path)
-    if path != own:
-        if given is not None and own.exists() and _groups(own) != groups:
-            raise DataError(f"{given}: differs from the groups that {out} has; give another --out")
-        out.mkdir(parents=True, exist_ok=True)
-        put_in_place(own, path.read_bytes())
-    return groups
-
-
-def _groups(path: Path) -> dict[str, str]:
-    try:
-        return read_groups(path)
-    except ValueError as error:
-        raise DataError(str(error)) from None
-
-
-def _by_content(images: Sequence[LabelledImage]) -> dict[str, str]:
-    """Return each image the name of the first with the same bytes: both are of one photograph."""
-    first: dict[str, LabelledImage] = {}
-    photographs = {}
-    for image in images:
-        same = first.setdefault(hashlib.sha256(image.path.read_bytes()).hexdigest(), image)
-        if same.label != image.label:
-            raise DataError(f"{image.path}: is the same image as {same.path}, which is of class {same.label}")
-        photographs[image.name] = same.name
-    return photographs
-
-
-def _originals(dataset: Dataset, data: Path) -> list[Path] | None:
-    """List the photographs behind a set's images, or give None where they are not there."""
-    folder = dataset.originals
-    if not folder or not (data / folder).is_dir():
-        return None
-    return images_in(data / folder)
-
-
-def _recovered(dataset: Dataset, images: Sequence[LabelledImage], data: Path, progress: Progress) -> Path:
-    """Recover the photographs behind a set's images, unless that was done before; give the groups file."""
-    originals = _originals(dataset, data)
-    made_from = [fingerprint(images), cv2.__version__, str(METHOD)]
-    made_from += [f"{p.name} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in originals or ()]
-    key = hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
-    path = cache_folder() / f"{key}-{PHOTOGRAPHS}"
-    if not path.exists():
-        bar = progress.add_task(f"recovering the photographs of {dataset.folder}", total=len(images), note="")
-        matches = find_photographs(
-            [image.path for image in images],
-            originals,
-            lambda done, total: progress.update(bar, completed=done, total=total),
-        )
-        with kept_at(path) as partial:
-            write_groups(partial, matches, data)
-    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,8 +13,12 @@ from edge.errors import BundleError, ConfigError, OutputError
 from edge.labels import OTHER
 from edge.models.bundle import read_bundle
 from edge.naming.classifier import Classifier
+from edge.naming.seen_cells import seen_before
 from trainer.data.datasets import DATASETS
+from trainer.data.fields import one_name_a_field
+from trainer.data.images import DataError
 from trainer.data.own_sets import set_of_path
+from trainer.data.photographs_of_sets import Contents, photographs_of_sets
 from trainer.data.samples import load_samples, named
 from trainer.data.splits import photograph_weights
 from trainer.evaluation.metrics import Estimate, Figures, measure
@@ -27,8 +32,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from rich.progress import Progress
 
+    from edge.models.bundle import Bundle
     from trainer.data.arrays import Samples
+    from trainer.training.run import Run
 
 SCHEMA = "leukoscope.measurement/1"
 
@@ -38,7 +46,8 @@ class Measurement(Struct, frozen=True):
 
     data_sha256: of the data set.
     part: all of the set, or what of it the run had not trained on. left_out: images without a cell, or whose
-    photograph is not known; they count in nothing else. calls: of the likeliest class, before any refusal.
+    photograph is not known, and those of `trained_on`, whose cell looks like one that the bundle was trained
+    on; they count in nothing else. calls: of the likeliest class, before any refusal.
     among_counted: of the cells of classes that are counted alone, by the likeliest of these; None where there
     are no such cells, or the bundle knows no others. rejecting: see `trainer.evaluation.rejection.figures`.
     """
@@ -55,6 +64,7 @@ class Measurement(Struct, frozen=True):
     calls: Figures
     among_counted: Figures | None
     rejecting: dict[str, float]
+    trained_on: int = 0
 
 
 def measure_bundle(
@@ -63,13 +73,13 @@ def measure_bundle(
     on: str,
     *,
     run: Path | None = None,
-    groups_in: Path | None = None,
     photographs: Path | None = None,
 ) -> Measurement:
     """Measure a bundle on a data set or a folder; with `run`, on what that run was not trained on.
 
-    Each image's largest cell (or the one in its box) is cut and called as on the device. photographs: groups
-    file made earlier. groups_in: folder for those that are recovered, by default the run's or the model's.
+    Each image's largest cell (or the one in its box) is cut and called as on the device. Left out is what
+    looks like a cell that the bundle was trained on, and with `run` what is of a photograph that it was
+    trained on. photographs: groups file made earlier.
     Raises BundleError, ConfigError, DataError.
     """
     bundle = read_bundle(model)
@@ -78,9 +88,10 @@ def measure_bundle(
     except msgspec.ValidationError as error:
         raise BundleError(f"{model}: does not say by which recipe it was trained ({error})") from None
     on, described = set_of_path(on, data, {**DATASETS, **trained.data.own})
-    own = on in trained.data.sets
+    own = on in map(posixpath.normpath, trained.data.sets)
     if own and run is None:
         raise ConfigError(f"{on}: {model} was trained on it; give its run to measure what was held out")
+    record = None if run is None else _run_of(bundle, run)
     asked = msgspec.structs.replace(
         trained.data,
         sets=(on,),
@@ -91,22 +102,33 @@ def measure_bundle(
         own={**trained.data.own, **described},
     )
     with progress_bar() as progress:
+        contents: Contents = {}
+        trained_on: set[str] = set()
+        if record is not None and run is not None and not own:
+            trained_on = _trained_on(record, run, data, progress, contents)
         loaded = load_samples(
             msgspec.structs.replace(trained, data=asked),
             data,
-            groups_in or run or model.parent,
+            run,
             photographs,
             progress,
             every_class=False,
-            record=run is not None,
+            contents=None if own else contents,
         )
         samples, part = loaded.samples, "all"
-        if own and run is not None:
-            record = read_run(run)
+        if own and record is not None:
+            if loaded.hashes[on] != record.data_sha256.get(on):
+                raise DataError(f"{on}: is not as it was when the run in {run} was trained on it")
             samples = samples.chosen(named(samples, (*record.held_out, *record.tested)))
             part = "held out of training"
+            if not len(samples.labels):
+                raise ConfigError(f"{on}: no image of it was held out of training")
+        seen = np.zeros(len(samples.labels), np.bool_)
+        if not own:
+            seen = named(samples, trained_on) | seen_before(tuple(samples.pixels), bundle.seen)
+            samples = samples.chosen(~seen)
         if not len(samples.labels):
-            raise ConfigError(f"{on}: no image of it was held out of training")
+            raise ConfigError(f"{on}: {model} was trained on the cells of all its images")
         classifier = Classifier.load(model)
         bar = progress.add_task("calling", total=len(samples.labels), note="")
         calls = []
@@ -127,7 +149,8 @@ def measure_bundle(
         part=part,
         images=len(samples.labels),
         photographs=len(set(samples.photographs)),
-        left_out=loaded.left_out,
+        left_out=loaded.left_out + int(seen.sum()),
+        trained_on=int(seen.sum()),
         data_sha256=loaded.hashes[on],
         calls=measure(logits, samples.labels, samples.photographs, classes, samples.shown()),
         among_counted=among(counted, logits, samples, classes),
@@ -140,6 +163,20 @@ def measure_bundle(
             photograph_weights(samples.shown()),
         ),
     )
+
+
+def _run_of(bundle: Bundle, run: Path) -> Run:
+    """Return the record of the bundle's run. Raises ConfigError for another run's."""
+    record = read_run(run)
+    if record.split_sha256 != bundle.description.training.get("split_sha256", record.split_sha256):
+        raise ConfigError(f"{run}: is not the run that {bundle.path} was made from: it was split otherwise")
+    return record
+
+
+def _trained_on(run: Run, folder: Path, data: Path, progress: Progress, contents: Contents) -> set[str]:
+    """Return the photographs that a run was trained on; add the files of its sets to `contents`."""
+    groups = photographs_of_sets(run.recipe.data, data, folder, None, progress, contents)
+    return {*one_name_a_field(groups).values()} - {*run.held_out, *run.tested, *run.recipe.data.leave_out}
 
 
 def among(
@@ -169,6 +206,7 @@ def sentences(found: Measurement) -> str:
     by_photograph = percent(calls.photograph_accuracy), percent(calls.photograph_macro_recall)
     lines = [
         f"{found.model} on {found.on}, {found.part}: {found.images} images, {found.photographs} photographs",
+        *_left_out(found.trained_on),
         f"right: {percent(calls.accuracy)}; each cell once: {by_photograph[0]}",
         f"macro recall: {percent(calls.macro_recall)}; each cell once: {by_photograph[1]}",
     ]
@@ -192,6 +230,12 @@ def sentences(found: Measurement) -> str:
     if "auroc" in rejecting:
         lines.append(f"known classes against others, AUROC: {rejecting['auroc']:.3f}")
     return "\n".join(lines)
+
+
+def _left_out(images: int) -> list[str]:
+    if not images:
+        return []
+    return [f"left out: {images} images whose cell looks like one that the model was trained on"]
 
 
 def write_measurement(path: Path, found: Measurement) -> None:

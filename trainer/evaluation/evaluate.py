@@ -18,7 +18,8 @@ from trainer.data.arrays import Samples
 from trainer.data.datasets import DATASETS
 from trainer.data.fields import one_name_a_field
 from trainer.data.own_sets import set_of_path
-from trainer.data.samples import load_samples, named, photographs_of
+from trainer.data.photographs_of_sets import Contents, photographs_of_sets
+from trainer.data.samples import load_samples, named
 from trainer.evaluation.answers import Answers, median_ms, read_answers, write_answers
 from trainer.evaluation.bootstrap import DRAWS
 from trainer.evaluation.metrics import measure, share
@@ -133,10 +134,7 @@ def _measured_on(
         if recipe.data.split != "study":
             return samples.photographs
         # Under this split an image passes for a photograph; intervals and leaks need to know better.
-        groups: dict[str, str] = {}
-        for name in recipe.data.sets:
-            groups |= photographs_of(name, data, folder, photographs, progress, described=recipe.data.own)
-        fields = one_name_a_field(groups)
+        fields = one_name_a_field(photographs_of_sets(recipe.data, data, folder, photographs, progress, {}))
         return tuple(fields[name] for name in samples.photographs)
 
     if on is None:
@@ -156,8 +154,16 @@ def _measured_on(
         leave_out=(),
         own={**recipe.data.own, **described},
     )
+    contents: Contents = {}
+    photographs_of_sets(recipe.data, data, folder, photographs, progress, contents)
     loaded = load_samples(
-        msgspec.structs.replace(recipe, data=other), data, folder, photographs, progress, every_class=False
+        msgspec.structs.replace(recipe, data=other),
+        data,
+        folder,
+        photographs,
+        progress,
+        every_class=False,
+        contents=contents,
     )
     shown = set(true_names(opened.seen)) | set(true_names(opened.held_out))
     known = named(loaded.samples, shown)

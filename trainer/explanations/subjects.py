@@ -16,7 +16,7 @@ from trainer.data.crops import of_classes
 from trainer.data.datasets import list_annotated, list_images
 from trainer.data.fields import one_name_a_field
 from trainer.data.images import AnnotatedImage, Box, DataError, LabelledImage
-from trainer.data.samples import photographs_of
+from trainer.data.photographs_of_sets import photographs_of
 from trainer.data.shipped_finder import find_white_cells
 from trainer.evaluation.finding import overlap
 

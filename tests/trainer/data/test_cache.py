@@ -11,7 +11,7 @@ from drawn_data import CLASSES, draw_data
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
-from trainer.data import crops, samples
+from trainer.data import crops, photographs_of_sets, samples
 from trainer.data.cache import cache_folder
 from trainer.data.images import DataError
 from trainer.recipe import Data, Recipe, Training
@@ -42,7 +42,7 @@ def test_the_next_run_cuts_and_recovers_nothing_again(data, tmp_path, monkeypatc
     def again(*_, **__):
         raise AssertionError("made a second time")
 
-    monkeypatch.setattr(samples, "find_photographs", again)
+    monkeypatch.setattr(photographs_of_sets, "find_photographs", again)
     monkeypatch.setattr(crops, "cut_crops", again)
     second = load(data, tmp_path / "second")
     assert second.samples.photographs == first.samples.photographs

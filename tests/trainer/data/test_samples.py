@@ -13,7 +13,8 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 from trainer.data.datasets import fingerprint, list_images
 from trainer.data.fields import one_name_a_field
 from trainer.data.images import DataError
-from trainer.data.samples import load_samples, photographs_of
+from trainer.data.photographs_of_sets import photographs_of
+from trainer.data.samples import load_samples
 from trainer.recipe import Data, Recipe, Training, changed
 from trainer.training.run import progress_bar
 

@@ -33,8 +33,8 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_every_image_is_called_once_and_refusals_are_counted(data, tmp_path):
-    found = measure_bundle(SHIPPED_MODEL, data, SIMPLE, groups_in=tmp_path, photographs=data / "groups.json")
+def test_every_image_is_called_once_and_refusals_are_counted(data):
+    found = measure_bundle(SHIPPED_MODEL, data, SIMPLE, photographs=data / "groups.json")
     assert found.images + found.left_out == 8
     assert found.photographs == found.images
     assert sum(map(sum, found.calls.confusion)) == found.images
@@ -60,6 +60,6 @@ def test_among_the_counted_classes_other_is_neither_an_answer_nor_a_cell():
     assert among(np.array([True] * 3), logits, samples, ("a", "b", "c")) is None
 
 
-def test_what_a_model_was_trained_on_measures_nothing(data, tmp_path):
+def test_what_a_model_was_trained_on_measures_nothing(data):
     with pytest.raises(ConfigError, match="was trained on it; give its run"):
-        measure_bundle(SHIPPED_MODEL, data, "pbc", groups_in=tmp_path)
+        measure_bundle(SHIPPED_MODEL, data, "pbc")
