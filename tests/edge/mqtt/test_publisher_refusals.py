@@ -53,6 +53,27 @@ def test_a_refusal_is_kept_with_the_field_and_asked_again_later(idle_broker, lis
     wait_for(lambda: listener.state("status") == "offline", "the farewell")
 
 
+def test_a_refused_count_comes_when_the_broker_takes_it_without_a_new_connection(
+    idle_broker, listen, device, monkeypatch
+):
+    monkeypatch.setattr(delivery, "_REFUSED_AGAIN_S", 1.0)
+    rules = idle_broker.folder / "rules"
+    rest = "topic read #\ntopic write leukoscope/+/status\ntopic write leukoscope/+/info\n"
+    rules.write_text(rest)
+    rules.chmod(0o644)
+    idle_broker.start(f"acl_file {rules}")
+    publisher = device.start(idle_broker)
+    device.say_differential()
+    wait_for(lambda: publisher.problem and "result/differential" in publisher.problem, "the refusal")
+    rules.write_text(rest + "topic write leukoscope/#\n")
+    idle_broker.signal(signal.SIGHUP)
+    listener = listen(idle_broker)
+    wait_for(lambda: listener.of("result/differential"), "the second try")
+    births = [retained for topic, _, retained in listener.seen if topic == "info"].count(False)
+    assert births == 0, "the connection stays"
+    assert device.close() == 0
+
+
 def test_a_refused_field_does_not_hold_up_the_end(idle_broker, device):
     rules = idle_broker.folder / "rules"
     rules.write_text("topic write leukoscope/+/status\n")
