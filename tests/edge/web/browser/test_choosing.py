@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
+from barriers import barriers
 from samples import cell, field
 from stored import count_into
 
@@ -14,6 +15,7 @@ from edge.messages.commands import ReviewCells
 from edge.slide.contribution import SMEARED, UNSTEADY, standing
 from edge.specimens.service import SpecimenService
 from edge.store.fields import Store
+from edge.web.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -174,6 +176,42 @@ def test_cells_that_are_kept_no_longer_are_not_said_to_be_none(page: Served, win
     looker = window("OPE")
     looker.goto("/specimens/P-1?show=doubtful")
     assert "kept no longer" in looker.locator("#groups p").inner_text()
+
+
+SEEN = """(each) => {
+  const box = each.getBoundingClientRect();
+  const at = (part) => document.elementFromPoint(box.x + box.width / 2, box.y + part * box.height);
+  return [0.1, 0.4].every((part) => each.contains(at(part)));
+}"""
+"""Whether a thing lies in the window, most of its upper half at least, and nothing over it."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_on_a_phone_cells_and_buttons_are_seen_at_first_sight(page: Served, window, language: str) -> None:
+    looker = window("OPE", language=language, width=360)
+    shown = Tiles(page, looker)
+    assert looker.viewport_size == {"width": 360, "height": 740}
+    for each in (
+        shown.all.nth(0).locator(".photo"),
+        looker.locator("#maps"),
+        looker.locator("[data-act=confirm]"),
+    ):
+        assert each.evaluate(SEEN), each
+    assert barriers(looker) == []
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "ar"])
+def test_on_a_phone_held_across_a_cell_and_its_names_are_seen_together(
+    page: Served, window, language: str
+) -> None:
+    looker = window("OPE", language=language, width=360)
+    looker.set_viewport_size({"width": 740, "height": 360})
+    shown = Tiles(page, looker)
+    shown.all.nth(0).click()
+    shown.all.nth(0).evaluate("(each) => each.scrollIntoView({ block: 'center' })")
+    for each in (shown.all.nth(0).locator(".photo"), *looker.locator(".actions > [data-act=relabel]").all()):
+        assert each.evaluate(SEEN), each
+    assert barriers(looker) == []
 
 
 def test_right_is_said_of_the_name_on_the_screen_or_refused(tiles: Tiles) -> None:
