@@ -110,6 +110,7 @@ def _sentence(rule: Rule, figure: Figure, certainty: Certainty) -> str:
     what = {UNCLASSIFIED: "unclassified cells", BLAST_LIKE: BLAST_LIKE}.get(rule.label, f"{rule.label}s")
     possibly = "Possibly " if certainty == "possible" else ""
     text = f"{possibly}{rule.side} than {rule.limit:g} {rule.unit} {what}"
-    interval = f"{figure.value:.3g} ({figure.low:.3g} to {figure.high:.3g}) {rule.unit}"
+    value, low, high = (f"{round(one, 2):.3g}" for one in figure)  # rounded as the classes are published
+    interval = f"{value} ({low} to {high}) {rule.unit}"
     advice = _ADVICE.get(rule.label, "confirm by eye")
     return f"{text[:1].upper()}{text[1:]}: {interval}; {advice}."

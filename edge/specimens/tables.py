@@ -49,7 +49,10 @@ def classes_table(differential: Differential) -> str:
 
 
 def cells_table(cells: Iterable[CellRecord]) -> str:
-    """Return cells as CSV, a row a cell: what the model called it, what a person did, and what counts."""
+    """Return cells as CSV, a row a cell: what the model called it, what a person did, and what it counts as.
+
+    counted_as is empty where it does not count, so that a table of it is the differential.
+    """
     return written(
         (
             *("specimen", "cell", "field", "sequence", "counted_as", "counted", "model_class"),
@@ -59,7 +62,8 @@ def cells_table(cells: Iterable[CellRecord]) -> str:
         ),
         (
             (
-                *(cell.specimen_id, cell.cell_id, cell.field_id, cell.sequence, cell.label),
+                *(cell.specimen_id, cell.cell_id, cell.field_id, cell.sequence),
+                cell.label if cell.counted else None,
                 *(cell.counted, cell.model_label, cell.probability, cell.second_label),
                 *(cell.second_probability, cell.person_label, cell.excluded, cell.reviewed_by),
                 None if cell.reviewed_at is None else cell.reviewed_at.isoformat(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import threading
 from collections import Counter
 
@@ -22,6 +24,7 @@ from edge.slide.replay import standings
 from edge.slide.scan import Scan
 from edge.specimens.cell_reading import read_cells
 from edge.specimens.service import SpecimenService
+from edge.specimens.tables import cells_table
 from edge.store.fields import Store
 from edge.store.pictures import CellPicture
 
@@ -396,3 +399,13 @@ def test_a_name_for_a_cell_of_a_smeared_field_counts_nothing_as_the_cell_may_be_
         assert store.ledger.counted("S") == (1, 0)
         (record,) = read_cells(store, "S", 0, None)
         assert (record.counted, record.person_label) == (False, "neutrophil")
+
+
+def test_the_cells_of_a_table_that_count_as_something_are_the_differential(service):
+    service.review(relabel(0, label="monocyte"))
+    service.review(review(2, action="exclude"))
+    text = cells_table(service.cells("S")).removeprefix("\ufeff")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    counted_as = Counter(row["counted_as"] for row in rows if row["counted_as"])
+    said = {row.label: row.count for row in service.differential("S").classes if row.count}
+    assert said == counted_as == {"monocyte": 1, "neutrophil": 1}
