@@ -14,17 +14,17 @@ from edge.labels import OTHER
 from edge.models.bundle import read_bundle
 from edge.naming.classifier import Classifier
 from edge.naming.seen_cells import seen_before
-from trainer.data.datasets import DATASETS
+from trainer.data.datasets import DATASETS, find_set
 from trainer.data.fields import one_name_a_field
 from trainer.data.images import DataError
 from trainer.data.own_sets import set_of_path
-from trainer.data.photographs_of_sets import Contents, photographs_of_sets
-from trainer.data.samples import load_samples, named
+from trainer.data.photographs_of_sets import Contents, originals_of, photographs_of_sets
+from trainer.data.samples import Loaded, load_samples, named
 from trainer.data.splits import photograph_weights
 from trainer.evaluation.metrics import Estimate, Figures, measure
 from trainer.evaluation.rejection import figures
 from trainer.files import put_in_place
-from trainer.recipe import Recipe
+from trainer.recipe import Data, Recipe
 from trainer.training.run import progress_bar, read_run
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from edge.models.bundle import Bundle
     from trainer.data.arrays import Samples
+    from trainer.data.dataset import Dataset
     from trainer.training.run import Run
 
 SCHEMA = "leukoscope.measurement/1"
@@ -104,8 +105,13 @@ def measure_bundle(
     with progress_bar() as progress:
         contents: Contents = {}
         trained_on: set[str] = set()
-        if record is not None and run is not None and not own:
-            trained_on = _trained_on(record, run, data, progress, contents)
+        if not own:
+            dataset = find_set(on, asked.own, data)
+            trained_on = (
+                _behind_copies(dataset, trained.data, data)
+                if record is None or run is None
+                else _trained_on(record, run, data, progress, contents)
+            )
         loaded = load_samples(
             msgspec.structs.replace(trained, data=asked),
             data,
@@ -117,12 +123,7 @@ def measure_bundle(
         )
         samples, part = loaded.samples, "all"
         if own and record is not None:
-            if loaded.hashes[on] != record.data_sha256.get(on):
-                raise DataError(f"{on}: is not as it was when the run in {run} was trained on it")
-            samples = samples.chosen(named(samples, (*record.held_out, *record.tested)))
-            part = "held out of training"
-            if not len(samples.labels):
-                raise ConfigError(f"{on}: no image of it was held out of training")
+            samples, part = samples.chosen(_held_out(on, loaded, record)), "held out of training"
         seen = np.zeros(len(samples.labels), np.bool_)
         if not own:
             seen = named(samples, trained_on) | seen_before(tuple(samples.pixels), bundle.seen)
@@ -177,6 +178,25 @@ def _trained_on(run: Run, folder: Path, data: Path, progress: Progress, contents
     """Return the photographs that a run was trained on; add the files of its sets to `contents`."""
     groups = photographs_of_sets(run.recipe.data, data, folder, None, progress, contents)
     return {*one_name_a_field(groups).values()} - {*run.held_out, *run.tested, *run.recipe.data.leave_out}
+
+
+def _held_out(on: str, loaded: Loaded, record: Run) -> NDArray[np.bool_]:
+    """Tell which samples of a set a run has held out: bool (n,). Raises ConfigError for none, DataError."""
+    then = {posixpath.normpath(name): sha256 for name, sha256 in record.data_sha256.items()}
+    if loaded.hashes[on] != then.get(on):
+        raise DataError(f"{on}: is not as it was when the run was trained on it")
+    held_out = named(loaded.samples, (*record.held_out, *record.tested))
+    if not held_out.any():
+        raise ConfigError(f"{on}: no image of it was held out of training")
+    return held_out
+
+
+def _behind_copies(dataset: Dataset, trained: Data, data: Path) -> set[str]:
+    """Return the originals of a set of copies that a bundle may have been trained on: no hash tells them."""
+    if dataset.originals not in {find_set(name, trained.own).originals for name in trained.sets}:
+        return set()
+    names = {path.stem for path in originals_of(dataset, data) or ()} - set(trained.leave_out)
+    return {*one_name_a_field({name: name for name in names}).values()}
 
 
 def among(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from edge.errors import ConfigError
 from trainer.data.arrays import Samples
 from trainer.data.datasets import list_images
 from trainer.evaluation.bundle_measurement import among, measure_bundle
+from trainer.recipe import load_recipe
 
 SIMPLE = "blood-cell-images/TEST_SIMPLE"
 
@@ -58,6 +60,24 @@ def test_among_the_counted_classes_other_is_neither_an_answer_nor_a_cell():
     assert [one.label for one in found.classes] == ["lymphocyte", "monocyte"]
     assert found.confusion == ((2, 0), (0, 1)), "the second cell would have been called other"
     assert among(np.array([True] * 3), logits, samples, ("a", "b", "c")) is None
+
+
+def test_copies_of_photographs_that_a_model_was_trained_on_measure_nothing(data, tmp_path):
+    # The model that ships was trained on bccd, whose photographs these are copies of; TEST it has not seen.
+    name, unseen = "blood-cell-images/TRAIN", load_recipe("any-microscope").data.leave_out[0]
+    (tmp_path / "blood-cell-images").mkdir()
+    shutil.copytree(data / SIMPLE, tmp_path / name)
+    images = list_images(tmp_path, name)
+    photographs = [unseen, *(f"neutrophil {number}" for number in range(1, len(images)))]
+    (tmp_path / "bccd" / "JPEGImages").mkdir(parents=True)
+    for photograph in photographs:
+        (tmp_path / "bccd" / "JPEGImages" / f"{photograph}.jpg").touch()
+    groups = dict(zip([image.name for image in images], photographs, strict=True))
+    given = tmp_path / "groups.json"
+    given.write_text(json.dumps({"schema": "leukoscope.photographs/1", "groups": groups}), encoding="utf-8")
+    found = measure_bundle(SHIPPED_MODEL, tmp_path, name, photographs=given)
+    assert found.images == 1
+    assert found.left_out >= found.trained_on >= len(images) - 2, "all the others in which a cell is found"
 
 
 def test_what_a_model_was_trained_on_measures_nothing(data):
