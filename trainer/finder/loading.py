@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge.cameras.image_files import read_image
 from edge.errors import ConfigError, UnreadableFrameError
+from edge.labels import did_you_mean
 from trainer.data.cache import cache_folder, kept_at
 from trainer.data.crops import middle_box
 from trainer.data.datasets import find_set, fingerprint, list_annotated, list_images
@@ -64,6 +65,18 @@ def load_fields(
     if not fields:
         raise DataError(f"recipe {recipe.name}: no field is left to train on")
     return fields, hashes
+
+
+def check_left_out(recipe: FinderRecipe, left_out: Collection[str]) -> None:
+    """See that each is a microscope of the recipe's sets. Raises ConfigError naming one that is not."""
+    names = (*recipe.data.fields, *recipe.data.cells)
+    known = sorted({find_set(name).microscope for name in names} - {""})
+    for one in left_out:
+        if one not in known:
+            meant = did_you_mean(one, tuple(known))
+            raise ConfigError(
+                f"{one}: is no microscope of recipe {recipe.name}, whose are {', '.join(known)}{meant}"
+            )
 
 
 def boxed(cells: Sequence[LabelledImage], sha256: str) -> list[AnnotatedImage]:

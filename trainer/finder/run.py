@@ -18,7 +18,7 @@ from edge.models.recipes import FINDER_VERSION
 from trainer.files import put_in_place
 from trainer.finder.canvases import draw_canvas
 from trainer.finder.export import quantize_finder
-from trainer.finder.loading import load_fields
+from trainer.finder.loading import check_left_out, load_fields
 from trainer.finder.measuring import average_precision, measured_on
 from trainer.finder.training import chances, fit_finder, float_detections
 from trainer.quantization.gates import check_operators
@@ -53,6 +53,7 @@ def fit_finder_run(
 
     left_out: microscopes of which nothing is used. Raises ConfigError, DataError, TrainingError, ExportError.
     """
+    check_left_out(recipe, left_out)
     out.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with locked(out), Progress(*columns, TextColumn("{task.fields[note]}")) as progress:

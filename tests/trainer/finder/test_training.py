@@ -10,8 +10,10 @@ import pytest
 import tensorflow as tf
 from finder_fields import field
 
+from edge.errors import ConfigError
 from edge.finding import RED_CELL_PIXELS
 from edge.finding.finder import Finder
+from trainer.cli import main
 from trainer.finder.canvases import draw_canvas
 from trainer.finder.export import quantize_finder
 from trainer.finder.recipe import Drawing, FinderData, FinderRecipe, FinderTraining
@@ -93,6 +95,16 @@ def test_the_int8_file_finds_the_cell_in_frames_of_any_size_and_shape(trained):
     small, _ = finder.maps(pixels, RED_CELL_PIXELS / 36)
     again, _ = finder.maps(pixels, RED_CELL_PIXELS / 36)
     np.testing.assert_array_equal(small, again)  # also after other sizes
+
+
+def test_a_microscope_to_leave_out_that_no_set_is_of_is_refused_before_anything_is_written(tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = ["fit-finder", "--data", str(tmp_path), "--out", str(out), "--left-out", "ankra"]
+    assert main(arguments) == ConfigError.exit_status
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("leukoscope-train: ankra: is no microscope of recipe finder, whose are ankara, ")
+    assert said.endswith("; did you mean ankara?")
+    assert not out.exists()
 
 
 def test_microscopes_are_drawn_alike_and_a_groups_copies_weigh_once():
