@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
 
@@ -12,7 +12,7 @@ from edge.differential.intervals import exact
 from edge.errors import UnreadableFrameError
 from edge.finding.cells import CellFinder
 from edge.finding.finder import Finder
-from trainer.data.datasets import list_annotated
+from trainer.data.datasets import find_set, list_annotated
 from trainer.data.images import DataError
 from trainer.evaluation.metrics import Estimate
 from trainer.finder.measuring import squares
@@ -31,20 +31,23 @@ if TYPE_CHECKING:
 _CAPTION = "per cent, int8, as on the device; 95 % intervals over groups: slides, or originals"
 
 
+Seen = Literal["in training", "others of its microscope in training", "never seen"]
+
+
 @dataclass(frozen=True)
 class FinderMeasurement:
     """What a finder reached on one set.
 
     figures: shares of 0 to 1, with 95 % intervals over groups: "found" and "precision" of white cells, or, in
-    a set without any, "fields with a white cell", which is to be 0. trained_on: these fields were in
-    training; of a set of which some were kept from it, those are measured.
+    a set without any, "fields with a white cell", which is to be 0. seen: whether these fields were in
+    training, or others of their microscope; of a set of which some were kept from it, those are measured.
     micrometres_per_pixel, spread: what the ruler said at the end, or None where nothing told it.
     """
 
     name: str
     counts: Mapping[str, int]
     figures: Mapping[str, Estimate]
-    trained_on: bool
+    seen: Seen
     micrometres_per_pixel: float | None
     spread: float | None
 
@@ -83,8 +86,13 @@ def measure_finder(
         figures = {"fields with a white cell": Estimate(wrong / len(images), low / 100, high / 100)}
         counts = {"fields": len(images)}
     ruler = cells.ruler
-    trained = name in record["data"] and not unseen
-    return FinderMeasurement(name, counts, figures, trained, ruler.micrometres_per_pixel, ruler.spread)
+    microscopes = {find_set(one).microscope for one in record["data"]}
+    seen: Seen = "never seen"
+    if find_set(name).microscope in microscopes:
+        seen = (
+            "others of its microscope in training" if unseen or name not in record["data"] else "in training"
+        )
+    return FinderMeasurement(name, counts, figures, seen, ruler.micrometres_per_pixel, ruler.spread)
 
 
 def _white_cells(cells: CellFinder, image: AnnotatedImage) -> list[Rectangle]:
@@ -100,9 +108,8 @@ def finder_table(found: Sequence[FinderMeasurement]) -> Table:
     table = Table("data set", "measured on", "figures", "ruler, um a pixel", caption=_CAPTION)
     for one in found:
         counts = ", ".join(f"{count:,} {what}" for what, count in one.counts.items())
-        seen = "in training" if one.trained_on else "never seen"
         figures = "\n".join(f"{name} {percent(value)}" for name, value in one.figures.items())
         scale = "-" if one.micrometres_per_pixel is None else f"{one.micrometres_per_pixel:.3f}"
         spread = "" if one.spread is None else f" ({100 * one.spread:.0f} % apart)"
-        table.add_row(one.name, f"{counts}\n{seen}", figures, scale + spread)
+        table.add_row(one.name, f"{counts}\n{one.seen}", figures, scale + spread)
     return table

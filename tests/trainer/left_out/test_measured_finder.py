@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from drawn_fields import write_image
+from rich.console import Console
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
@@ -62,12 +63,31 @@ def test_of_a_set_that_it_was_trained_on_what_was_kept_is_measured(run, tmp_path
         ]
     (tmp_path / "ankara" / "boxes.csv").write_text("\n".join(rows), encoding="utf-8")
     measured = measure_finder(run, tmp_path, "ankara")
-    assert not measured.trained_on
+    assert measured.seen == "others of its microscope in training"
     assert measured.counts["fields"] == 1
     assert measured.figures["found"].value == pytest.approx(1 / 2)
     assert measured.figures["precision"].value == 1.0
     (run / "finder.json").write_text((run / "finder.json").read_text().replace("image-2", "image-9"))
-    assert measure_finder(run, tmp_path, "ankara").trained_on
+    assert measure_finder(run, tmp_path, "ankara").seen == "in training"
+
+
+@pytest.mark.parametrize(
+    ("trained", "seen"),
+    [("raabin/fields", "others of its microscope in training"), ("bccd/fields", "never seen")],
+)
+def test_fields_of_a_microscope_that_was_trained_on_under_another_name_are_not_called_unseen(
+    run, tmp_path, trained, seen
+):
+    record = json.loads((run / "finder.json").read_text(encoding="utf-8"))
+    (run / "finder.json").write_text(json.dumps(record | {"data": {trained: "hash"}}), encoding="utf-8")
+    write_image(tmp_path / "fields-575" / "images" / "1.jpg", [(90, 80, 120, 120)])
+    (tmp_path / "fields-575" / "labels").mkdir()
+    (tmp_path / "fields-575" / "labels" / "1.txt").write_text("0 0.23 0.29 0.19 0.25", encoding="utf-8")
+    measured = measure_finder(run, tmp_path, "fields-575")
+    assert measured.seen == seen
+    console = Console(width=100, record=True)
+    console.print(finder_table([measured]))
+    assert ("never seen" in console.export_text()) == (seen == "never seen")
 
 
 def test_of_fields_without_a_white_cell_those_with_one_found_are_counted(run, tmp_path):
