@@ -16,6 +16,7 @@ from edge.finding.finder import Finder
 from edge.models.recipes import FINDER_VERSION
 from trainer.data.datasets import DATASETS, fingerprint, list_annotated, list_images
 from trainer.data.images import DataError
+from trainer.data.shipped_finder import finder_version
 from trainer.finder.loading import boxed
 from trainer.finder.measuring import squares
 from trainer.finder.run import FINDER, fit_finder_run
@@ -44,9 +45,17 @@ class FinderHalf:
     name: str = "finder"
 
     def made_from(self, microscope: str, data: Path) -> str:
-        """Return the hash of recipe, finder version, and of the images that are measured on."""
+        """Return the hash of recipe, finder versions, and of all images, those trained and measured on."""
         _, name, sha256, _ = self._images(microscope, data)
         parts = [msgspec.to_builtins(self.recipe), FINDER_VERSION, name, sha256]
+        # The finder that ships draws the boxes of pictures of one cell.
+        parts += [finder_version()] if self.recipe.data.cells else []
+        for other in (*self.recipe.data.fields, *self.recipe.data.cells):
+            if DATASETS[other].microscope != microscope:
+                of_cells = other in self.recipe.data.cells
+                parts.append(
+                    fingerprint(list_images(data, other) if of_cells else list_annotated(data, other))
+                )
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def measure(self, microscope: str, data: Path, folder: Path) -> Measured:

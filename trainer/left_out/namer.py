@@ -16,6 +16,7 @@ from edge.naming.classifier import Classifier
 from trainer.data.datasets import DATASETS, fingerprint, list_images
 from trainer.data.readers import LabelledReader
 from trainer.data.samples import load_samples
+from trainer.data.shipped_finder import finder_version
 from trainer.data.splits import photograph_weights
 from trainer.evaluation.rejection import Outputs
 from trainer.evaluation.trust import trust_curve
@@ -53,10 +54,12 @@ class NamerHalf:
     name: str = "namer"
 
     def made_from(self, microscope: str, data: Path) -> str:
-        """Return the hash of recipe, masking, and of the images that are measured on."""
+        """Return the hash of recipe, masking, finder that cuts, and of all images, seen and measured on."""
         asked = self.without(microscope)
         parts = [msgspec.json.encode(asked), CROPS[asked.data.masking].encode()]
-        parts += [fingerprint(list_images(data, name)).encode() for name in self.measured_on(microscope)]
+        parts += [finder_version().encode()] if asked.data.masking == "found" else []
+        names = (*asked.data.sets, *self.measured_on(microscope))
+        parts += [fingerprint(list_images(data, name)).encode() for name in names]
         return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
     def measure(self, microscope: str, data: Path, folder: Path) -> Measured:

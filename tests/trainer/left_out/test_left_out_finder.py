@@ -11,7 +11,7 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 from edge.errors import ConfigError
 from edge.finding import Detections
 from trainer.data.datasets import DATASETS
-from trainer.finder.recipe import load_finder_recipe
+from trainer.finder.recipe import FinderData, FinderRecipe, load_finder_recipe
 from trainer.left_out import finder
 from trainer.left_out.finder import FinderHalf
 from trainer.left_out.in_turn import MICROSCOPES
@@ -65,11 +65,28 @@ def test_its_fields_are_measured_with_a_finder_that_never_saw_it(data, tmp_path,
     assert measured.counts["cells"] == 2
 
 
-def test_other_thresholds_or_other_images_are_another_result(data):
-    half = FinderHalf(load_finder_recipe("finder"))
+@pytest.mark.parametrize("changed", ["chula/images/L-1_0001.jpg", "ankara/images/1.png", "pbc/IG/1.png"])
+def test_other_images_measured_or_trained_on_are_another_result(data, changed):
+    write_image(data / "ankara" / "images" / "1.png")
+    (data / "ankara" / "boxes.csv").write_text(
+        "image,x,y,width,height,kind,label,group\n1.png,90,80,120,120,white cell,,", encoding="utf-8"
+    )
+    for folder in DATASETS["pbc"].reader.classes:
+        write_image(data / "pbc" / folder / "1.png")
+    changed = changed.replace("IG", next(iter(DATASETS["pbc"].reader.classes)))
+    half = FinderHalf(FinderRecipe("tiny", FinderData(("chula/fields", "ankara"), ("pbc",))))
     before = half.made_from("chula", data)
     assert half.made_from("chula", data) == before
-    write_image(data / "chula" / "images" / "L-1_0001.jpg", [(90, 80, 120, 120)])
+    write_image(data / changed, [(90, 80, 120, 120)])
+    assert half.made_from("chula", data) != before
+
+
+def test_pictures_of_one_cell_that_another_finder_boxed_are_another_result(data, monkeypatch):
+    for folder in DATASETS["pbc"].reader.classes:
+        write_image(data / "pbc" / folder / "1.png")
+    half = FinderHalf(FinderRecipe("tiny", FinderData(("chula/fields",), ("pbc",))))
+    before = half.made_from("chula", data)
+    monkeypatch.setattr(finder, "finder_version", lambda: "another")
     assert half.made_from("chula", data) != before
 
 

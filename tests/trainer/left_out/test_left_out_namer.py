@@ -14,6 +14,7 @@ from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from trainer.cli import main
 from trainer.data.datasets import DATASETS
+from trainer.left_out import namer
 from trainer.left_out.in_turn import MICROSCOPES, RESULTS
 from trainer.left_out.namer import NamerHalf
 from trainer.recipe import load_recipe
@@ -90,6 +91,26 @@ def data(tmp_path, monkeypatch):
     assert len(rows) >= 9, "the slide has too few cells"
     (tmp_path / "chula" / "boxes.csv").write_text("\n".join(rows), encoding="utf-8")
     return tmp_path
+
+
+@pytest.mark.parametrize("what", ["a label trained on", "a label measured on", "the finder that cuts"])
+def test_what_the_result_rests_on_is_in_its_hash(data, tmp_path, monkeypatch, what):
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    half = NamerHalf(load_recipe(str(recipe)))
+    measured = "chula" if what == "a label measured on" else "pbc"
+    before = half.made_from(measured, data)
+    assert half.made_from(measured, data) == before
+    if what == "the finder that cuts":
+        monkeypatch.setattr(namer, "finder_version", lambda: "another")
+    else:
+        boxes = data / "chula" / "boxes.csv"
+        rows = boxes.read_text(encoding="utf-8").splitlines()
+        label = rows[1].split(",")[6]
+        other = "monocyte" if label != "monocyte" else "neutrophil"
+        rows[1] = rows[1].replace(label, other)
+        boxes.write_text("\n".join(rows), encoding="utf-8")
+    assert half.made_from(measured, data) != before
 
 
 def test_a_microscope_is_left_out_from_data_to_table(data, tmp_path, capsys):
