@@ -16,6 +16,7 @@ from edge.errors import ConfigError
 from edge.masking import CROPS
 from trainer.data.images import DataError
 from trainer.data.samples import Loaded, load_samples, named
+from trainer.data.shipped_finder import finder_version
 from trainer.data.splits import deal_as_the_study, grouped_fold, hold_out_photographs
 from trainer.networks.baselines import DRAWN
 from trainer.networks.registry import first_weights
@@ -47,7 +48,8 @@ class Run(Struct, frozen=True):
     held_out: the photographs of the validation part. tested: those of the test part, where the split has one.
     Under the study's split both name images. left_out, uncut: images not used, and used whole. versions: of
     the tools, and the git commit. precision: of the arithmetic when the run was begun. first_weights: where
-    the network's first weights came from. preprocessing: version of the masking that cut the crops.
+    the network's first weights came from. preprocessing: version of the masking that cut the crops. finder:
+    of the finder that cut those without a box; "": of masking "study", or not recorded.
     """
 
     recipe: Recipe
@@ -63,6 +65,7 @@ class Run(Struct, frozen=True):
     precision: Precision = "float32"
     first_weights: str = DRAWN
     preprocessing: str = ""
+    finder: str = ""
 
 
 def fit_run(
@@ -100,6 +103,7 @@ def fit_run(
             precision=compute.precision,
             first_weights=_first_weights(recipe, out),
             preprocessing=CROPS[recipe.data.masking],
+            finder=finder_version() if recipe.data.masking == "found" else "",
         )
         _same_or_new(run, out)
         progress.console.print(f"first weights: {run.first_weights}", soft_wrap=True)
@@ -215,6 +219,11 @@ def _same_preprocessing(run: Run, folder: Path) -> None:
         raise ConfigError(
             f"{folder}: was trained on crops of the masking {run.preprocessing or 'of an unknown version'}; "
             f"it is {now} now, and the network would be shown others"
+        )
+    if run.finder and run.finder != finder_version():
+        raise ConfigError(
+            f"{folder}: was trained on crops of the finder {run.finder[:12]}; the bundle that ships has "
+            f"{finder_version()[:12]} now, and the network would be shown others"
         )
 
 

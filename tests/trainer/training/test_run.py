@@ -24,6 +24,7 @@ from trainer.cli import main
 from trainer.data.arrays import Samples
 from trainer.data.datasets import list_images
 from trainer.data.images import DataError
+from trainer.data.shipped_finder import finder_version
 from trainer.export import bundling
 from trainer.quantization.int8 import ExportError
 from trainer.recipe import load_recipe
@@ -202,6 +203,23 @@ def test_a_run_on_crops_of_another_masking_is_not_gone_on_with_or_measured(
     for command in (["fit", "--recipe", recipe, "--out", str(out)], ["evaluate", "--run", str(out)]):
         assert main([*command, "--data", str(data)]) == ConfigError.exit_status
         assert "was trained on crops of the masking adaptive/0" in capsys.readouterr().err
+
+
+def test_a_run_on_crops_of_another_finder_is_not_gone_on_with_or_measured(
+    finished, data, recipe, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "former"
+    shutil.copytree(finished, out)
+    record = json.loads((out / runs.RUN).read_text(encoding="utf-8"))
+    assert record["finder"] == finder_version()
+    monkeypatch.setattr(runs, "finder_version", lambda: "another finder")
+    for command in (["fit", "--recipe", recipe, "--out", str(out)], ["evaluate", "--run", str(out)]):
+        assert main([*command, "--data", str(data)]) == ConfigError.exit_status
+        assert f"was trained on crops of the finder {record['finder'][:12]};" in capsys.readouterr().err
+    # A record of before says nothing of it.
+    del record["finder"]
+    (out / runs.RUN).write_text(json.dumps(record), encoding="utf-8")
+    assert main(["evaluate", "--run", str(out), "--data", str(data), "--runtime", "float"]) == 0
 
 
 def test_a_run_is_not_measured_or_gone_on_with_under_other_photographs(
