@@ -94,16 +94,15 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
 
     def _compressed(self, image: Any, seed: Any) -> Any:
         """Put the first pictures of the batch through a JPEG: a batch is in no order."""
-        count = round(self.jpeg * image.shape[0]) if image.shape[0] else 0
-        quality = tf.random.stateless_uniform((max(count, 1),), seed, 40, 96, tf.int32)
+        # Where every image is shown once the last batch is smaller, so that the graph knows no number.
+        count = tf.cast(tf.round(self.jpeg * tf.cast(tf.shape(image)[0], tf.float32)), tf.int32)
+        quality = tf.random.stateless_uniform((count,), seed, 40, 96, tf.int32)
 
         def through(one: tuple[Any, Any]) -> Any:
-            return tf.image.adjust_jpeg_quality(one[0], one[1])
+            return tf.ensure_shape(tf.image.adjust_jpeg_quality(one[0], one[1]), image.shape[1:])
 
-        if not count:
-            return image
         coded = tf.map_fn(through, (image[:count], quality), fn_output_signature=tf.float32)
-        return tf.concat([tf.ensure_shape(coded, (count, *image.shape[1:])), image[count:]], axis=0)
+        return tf.concat([tf.reshape(coded, tf.shape(image[:count])), image[count:]], axis=0)
 
     def _surrounded(self, image: Any, count: Any, seed: Any) -> Any:
         """Exchange what lies outside a circle around the cell: a crop is `CROP_DIAMETERS` of it wide."""

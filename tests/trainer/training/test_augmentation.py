@@ -82,6 +82,17 @@ def test_mixing_channels_leaves_bare_slide_bare(batch):
     assert np.ptp(tinted[0, 45, 65]) > 0.001
 
 
+@pytest.mark.parametrize(("pictures", "coded"), [(10, 5), (2, 1), (1, 0)])
+def test_in_an_epoch_that_shows_every_image_once_pictures_go_through_a_jpeg_too(batch, pictures, coded):
+    layer = Augmentation(**STILL, jpeg=0.5)
+    signature = tf.TensorSpec((None, 156, 156, 3), tf.uint8)
+    data = tf.data.Dataset.from_generator(lambda: iter([batch[:pictures]]), output_signature=signature)
+    (shown,) = (np.asarray(one) for one in data.map(lambda one: layer(one, tf.constant(1, tf.int64))))
+    assert shown.shape == (pictures, 120, 120, 3)
+    changed = np.abs(shown - augmented(batch[:pictures])).max(axis=(1, 2, 3)) > 1e-3
+    assert changed.sum() == coded
+
+
 def test_a_saved_augmentation_is_the_same_again(batch):
     layer = Augmentation(blur=2, sharpen=0.4, mix=0.1, jpeg=0.5, seed=3)
     again = Augmentation.from_config(layer.get_config())
