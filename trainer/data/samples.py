@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from trainer.data.photographs import UNKNOWN
 from trainer.data.photographs_of_sets import Contents, originals_of, photographs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -35,6 +36,7 @@ class Loaded:
 
     in_test_sets: bool (n,), which samples come from the recipe's test sets. hashes: each set's sha256.
     left_out: images of the recipe's classes that are not used. uncut: images without a cell, used whole.
+    missed: class -> its images without a cell, used or not.
     """
 
     samples: Samples
@@ -42,6 +44,7 @@ class Loaded:
     hashes: dict[str, str]
     left_out: int
     uncut: int
+    missed: Mapping[str, int]
 
 
 def load_samples(
@@ -73,12 +76,13 @@ def load_samples(
     known: set[str] = set()
     own_contents: Contents = {} if contents is None else contents
     images_in_all = uncut = 0
+    missed_of: Counter[str] = Counter()
     class_of = recipe.data.class_of()
     own_classes = tuple(class_of)
     for name, images in _listed(recipe, data, every_class=every_class):
-        wanted = len(of_classes(images, own_classes))
-        images_in_all += wanted
-        bar = progress.add_task(f"cutting cells of {name}", total=wanted, note="")
+        wanted = of_classes(images, own_classes)
+        images_in_all += len(wanted)
+        bar = progress.add_task(f"cutting cells of {name}", total=len(wanted), note="")
         crops, hashes[name] = cached_crops(
             cache_folder() / "crops",
             images,
@@ -87,11 +91,13 @@ def load_samples(
             context=recipe.data.context,
             progress=lambda done, bar=bar: progress.update(bar, completed=done),  # type: ignore[misc]
         )
-        for told in _known(name, images, hashes[name], out):
+        missed, whole = set(crops.missed), recipe.data.missed == "whole"
+        then = "used whole" if whole else "left out"
+        for told in (*_known(name, images, hashes[name], out), *_without_a_cell(name, wanted, missed, then)):
             progress.console.print(told, markup=False, soft_wrap=True)
+        missed_of.update(recipe.data.classes[class_of[i.label]] for i in wanted if i.name in missed)
         part = Samples(crops.pixels, crops.labels, crops.names)
-        if recipe.data.missed == "whole":
-            missed = set(crops.missed)
+        if whole:
             uncut += len(missed)
             pixels, labels = whole_images(
                 [image for image in images if image.name in missed], own_classes, recipe.data.context
@@ -129,7 +135,8 @@ def load_samples(
     counts = [len(part.labels) for part in parts]
     samples = replace(joined(parts), sets=np.repeat(np.arange(len(parts)), counts))
     in_test_sets = np.repeat(tests, counts)
-    return Loaded(samples, in_test_sets, hashes, images_in_all - len(samples.labels), uncut)
+    left_out = images_in_all - len(samples.labels)
+    return Loaded(samples, in_test_sets, hashes, left_out, uncut, dict(missed_of))
 
 
 def _with_originals(recipe: Recipe, data: Path, photographs: Path | None) -> None:
@@ -177,6 +184,16 @@ def _known(name: str, images: Sequence[LabelledImage], sha256: str, out: Path | 
     if out is None:
         return []
     return [told for told in changed_since_first_use(out, name, images, sha256) if told is not None]
+
+
+def _without_a_cell(
+    name: str, images: Sequence[LabelledImage], missed: Collection[str], then: str
+) -> list[str]:
+    """Say in how many images of each class no cell was found, where there are any, and what they are then."""
+    of = Counter(image.label for image in images)
+    lacking = Counter(image.label for image in images if image.name in missed)
+    told = ", ".join(f"{count} of {of[label]} {label}" for label, count in sorted(lacking.items()))
+    return [f"{name}: no cell is found in {told} images, which are {then}"] if told else []
 
 
 def _by_photograph(part: Samples, groups: dict[str, str], cells: dict[str, str], recipe: Recipe) -> Samples:

@@ -88,7 +88,9 @@ def fit_run(
         seen, held, tested = _split(recipe, loaded)
         for number, label in enumerate(recipe.data.classes):
             if not (samples.labels[seen] == number).any():
-                raise DataError(f"recipe {recipe.name}: its split leaves no {label} to train on")
+                missed = loaded.missed.get(label, 0)
+                why = f"; in {missed} of its images no cell is found" if missed else ""
+                raise DataError(f"recipe {recipe.name}: its split leaves no {label} to train on{why}")
         run = Run(
             recipe=recipe,
             data_sha256=loaded.hashes,

@@ -6,6 +6,8 @@ import hashlib
 import json
 import shutil
 
+import cv2
+import numpy as np
 import pytest
 from drawn_data import CLASSES, draw_data
 
@@ -133,3 +135,19 @@ def test_a_file_that_two_sets_share_is_on_one_side_of_the_split(data, recipe, tm
     assert len(contents(held=True)) == len(CLASSES)
     assert not contents(held=True) & contents(held=False)
     assert not [name for name in record.held_out if name.startswith("again/")]
+
+
+def test_images_in_which_no_cell_is_found_are_counted_and_a_class_that_is_lost_by_it_says_so(
+    data, recipe, tmp_path, capsys
+):
+    shutil.copytree(data / "ours", tmp_path / "blank")
+    for number, path in enumerate(sorted((tmp_path / "blank" / "MONOCYTE").iterdir())):
+        if number:
+            cv2.imwrite(str(path), np.full((240, 320, 3), 225, np.uint8))
+    arguments = ["fit", "--recipe", recipe, "--data", str(data), "--set", str(tmp_path / "blank"), "--out"]
+    assert main([*arguments, str(tmp_path / "run")]) == 0
+    said = "blank: no cell is found in 3 of 4 monocyte images, which are left out"
+    assert said in " ".join(capsys.readouterr().out.split())
+    cv2.imwrite(str(min((tmp_path / "blank" / "MONOCYTE").iterdir())), np.full((240, 320, 3), 225))
+    assert main([*arguments, str(tmp_path / "other")]) == DataError.exit_status
+    assert "leaves no monocyte to train on; in 4 of its images no cell is found" in capsys.readouterr().err
