@@ -75,6 +75,19 @@ def test_an_input_is_not_overwritten_even_where_forced(tmp_path, capsys, what):
     assert given.read_bytes() == before
 
 
+@pytest.mark.parametrize("spelt", ["pbc", "slides", "{tmp_path}/slides", "zheng1"])
+def test_an_image_that_is_measured_is_not_overwritten_even_where_forced(tmp_path, capsys, spelt):
+    name = spelt.rpartition("/")[2]
+    image = tmp_path / name / "monocyte" / "1.jpg"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"a cell")
+    command = ["measure", "--model", str(SHIPPED_MODEL), "--on", spelt.format(tmp_path=tmp_path)]
+    arguments = ["find"] if name == "zheng1" else command
+    assert main([*arguments, "--data", str(tmp_path), "--json", str(image), "--force"]) == 1
+    assert f"{image}: is an input, which a result never overwrites" in capsys.readouterr().err
+    assert image.read_bytes() == b"a cell"
+
+
 @pytest.mark.parametrize(
     ("content", "is_earlier"),
     [

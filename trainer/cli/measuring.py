@@ -146,16 +146,19 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
+    from trainer.data.datasets import folder_of  # noqa: PLC0415
     from trainer.evaluation.bundle_measurement import (  # noqa: PLC0415
         SCHEMA,
         measure_bundle,
         sentences,
         write_measurement,
     )
-    from trainer.outputs import has_mark, refuse_output  # noqa: PLC0415
+    from trainer.outputs import files_below, has_mark, refuse_output  # noqa: PLC0415
 
     if options.json is not None:
-        inputs = [path for path in (options.model, options.photographs) if path is not None]
+        folder = folder_of(options.on, options.data)
+        inputs = [options.model, *([options.photographs] if options.photographs else [])]
+        inputs += files_below([folder, *([options.folder] if options.folder else [])])
         refuse_output(options.json, "measure", has_mark(SCHEMA), inputs=inputs, force=options.force)
     found = measure_bundle(
         options.model, options.data, options.on, run=options.folder, photographs=options.photographs
@@ -170,11 +173,19 @@ def _find(options: argparse.Namespace) -> int:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import Progress  # noqa: PLC0415
 
-    from trainer.evaluation.finding import Finding, measure_finding, table, write_finding  # noqa: PLC0415
-    from trainer.outputs import is_json_of, refuse_output  # noqa: PLC0415
+    from trainer.data.datasets import folder_of  # noqa: PLC0415
+    from trainer.evaluation.finding import (  # noqa: PLC0415
+        SETS,
+        Finding,
+        measure_finding,
+        table,
+        write_finding,
+    )
+    from trainer.outputs import files_below, is_json_of, refuse_output  # noqa: PLC0415
 
     if options.json is not None:
-        refuse_output(options.json, "find", is_json_of(Finding), force=options.force)
+        inputs = files_below(folder_of(name, options.data) for name in SETS)
+        refuse_output(options.json, "find", is_json_of(Finding), inputs=inputs, force=options.force)
     with Progress() as progress:
         bar = progress.add_task("finding cells", total=None)
         found = measure_finding(

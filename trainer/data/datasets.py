@@ -67,6 +67,14 @@ def find_set(name: str, own: Mapping[str, OwnSet] = NONE, data: Path | None = No
     )
 
 
+def folder_of(name: str, data: Path) -> Path:
+    """The folder of a data set, by its name or its path, whether it is there or not."""
+    if name in DATASETS:
+        return data / DATASETS[name].folder
+    below = data / name
+    return below if below.is_dir() and not name.startswith((".", "~")) else Path(name).expanduser()
+
+
 def list_images(data: Path, name: str, own: Mapping[str, OwnSet] = NONE) -> list[LabelledImage]:
     """List a data set's images below the directory `data`, sorted by class and name.
 

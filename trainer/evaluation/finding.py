@@ -56,8 +56,8 @@ _GOALS: dict[tuple[str, str], float] = {
         for figure, goal in (("box recall", 0.98), ("box precision", 0.95))
     },
 }
-_SETS = {"zheng1": ("nucleus", "cell"), "bccd/fields": ("nucleus", "cell", "box"), "fields-575": ("box",)}
-_SETS["fields-416"] = _SETS["fields-575"]
+SETS = {"zheng1": ("nucleus", "cell"), "bccd/fields": ("nucleus", "cell", "box"), "fields-575": ("box",)}
+SETS["fields-416"] = SETS["fields-575"]
 
 
 class FindingFigure(Struct, frozen=True):
@@ -100,11 +100,11 @@ def measure_finding(
 
     Raises DataError when none of the sets is there, or an image or annotation is not as it should be.
     """
-    absent = tuple(name for name in _SETS if not (data / DATASETS[name].folder).is_dir())
-    if len(absent) == len(_SETS):
-        raise DataError(f"{data}: holds none of the data sets {', '.join(_SETS)}")
+    absent = tuple(name for name in SETS if not (data / DATASETS[name].folder).is_dir())
+    if len(absent) == len(SETS):
+        raise DataError(f"{data}: holds none of the data sets {', '.join(SETS)}")
     figures: list[FindingFigure] = []
-    for name, kinds in _SETS.items():
+    for name, kinds in SETS.items():
         if name not in absent:
             images = images_of_part(list_annotated(data, name), part)
             figures += _measured(name, kinds, images, progress)
