@@ -242,6 +242,12 @@ def sentences(found: Measurement) -> str:
             f"the counted classes alone, were {OTHER} no answer: {percent(among.photograph_accuracy)}, "
             f"macro recall {percent(among.photograph_macro_recall)}, each cell once"
         )
+    if "others_called" in rejecting:
+        lines.append(
+            f"with refusals: no cell is of a class that is counted; {100 * rejecting['others_called']:.1f} % "
+            "are called one all the same"
+        )
+        return "\n".join(lines)
     lines.append(
         f"with refusals: {100 * rejecting['called']:.1f} % of the cells of known classes are called, "
         f"{100 * rejecting['wrong_calls']:.1f} % of all calls are wrong; were 90 % of them called, "

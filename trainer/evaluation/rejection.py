@@ -161,13 +161,16 @@ def figures(
     score: the confidence, (n,). answered: not refused already, whatever the confidence. auroc: of known cells
     against the others by confidence; absent where all are known. called: of the known cells. wrong_calls: of
     all calls.
-    wrong_calls_at_90: of the calls, were the threshold such that 90 % of the known cells are called.
+    wrong_calls_at_90: of the calls, were the threshold such that 90 % of the known cells are called. Where no
+    cell is known, none of these but others_called: the share of the others that is called all the same.
     """
     result: dict[str, float] = {}
     shown = np.where(answered, score, 0.0)
-    if not is_known.all():
+    if is_known.any() and not is_known.all():
         result["auroc"] = round(float(roc_auc_score(is_known, score, sample_weight=weights)), 4)
     calls = answered & (score >= threshold)
+    if not is_known.any():
+        return {"others_called": round(float(np.average(calls, weights=weights)), 4)}
     result["called"] = round(float(np.average(calls[is_known], weights=weights[is_known])), 4)
     result["wrong_calls"] = _share_wrong(right, weights, calls)
     least = _quantile(shown[is_known], weights[is_known], 0.1)

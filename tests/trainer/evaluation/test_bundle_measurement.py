@@ -15,7 +15,7 @@ from edge.config import SHIPPED_MODEL
 from edge.errors import ConfigError
 from trainer.data.arrays import Samples
 from trainer.data.datasets import list_images
-from trainer.evaluation.bundle_measurement import among, measure_bundle
+from trainer.evaluation.bundle_measurement import among, measure_bundle, sentences
 from trainer.recipe import load_recipe
 
 SIMPLE = "blood-cell-images/TEST_SIMPLE"
@@ -49,6 +49,18 @@ def test_every_image_is_called_once_and_refusals_are_counted(data):
     assert 0 <= found.rejecting["called"] <= 1
     assert found.rejecting.keys() >= {"wrong_calls", "wrong_calls_at_90"}
     assert "auroc" not in found.rejecting, "there is nothing to refuse in this set"
+
+
+def test_a_set_of_what_is_not_counted_says_how_many_are_called_all_the_same(data, tmp_path):
+    shutil.copytree(data / SIMPLE / "NEUTROPHIL", tmp_path / "clutter" / "platelet")
+    found = measure_bundle(SHIPPED_MODEL, tmp_path, "clutter")
+    assert found.images + found.left_out == 2
+    assert found.among_counted is None
+    assert found.rejecting.keys() == {"others_called"}
+    # Drawn neutrophils, called what they are not.
+    called = 100 * found.rejecting["others_called"]
+    said = f"no cell is of a class that is counted; {called:.1f} % are called one all the same"
+    assert said in sentences(found)
 
 
 def test_among_the_counted_classes_other_is_neither_an_answer_nor_a_cell():
