@@ -37,6 +37,12 @@ def _without_problems(images: Sequence[ImageFile]) -> list[Path]:
     for image in images:
         if image.problem is not None:
             raise DataError(image.problem)
+        try:
+            str(image.path).encode()
+        except UnicodeEncodeError:
+            # A run knows its images by name, and JSON has no other letters.
+            told = str(image.path).encode(errors="backslashreplace").decode()
+            raise DataError(f"{told}: its name is not UTF-8; give it another") from None
     return [image.path for image in images]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -82,6 +83,15 @@ def test_what_would_be_a_picture_and_is_not_read_is_named(slides, tmp_path, name
     else:
         path.write_bytes(b"GIF89a")
     with pytest.raises(DataError, match=name):
+        list_images(tmp_path, "slides")
+
+
+def test_a_name_that_is_no_utf_8_is_said_in_a_sentence(slides, tmp_path):
+    try:
+        (slides / "Neutrophils" / "1.jpg").rename(os.fsdecode(bytes(slides) + b"/Neutrophils/z\xe9lle.jpg"))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(DataError, match=r"Neutrophils/z.*lle\.jpg: its name is not UTF-8; give it another"):
         list_images(tmp_path, "slides")
 
 
