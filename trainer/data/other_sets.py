@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from edge.labels import did_you_mean
+from edge.labels import OTHER, did_you_mean
 from trainer.data.datasets import DATASETS, list_images
 from trainer.data.images import DataError
 from trainer.data.own_sets import set_of_path
@@ -63,6 +63,7 @@ def on_other_sets(recipe: Recipe, sets: Sequence[str], data: Path) -> Recipe:
                 for label, ones in recipe.data.merged.items()
                 if label in kept
             },
+            "other_share": recipe.data.other_share if OTHER in kept else 0.0,
             "test_sets": [],
             "leave_out": [],
             "split": "photographs" if recipe.data.split == "folders" else recipe.data.split,

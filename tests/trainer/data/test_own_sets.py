@@ -215,6 +215,14 @@ def test_a_recipe_on_a_folder_keeps_the_classes_that_it_has(slides, tmp_path, ca
     assert "slides: has no eosinophil and no monocyte and no basophil and no other" in said
 
 
+@pytest.mark.usefixtures("slides")
+def test_a_recipe_that_expects_other_expects_none_of_a_folder_without(tmp_path):
+    data = on_other_sets(load_recipe("any-microscope"), ["slides"], tmp_path).data
+    assert (data.classes, data.other_share) == (("lymphocyte", "neutrophil"), 0)
+    write_image(tmp_path / "slides" / "platelet" / "0.jpg", size=(24, 24))
+    assert on_other_sets(load_recipe("any-microscope"), ["slides"], tmp_path).data.other_share == 0.1
+
+
 def test_a_folder_of_one_class_trains_nothing(tmp_path):
     write_image(tmp_path / "slides" / "neutrophil" / "0.jpg", size=(24, 24))
     with pytest.raises(DataError, match="a model needs two classes"):
