@@ -14,7 +14,7 @@ from edge.errors import ConfigError, UnreadableFrameError
 from edge.finding import RED_CELL_PIXELS
 from edge.finding.finder import Finder
 from edge.models.recipes import FINDER_VERSION
-from trainer.data.datasets import DATASETS, fingerprint, list_annotated, list_images
+from trainer.data.datasets import DATASETS, find_set, fingerprint, list_annotated, list_images
 from trainer.data.images import DataError
 from trainer.data.shipped_finder import finder_version
 from trainer.finder.loading import boxed
@@ -51,7 +51,7 @@ class FinderHalf:
         # The finder that ships draws the boxes of pictures of one cell.
         parts += [finder_version()] if self.recipe.data.cells else []
         for other in (*self.recipe.data.fields, *self.recipe.data.cells):
-            if DATASETS[other].microscope != microscope:
+            if find_set(other).microscope != microscope:
                 of_cells = other in self.recipe.data.cells
                 parts.append(
                     fingerprint(list_images(data, other) if of_cells else list_annotated(data, other))
@@ -79,7 +79,7 @@ class FinderHalf:
         """Return what is measured on: images, their set, its hash, and whether each shows one cell only."""
         unseen = set(self.recipe.data.unseen)
         for name in (*self.recipe.data.fields, *self.recipe.data.cells):
-            if DATASETS[name].microscope != microscope:
+            if find_set(name).microscope != microscope:
                 continue
             if name in self.recipe.data.cells:
                 cells = list_images(data, name)

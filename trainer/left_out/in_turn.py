@@ -77,7 +77,13 @@ class Half(Protocol):
 
 
 def sets_without(microscope: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Return those of the sets that may be trained on and are not of the microscope."""
+    """Return those of the sets that may be trained on and are not of the microscope. Raises ConfigError."""
+    own = next((n for n in names if n not in DATASETS), None)
+    if own is not None:
+        raise ConfigError(
+            f"{own}: is no registered data set, so nobody can tell whether it is of {microscope}; "
+            "leave a microscope out of a recipe without it"
+        )
     return tuple(n for n in names if DATASETS[n].training and DATASETS[n].microscope != microscope)
 
 

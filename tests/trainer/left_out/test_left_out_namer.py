@@ -12,6 +12,7 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
+from edge.errors import ConfigError
 from trainer.cli import main
 from trainer.data.datasets import DATASETS
 from trainer.left_out import namer
@@ -91,6 +92,15 @@ def data(tmp_path, monkeypatch):
     assert len(rows) >= 9, "the slide has too few cells"
     (tmp_path / "chula" / "boxes.csv").write_text("\n".join(rows), encoding="utf-8")
     return tmp_path
+
+
+def test_a_recipe_with_a_set_of_ones_own_leaves_no_microscope_out(tmp_path, capsys):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(RECIPE.replace('["pbc", "chula"]', '["pbc", "mine"]'), encoding="utf-8")
+    arguments = ["microscopes", "--data", str(tmp_path), "--left-out", str(tmp_path / "out")]
+    assert main([*arguments, "--half", "namer", "--namer", str(recipe)]) == ConfigError.exit_status
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "mine: is no registered data set, so nobody can tell whether it is of bccd" in said
 
 
 @pytest.mark.parametrize("what", ["a label trained on", "a label measured on", "the finder that cuts"])
