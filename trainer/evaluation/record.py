@@ -11,6 +11,7 @@ from msgspec import Struct
 from edge.errors import ConfigError
 from trainer.evaluation.metrics import Estimate, Figures  # noqa: TC001 (msgspec reads annotations at run time)
 from trainer.files import put_in_place
+from trainer.training.checkpoints import WEIGHTS, last_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ def file_name(on: str | None = None) -> str:
 
 def weights_sha256(folder: Path) -> str:
     """Return the hash of the weights of a run's last checkpoint. Raises ConfigError where there is none."""
-    path = max(folder.glob("epoch-*"), default=folder) / "model.keras"
+    path = (last_checkpoint(folder) or folder) / WEIGHTS
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,8 +113,14 @@ def load_finder_recipe(name: str) -> FinderRecipe:
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return msgspec.convert({"name": path.stem, **raw}, FinderRecipe)
+        recipe = msgspec.convert({"name": path.stem, **raw}, FinderRecipe)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such recipe") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    if set(recipe.thresholds) != set(KINDS):
+        raise ConfigError(f"{path}: [thresholds] must have one of each kind: {', '.join(KINDS)}")
+    starts = (recipe.training.warmup_epochs, *recipe.training.restarts)
+    if any(later <= earlier for earlier, later in itertools.pairwise(starts)):
+        raise ConfigError(f"{path}: training.restarts are epochs after the warmup, in rising order")
+    return recipe

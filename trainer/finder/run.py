@@ -20,10 +20,11 @@ from trainer.finder.canvases import draw_canvas
 from trainer.finder.export import quantize_finder
 from trainer.finder.loading import check_left_out, load_fields
 from trainer.finder.measuring import average_precision, measured_on
-from trainer.finder.training import chances, fit_finder, float_detections
+from trainer.finder.training import chances, check_finder, fit_finder, float_detections
 from trainer.quantization.gates import check_operators
 from trainer.quantization.int8 import ExportError
 from trainer.training.augmentation import Augmentation
+from trainer.training.checkpoints import last_checkpoint, refuse_another_kind
 from trainer.training.run import TOOLS
 from trainer.training.run_lock import locked
 from trainer.versions import versions
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 FINDER = "finder.tflite"
 RECORD = "finder.json"
+RECIPE = "recipe.json"
 MAX_BYTES = 150_000
 MAX_DROP = 0.005  # of the mean average precision, int8 against float
 _CALIBRATION = 96  # canvases
@@ -54,13 +56,16 @@ def fit_finder_run(
     left_out: microscopes of which nothing is used. Raises ConfigError, DataError, TrainingError, ExportError.
     """
     check_left_out(recipe, left_out)
+    check_finder(recipe)
+    refuse_another_kind(out, RECIPE)
+    former = _former(out)
     out.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with locked(out), Progress(*columns, TextColumn("{task.fields[note]}")) as progress:
         reading = progress.add_task("reading fields", total=None, note="")
         fields, hashes = load_fields(recipe, data, left_out)
         progress.update(reading, total=len(fields), completed=len(fields))
-        _same_or_new(out, recipe, hashes, left_out)
+        _same_or_new(out, former, recipe, hashes, left_out)
         steps = recipe.training.canvases_per_epoch // recipe.training.batch
         bar = progress.add_task("training", total=recipe.training.epochs * steps, note="")
 
@@ -90,14 +95,28 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def _same_or_new(out: Path, recipe: FinderRecipe, hashes: dict[str, str], left_out: Collection[str]) -> None:
+def _former(out: Path) -> Any:
+    """Return what the checkpoints in a folder are of, or None where there are none. Raises ConfigError."""
+    if last_checkpoint(out) is None:
+        return None
+    try:
+        return json.loads((out / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{out / RECIPE}: cannot be read ({error}), so nobody knows what its checkpoints are of; "
+            "give another --out"
+        ) from None
+
+
+def _same_or_new(
+    out: Path, former: Any, recipe: FinderRecipe, hashes: dict[str, str], left_out: Collection[str]
+) -> None:
     """Refuse to go on in a folder whose checkpoints are of another recipe or other data."""
-    path = out / "recipe.json"
     wanted = {"recipe": msgspec.to_builtins(recipe), "data": hashes, "left_out": sorted(left_out)}
     wanted = json.loads(json.dumps(wanted))
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != wanted:
+    if former is not None and former != wanted:
         raise ConfigError(f"{out}: holds a run of another recipe or other data; give another --out")
-    put_in_place(path, json.dumps(wanted, indent=1).encode())
+    put_in_place(out / RECIPE, json.dumps(wanted, indent=1).encode())
 
 
 def _exported(

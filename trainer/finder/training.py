@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import json
 import time
 from collections import Counter
@@ -13,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from edge.errors import ConfigError
 from edge.finding import RED_CELL_PIXELS, Detections, decode
 from edge.finding.light import even
 from trainer.data.cache import kept_at
@@ -20,7 +23,14 @@ from trainer.finder.canvases import PLACES, SIDE, TARGETS, draw_canvas
 from trainer.finder.fields import with_unsure
 from trainer.finder.network import finder, finder_loss
 from trainer.training.augmentation import Augmentation
-from trainer.training.checkpoints import HISTORY, WEIGHTS, TrainingError, last_checkpoint, save_checkpoint
+from trainer.training.checkpoints import (
+    DAMAGED,
+    HISTORY,
+    WEIGHTS,
+    TrainingError,
+    last_checkpoint,
+    save_checkpoint,
+)
 from trainer.training.fitting import AveragedWeights
 from trainer.training.optimizers import restarted_cosine
 
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
     from trainer.finder.recipe import Drawing, FinderRecipe, FinderTraining
 
 UNSURE = "unsure.npz"
+_NOT_ASKED = {"seed", "moves", "side", "kwargs"}  # of a recipe; what a canvas shows is not moved
 
 
 def fit_finder(
@@ -75,6 +86,31 @@ def fit_finder(
         save_checkpoint(model, average, history, out)
         report(epoch, -1, logs)
     return average
+
+
+def check_finder(recipe: FinderRecipe) -> None:
+    """Build the recipe's network and its changes of light once. Raises ConfigError saying what cannot be."""
+    for section, given, made in (("network", recipe.network, finder), ("light", recipe.light, Augmentation)):
+        known = inspect.signature(made).parameters.keys() - _NOT_ASKED
+        strange = next((key for key in given if key not in known), None)
+        if strange is not None:
+            near = difflib.get_close_matches(strange, known, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(
+                f"recipe {recipe.name}: {strange} is no key of [{section}]: {', '.join(sorted(known))}{meant}"
+            )
+    try:
+        finder(**_network(recipe))
+        Augmentation(seed=0, moves=False, **recipe.light)
+    except (TypeError, ValueError, IndexError) as error:
+        reason = str(error).strip().split("\n", maxsplit=1)[0]
+        raise ConfigError(f"recipe {recipe.name}: [network] or [light] cannot be made: {reason}") from None
+    finally:
+        keras.backend.clear_session()
+
+
+def _network(recipe: FinderRecipe) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in recipe.network.items()}
 
 
 def _looked_at_again(
@@ -136,12 +172,10 @@ def _start_or_resume(
             history: list[dict[str, float]] = json.loads((last / HISTORY).read_text(encoding="utf-8"))
             model = keras.models.load_model(last / "training.keras")
             return model, keras.models.load_model(last / WEIGHTS), history
-        except (OSError, ValueError) as error:
+        except DAMAGED as error:
             raise TrainingError(f"{last}: cannot be resumed from ({error}); remove it to go on") from None
     settings = recipe.training
-    network: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in recipe.network.items()
-    }
+    network = _network(recipe)
     average, model = finder(**network), finder(**network)
     model.set_weights(average.get_weights())
     rate = restarted_cosine(

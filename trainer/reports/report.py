@@ -15,6 +15,7 @@ from trainer.evaluation.record import Evaluation, file_name, read_evaluation
 from trainer.files import put_in_place
 from trainer.outputs import files_below, has_mark, refuse_output
 from trainer.reports.contents import Record, Report, RunReport, Section
+from trainer.training.checkpoints import last_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ def _run(folder: Path) -> RunReport:
     record = _decoded(folder / "run.json", Record)
     own = read_evaluation(folder / file_name())
     others = [read_evaluation(path) for path in sorted(folder.glob("evaluation-*.json"))]
-    checkpoint = max(folder.glob("epoch-*"), default=None)
+    checkpoint = last_checkpoint(folder)
     history = (
         () if checkpoint is None else _decoded(checkpoint / "history.json", tuple[dict[str, float], ...])
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
-from edge.errors import LeukoscopeError
+from edge.errors import ConfigError, LeukoscopeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
 WEIGHTS = "model.keras"
 HISTORY = "history.json"
 STATE = "training.keras"
+DAMAGED = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What Keras and the zip file of a checkpoint raise where bytes of it are wrong."""
 
 
 class TrainingError(LeukoscopeError):
@@ -24,7 +38,24 @@ class TrainingError(LeukoscopeError):
 
 def last_checkpoint(out: Path) -> Path | None:
     """The newest whole checkpoint folder of a run, or None. WEIGHTS in it holds the averaged weights."""
-    return max(out.glob("epoch-*"), default=None)
+    return max(_checkpoints(out), key=_epochs, default=None)
+
+
+def refuse_another_kind(out: Path, record: str) -> None:
+    """See that checkpoints in a folder have the record of this kind of run. Raises ConfigError."""
+    if last_checkpoint(out) is not None and not (out / record).exists():
+        raise ConfigError(
+            f"{out}: holds checkpoints of another kind of run, without {record}; give another --out"
+        )
+
+
+def _checkpoints(out: Path) -> list[Path]:
+    found = out.glob("epoch-*")
+    return [path for path in found if path.name.removeprefix("epoch-").isdecimal() and path.is_dir()]
+
+
+def _epochs(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("epoch-"))
 
 
 def save_checkpoint(
@@ -51,7 +82,6 @@ def save_checkpoint(
             f"{folder}: cannot be written ({error.strerror or error}); "
             f"{'the last good checkpoint is ' + str(former) if former else 'there is no earlier one'}"
         ) from None
-    for other in out.glob("epoch-*"):
-        epochs = other.name.removeprefix("epoch-")
-        if epochs.isdecimal() and int(epochs) < len(history):
+    for other in _checkpoints(out):
+        if _epochs(other) < len(history):
             shutil.rmtree(other, ignore_errors=True)

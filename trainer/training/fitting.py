@@ -18,6 +18,7 @@ from trainer.networks.predicting import predict
 from trainer.training.augmentation import Augmentation
 from trainer.training.batches import batches_of
 from trainer.training.checkpoints import (
+    DAMAGED,
     HISTORY,
     STATE,
     WEIGHTS,
@@ -171,7 +172,7 @@ def _start_or_resume(
             with compute.scope():
                 model = keras.models.load_model(last / STATE)
             return model, keras.models.load_model(last / WEIGHTS), history
-        except (OSError, ValueError) as error:
+        except DAMAGED as error:
             raise TrainingError(f"{last}: cannot be resumed from ({error}); remove it to go on") from None
     settings = recipe.training
     classes = len(recipe.data.classes)

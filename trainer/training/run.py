@@ -22,7 +22,7 @@ from trainer.networks.baselines import DRAWN
 from trainer.networks.registry import first_weights
 from trainer.quantization.int8 import Quantized, quantize
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
-from trainer.training.checkpoints import WEIGHTS, last_checkpoint
+from trainer.training.checkpoints import DAMAGED, WEIGHTS, last_checkpoint, refuse_another_kind
 from trainer.training.compute import PLAIN, Compute, Precision
 from trainer.training.fitting import check_network, fit, representative, steps_per_epoch
 from trainer.training.run_lock import locked
@@ -79,6 +79,7 @@ def fit_run(
 
     Raises DataError, ConfigError (the folder holds another run), RunInUseError, OutputError, TrainingError.
     """
+    refuse_another_kind(out, RUN)
     if last_checkpoint(out) is None:
         check_network(recipe)
     out.mkdir(parents=True, exist_ok=True)
@@ -158,7 +159,7 @@ def open_run(folder: Path, data: Path, progress: Progress) -> Opened:
         raise DataError(f"{folder}: the photographs behind its images are grouped otherwise than in training")
     try:
         model = keras.models.load_model(checkpoint / WEIGHTS)
-    except (OSError, ValueError) as error:
+    except DAMAGED as error:
         raise ConfigError(f"{checkpoint / WEIGHTS}: cannot be read ({error})") from None
     seen = loaded.samples.chosen(~(held | tested))
     expect_share(model, run.recipe.data, seen)

@@ -14,6 +14,7 @@ from edge.errors import ConfigError
 from edge.finding import RED_CELL_PIXELS
 from edge.finding.finder import Finder
 from trainer.cli import main
+from trainer.data.images import DataError
 from trainer.finder.canvases import draw_canvas
 from trainer.finder.export import quantize_finder
 from trainer.finder.recipe import Drawing, FinderData, FinderRecipe, FinderTraining
@@ -105,6 +106,51 @@ def test_a_microscope_to_leave_out_that_no_set_is_of_is_refused_before_anything_
     assert said.startswith("leukoscope-train: ankra: is no microscope of recipe finder, whose are ankara, ")
     assert said.endswith("; did you mean ankara?")
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("[light]\nstains = 1", "stains is no key of [light]: blur, "),
+        ("[network]\nwidhts = [8, 8, 16, 16]", "widhts is no key of [network]: depth, head, widths"),
+        ("[network]\nwidths = [8]", "[network] or [light] cannot be made"),
+        ("[training]\nrestarts = [5, 3]", "training.restarts are epochs after the warmup, in rising order"),
+        ('[thresholds]\n"white cell" = 0.4', "[thresholds] must have one of each kind"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_said_in_a_sentence_before_a_field_is_read(lines, said, tmp_path, capsys):
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(f'[data]\nfields = ["ankara"]\n{lines}\n', encoding="utf-8")
+    arguments = ["fit-finder", "--recipe", str(recipe), "--data", str(tmp_path), "--out"]
+    assert main([*arguments, str(tmp_path / "run")]) == ConfigError.exit_status
+    (told,) = capsys.readouterr().err.splitlines()
+    assert said in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_another_kind_of_run_or_with_a_damaged_record_is_left_as_it_is(tmp_path, capsys):
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text('[data]\nfields = ["ankara"]\n', encoding="utf-8")
+    for number, name in enumerate(("fitted", "found", "damaged")):
+        (tmp_path / name / f"epoch-000{number + 1}").mkdir(parents=True)
+    (tmp_path / "fitted" / "run.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "found" / "recipe.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "damaged" / "recipe.json").write_text('{"recipe":', encoding="utf-8")
+    find = ["fit-finder", "--recipe", str(recipe)]
+    for command, name, said in (
+        (find, "fitted", "holds checkpoints of another kind of run, without recipe.json"),
+        (["fit"], "found", "holds checkpoints of another kind of run, without run.json"),
+        (find, "damaged", "recipe.json: cannot be read"),
+    ):
+        before = sorted(tmp_path.rglob("*"))
+        arguments = [*command, "--data", str(tmp_path), "--out", str(tmp_path / name)]
+        assert main(arguments) == ConfigError.exit_status
+        assert said in capsys.readouterr().err
+        assert sorted(tmp_path.rglob("*")) == before
+    # A record without a checkpoint is of a run that never came to one, and is replaced.
+    (tmp_path / "damaged" / "epoch-0003").rmdir()
+    assert main([*find, "--data", str(tmp_path), "--out", str(tmp_path / "damaged")]) == DataError.exit_status
+    assert "the data set ankara is not there" in capsys.readouterr().err
 
 
 def test_microscopes_are_drawn_alike_and_a_groups_copies_weigh_once():

@@ -41,6 +41,16 @@ def test_the_ten_thousandth_checkpoint_is_no_earlier_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["epoch-10001"]
 
 
+def test_what_is_only_called_like_a_checkpoint_is_none(tmp_path):
+    save(tmp_path, 3)
+    (tmp_path / "epoch-notes.txt").write_text("looked better before", encoding="utf-8")
+    (tmp_path / "epoch-9999").write_text("", encoding="utf-8")
+    (tmp_path / "epoch-best").mkdir()
+    assert last_checkpoint(tmp_path) == tmp_path / "epoch-0003"
+    (tmp_path / "epoch-10000").mkdir()
+    assert last_checkpoint(tmp_path) == tmp_path / "epoch-10000", "by number, not by letters"
+
+
 def test_what_killed_runs_left_half_written_is_removed_and_no_other_file(tmp_path):
     for epochs in (2, 7):
         leftover = tmp_path / f"partial-epoch-{epochs:04d}"

@@ -58,7 +58,7 @@ def run(data, recipe, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bundle(data, run, tmp_path_factory):
-    path = tmp_path_factory.mktemp("bundles") / "ours.tflite"
+    path = tmp_path_factory.mktemp("bundles") / "not there yet" / "ours.tflite"
     assert main(["export", "--run", str(run), "--data", str(data), "--out", str(path)]) == 0
     return path
 

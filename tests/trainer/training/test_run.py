@@ -29,7 +29,7 @@ from trainer.export import bundling
 from trainer.quantization.int8 import ExportError
 from trainer.recipe import load_recipe
 from trainer.training import run as runs
-from trainer.training.checkpoints import WEIGHTS, TrainingError, last_checkpoint, save_checkpoint
+from trainer.training.checkpoints import STATE, WEIGHTS, TrainingError, last_checkpoint, save_checkpoint
 
 RECIPE = """
 [data]
@@ -220,6 +220,24 @@ def test_a_run_on_crops_of_another_finder_is_not_gone_on_with_or_measured(
     del record["finder"]
     (out / runs.RUN).write_text(json.dumps(record), encoding="utf-8")
     assert main(["evaluate", "--run", str(out), "--data", str(data), "--runtime", "float"]) == 0
+
+
+@pytest.mark.parametrize("at", [0.3, 0.6, 0.999])
+def test_a_damaged_checkpoint_is_named(finished, data, recipe, tmp_path, capsys, at):
+    out = tmp_path / "damaged"
+    shutil.copytree(finished, out)
+    for name in (WEIGHTS, STATE):
+        path = last_checkpoint(out) / name
+        content = bytearray(path.read_bytes())
+        place = int(at * (len(content) - 1))
+        content[place : place + 64] = bytes(byte ^ 0xFF for byte in content[place : place + 64])
+        path.write_bytes(content)
+    evaluate = ["evaluate", "--run", str(out), "--data", str(data), "--runtime", "float"]
+    assert main(evaluate) == ConfigError.exit_status
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "leukoscope-train" in line]
+    assert f"{WEIGHTS}: cannot be read" in said
+    assert main(["fit", "--recipe", recipe, "--data", str(data), "--out", str(out)]) == 1
+    assert "epoch-0003: cannot be resumed from" in capsys.readouterr().err
 
 
 def test_a_run_is_not_measured_or_gone_on_with_under_other_photographs(
