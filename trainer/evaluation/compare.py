@@ -184,6 +184,8 @@ def _split_label(row: Row) -> str:
 
 def _short_names(sets: Sequence[str]) -> dict[str, str]:
     """Return the data sets' names without the folder that is common to all of them."""
+    if len({posixpath.isabs(name) for name in sets}) > 1:
+        return {name: name for name in sets}  # a folder of one's own beside a registered set
     common = posixpath.commonpath([posixpath.dirname(name) for name in sets])
     return {name: name.removeprefix(f"{common}/") for name in sets}
 

@@ -17,7 +17,8 @@ from edge.errors import ConfigError
 from trainer.cli import main
 from trainer.evaluation import compare as comparing
 from trainer.evaluation.answers import read_answers
-from trainer.evaluation.compare import Comparison, write_into
+from trainer.evaluation.compare import Comparison, Row, markdown, write_into
+from trainer.evaluation.metrics import measure, share
 
 RECIPE = """
 [data]
@@ -54,6 +55,15 @@ def compared(tmp_path_factory):
     finally:
         tf.config.run_functions_eagerly(False)
     return folder, arguments
+
+
+def test_a_folder_of_ones_own_beside_a_registered_set_has_its_row():
+    logits = np.eye(4, dtype=np.float32)
+    figures = measure(logits, np.arange(4), list("abcd"), CLASSES)
+    sets, same = ("/home/me/slides", "munich"), share(np.ones(4, np.bool_), list("abcd"))
+    row = Row("tiny", "folders", sets, ("munich",), 1, ("run",), 4, 4, figures, figures, same)
+    table = markdown(Comparison(comparing.SCHEMA, (row,)))
+    assert "| folders: /home/me/slides to munich |" in table
 
 
 def test_every_split_has_its_row_and_the_folds_are_pooled(compared):
