@@ -82,6 +82,7 @@ def export_run(
     refuse_output(out, "export", is_exported, inputs=inputs, force=force)
     card = out.with_suffix(".md")
     refuse_output(card, "export", has_mark(CARD_TITLE), inputs=inputs, force=force)
+    out.parent.mkdir(parents=True, exist_ok=True)  # before the long work, not after it
     with progress_bar() as progress:
         elsewhere = evaluated(evaluations, folder)
         elsewhere_trust = None if left_out is None else read_trust(left_out)
