@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from edge.cameras.image_files import read_image
 from edge.cameras.image_folders import is_left_out
-from edge.errors import LeukoscopeError
+from edge.errors import LeukoscopeError, OutputError
 from trainer.data.images import DataError
 from trainer.data.photographs import SCHEMA as GROUPS_SCHEMA
 from trainer.data.photographs import UNKNOWN, find_photographs, shared_photographs, write_groups
@@ -93,6 +93,10 @@ def audit(
     """
     images = _listed(directory)
     known = _originals(originals)
+    if out.resolve().is_relative_to(directory.resolve()):
+        raise OutputError(
+            f"{out}: lies in what is audited, and would be read as a part of it; give another --out"
+        )
     for name, is_earlier in ((REPORT, is_json_of(Audit)), (GROUPS, has_mark(GROUPS_SCHEMA))):
         refuse_output(out / name, "audit", is_earlier, force=force)
     matches = find_photographs(images.paths, known, progress)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import pytest
 from drawn_data import draw_data
 
+from edge.errors import OutputError
 from trainer.cli import main
 from trainer.data.audit import GROUPS, REPORT, audit
 from trainer.data.images import DataError
@@ -53,6 +55,14 @@ def test_one_shared_photograph_is_found_and_drawn(data, tmp_path, capsys):
     assert leak["images_of_b"] == 3
     assert (out / "leak-TEST-TRAIN.png").is_file()
     assert "photographs in both" in capsys.readouterr().out
+
+
+def test_a_report_is_not_written_into_what_is_audited(data, monkeypatch):
+    monkeypatch.chdir(data / "blood-cell-images")
+    for out in (Path("audit"), Path(), data / "blood-cell-images" / "TRAIN"):
+        with pytest.raises(OutputError, match="lies in what is audited"):
+            audit(Path(), out)
+    assert [path.name for path in (data / "blood-cell-images").iterdir()] == ["TRAIN"]
 
 
 def test_nothing_to_audit_is_said(tmp_path):
