@@ -5,6 +5,7 @@ MLPerf Tiny (Banbury et al. 2021) asks for both together.
 
 from __future__ import annotations
 
+import logging
 import os
 import statistics
 import time
@@ -14,16 +15,19 @@ from typing import TYPE_CHECKING
 
 from benchmarks.pictures import drawn
 from edge.cameras.image_files import read_image
-from edge.cameras.image_folders import SUFFIXES
+from edge.cameras.image_folders import SUFFIXES, is_left_out
 from edge.differential.intervals import exact
 from edge.errors import LeukoscopeError
+from edge.labels import same_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from edge.analyzer import Analyzer
     from edge.cameras.simulation.smear import TrueCell
     from edge.messages import Cell
+
+log = logging.getLogger(__name__)
 
 _DATA = "LEUKOSCOPE_DATA"
 _TEST = Path("blood-cell-images/TEST_SIMPLE")
@@ -73,7 +77,7 @@ def measure(analyzer: Analyzer, labelled: Path | None, folder: Path, fields: int
         known = [(file, _of_drawing(true)) for file, true in drawn(fields, folder)]
     else:
         name = "/".join(labelled.parts[-2:])
-        known = list(_of_folders(labelled, analyzer.classifier.labels))
+        known = _of_folders(labelled, analyzer.classifier.labels)
     times, cells, found, right, wrong = [], 0, 0, 0, 0
     for file, meant in known:
         started = time.perf_counter()
@@ -108,19 +112,26 @@ def _call(calls: Sequence[Cell], meant: Meant) -> Cell | None:
     return next(over, None)
 
 
-def _of_folders(folder: Path, labels: Sequence[str]) -> Iterator[tuple[Path, list[Meant]]]:
-    known = {label.casefold(): label for label in labels}
+def _of_folders(folder: Path, labels: Sequence[str]) -> list[tuple[Path, list[Meant]]]:
     try:
         entries = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
     except OSError as error:
         raise LeukoscopeError(f"{folder}: cannot be read: {error.strerror}") from None
-    named = [entry for entry in entries if entry.name.casefold() in known]
-    if not named:
+    known = [(entry, label) for entry in entries if (label := same_class(entry.name, labels)) is not None]
+    if not known:
         raise LeukoscopeError(f"{folder}: a folder for each class is wanted: {', '.join(labels)}")
-    for entry in named:
-        for file in sorted(entry.iterdir()):
-            if file.suffix.lower() in SUFFIXES:
-                yield file, [Meant(known[entry.name.casefold()])]
+    for entry in entries:
+        if entry not in dict(known) and not is_left_out(entry.name):
+            log.warning("%s: is no class of the model, and is passed over", entry)
+    pictures = [
+        (file, [Meant(label)])
+        for entry, label in known
+        for file in sorted(entry.iterdir())
+        if file.suffix.lower() in SUFFIXES
+    ]
+    if not pictures:
+        raise LeukoscopeError(f"{folder}: holds no picture in {', '.join(entry.name for entry, _ in known)}")
+    return pictures
 
 
 def _of_drawing(true: Sequence[TrueCell]) -> list[Meant]:

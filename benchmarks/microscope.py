@@ -81,6 +81,10 @@ def measure(
     folder: empty, for the device's files. Raises DataError, and LeukoscopeError where the daemon fails.
     """
     cells = [one for one in list_images(data, name) if one.box is not None]
+    if not cells:
+        raise LeukoscopeError(
+            f"{name}: has no boxes that say where in a field its cells lie; give a set with them"
+        )
     counted, others = _parts(cells, fields, seed)
     with LocalBroker() as broker:
         device = _Device(model, folder, broker)

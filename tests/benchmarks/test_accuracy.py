@@ -52,6 +52,19 @@ def test_a_folder_without_classes_is_named(analyzer, tmp_path):
         accuracy.measure(analyzer, tmp_path, tmp_path, 1)
 
 
+def test_folders_are_known_by_a_class_as_people_write_it_and_others_are_named(analyzer, tmp_path, caplog):
+    (file, _), *_ = pictures.drawn(1, tmp_path)
+    folder = tmp_path / "labelled"
+    for name in ("Neutrophils", "LYMPHOCYTE", "ig", ".thumbnails"):
+        (folder / name).mkdir(parents=True)
+    with pytest.raises(LeukoscopeError, match="labelled: holds no picture in LYMPHOCYTE, Neutrophils"):
+        accuracy.measure(analyzer, folder, tmp_path, 1)
+    shutil.copy(file, folder / "Neutrophils")
+    shutil.copy(file, folder / "ig")
+    assert accuracy.measure(analyzer, folder, tmp_path, 1).cells == 1
+    assert set(caplog.messages) == {f"{folder / 'ig'}: is no class of the model, and is passed over"}
+
+
 def test_real_photographs_are_called(analyzer, tmp_path):
     folder = real_images("blood-cell-images", "TEST_SIMPLE")
     measured = accuracy.measure(analyzer, folder, tmp_path, 1)

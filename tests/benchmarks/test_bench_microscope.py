@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import cv2
+import numpy as np
 import pytest
 
 from benchmarks.cli import main
@@ -60,6 +61,16 @@ def test_fields_are_counted_and_named_and_the_device_says_why_it_does_not_adapt_
     printed = capsys.readouterr().out
     assert f"not adapted: {run['note']}" in printed
     assert "| before |" in printed
+
+
+def test_a_set_without_boxes_is_refused_in_a_sentence(tmp_path, capsys):
+    classes = DATASETS["pbc"].reader.classes
+    for name in classes:
+        (tmp_path / "pbc" / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "pbc" / name / "1.jpg"), np.zeros((8, 8, 3), np.uint8))
+    assert main(["microscope", "--data", str(tmp_path), "--set", "pbc"]) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("leukoscope-bench: pbc: has no boxes that say where")
 
 
 def test_a_set_without_fields_is_named(data, capsys):
