@@ -25,14 +25,15 @@ Split = Literal["photographs", "folders", "grouped", "study"]
 class OwnSet(Struct, frozen=True, forbid_unknown_fields=True):
     """A data set as a recipe describes it, under `[data.own.NAME]`.
 
-    folder: from the data directory, or absolute. layout: "class folders", a folder a class; or "voc":
+    folder: from the data directory, or absolute. layout: "class folders", a folder a class; "slide folders",
+    in each of them a folder a slide, or patient, of one name in all classes, which no split parts; or "voc":
     JPEGImages/, Annotations/ with boxes called WBC, RBC and Platelets, and labels.csv. classes: the set's
     own spelling of a class -> the class; left out, each folder is the class of its name. copies: its images
     are turned or mirrored copies of photographs, which must be told apart before a split.
     """
 
     folder: str
-    layout: Literal["class folders", "voc"] = "class folders"
+    layout: Literal["class folders", "slide folders", "voc"] = "class folders"
     classes: dict[str, str] = {}
     licence: str = "not stated"
     source: str = "own images"

@@ -89,11 +89,15 @@ def list_images(data: Path, name: str, own: Mapping[str, OwnSet] = NONE) -> list
     folder = _folder(data, name, dataset)
     if name not in DATASETS:
         # By the set's name, wherever it lies and however that is spelt: a run knows its images by it.
-        named = posixpath.normpath(name)
-        return [replace(image, name=f"{named}/{image.name}") for image in reader.read(folder, folder)]
+        return [_named(image, posixpath.normpath(name)) for image in reader.read(folder, folder)]
     images = reader.read(folder, data)
     grouping = dataset.grouping
     return images if grouping is None else grouping.without_contradictions(grouping.of(images))
+
+
+def _named(image: LabelledImage, of: str) -> LabelledImage:
+    group, cell = (f"{of}/{one}" if one else "" for one in (image.group, image.cell))
+    return replace(image, name=f"{of}/{image.name}", group=group, cell=cell)
 
 
 def list_annotated(data: Path, name: str) -> list[AnnotatedImage]:

@@ -35,9 +35,10 @@ def reader_of(own: OwnSet, folder: Path) -> LabelledReader:
     if own.layout == "voc":
         classes = own.classes or {name: name for name in _VOC_CLASSES}
         return VocCells(_VOC, classes)
+    slides = own.layout == "slide folders"
     if own.classes:
-        return ClassFolders(own.classes)
-    return ClassFolders(_classes_of(folder), others=True)
+        return ClassFolders(own.classes, slides=slides)
+    return ClassFolders(_classes_of(folder), others=True, slides=slides)
 
 
 class FirstUse(Struct, frozen=True):

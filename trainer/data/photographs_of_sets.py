@@ -105,7 +105,9 @@ def _by_content(images: Sequence[LabelledImage], contents: Contents) -> dict[str
     """Return each image the photograph of the first with the same bytes; add those to `contents`."""
     photographs = {}
     for image in images:
-        photographs[image.name], same = contents.setdefault(_sha256(image), (image.name, image))
+        photographs[image.name], same = contents.setdefault(
+            _sha256(image), (image.group or image.name, image)
+        )
         if same.label != image.label:
             raise DataError(f"{image.path}: is the same image as {same.path}, which is of class {same.label}")
     return photographs

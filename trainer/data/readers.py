@@ -27,10 +27,14 @@ _COLUMNS = ("image", "category")
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """A folder a class. classes: folder name -> label. others: whether more folders may lie beside them."""
+    """A folder a class. classes: folder name -> label. others: whether more folders may lie beside them.
+
+    slides: whether each holds a folder a slide.
+    """
 
     classes: Mapping[str, str]
     others: bool = False
+    slides: bool = False
 
     def read(self, folder: Path, data: Path) -> list[LabelledImage]:
         """List the images by folder and name. Raises DataError for a strange folder or an empty class."""
@@ -47,8 +51,19 @@ class ClassFolders:
             found = images_below(folder / spelling)
             if not found:
                 raise DataError(f"{folder / spelling}: holds no image of the class {label}")
-            images += [LabelledImage(p, label, p.relative_to(data).as_posix()) for p in found]
+            images += [self._image(p, label, folder / spelling, data) for p in found]
         return images
+
+    def _image(self, path: Path, label: str, of_class: Path, data: Path) -> LabelledImage:
+        name = path.relative_to(data).as_posix()
+        if not self.slides:
+            return LabelledImage(path, label, name)
+        slide = path.relative_to(of_class).parts[0]
+        if of_class / slide == path:
+            raise DataError(
+                f"{path}: lies in no folder of a slide; {of_class.name}/SLIDE/{path.name} is wanted"
+            )
+        return LabelledImage(path, label, name, group=slide, cell=name)
 
 
 @dataclass(frozen=True)

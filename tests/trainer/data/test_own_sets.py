@@ -251,6 +251,28 @@ def test_the_same_picture_twice_is_one_photograph_and_in_two_classes_an_error(tm
             photographs_of("slides", tmp_path, tmp_path, None, progress)
 
 
+def test_a_slide_of_several_classes_is_on_one_side_and_its_cells_count_each(tmp_path):
+    pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
+    from trainer.data.photographs_of_sets import photographs_of
+    from trainer.training.run import progress_bar
+
+    rng = np.random.default_rng(1)
+    names = [f"{label}/slide {n}/{i}.png" for label in ("Neutrophil", "LYM") for n in "12" for i in range(3)]
+    for name in names:
+        (tmp_path / "slides" / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "slides" / name), rng.integers(0, 255, (24, 24, 3)))
+    own = {"ours": OwnSet("slides", "slide folders", {"Neutrophil": "neutrophil", "LYM": "lymphocyte"})}
+    images = list_images(tmp_path, "ours", own)
+    with progress_bar() as progress:
+        photographs = photographs_of("ours", tmp_path, None, None, progress, described=own)
+    assert set(photographs.values()) == {"ours/slide 1", "ours/slide 2"}
+    assert photographs["ours/LYM/slide 2/0.png"] == photographs["ours/Neutrophil/slide 2/1.png"]
+    assert len({image.cell for image in images}) == len(images) == 12
+    (tmp_path / "slides" / names[0]).rename(tmp_path / "slides" / "Neutrophil" / "0.png")
+    with pytest.raises(DataError, match=r"0\.png: lies in no folder of a slide; Neutrophil/SLIDE/0\.png"):
+        list_images(tmp_path, "ours", own)
+
+
 def test_a_class_that_is_a_link_to_nowhere_is_named(slides, tmp_path):
     (slides / "Monocyte").symlink_to(tmp_path / "other disk")
     with pytest.raises(DataError, match=r"Monocyte: is a link to .*other disk, which is not there"):
