@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+import sys
+from array import array
+from typing import NamedTuple
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _ORIENTATION, _FORMAT = 254, 256, 257, 258, 274, 339
 _PIECES = ((273, 279), (324, 325))  # where strips lie and how long they are; the same of tiles
@@ -20,9 +17,9 @@ _MOST_ENTRIES = 200_000  # of all directories, which may lie over each other and
 _MOST_VALUES = 1 << 20  # of a tag: as many tiles as the largest picture has, were they the smallest there are
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _SHORT, _LONG = 3, 4  # kinds of values, of two bytes and of four
-_NONE, _ZERO = np.zeros(0, np.int64), np.zeros(1, np.int64)
+_NATIVE = {"little": "<", "big": ">"}[sys.byteorder]
 
-_Tags = dict[int, "NDArray[np.int64]"]
+_Tags = dict[int, "array[int]"]
 
 
 class TiffHeader(NamedTuple):
@@ -69,16 +66,15 @@ def _header(data: bytes) -> TiffHeader | None:
     at = struct.unpack_from(order + "I", data, 4)[0]
     first, following = _directory(data, order, at, _TAGS)
     for where, size in _PIECES:
-        starts, lengths = first.get(where, _NONE), first.get(size, _NONE)
-        pieces = min(len(starts), len(lengths))
-        if np.any(starts[:pieces] + lengths[:pieces] > len(data)):
+        pieces = zip(first.get(where, ()), first.get(size, ()), strict=False)
+        if any(start + length > len(data) for start, length in pieces):
             return None
     return TiffHeader(
-        int(first[_WIDTH][0]),
-        int(first[_HEIGHT][0]),
+        first[_WIDTH][0],
+        first[_HEIGHT][0],
         _is_page(first) + _further_pages(data, order, {at}, following),
-        int(max(first.get(_BITS, _NONE), default=1)),
-        _FLOATING in first.get(_FORMAT, _NONE),
+        max(first.get(_BITS, ()), default=1),
+        _FLOATING in first.get(_FORMAT, ()),
     )
 
 
@@ -93,7 +89,7 @@ def _further_pages(data: bytes, order: str, seen: set[int], at: int) -> int:
 
 
 def _is_page(tags: _Tags) -> bool:
-    return not int(tags.get(_SUBFILE, _ZERO)[0]) & _ASIDE
+    return not tags.get(_SUBFILE, (0,))[0] & _ASIDE
 
 
 def _directory(data: bytes, order: str, at: int, wanted: set[int]) -> tuple[_Tags, int]:
@@ -108,10 +104,13 @@ def _directory(data: bytes, order: str, at: int, wanted: set[int]) -> tuple[_Tag
     return tags, struct.unpack_from(order + "I", data, at + 2 + 12 * entries)[0]
 
 
-def _values(data: bytes, at: int, order: str, kind: int, count: int) -> NDArray[np.int64]:
+def _values(data: bytes, at: int, order: str, kind: int, count: int) -> array[int]:
     size = 2 if kind == _SHORT else 4
     if count * size > 4:
         at = struct.unpack_from(order + "I", data, at)[0]
     if count > _MOST_VALUES or at + count * size > len(data):
         raise LookupError
-    return np.frombuffer(data[at : at + count * size], f"{order}u{size}").astype(np.int64)
+    values = array("H" if kind == _SHORT else "I", data[at : at + count * size])
+    if order != _NATIVE:
+        values.byteswap()
+    return values
