@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from known_cells import CLASSES, cells
 
-from edge.differential.familiarity import judge
+from edge.differential.familiarity import Signs, judge
 from edge.naming.rejection import Judge
 from edge.slide.contribution import Likeness
 from trainer.evaluation.known_microscopes import known_microscopes, microscope_weights
@@ -33,10 +33,10 @@ def test_new_cells_of_a_known_microscope_are_familiar_and_those_of_another_are_n
     rule, known = fitted(held_out, np.arange(2000) % 3)
     assert 0.05 < known.usual["unlike"] < 0.15
     again = cells(400, seed=5, strangers=False)
-    assert judge(specimen(rule, again), known, None).verdict == "familiar"
+    assert judge(Signs(known, specimen(rule, again))).verdict == "familiar"
     apart = again.features + 2 * np.array(rule.familiarity.spread, np.float32)
     moved = Outputs(again.logits, apart, again.labels)
-    said = judge(specimen(rule, moved), known, None)
+    said = judge(Signs(known, specimen(rule, moved)))
     assert said.verdict == "unfamiliar"
     assert "unlike those that the model knows" in said.reasons[0]
 
