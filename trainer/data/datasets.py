@@ -27,6 +27,8 @@ from trainer.recipe import OwnSet
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from trainer.recipe import Data
+
 __all__ = [
     "DATASETS",
     "NONE",
@@ -67,6 +69,11 @@ def find_set(name: str, own: Mapping[str, OwnSet] = NONE, data: Path | None = No
     )
 
 
+def known_to(asked: Data) -> dict[str, Dataset | OwnSet]:
+    """All sets that a recipe may name, by name: its own, folders among its `sets`, and those registered."""
+    return {name: OwnSet(name) for name in map(posixpath.normpath, asked.sets)} | asked.own | DATASETS
+
+
 def folder_of(name: str, data: Path) -> Path:
     """The folder of a data set, by its name or its path, whether it is there or not."""
     if name in DATASETS:
@@ -88,16 +95,18 @@ def list_images(data: Path, name: str, own: Mapping[str, OwnSet] = NONE) -> list
         raise DataError(f"{name}: its cells have no class; data sets with classes: {known}")
     folder = _folder(data, name, dataset)
     if name not in DATASETS:
-        # By the set's name, wherever it lies and however that is spelt: a run knows its images by it.
-        return [_named(image, posixpath.normpath(name)) for image in reader.read(folder, folder)]
+        below = not Path(dataset.folder).expanduser().is_absolute()
+        images = reader.read(folder, data if below else folder)
+        # By the set's name where it lies elsewhere, however that is spelt: a run knows its images by it.
+        own_name = folder.name if Path(name).is_absolute() else posixpath.normpath(name)
+        images = images if below else [replace(one, name=f"{own_name}/{one.name}") for one in images]
+        return [
+            replace(one, group=f"{own_name}/{one.group}", cell=one.name) if one.group else one
+            for one in images
+        ]
     images = reader.read(folder, data)
     grouping = dataset.grouping
     return images if grouping is None else grouping.without_contradictions(grouping.of(images))
-
-
-def _named(image: LabelledImage, of: str) -> LabelledImage:
-    group, cell = (f"{of}/{one}" if one else "" for one in (image.group, image.cell))
-    return replace(image, name=f"{of}/{image.name}", group=group, cell=cell)
 
 
 def list_annotated(data: Path, name: str) -> list[AnnotatedImage]:

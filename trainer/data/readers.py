@@ -63,7 +63,7 @@ class ClassFolders:
             raise DataError(
                 f"{path}: lies in no folder of a slide; {of_class.name}/SLIDE/{path.name} is wanted"
             )
-        return LabelledImage(path, label, name, group=slide, cell=name)
+        return LabelledImage(path, label, name, group=slide)
 
 
 @dataclass(frozen=True)

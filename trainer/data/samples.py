@@ -157,6 +157,14 @@ def _with_originals(recipe: Recipe, data: Path, photographs: Path | None) -> Non
 def _listed(recipe: Recipe, data: Path, *, every_class: bool) -> list[tuple[str, list[LabelledImage]]]:
     """List every set of the recipe, by name, before time is spent on any. Raises DataError."""
     listed = [(name, list_images(data, name, recipe.data.own)) for name in recipe.data.sets]
+    named: dict[str, str] = {}
+    for name, images in listed:
+        for image in images if name not in DATASETS else ():
+            if named.setdefault(image.name, name) != name:
+                raise DataError(
+                    f"{name}: has an image {image.name}, and so has {named[image.name]}; give one of the two "
+                    "sets another name, [data.own.NAME]"
+                )
     labels = {image.label for _, images in listed for image in images}
     lacking = [label for label in recipe.data.class_of() if label not in labels]
     if lacking and (every_class or not labels & set(recipe.data.class_of())):

@@ -14,7 +14,7 @@ from edge.labels import OTHER
 from edge.models.bundle import read_bundle
 from edge.naming.classifier import Classifier
 from edge.naming.seen_cells import seen_before
-from trainer.data.datasets import DATASETS, find_set
+from trainer.data.datasets import find_set, known_to
 from trainer.data.fields import one_name_a_field
 from trainer.data.images import DataError
 from trainer.data.own_sets import set_of_path
@@ -88,7 +88,7 @@ def measure_bundle(
         trained = msgspec.convert(bundle.description.training.get("recipe"), Recipe)
     except msgspec.ValidationError as error:
         raise BundleError(f"{model}: does not say by which recipe it was trained ({error})") from None
-    on, described = set_of_path(on, data, {**DATASETS, **trained.data.own})
+    on, described = set_of_path(on, data, known_to(trained.data))
     own = on in map(posixpath.normpath, trained.data.sets)
     if own and run is None:
         raise ConfigError(f"{on}: {model} was trained on it; give its run to measure what was held out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import numpy as np
 from edge.errors import ConfigError, NoRuntimeError, OutputError
 from edge.models.runtime import Runtime, installed
 from trainer.data.arrays import Samples
-from trainer.data.datasets import DATASETS
+from trainer.data.datasets import known_to
 from trainer.data.fields import one_name_a_field
 from trainer.data.own_sets import set_of_path
 from trainer.data.photographs_of_sets import Contents, photographs_of_sets
@@ -143,9 +144,9 @@ def _measured_on(
         cells = None if recipe.data.split == "study" else samples.cells
         samples = Samples(samples.pixels, samples.labels, true_names(samples), cells=cells)
         return _Measured(part_of(recipe.data), samples, run.left_out, run.uncut, run.data_sha256)
-    if on in recipe.data.sets:
+    on, described = set_of_path(on, data, known_to(recipe.data))
+    if on in map(posixpath.normpath, recipe.data.sets):
         raise ConfigError(f"{on}: the run in {folder} was made from it; it measures nothing there")
-    on, described = set_of_path(on, data, {**DATASETS, **recipe.data.own})
     other = msgspec.structs.replace(
         recipe.data,
         sets=(on,),

@@ -16,7 +16,7 @@ from trainer.data.datasets import DATASETS, find_set, list_images
 from trainer.data.images import DataError
 from trainer.data.other_sets import on_other_sets
 from trainer.data.own_sets import RECORD, changed_since_first_use, set_of_path
-from trainer.recipe import ConfigError, OwnSet, load_recipe
+from trainer.recipe import ConfigError, OwnSet, changed, load_recipe
 
 LINES = """
 [data]
@@ -132,6 +132,20 @@ def test_two_folders_of_one_last_name_are_two_sets(slides, tmp_path):
     # One beside a folder of the data directory, too.
     assert set_of_path(str(other), tmp_path, {})[0] == "other disk/slides"
     assert on_other_sets(load_recipe("clinic"), ["slides", "slides/"], tmp_path).data.sets == ("slides",)
+
+
+def test_two_folders_of_one_last_name_in_a_recipe_s_sets_are_refused(slides, tmp_path):
+    pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
+    from trainer.data.samples import load_samples
+    from trainer.training.run import progress_bar
+
+    shutil.copytree(slides, tmp_path / "other disk" / "slides")
+    sets = [str(slides), str(tmp_path / "other disk" / "slides")]
+    kept = {"sets": sets, "classes": ["neutrophil", "lymphocyte"], "merged": {}, "leave_out": []}
+    recipe = changed(load_recipe("clinic"), data=kept, training={})
+    said = r"slides: has an image slides/LYMPHOCYTE/0\.jpg, and so has .*slides; give one of the two"
+    with progress_bar() as progress, pytest.raises(DataError, match=said):
+        load_samples(recipe, tmp_path, None, None, progress)
 
 
 def test_a_path_to_a_registered_set_is_that_set_and_another_folder_of_its_name_is_not(slides, tmp_path):
@@ -266,7 +280,7 @@ def test_a_slide_of_several_classes_is_on_one_side_and_its_cells_count_each(tmp_
     with progress_bar() as progress:
         photographs = photographs_of("ours", tmp_path, None, None, progress, described=own)
     assert set(photographs.values()) == {"ours/slide 1", "ours/slide 2"}
-    assert photographs["ours/LYM/slide 2/0.png"] == photographs["ours/Neutrophil/slide 2/1.png"]
+    assert photographs["slides/LYM/slide 2/0.png"] == photographs["slides/Neutrophil/slide 2/1.png"]
     assert len({image.cell for image in images}) == len(images) == 12
     (tmp_path / "slides" / names[0]).rename(tmp_path / "slides" / "Neutrophil" / "0.png")
     with pytest.raises(DataError, match=r"0\.png: lies in no folder of a slide; Neutrophil/SLIDE/0\.png"):
