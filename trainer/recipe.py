@@ -86,6 +86,8 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     images_per_epoch: how many are drawn; 0: every training image once. warmup_epochs: before a cosine only.
     restarts: the epochs after which a cosine begins anew, from half the rate it last began from.
     average: decay of the running average of the weights; 0: the last weights are kept as they are.
+    members: how many trainings from the same first weights, each with draws of its own; the mean of their
+    weights is kept (Wortsman et al. 2022).
     """
 
     epochs: Count = 40
@@ -99,6 +101,7 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True):
     weight_decay: Annotated[float, Meta(ge=0)] = 0.02
     label_smoothing: Share = 0.05
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.995
+    members: Count = 1
     seed: Annotated[int, Meta(ge=0)] = 1
 
 

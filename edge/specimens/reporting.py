@@ -138,7 +138,7 @@ class Reporter:
         sha256 = model.reference.sha256
         if self._models.get(sha256) is None:
             described = CountedBy(model.labels, model.confusion, model.known)
-            if store.models.find(sha256) is None:
+            if model.labels and store.models.find(sha256) is None:  # of none that stands for one
                 with suppress(StoreError):  # on a full disk a count can still be shown
                     store.models.remember(sha256, msgspec.json.encode(described))
             self._models[sha256] = described

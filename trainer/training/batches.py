@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from trainer.recipe import Recipe
 
 
-def batches_of(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.data.Dataset:
+def batches_of(recipe: Recipe, training: Samples, epoch: int, steps: int, seed: int) -> tf.data.Dataset:
     """Return `steps` batches of float32 crops (n, 120, 120, 3) in 0 to 1 and one-hot targets (n, classes).
 
-    What an epoch draws depends on the recipe's seed and the epoch alone.
+    What an epoch draws depends on the seed and the epoch alone.
     """
     settings = recipe.training
-    drawn = _drawn(recipe, training, epoch, steps)
+    drawn = _drawn(recipe, training, epoch, steps, seed)
     targets = np.eye(len(recipe.data.classes), dtype=np.float32)[training.labels]
 
     def raw() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], int]]:
@@ -47,7 +47,7 @@ def batches_of(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.
             lambda image, target, _: (tf.cast(image[:, inner, inner], tf.float32) / 255.0, target)
         )
     else:
-        augment = Augmentation(seed=settings.seed, **recipe.augmentation)
+        augment = Augmentation(seed=seed, **recipe.augmentation)
         data = data.map(lambda image, target, key: (augment(image, key), target))
     # One thread augments faster than two cores learn. With two, and with TensorFlow's tuning, all threads
     # came to wait for each other every few epochs, for forty seconds.
@@ -56,10 +56,12 @@ def batches_of(recipe: Recipe, training: Samples, epoch: int, steps: int) -> tf.
     return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2).with_options(options)
 
 
-def _drawn(recipe: Recipe, training: Samples, epoch: int, steps: int) -> Sequence[NDArray[np.int64]]:
+def _drawn(
+    recipe: Recipe, training: Samples, epoch: int, steps: int, seed: int
+) -> Sequence[NDArray[np.int64]]:
     """Return each batch's indices: drawn with replacement by chance, or a shuffle of all."""
     settings = recipe.training
-    rng = np.random.default_rng([settings.seed, epoch])
+    rng = np.random.default_rng([seed, epoch])
     if settings.images_per_epoch == 0:
         return np.array_split(
             rng.permutation(len(training.labels)), range(settings.batch, len(training.labels), settings.batch)

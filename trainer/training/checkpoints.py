@@ -41,9 +41,19 @@ def last_checkpoint(out: Path) -> Path | None:
     return max(_checkpoints(out), key=_epochs, default=None)
 
 
+def member_folder(out: Path, member: int) -> Path:
+    """The folder of one of a run's trainings, counted from 0, where it has several."""
+    return out / f"member-{member + 1}"
+
+
+def is_begun(out: Path) -> bool:
+    """Whether a run has a checkpoint, of the first of its trainings at least."""
+    return any(last_checkpoint(folder) is not None for folder in (out, member_folder(out, 0)))
+
+
 def refuse_another_kind(out: Path, record: str) -> None:
     """See that checkpoints in a folder have the record of this kind of run. Raises ConfigError."""
-    if last_checkpoint(out) is not None and not (out / record).exists():
+    if is_begun(out) and not (out / record).exists():
         raise ConfigError(
             f"{out}: holds checkpoints of another kind of run, without {record}; give another --out"
         )

@@ -24,6 +24,7 @@ from trainer.training.checkpoints import (
     WEIGHTS,
     TrainingError,
     last_checkpoint,
+    member_folder,
     save_checkpoint,
 )
 from trainer.training.compute import PLAIN, Compute
@@ -82,12 +83,47 @@ def fit(
 ) -> keras.Model:
     """Train, or go on from the last checkpoint in `out`; give the network with its averaged weights.
 
+    Of several members each has a folder in `out`, and the mean of their weights becomes the checkpoint there.
     Each epoch's draw depends on the seed and the epoch alone, so a resumed run sees what an unbroken one
     would have seen. `report` is called after each batch, and with step -1 after each epoch; what it is told
     then also goes to TensorBoard's event files in `out`.
     Raises TrainingError when a checkpoint cannot be written or read.
     """
+    members = recipe.training.members
+    if members == 1:
+        return _fit_member(recipe, 0, training, validation, out, report, compute)
+    if (done := last_checkpoint(out)) is not None:
+        return _kept(done)
+    trained = []
+    for member in range(members):
+
+        def tell(epoch: int, step: int, logs: dict[str, float], before: int = member) -> None:
+            report(before * recipe.training.epochs + epoch, step, logs)
+
+        folder = member_folder(out, member)
+        trained.append(_fit_member(recipe, member, training, validation, folder, tell, compute))
+    weights = zip(*(one.get_weights() for one in trained), strict=True)
+    mean = trained[0]
+    mean.set_weights([np.mean(each, axis=0) for each in weights])
+    history = [logs for member in range(members) for logs in _history(member_folder(out, member))]
+    if len(validation.labels):
+        history[-1] |= _validated(mean, centre(validation.pixels), validation)
+    save_checkpoint(mean, mean, history, out)
+    return mean
+
+
+def _fit_member(
+    recipe: Recipe,
+    member: int,
+    training: Samples,
+    validation: Samples,
+    out: Path,
+    report: Callable[[int, int, dict[str, float]], None],
+    compute: Compute,
+) -> keras.Model:
+    """Train one of a recipe's members. All begin with the same weights; what each draws is its own."""
     settings = recipe.training
+    seed = settings.seed + member
     keras.utils.set_random_seed(settings.seed)
     steps = steps_per_epoch(settings, len(training.labels))
     model, average, history = _start_or_resume(recipe, steps, out, compute)
@@ -101,8 +137,8 @@ def fit(
         )
         for layer in model.layers:
             if hasattr(layer, "seed_generator"):  # dropout: its draws, too, depend on the epoch alone
-                layer.seed_generator.state.assign([settings.seed, epoch])
-        batches = batches_of(recipe, training, epoch, steps)
+                layer.seed_generator.state.assign([seed, epoch])
+        batches = batches_of(recipe, training, epoch, steps, seed)
         model.fit(
             batches,
             initial_epoch=epoch,
@@ -168,7 +204,7 @@ def _start_or_resume(
     last = last_checkpoint(out)
     if last is not None:
         try:
-            history: list[dict[str, float]] = json.loads((last / HISTORY).read_text(encoding="utf-8"))
+            history = _history(out)
             with compute.scope():
                 model = keras.models.load_model(last / STATE)
             return model, keras.models.load_model(last / WEIGHTS), history
@@ -182,6 +218,20 @@ def _start_or_resume(
         model.set_weights(average.get_weights())
         _compile(model, optimizer(settings, steps), settings)
     return model, average, []
+
+
+def _history(out: Path) -> list[dict[str, float]]:
+    """Return what was said after each epoch of a training that has a checkpoint."""
+    last = last_checkpoint(out)
+    found: list[dict[str, float]] = json.loads((last / HISTORY).read_text(encoding="utf-8")) if last else []
+    return found
+
+
+def _kept(checkpoint: Path) -> keras.Model:
+    try:
+        return keras.models.load_model(checkpoint / WEIGHTS)
+    except DAMAGED as error:
+        raise TrainingError(f"{checkpoint}: cannot be read ({error}); remove it to go on") from None
 
 
 def _compile(model: keras.Model, how: keras.optimizers.Optimizer, settings: Training) -> None:

@@ -22,7 +22,7 @@ from trainer.networks.baselines import DRAWN
 from trainer.networks.registry import first_weights
 from trainer.quantization.int8 import Quantized, quantize
 from trainer.recipe import Recipe  # noqa: TC001 (msgspec reads annotations at run time)
-from trainer.training.checkpoints import DAMAGED, WEIGHTS, last_checkpoint, refuse_another_kind
+from trainer.training.checkpoints import DAMAGED, WEIGHTS, is_begun, last_checkpoint, refuse_another_kind
 from trainer.training.compute import PLAIN, Compute, Precision
 from trainer.training.fitting import check_network, fit, representative, steps_per_epoch
 from trainer.training.run_lock import locked
@@ -80,7 +80,7 @@ def fit_run(
     Raises DataError, ConfigError (the folder holds another run), RunInUseError, OutputError, TrainingError.
     """
     refuse_another_kind(out, RUN)
-    if last_checkpoint(out) is None:
+    if not is_begun(out):
         check_network(recipe)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out), progress_bar() as progress:
@@ -112,12 +112,13 @@ def fit_run(
         progress.console.print(f"first weights: {run.first_weights}", soft_wrap=True)
         settings = recipe.training
         steps = steps_per_epoch(settings, int(seen.sum()))
-        bar = progress.add_task("training", total=settings.epochs * steps, note="")
+        epochs = settings.members * settings.epochs
+        bar = progress.add_task("training", total=epochs * steps, note="")
 
         def report(epoch: int, step: int, logs: dict[str, float]) -> None:
             note = "  ".join(f"{name} {value:.3f}" for name, value in sorted(logs.items()))
             if step < 0:
-                progress.console.print(f"epoch {epoch + 1:3d}/{settings.epochs}  {note}")
+                progress.console.print(f"epoch {epoch + 1:3d}/{epochs}  {note}")
                 progress.update(bar, completed=(epoch + 1) * steps)
             else:
                 progress.update(
@@ -211,7 +212,7 @@ def _split_hash(samples: Samples, held: NDArray[np.bool_], tested: NDArray[np.bo
 
 def _first_weights(recipe: Recipe, out: Path) -> str:
     """Say where they come from, or came from: a run that goes on has its checkpoint, and needs no file."""
-    if (out / RUN).exists() and last_checkpoint(out) is not None:
+    if (out / RUN).exists() and is_begun(out):
         return read_run(out).first_weights
     return first_weights(recipe.network)
 
@@ -232,7 +233,7 @@ def _same_preprocessing(run: Run, folder: Path) -> None:
 
 def _same_or_new(run: Run, out: Path) -> None:
     path = out / RUN
-    if path.exists() and last_checkpoint(out) is not None:
+    if path.exists() and is_begun(out):
         former = read_run(out)
         _same_preprocessing(former, out)
         if former.precision != run.precision:
