@@ -489,8 +489,8 @@ WRONG = [
     ),
     (
         SPECIMEN + f"target = {2**63}\n",
-        f"line 4: specimen.target is {2**63}; write a whole number from 1 to 10000",
-        SPECIMEN + "target = 10000\n",
+        f"line 4: specimen.target is {2**63}; write a whole number from 1 to 1000000",
+        SPECIMEN + "target = 1000000\n",
     ),
     (
         SPECIMEN + f"target = {'9' * 5000}\n",
