@@ -107,7 +107,7 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Whose blood it is, as the operator typed it (never a name), and how many cells are wanted."""
 
     id: Identifier = ""  # empty: made from the source: the same images are the same specimen, others are not
-    target: Annotated[int, Meta(ge=1, le=1_000_000)] = 200  # counted cells; laboratories count 100, 200 or 400
+    target: Annotated[int, Meta(ge=1, le=1_000_000)] = 200  # counted cells; in laboratories 100, 200 or 400
     interval: Literal["exact", "wilson"] = "exact"  # exact: Clopper-Pearson, as in Rumke's tables
     # Enough are counted, too, when no class's interval is wider than this, in percent points. 0: only the
     # target says.
