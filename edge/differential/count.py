@@ -129,7 +129,9 @@ class SpecimenCount:
 
         why_not: why nothing is told where they are not unlike these, or None.
         """
-        signs = tuple(self._signs.values()) or (Signs(self._method.known),)
+        # In an order that is the same whichever field came first: old ones are summed up.
+        models = sorted(self._signs, key=lambda one: (-self._signs[one].cells, one.sha256 if one else ""))
+        signs = tuple(self._signs[one] for one in models) or (Signs(self._method.known),)
         if why_not is not None:
             return judge_each(signs, why_not)
         cells = sum(one.cells for one in signs)

@@ -72,6 +72,7 @@ class Signs:
 def judge_each(signs: Iterable[Signs], why_not: str | None = None) -> Familiarity:
     """Return the worst of what the cells of several models say, each by what its own knows.
 
+    signs: where none is worse than another, the first of them is told.
     why_not: why nothing is told where none of them doubts the microscope, or None.
     """
     found = [judge(one) for one in signs]
@@ -81,7 +82,7 @@ def judge_each(signs: Iterable[Signs], why_not: str | None = None) -> Familiarit
             return doubted
     if why_not is not None:
         return Familiarity(None, (why_not,))
-    return next((one for one in found if one.verdict is not None), found[-1])
+    return next((one for one in found if one.verdict is not None), found[0])
 
 
 def judge(signs: Signs) -> Familiarity:

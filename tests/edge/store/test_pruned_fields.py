@@ -92,6 +92,18 @@ def test_whatever_is_dropped_the_differential_says_what_it_said(tmp_path_factory
         assert not list(store.fields("S"))
 
 
+def test_what_is_said_of_two_models_does_not_go_by_which_came_first(store):
+    for model, cells in ((MODELS[0], 1), (MODELS[1], 2), (MODELS[0], 2)):
+        seen = [msgspec.structs.replace(cell(), distance=0.5) for _ in range(cells)]
+        one = msgspec.structs.replace(field(store.next_sequence(), *seen), model=model)
+        assert store.add(one)
+        store.mark_delivered([one.field_id])
+    before = differential(store)
+    assert before.familiar.reasons == ("20 white cells are needed to tell, 3 were seen",)
+    assert store.upkeep.drop_oldest_delivered(9) == 3
+    assert differential(store) == before
+
+
 def test_a_live_camera_may_count_for_years(store, tmp_path):
     live_fields(store, 3000)
     while store.upkeep.drop_oldest_delivered(200):
