@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from counts import KNOWN
 from mqtt_partners import wait_for
 from samples import LABELS, MODEL, ScriptedAnalyzer, cell, field
 
@@ -12,7 +13,6 @@ from edge.daemon.model import Model
 from edge.errors import StoreError
 from edge.messages import Differential, ModelReference
 from edge.models.confusion import Confusion
-from edge.models.known import KnownMicroscopes, Limits
 from edge.specimens.reporting import Announcer, Reporter
 from edge.store.fields import Store
 from edge.store.models import Models
@@ -100,14 +100,6 @@ def test_the_log_says_an_end_that_the_broker_has_already(tmp_path, reporter, cap
     assert "specimen S: its source has ended, 1 cell" in caplog.messages
 
 
-SIGNS = ("unlike", "unsure", "refused", "other")
-KNOWN = KnownMicroscopes(
-    on="slides",
-    unlike=1.0,
-    unsure=0.5,
-    usual=dict.fromkeys(SIGNS, 0.03),
-    limits=dict.fromkeys(SIGNS, Limits(0.1, 0.2)),
-)
 CONFUSION = Confusion(
     "photographs", LABELS, tuple(tuple(50.0 if i == j else 1.0 for j in range(5)) for i in range(4))
 )

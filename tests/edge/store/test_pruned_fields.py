@@ -8,7 +8,7 @@ from collections import Counter
 
 import msgspec
 import pytest
-from counts import message
+from counts import KNOWN, message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples import LABELS, cell, field
@@ -17,18 +17,9 @@ from edge.differential.count import SpecimenCount
 from edge.differential.method import CountingMethod
 from edge.messages import Differential, ModelReference
 from edge.messages.commands import ReviewCells
-from edge.models.known import KnownMicroscopes, Limits
 from edge.slide.contribution import CellStanding
 from edge.store.fields import Store
 
-SIGNS = ("unlike", "unsure", "refused", "other")
-KNOWN = KnownMicroscopes(
-    on="slides",
-    unlike=1.0,
-    unsure=0.5,
-    usual=dict.fromkeys(SIGNS, 0.03),
-    limits=dict.fromkeys(SIGNS, Limits(0.1, 0.2)),
-)
 MODELS = (ModelReference("one", "1" * 64), ModelReference("two", "2" * 64))
 
 
