@@ -10,7 +10,8 @@ from pathlib import Path
 
 _KEPT = 8 * 1024 * 1024  # bytes: several pictures of 640x480 with all that is made of them
 _LARGE = 128 * 1024  # bytes: where little is kept, pieces from here on go back as soon as they are freed
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt(3)
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -2, -3, -4, -8  # mallopt(3)
+_NEVER = 2**31 - 1  # bytes, the most that it takes
 _DONTNEED = 4  # madvise(2)
 # Of proc_pid_smaps(5): a file's, code or constants, not to be written, and none of its pages was ever written
 # to. What was, before it was closed to writing, as relocations and probes are, would be lost.
@@ -42,10 +43,25 @@ def keep_little_memory() -> None:
     _tell_allocator(_LARGE)
 
 
+def keep_all_memory() -> None:
+    """Tell the C library to hand no freed memory back to the kernel, however large the pieces are.
+
+    For training: each step asks for the same gigabyte as the one before, in pieces of up to 100 megabytes, and
+    the kernel clears every page of it. Steps of EfficientNet-Lite0, 64 crops each, on two cores: 2.4 million
+    page faults in twelve steps without, 3 to 80 thousand with it; 0.55 to 0.8 of the time; the same peak. Only
+    glibc's.
+    """
+    _tell(((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER), (_TOP_PAD, 64 * 1024 * 1024), (_ARENA_MAX, 1)))
+
+
 def _tell_allocator(kept: int) -> None:
+    _tell(((_MMAP_THRESHOLD, kept), (_TRIM_THRESHOLD, kept), (_ARENA_MAX, 1)))
+
+
+def _tell(settings: tuple[tuple[int, int], ...]) -> None:
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        for what, value in ((_MMAP_THRESHOLD, kept), (_TRIM_THRESHOLD, kept), (_ARENA_MAX, 1)):
+        for what, value in settings:
             mallopt(ctypes.c_int(what), ctypes.c_int(value))
 
 

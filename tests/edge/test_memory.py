@@ -15,20 +15,23 @@ if TYPE_CHECKING:
 _SCRIPT = """
 import resource
 import numpy as np
-from edge.memory import keep_freed_memory
+import sys
+from edge import memory
+
+edge_of, keep = int(sys.argv[1]), getattr(memory, sys.argv[2])
 
 def page_faults(fields):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(fields):
-        pictures = [np.ones((480, 640, 3), np.uint8) for _ in range(4)]
+        pictures = [np.ones((edge_of, edge_of, 3), np.uint8) for _ in range(4)]
         del pictures
     return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / fields
 
 # Importing may have left holes in the heap that are as large as the pictures: these fill them.
-held = [np.ones((480, 640, 3), np.uint8) for _ in range(40)]
+held = [np.ones((edge_of, edge_of, 3), np.uint8) for _ in range(40)]
 page_faults(5)
 before = page_faults(20)
-keep_freed_memory()
+keep()
 page_faults(5)
 print(before, page_faults(20))
 """
@@ -71,9 +74,18 @@ print(ctypes.string_at(place, 9).decode())
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep freed memory")
-def test_pictures_ask_the_kernel_for_no_page_after_the_first_ones() -> None:
+@pytest.mark.parametrize(
+    ("edge_of", "keep"),
+    [(554, "keep_freed_memory"), (1900, "keep_all_memory")],
+    ids=["fields of 640x480", "a training's tensors"],
+)
+def test_pieces_ask_the_kernel_for_no_page_after_the_first_ones(edge_of: int, keep: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", _SCRIPT, str(edge_of), keep],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     before, after = (float(figure) for figure in done.stdout.split())
     # A picture of 640x480 is 225 pages.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import ConfigError, LeukoscopeError
+from edge.memory import keep_all_memory
 from trainer.cli.measuring import (
     add_audit,
     add_data,
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # TensorFlow talks a lot while it is imported; what matters comes as an exception.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options = _parser().parse_args(arguments)
+    keep_all_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         status: int = options.run(options)
