@@ -116,10 +116,23 @@ boot_file() {
 # The sensor that an earlier call has chosen.
 chosen_sensor() {
     config=$(boot_file)
-    [ -z "$config" ] || sed -n "/^$begin\$/,/^$end\$/s/^dtoverlay=//p" "$config"
+    [ -z "$config" ] || tr -d '\r' <"$config" | sed -n "/^$begin\$/,/^$end\$/s/^dtoverlay=//p"
 }
 
-without_block() { sed "/^$begin\$/,/^$end\$/d" "$1"; }
+# Line ends may be those of Windows, whose editors reach this file, and the last line may have none. A block whose
+# end somebody has removed stays: nobody can say where it ended.
+without_block() {
+    awk -v begin="$begin" -v end="$end" '
+        { line = $0; sub(/\r$/, "", line) }
+        line == begin { printf "%s", held; held = ""; inside = 1 }
+        inside { held = held $0 "\n" }
+        !inside { print }
+        line == end { held = ""; inside = 0 }
+        END { printf "%s", held }' "$1"
+}
+
+# Put the new boot settings in place. All is on the card then: a Pi whose plug is pulled next would not start without.
+replace_boot_file() { sync "$config.new" && mv "$config.new" "$config" && sync; }
 
 boot_settings() {
     config=$(boot_file)
@@ -138,18 +151,25 @@ boot_settings() {
         [ -z "$chosen" ] || cat "$here/boot/camera-$chosen.txt"
         echo "$end"
     } >"$config.new"
-    cmp -s "$config.new" "$config" || echo "boot settings have changed: they hold from the next start on"
-    mv "$config.new" "$config"
+    if cmp -s "$config.new" "$config"; then
+        rm "$config.new"
+    else
+        replace_boot_file
+        echo "boot settings have changed: they hold from the next start on"
+    fi
 }
 
 packages() {
     venv=$root$opt/.venv
     system=
-    [ -z "$sensor" ] || system=--system-site-packages # picamera2 is Debian's, to match its libcamera
+    # picamera2 is Debian's, to match its libcamera.
+    [ -z "$sensor$(chosen_sensor)" ] || system=--system-site-packages
     # One that was made without a camera looks at Debian's packages from now on.
-    [ -z "$sensor" ] || [ ! -e "$venv/pyvenv.cfg" ] ||
+    [ -z "$system" ] || [ ! -e "$venv/pyvenv.cfg" ] ||
         sed -i 's/^include-system-site-packages = .*/include-system-site-packages = true/' "$venv/pyvenv.cfg"
-    [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv $system "$venv" || fail "python3-venv is needed: apt-get install python3-venv"
+    # Without pip it is of no use: half made, as without python3-venv, or of a Python that is no longer the system's.
+    "$venv/bin/python" -I -m pip --version >/dev/null 2>&1 ||
+        "${PYTHON:-python3}" -m venv --clear $system "$venv" || fail "python3-venv is needed: apt-get install python3-venv"
     set -- --quiet --disable-pip-version-check --no-input --upgrade
     [ -z "$wheelhouse" ] || set -- "$@" --no-index --find-links "$wheelhouse"
     if [ -n "$wheelhouse" ] && ls "$wheelhouse"/leukoscope-*.whl >/dev/null 2>&1; then
@@ -192,7 +212,8 @@ configure_camera() {
     file=$root/etc/leukoscope/leukoscope.toml
     case $camera in usb) kind=usb ;; *) kind=picamera2 ;; esac
     # Where that camera is configured, its other keys may have been chosen with care.
-    before=$(chosen_sensor)
+    before=
+    [ "$camera" = usb ] || before=$(chosen_sensor)
     [ -z "$(configured_kind "$kind")" ] || [ "${before:-$sensor}" != "$sensor" ] || return 0
     { echo "[camera]" && camera_section; } >"$file.camera"
     awk -v section="$file.camera" '
@@ -241,12 +262,15 @@ install_kiosk() {
 install_person() {
     [ -n "$admin" ] || return 0
     [ -z "$root" ] || { echo "--admin: on the device itself, run: leukoscope user add $admin" && return 0; }
+    [ -n "$configured" ] || { echo "--admin: once there is a camera, run: leukoscope user add $admin" && return 0; }
     set -- --config /etc/leukoscope/leukoscope.toml
     people=$("$opt/.venv/bin/leukoscope" user list "$@" | cut -f 1)
-    if printf '%s\n' "$people" | grep -qxF "$admin"; then
+    # K7 and k7 are one person.
+    if printf '%s\n' "$people" | grep -qixF "$admin"; then
         echo "--admin: $admin is there already; another PIN: leukoscope user reset $admin"
     else
-        "$opt/.venv/bin/leukoscope" user add "$admin" "$@"
+        "$opt/.venv/bin/leukoscope" user add "$admin" "$@" || failed="${failed:-}
+$admin may not use the page yet: leukoscope user add $admin"
     fi
 }
 
@@ -292,6 +316,8 @@ install() {
     install_person
     if alive; then
         udevadm control --reload || true
+        # A microscope that is plugged in already gets its name now, not when it is plugged in again.
+        udevadm trigger --settle --subsystem-match=video4linux --subsystem-match=media --subsystem-match=dma_heap || true
         systemctl daemon-reload
         if [ -n "$start" ]; then
             [ "$broker" != local ] || restart mosquitto
@@ -312,17 +338,18 @@ install() {
 }
 
 uninstall() {
-    [ -e "$manifest" ] || fail "$manifest: is not there: nothing is installed"
+    # What an earlier call has kept is removed without a manifest, too.
+    [ -e "$manifest" ] || [ -n "$purge" ] || fail "$manifest: is not there: nothing is installed"
     ! alive || systemctl stop leukoscope-network.path leukoscope-kiosk leukoscope-web leukoscope || true
     config=$(boot_file)
-    if [ -n "$config" ] && grep -qxF "$begin" "$config"; then
+    if [ -n "$config" ] && tr -d '\r' <"$config" | grep -qxF "$begin"; then
         without_block "$config" >"$config.new"
-        mv "$config.new" "$config"
+        replace_boot_file
     fi
     list=$(mktemp)
-    sed '1!G;h;$!d' "$manifest" >"$list" # the last first, so that folders come after what is in them
+    # The last first, so that folders come after what is in them.
+    [ ! -e "$manifest" ] || sed '1!G;h;$!d' "$manifest" >"$list"
     rm -rf "${root}/opt/leukoscope/.venv"
-    rm -f "$manifest"
     while read -r kind path; do
         case $kind in
             file) rm -f "$root$path" ;;
@@ -333,6 +360,7 @@ uninstall() {
         rm -rf "${root}/var/lib/leukoscope" "${root}/etc/leukoscope" "${root}/etc/mosquitto/leukoscope"
         rm -f "${root}"/etc/credstore/leukoscope.*
     fi
+    rm -f "$manifest" # only now: a call that is interrupted can be repeated
     while read -r kind path; do
         [ "$kind" != folder ] || rmdir "$root$path" 2>/dev/null || true
     done <"$list"
@@ -341,8 +369,16 @@ uninstall() {
         systemctl daemon-reload
         udevadm control --reload || true
     fi
-    if [ -n "$purge" ] && [ -z "$root" ] && id leukoscope >/dev/null 2>&1; then userdel leukoscope; fi
-    if [ -n "$purge" ]; then echo "removed"; else echo "removed; results, configuration and keys are kept (--purge removes them)"; fi
+    if [ -n "$purge" ] && [ -z "$root" ]; then
+        for each in leukoscope leukoscope-kiosk; do
+            if id "$each" >/dev/null 2>&1; then userdel "$each"; fi
+        done
+    fi
+    if [ -n "$purge" ]; then
+        echo "removed"
+    else
+        echo "removed; results, configuration and keys are kept (install.sh uninstall --purge removes them)"
+    fi
 }
 
 $action

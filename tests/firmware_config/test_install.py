@@ -29,6 +29,27 @@ def run(script, *arguments):
     )
 
 
+def part(root, commands, *arguments, path=None, python=sys.executable):
+    """Run commands with the functions of the script at hand. path: a folder of programs that go first."""
+    functions = INSTALL.read_text(encoding="utf-8").rsplit("\n", 2)[0]
+    return subprocess.run(
+        ["sh", "-c", f"{functions}\n{commands}", INSTALL, "--root", root, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHON": str(python), "PATH": f"{path or ''}:{os.environ['PATH']}".strip(":")},
+    )
+
+
+def program(path, text):
+    """Write a program in the shell's language."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
 def contents(root):
     """Every path below, with what it is and holds; byte code has times in it and is told by its name."""
     found = {}
@@ -114,9 +135,18 @@ def test_installed_twice_and_undone_nothing_is_left(pi, wheelhouse, tmp_path_fac
     assert config.read_text(encoding="utf-8") == "# edited\n"
     assert (pi / "boot/firmware/config.txt").read_text(encoding="utf-8") == BOOT
 
+    # The plug is pulled when the first few files are gone.
+    gone = other.with_name("gone")
+    cut = f'rm() {{ echo >>{gone}; [ "$(wc -l <{gone})" -lt 5 ] || exit 9; command rm "$@"; }}'
+    assert part(other, f"{cut}; uninstall").returncode == 9
     done = run(INSTALL, "uninstall", "--root", other, "--purge")
     assert done.returncode == 0, done.stderr
     assert contents(other) == before
+    # What was kept can still be removed, though the device's own copy of the script is gone.
+    done = run(INSTALL, "uninstall", "--root", pi, "--purge")
+    assert done.returncode == 0, done.stderr
+    assert not list(pi.rglob("leukoscope*"))
+    assert not results.exists()
 
 
 def test_a_camera_may_be_chosen_later_and_is_then_configured_and_its_library_found(pi, wheelhouse):
@@ -174,3 +204,115 @@ def test_what_cannot_be_is_said_before_anything_is_changed(pi, options, sentence
     assert done.returncode != 0
     assert sentence in done.stderr
     assert contents(pi) == before
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "dtoverlay=vc4-kms-v3d"])
+def test_boot_settings_that_were_edited_elsewhere_keep_their_lines_and_one_block(pi, ends, last):
+    """Windows reads that partition: its editors end lines otherwise, and some the last one not at all."""
+    config = pi / "boot/firmware/config.txt"
+    config.write_text(f"{BOOT}{last}".replace("\n", ends), encoding="utf-8", newline="")
+    for sensor in ("imx219", "imx477"):
+        done = part(pi, "boot_settings", "--camera", sensor)
+        assert done.returncode == 0, done.stderr
+        text = config.read_text(encoding="utf-8")
+        own, block = text.split("# leukoscope: begin\n")
+        assert own.splitlines() == [*BOOT.splitlines(), *filter(None, [last])]
+        assert [line for line in block.splitlines() if "overlay" in line] == [f"dtoverlay={sensor}"]
+        # As an editor does that ends every line alike.
+        config.write_text(text.replace("\n", ends), encoding="utf-8", newline="")
+    # Without --camera the chosen one stays.
+    assert part(pi, "boot_settings").returncode == 0
+    assert config.read_text(encoding="utf-8").count("dtoverlay=imx") == 1
+    assert "dtoverlay=imx477\n" in config.read_text(encoding="utf-8")
+
+
+def test_boot_settings_whose_block_has_lost_its_end_are_not_cut_off_there(pi):
+    config = pi / "boot/firmware/config.txt"
+    config.write_text(f"# leukoscope: begin\n[all]\n{BOOT}", encoding="utf-8")
+    for _ in range(2):
+        assert part(pi, "boot_settings").returncode == 0
+        text = config.read_text(encoding="utf-8")
+        assert text.startswith(f"# leukoscope: begin\n[all]\n{BOOT}# leukoscope: begin\n")
+        assert text.count("dtparam=watchdog=on") == 1
+
+
+def test_boot_settings_are_on_the_card_before_they_take_the_old_ones_place(pi, tmp_path):
+    boot = pi / "boot/firmware"
+    asked = tmp_path / "asked"
+    sync = program(tmp_path / "bin/sync", f'echo "sync $* $(ls {boot} | tr "\\n" " ")" >>{asked}')
+    for _ in range(2):  # the second time nothing changes, and nothing is written
+        assert part(pi, "boot_settings", path=sync.parent).returncode == 0
+        assert asked.read_text(encoding="utf-8").splitlines() == [
+            f"sync {boot}/config.txt.new config.txt config.txt.new ",
+            "sync  config.txt ",
+        ]
+
+
+def test_an_environment_without_pip_is_made_again(pi, wheelhouse, tmp_path):
+    """As one is left where python3-venv was missing, or where the system has got another Python."""
+    venv = pi / "opt/leukoscope/.venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    asked = tmp_path / "asked"
+    whole = program(tmp_path / "whole", "exit 0")
+    copies = f"cp {whole} {venv}/bin/python; cp {whole} {venv}/bin/leukoscope"
+    makes = program(tmp_path / "makes", f'echo "$@" >>{asked}; rm {venv}/bin/*; {copies}')
+    for _ in range(2):
+        done = part(pi, "packages", "--wheelhouse", wheelhouse, python=makes)
+        assert done.returncode == 0, done.stderr
+        assert asked.read_text(encoding="utf-8") == f"-m venv --clear {venv}\n"
+    # Debian's packages stay in sight where a sensor was chosen by an earlier call.
+    assert part(pi, "boot_settings", "--camera", "imx477").returncode == 0
+    program(venv / "bin/python", "exit 1")
+    assert part(pi, "packages", "--wheelhouse", wheelhouse, python=makes).returncode == 0
+    assert (
+        asked.read_text(encoding="utf-8").splitlines()[1] == f"-m venv --clear --system-site-packages {venv}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("configured", "adds", "said", "failed"),
+    [
+        ("yes", "exit 0", "", ""),
+        ("yes", "exit 1", "", "K7 may not use the page yet: leukoscope user add K7"),
+        ("", "exit 0", "--admin: once there is a camera, run: leukoscope user add K7", ""),
+    ],
+)
+def test_a_first_person_who_cannot_be_added_holds_up_nothing_else(
+    pi, tmp_path, configured, adds, said, failed
+):
+    leukoscope = f'[ "$2" = list ] && printf "code\\trole\\tname\\nA1\\toperator\\t\\n" || {adds}'
+    program(tmp_path / "opt/.venv/bin/leukoscope", leukoscope)
+    commands = (
+        f'root= opt={tmp_path}/opt configured={configured}; install_person; echo "failed: ${{failed:-}}"'
+    )
+    done = part(pi, commands, "--admin", "K7")
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout
+    assert done.stdout.split("failed: ")[1].strip() == failed
+    # Somebody who is there is there in small letters, too.
+    done = part(pi, commands, "--admin", "a1")
+    assert configured == "" or "a1 is there already" in done.stdout
+
+
+def test_the_keys_of_a_usb_camera_stay_though_a_sensor_was_chosen_before_it(pi):
+    config = pi / "etc/leukoscope/leukoscope.toml"
+    config.parent.mkdir()
+    config.write_text("[camera]\nkind = 'usb'\ndevice = 2\n", encoding="utf-8")
+    assert part(pi, "boot_settings", "--camera", "imx477").returncode == 0
+    done = part(pi, "configure_camera", "--camera", "usb")
+    assert done.returncode == 0, done.stderr
+    assert load_config(config).camera == UsbConfig(device=2)
+
+
+def test_a_microscope_that_is_plugged_in_already_gets_its_name_before_the_daemon_starts(pi, tmp_path):
+    asked = tmp_path / "asked"
+    for name in ("udevadm", "systemctl"):
+        stub = program(tmp_path / "bin" / name, f'echo "{name} $*" >>{asked}')
+    commands = "packages() { :; }; alive() { true; }; install"
+    done = part(pi, commands, "--camera", "usb", path=stub.parent)
+    assert done.returncode == 0, done.stderr
+    lines = asked.read_text(encoding="utf-8").splitlines()
+    named = next(i for i, line in enumerate(lines) if line.startswith("udevadm trigger --settle"))
+    assert "--subsystem-match=video4linux" in lines[named]
+    assert lines.index("udevadm control --reload") < named < lines.index("systemctl restart leukoscope")
