@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+import stat
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from edge.errors import OutputError
@@ -20,9 +21,8 @@ def as_owner(folder: Path) -> Iterator[None]:
     For root: what a daemon that has been broken into may have put there cannot lead this one anywhere else,
     and what is written here belongs to the daemon.
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    owner = there.stat()
-    if os.geteuid() != 0 or owner.st_uid == 0:
+    owner = _owner(folder.absolute()) if os.geteuid() == 0 else None
+    if owner is None or owner.st_uid == 0:
         yield
         return
     groups, group = os.getgroups(), os.getegid()
@@ -38,3 +38,21 @@ def as_owner(folder: Path) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(group)
         os.setgroups(groups)
+
+
+def _owner(folder: Path) -> os.stat_result:
+    """Whom the folder belongs to, or the nearest one above it; behind a link, who may turn that elsewhere.
+
+    Each step is looked at once, and links as links: between two looks it could be exchanged.
+    """
+    found: list[os.stat_result] = []
+    for path in (folder, *folder.parents):
+        with suppress(OSError):  # not there, or a link to what is not there
+            status = path.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                turned_by = [each for each in (status, path.parent.stat()) if each.st_uid != 0]
+                if turned_by:
+                    return turned_by[0]
+                status = path.stat()
+            found.append(status)
+    return found[0]

@@ -42,7 +42,8 @@ def prove(path: Path, config: Config) -> None:
     if done.returncode:
         said = done.stderr.strip().splitlines()
         ended = f"brought the process down (status {done.returncode})"
-        raise BundleError((said[-1] if said else ended).removeprefix(f"{path}: "))
+        # A crash says nothing of itself: what stands there then was said before it, of something else.
+        raise BundleError((said[-1] if said and done.returncode == 1 else ended).removeprefix(f"{path}: "))
 
 
 def main() -> str | None:

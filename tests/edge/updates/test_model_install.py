@@ -26,6 +26,7 @@ from edge.errors import BundleError, OutputError
 from edge.messages import ModelReference
 from edge.models.bundle import MAX_BYTES, read_bundle
 from edge.store.fields import Store
+from edge.updates.acting import as_owner
 from edge.updates.device_key import sign_for_device
 from edge.updates.model_store import SHIPPED, ModelStore
 from edge.updates.proof import prove
@@ -279,6 +280,41 @@ def test_root_writes_as_the_owner_of_the_results(bench, capsys):
         (results / "models").symlink_to(bench.folder / "keys")
         assert bench.model("install", bench.file) == 1
         assert "cannot be written: Permission denied" in capsys.readouterr().err
+
+
+def test_root_follows_a_link_with_the_rights_of_who_can_turn_it_elsewhere(tmp_path):
+    nobody = 65534
+    if os.geteuid() != 0:
+        pytest.skip("only root can act as another user")
+    results, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    for folder in (results, elsewhere):
+        folder.mkdir()
+    os.chown(results, nobody, nobody)
+
+    def acts_as(folder):
+        with as_owner(folder):
+            return os.geteuid()
+
+    assert acts_as(results / "models") == nobody
+    (results / "models").symlink_to(elsewhere)
+    for folder in (results / "models", results / "models/below"):
+        assert acts_as(folder) == nobody
+    # Where nobody else can turn it, a link is a way as any other: the results of a large disk.
+    (tmp_path / "link").symlink_to(results)
+    assert acts_as(tmp_path / "link") == nobody
+    (tmp_path / "own").symlink_to(elsewhere)
+    assert acts_as(tmp_path / "own") == 0
+    os.lchown(tmp_path / "own", nobody, nobody)
+    assert acts_as(tmp_path / "own") == nobody
+
+
+def test_a_proof_that_crashes_is_not_explained_by_what_was_said_before(bench, monkeypatch):
+    crashes = bench.folder / "python"
+    crashes.write_text("#!/bin/sh\necho 'INFO: Created a delegate' >&2\nkill -ABRT $$\n", encoding="utf-8")
+    crashes.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(crashes))
+    with pytest.raises(BundleError, match=r"^brought the process down \(status -6\)$"):
+        prove(bench.file, load_config(bench.config))
 
 
 def test_a_model_that_the_configuration_names_is_not_hidden_by_an_installed_one(bench, capsys):
