@@ -61,11 +61,12 @@ class Fallen(Struct, frozen=True):
 
 
 class State(Struct, frozen=True, omit_defaults=True):
-    """Which model answers. former: the one before it, to go back to."""
+    """Which model answers. former: the one before it, to go back to; untried: it has not proved itself."""
 
     format: Literal["leukoscope.models/1"] = "leukoscope.models/1"
     current: Name = SHIPPED
     former: Name | None = None
+    untried: bool = False
     trial: Trial | None = None
     fallen: Fallen | None = None
     installed: dict[str, Installed] = {}
@@ -151,9 +152,15 @@ class ModelStore:
             with _errors(incoming):
                 incoming.replace(self.path(sha256))
                 sync_folder(self.folder)
-            former = state.former if state.current == sha256 or state.trial is not None else state.current
+            former: str | None = state.current
+            untried = state.trial is not None
+            # One that has proved itself is the better one to go back to, but it is none where it comes back.
+            if state.former != sha256 and (untried or state.current == sha256):
+                former, untried = state.former, state.untried
             installed = {**state.installed, sha256: about}
-            self._write(State(current=sha256, former=former, trial=Trial(), installed=installed))
+            self._write(
+                State(current=sha256, former=former, untried=untried, trial=Trial(), installed=installed)
+            )
         return True
 
     def roll_back(self) -> State:
@@ -164,8 +171,11 @@ class ModelStore:
                 raise StoreError(f"{self.folder}: there is no former model to go back to")
             if state.former != SHIPPED and not self.whole(state.former):
                 raise StoreError(f"{self.path(state.former)}: the former model is missing or damaged")
+            trial, untried = Trial() if state.untried else None, state.trial is not None
             self._write(
-                msgspec.structs.replace(state, current=state.former, former=state.current, trial=None)
+                msgspec.structs.replace(
+                    state, current=state.former, former=state.current, untried=untried, trial=trial
+                )
             )
             return self.state()
 
@@ -207,7 +217,9 @@ class ModelStore:
     def _fall(self, state: State, reason: str) -> State:
         """Go back to the former model if it is whole, else to the one that ships."""
         fallen = Fallen(state.current, reason, identity.now().isoformat(timespec="seconds"))
-        state = State(current=self._before(state), fallen=fallen, installed=state.installed)
+        before = self._before(state)
+        trial = Trial() if state.untried and before != SHIPPED else None
+        state = State(current=before, trial=trial, fallen=fallen, installed=state.installed)
         self._write(state)
         return state
 

@@ -143,6 +143,37 @@ def test_a_model_that_cannot_be_loaded_gives_way_at_once(installation, fail):
     assert "\n" not in first_start.notice
 
 
+def test_one_that_was_gone_back_from_untried_is_on_trial_when_it_comes_back(installation):
+    former = installation.proved(2.0)
+    new = installation.add(3.0)
+    assert installation.store.roll_back().current == former
+    assert installation.store.state().trial is None
+    again = installation.store.roll_back()
+    assert (again.current, again.trial) == (new, Trial())
+    with pytest.raises(ZeroDivisionError), installation.start()[1]:
+        raise ZeroDivisionError
+    assert installation.start()[0] == installation.store.path(former)
+
+
+def test_one_that_is_fallen_back_to_untried_is_on_trial_as_well(installation):
+    former = installation.proved(2.0)
+    new = installation.add(3.0)
+    installation.store.roll_back()
+    installation.store.path(former).unlink()
+    assert installation.start()[0] == installation.store.path(new)
+    assert installation.store.state().trial == Trial()
+    installation.store.fail(new, "it crashed")
+    assert installation.start()[0] == SHIPPED_MODEL
+
+
+def test_the_former_model_installed_again_is_not_its_own_former_one(installation):
+    former = installation.proved(2.0)
+    new = installation.add(3.0)
+    assert installation.add(2.0) == former
+    assert installation.store.state().former == new
+    assert installation.store.roll_back().current == new
+
+
 def test_a_missing_runtime_is_not_the_models_fault(installation):
     installation.add(2.0)
 
