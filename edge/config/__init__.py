@@ -247,7 +247,7 @@ def from_plain(raw: dict[str, Any], *, origin: str, folder: Path | None = None) 
 def _converted(raw: dict[str, Any]) -> tuple[Config | None, list[Fault]]:
     try:
         return msgspec.convert(raw, Config), []
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, OverflowError):  # the second: of a number of hundreds of digits
         from edge.config.faults import faults  # noqa: PLC0415 (only a wrong file needs it)
 
         return None, faults(raw, Config)

@@ -12,7 +12,7 @@ from edge.config.texts import SomeText, Text  # noqa: TC001 (msgspec reads annot
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Mark = Literal["banner", "scale bar", "arrow", "ink", "text", "frame"]
 # What cameras of the network call a secret in their addresses.
-_SECRET = re.compile(r"[?&;](pw|pwd|pass\w*|\w*(secret|token|key)|auth\w*|sid)=", re.IGNORECASE)
+_SECRET = re.compile(r"[?&;]-?(\w*pwd?|\w*pas|\w*pass\w*|\w*(secret|token|key)|auth\w*|sid)=", re.IGNORECASE)
 
 
 class ReplayConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="replay"):

@@ -18,6 +18,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _ITEM = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s,\[\]]+")
 _MARKS = "\"'"
 _SECRET = re.compile(r"pass|secret|pwd", re.IGNORECASE)
+_LOGIN = re.compile(r"//[^/\s\"']*@")
 _LISTS = {"paths"}
 _SWITCHES = {"empty", "native_rate", "retain"}
 _YES, _NO = {"yes", "on", "true"}, {"no", "off", "false"}
@@ -33,6 +34,9 @@ class Mended(NamedTuple):
     instead: str
     line: str | None = None
     ends: bool = False
+
+
+_PASSWORD = Mended("a password stands in a file of its own", 'write password_file = "FILE"', "")
 
 
 def mended(text: str) -> tuple[dict[str, Any] | None, str, dict[int, Mended]]:
@@ -85,8 +89,13 @@ def _diagnosed(lines: list[str], number: int) -> Mended:
     if stripped.startswith((";", "//", "--")):
         return Mended("a comment begins with #", f"write # {stripped.lstrip(';/- ')}", "")
     pair = _PAIR.match(line)
+    if pair is None and _SECRET.search(stripped):
+        return _PASSWORD
     if pair is None:
-        return Mended(f"{quoted(stripped)} says nothing", "write a [section], key = value, or a # comment")
+        return Mended(
+            f"{quoted(_without_login(stripped))} says nothing",
+            "write a [section], key = value, or a # comment",
+        )
     key, value = pair["key"].strip(_MARKS), pair["value"]
     if pair["sign"] == "=" and _is_right(f"{key} = {value}"):
         return _twice(key, lines, number)
@@ -96,7 +105,7 @@ def _diagnosed(lines: list[str], number: int) -> Mended:
 def _pair(key: str, value: str, colon: bool) -> Mended:
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", key)
     if _SECRET.search(key) and key != "password_file":
-        return Mended("a password stands in a file of its own", 'write password_file = "FILE"', "")
+        return _PASSWORD
     if not value:
         return Mended(f"{key} has no value", "write one behind the =, or leave the line out")
     if name == "tls":
@@ -118,7 +127,7 @@ def _pair(key: str, value: str, colon: bool) -> Mended:
         why = f"{key} has a colon behind it"
     else:
         why = f"{key} {_why(value, right)}"
-    return Mended(why, f"write {name} = {right}", f"{name} = {right}")
+    return Mended(_without_login(why), f"write {name} = {_without_login(right)}", f"{name} = {right}")
 
 
 def _header(stripped: str, lines: list[str], number: int) -> Mended:
@@ -187,6 +196,11 @@ def _why(value: str, right: str) -> str:
         (value.count(begins) % 2 == 1, "has no closing quote"),
     )
     return next((reason for holds, reason in reasons if holds), "has something behind its value")
+
+
+def _without_login(text: str) -> str:
+    """Return text without who logs in, and with what password, at an address: it goes into the log."""
+    return _LOGIN.sub("//...@", text)
 
 
 def _is_right(line: str) -> bool:

@@ -31,7 +31,8 @@ def is_of(value: Any, kind: inspect.Type) -> bool:  # noqa: PLR0911 (one a type)
             return isinstance(value, str) and value in kind.values
         case inspect.VarTupleType():
             items = value if isinstance(value, list | tuple) else None
-            return items is not None and len(items) > 0 and all(is_of(item, kind.item_type) for item in items)
+            enough = items is not None and len(items) >= (kind.min_length or 0)
+            return enough and all(is_of(item, kind.item_type) for item in items or ())
         case inspect.StrType():
             return (
                 isinstance(value, str)

@@ -123,7 +123,12 @@ def wanted(kind: inspect.Type) -> str:  # noqa: PLR0911 (one a type)
 def fits(value: Any, kind: inspect.IntType | inspect.FloatType) -> bool:
     """Whether a number lies where it may."""
     low, high = kind.ge, kind.le
-    return not math.isnan(value) and (low is None or value >= low) and (high is None or value <= high)
+    try:
+        if math.isnan(value):
+            return False
+    except OverflowError:  # of hundreds of digits
+        return False
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def example(kind: inspect.Type) -> str:

@@ -217,6 +217,24 @@ WRONG = [
         USB + 'device = "http://pi/"\n',
     ),
     (
+        USB + 'device = "http://pi/?loginuse=nurse&loginpas=hush"\n',
+        "line 3: camera.device is published with every field; write an address without a user and a password",
+        USB + 'device = "http://pi/"\n',
+    ),
+    (
+        USB + 'device = "http://pi/?-usr=nurse&-pwd=hush"\n',
+        "line 3: camera.device is published with every field; write an address without a user and a password",
+        USB + 'device = "http://pi/"\n',
+    ),
+    (
+        USB + "device = http://nurse:hush@pi/\n",
+        (
+            "line 3: device is http://...@pi/, and text stands in quotes; camera.device is published with"
+            " every field; write an address without a user and a password"
+        ),
+        USB + 'device = "http://pi/"\n',
+    ),
+    (
         USB + 'device = "http://pi/?user=nurse&pwd=hush"\n',
         "line 3: camera.device is published with every field; write an address without a user and a password",
         USB + 'device = "http://pi/"\n',
@@ -448,6 +466,11 @@ WRONG = [
         'line 4: a password stands in a file of its own; write password_file = "FILE"',
         MQTT + 'password_file = "FILE"\n',
     ),
+    (
+        MQTT + "password hush\n",
+        'line 4: a password stands in a file of its own; write password_file = "FILE"',
+        MQTT + 'password_file = "FILE"\n',
+    ),
     # What no system call, no message or no database can take
     (
         STORE + 'path = "a\\u0000b.db"\n',
@@ -493,6 +516,16 @@ WRONG = [
         SPECIMEN + "target = 1000000\n",
     ),
     (
+        SPECIMEN + f"target = {'9' * 400}\n",
+        f"line 4: specimen.target is {'9' * 60}...; write a whole number from 1 to 1000000",
+        SPECIMEN + "target = 1000000\n",
+    ),
+    (
+        STORE + f"max_mb = {'9' * 400}\n",
+        f"line 4: store.max_mb is {'9' * 60}...; write a number of 0 or more",
+        STORE + "max_mb = 0\n",
+    ),
+    (
         SPECIMEN + f"target = {'9' * 5000}\n",
         "line 4: has a number of too many digits; write a shorter one",
         SPECIMEN + "target = 99\n",
@@ -506,6 +539,12 @@ WRONG = [
         SIMULATED + f"seed = {2**63}\n",
         f"line 3: camera.seed is {2**63}; write a whole number from 0 to {2**63 - 1}",
         SIMULATED + f"seed = {2**63 - 1}\n",
+    ),
+    # A list that may be empty is none of the faults
+    (
+        SIMULATED + "marks = []\nnoise = -1\n",
+        "line 4: camera.noise is -1; write a number from 0 to 60",
+        SIMULATED + "marks = []\nnoise = 0\n",
     ),
     # Values of which the schema says more than their kind
     (
