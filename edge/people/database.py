@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _APPLICATION_ID = 0x6C657570  # "leup"
 _VERSION = 1
 _BUSY_S = 10.0
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 _SCHEMA = """
 CREATE TABLE people (
@@ -123,4 +124,8 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _reason(error: OSError | sqlite3.Error) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:  # the rest says which kind of damage
+        return "it is damaged; move it away, with what is called -wal and -shm, and add the people again"
+    return str(error)
