@@ -250,7 +250,12 @@ install_broker() {
 
 install_kiosk() {
     [ -n "$kiosk" ] || return 0
-    [ -n "$root" ] || "$here/apt_need.sh" cage:cage chromium:chromium
+    [ -n "$root" ] || {
+        "$here/apt_need.sh" cage:cage chromium:chromium
+        # One of the page's languages, whose letters are in none of the fonts that come with it.
+        fc-list :lang=bn 2>/dev/null | grep -q . || "$here/apt_need.sh" :fonts-noto-core ||
+            echo "--kiosk: until then the display shows no Bengali"
+    }
     put 644 "$here/leukoscope-kiosk.service" /etc/systemd/system/leukoscope-kiosk.service
     put 644 "$here/sysusers-kiosk.conf" /etc/sysusers.d/leukoscope-kiosk.conf
     link /etc/systemd/system/leukoscope-kiosk.service \

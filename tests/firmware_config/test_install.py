@@ -316,3 +316,16 @@ def test_a_microscope_that_is_plugged_in_already_gets_its_name_before_the_daemon
     named = next(i for i, line in enumerate(lines) if line.startswith("udevadm trigger --settle"))
     assert "--subsystem-match=video4linux" in lines[named]
     assert lines.index("udevadm control --reload") < named < lines.index("systemctl restart leukoscope")
+
+
+def test_the_display_gets_the_letters_of_each_language(pi, tmp_path):
+    asked = tmp_path / "asked"
+    stub = program(tmp_path / "bin/apt_need.sh", f'echo "$@" >>{asked}')
+    for name in ("systemd-sysusers", "fc-list"):
+        program(stub.with_name(name), "true")
+    commands = f"put() {{ :; }}; link() {{ :; }}; root= here={stub.parent}; install_kiosk"
+    for _ in range(2):
+        assert part(pi, commands, "--kiosk", path=stub.parent).returncode == 0
+        program(stub.with_name("fc-list"), 'echo "Noto Sans Bengali"')  # as from now on
+    needed = ["cage:cage chromium:chromium", ":fonts-noto-core", "cage:cage chromium:chromium"]
+    assert asked.read_text(encoding="utf-8").splitlines() == needed
