@@ -86,11 +86,12 @@ class DistinctCells:
         if not whole:
             return ()
         large = _LARGE * statistics.median(max(sighting.box[2:]) for sighting in whole)
+        squares = _Squares(whole)
         outvoted: set[int] = set()
         for number, one in enumerate(whole):
             if max(one.box[2:]) < large:
                 continue
-            parts = [k for k, part in enumerate(whole) if k != number and _lies_in(part, one)]
+            parts = [k for k in squares.about(one.region, one.box) if k != number and _lies_in(whole[k], one)]
             if len(parts) > 1:
                 joined = one.found > statistics.fmean(whole[k].found for k in parts)
                 outvoted.update(parts if joined else [number])
@@ -200,6 +201,29 @@ class DistinctCells:
     def _times_shown(self, region: int, box: Box) -> int:
         frames = self._frames.get(region, Counter())
         return sum(times for frame, times in frames.items() if _is_inside(box, frame))
+
+
+class _Squares:
+    """Sightings by the square of the slide that holds their middle, each square as large as the largest cell.
+
+    This is asked with every field: comparing all cells with all would soon take longer than the field.
+    """
+
+    def __init__(self, sightings: list[Sighting]) -> None:
+        self._side = max(1.0, *(max(sighting.box[2:]) for sighting in sightings))
+        self._numbers: dict[tuple[int, int, int], list[int]] = {}
+        for number, sighting in enumerate(sightings):
+            column, row = (int(place // self._side) for place in sighting.middle)
+            self._numbers.setdefault((sighting.region, column, row), []).append(number)
+
+    def about(self, region: int, box: Box) -> list[int]:
+        """Return the places in the list of all sightings whose middle may lie in a box."""
+        x, y, width, height = box
+        columns, rows = (
+            range(int(start // self._side), int((start + length) // self._side) + 1)
+            for start, length in ((x, width), (y, height))
+        )
+        return [k for column in columns for row in rows for k in self._numbers.get((region, column, row), [])]
 
 
 def _on_grid(frame: Box) -> Box:

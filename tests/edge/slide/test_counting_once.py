@@ -17,7 +17,7 @@ from samples import cell
 from edge.cameras.simulation.smear import Smear
 from edge.slide.places import Joined, Place
 from edge.slide.registration import register, thumbnail
-from edge.slide.sightings import DistinctCells
+from edge.slide.sightings import DistinctCells, Sighting
 from edge.slide.slide_map import SlideMap
 
 SOAK = os.environ.get("LEUKOSCOPE_SOAK") == "1"
@@ -221,6 +221,18 @@ def test_one_cell_that_is_taken_for_two_now_and_then_is_one():
     show(distinct, Place(0, 6, 0), joined_over(94, 100))
     assert distinct.contribution().counted == {"eosinophil": 1}
     assert distinct.contribution().unclassified == {"unsteady": 2}
+
+
+def test_the_work_of_a_field_does_not_grow_with_the_square_of_the_cells(monkeypatch):
+    asked, distinct = [], DistinctCells()
+    for number in range(300):  # every third so large that it might hold two
+        across = 120 if number % 3 == 0 else 60
+        one = msgspec.structs.replace(cell("neutrophil"), box=(100, 100, across, across))
+        show(distinct, Place(0, 700 * (number % 20), 500 * (number // 20)), one)
+    middle = Sighting.middle.fget
+    monkeypatch.setattr(Sighting, "middle", property(lambda self: asked.append(self) or middle(self)))
+    assert distinct.contribution().counted == {"neutrophil": 300}
+    assert len(asked) <= 2 * 300
 
 
 def test_regions_that_are_joined_bring_the_fields_that_show_a_thing():
