@@ -74,6 +74,10 @@ begin='# leukoscope: begin' end='# leukoscope: end'
 # Whether systemd runs here and is meant.
 alive() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 
+# lack SENTENCE: what is missing holds up nothing else, and is said at the end.
+lack() { failed="${failed:-}
+$1"; }
+
 note() { grep -qxF "$1 $2" "$manifest" 2>/dev/null || echo "$1 $2" >>"$manifest"; }
 
 # folder PATH: make it, with those above it, and note which were not there.
@@ -242,19 +246,21 @@ install_broker() {
             keep 640 "$here/mosquitto-network.acl" /etc/mosquitto/leukoscope/acl
             ;;
     esac
-    [ -n "$root" ] || {
-        "$here/apt_need.sh" mosquitto:mosquitto
-        [ ! -d /etc/mosquitto/leukoscope ] || chown -R root:mosquitto /etc/mosquitto/leukoscope
-    }
+    [ -z "$root" ] || return 0
+    if ! "$here/apt_need.sh" mosquitto:mosquitto; then
+        lack "there is no broker yet: apt-get install mosquitto, and run install.sh again"
+    elif [ -d /etc/mosquitto/leukoscope ]; then
+        chown -R root:mosquitto /etc/mosquitto/leukoscope
+    fi
 }
 
 install_kiosk() {
     [ -n "$kiosk" ] || return 0
     [ -n "$root" ] || {
-        "$here/apt_need.sh" cage:cage chromium:chromium
+        "$here/apt_need.sh" cage:cage chromium:chromium || lack "the display shows nothing yet: apt-get install cage chromium"
         # One of the page's languages, whose letters are in none of the fonts that come with it.
         fc-list :lang=bn 2>/dev/null | grep -q . || "$here/apt_need.sh" :fonts-noto-core ||
-            echo "--kiosk: until then the display shows no Bengali"
+            echo "--kiosk: without that font the display shows no Bengali"
     }
     put 644 "$here/leukoscope-kiosk.service" /etc/systemd/system/leukoscope-kiosk.service
     put 644 "$here/sysusers-kiosk.conf" /etc/sysusers.d/leukoscope-kiosk.conf
@@ -274,14 +280,13 @@ install_person() {
     if printf '%s\n' "$people" | grep -qixF "$admin"; then
         echo "--admin: $admin is there already; another PIN: leukoscope user reset $admin"
     else
-        "$opt/.venv/bin/leukoscope" user add "$admin" "$@" || failed="${failed:-}
-$admin may not use the page yet: leukoscope user add $admin"
+        "$opt/.venv/bin/leukoscope" user add "$admin" "$@" ||
+            lack "$admin may not use the page yet: leukoscope user add $admin"
     fi
 }
 
-# restart UNIT: one that cannot start holds up no other, and is named at the end.
-restart() { systemctl restart "$1" || failed="${failed:-}
-$1 does not start: journalctl -u $1 says why"; }
+# restart UNIT: one that cannot start holds up no other.
+restart() { systemctl restart "$1" || lack "$1 does not start: journalctl -u $1 says why"; }
 
 install() {
     umask 022

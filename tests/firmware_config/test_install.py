@@ -17,6 +17,7 @@ from edge.errors import ConfigError
 
 PROJECT = Path(__file__).parents[2]
 INSTALL = PROJECT / "firmware_config/install.sh"
+LOCAL = ("--broker", "local")
 BOOT = "# a Pi's own settings\ndtparam=audio=on\n[cm4]\notg_mode=1\n"
 
 
@@ -316,6 +317,15 @@ def test_a_microscope_that_is_plugged_in_already_gets_its_name_before_the_daemon
     named = next(i for i, line in enumerate(lines) if line.startswith("udevadm trigger --settle"))
     assert "--subsystem-match=video4linux" in lines[named]
     assert lines.index("udevadm control --reload") < named < lines.index("systemctl restart leukoscope")
+
+
+def test_a_broker_that_cannot_be_had_now_holds_up_nothing_else(pi, tmp_path):
+    """As without a network: the results wait for it, and the daemon must start all the same."""
+    program(tmp_path / "here/apt_need.sh", "exit 1")
+    done = part(pi, f'put() {{ :; }}; root= here={tmp_path}/here; install_broker; fail "but$failed"', *LOCAL)
+    assert done.stderr == (
+        "install.sh: but\nthere is no broker yet: apt-get install mosquitto, and run install.sh again\n"
+    )
 
 
 def test_the_display_gets_the_letters_of_each_language(pi, tmp_path):
