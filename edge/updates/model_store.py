@@ -121,11 +121,13 @@ class ModelStore:
     @contextmanager
     def incoming(self, content: bytes) -> Iterator[Path]:
         """Return a file with this content in the folder, safely on the disk; it is gone afterwards."""
-        with _errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        with self._changing(), _errors(self.folder):
             for left in self.folder.glob(f"{_INCOMING}*"):  # by a power cut
-                left.unlink()
+                if not _is_locked(left):  # by somebody who installs another one at the same time
+                    left.unlink()
             handle, name = tempfile.mkstemp(prefix=_INCOMING, suffix=".tflite", dir=self.folder)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            locked = os.dup(handle)  # the lock holds until this one is closed, too
         path = Path(name)
         try:
             with _errors(path), os.fdopen(handle, "wb") as file:
@@ -136,6 +138,7 @@ class ModelStore:
             yield path
         finally:
             path.unlink(missing_ok=True)
+            os.close(locked)
 
     def adopt(self, incoming: Path, sha256: str, about: Installed) -> bool:
         """Let a proved file be the current model from the next field on, on trial, and keep the present one.
@@ -258,6 +261,21 @@ class ModelStore:
             if path.stem not in kept and not path.name.startswith(_INCOMING):
                 with suppress(OSError):  # it only takes room
                     path.unlink()
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process that lives has a file locked; a link or a pipe is not waited for."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 @contextmanager

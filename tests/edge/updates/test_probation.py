@@ -230,6 +230,15 @@ def test_what_a_power_cut_left_of_an_installation_is_cleared_away(installation):
     assert installation.start()[0] == installation.store.path(new)
 
 
+def test_two_installations_at_once_leave_each_others_file(installation):
+    with installation.store.incoming(b"one") as one:
+        with installation.store.incoming(b"another") as another:
+            assert (one.read_bytes(), another.read_bytes()) == (b"one", b"another")
+        assert one.exists()
+        assert not another.exists()
+    assert [path.name for path in installation.store.folder.iterdir()] == ["lock"]
+
+
 def test_a_folder_that_cannot_be_written_leaves_the_shipped_model(installation):
     installation.add(2.0)
     lock = installation.store.folder / "lock"
