@@ -172,11 +172,7 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path}: its description names no output for logits or for maps")
     if tuple(labels) != description.labels:
         raise BundleError(f"{path}: is damaged: its two lists of labels differ")
-    confusion = description.confusion
-    if confusion is not None and (confusion.labels != description.labels or confusion.problem()):
-        raise BundleError(
-            f"{path}: is damaged: {confusion.problem() or 'its confusion matrix is of other labels'}"
-        )
+    _check_figures(path, description)
     return Bundle(
         path, description, model, hashlib.sha256(content).hexdigest(), images, finder, finder_images, seen
     )
@@ -187,6 +183,17 @@ def _check_finder(path: Path, described: FinderDescription, finder: bytes) -> No
         raise BundleError(f"{path}: is damaged: its finder is not the one that its description names")
     if not {"white cell", "red cell"} <= described.thresholds.keys():
         raise BundleError(f"{path}: its description names no threshold for white cells or for red cells")
+
+
+def _check_figures(path: Path, described: Description) -> None:
+    confusion, familiarity = described.confusion, described.reject.familiarity
+    problem = None if familiarity is None else familiarity.problem()
+    if confusion is not None:
+        problem = confusion.problem() or problem
+        if confusion.labels != described.labels:
+            problem = problem or "its confusion matrix is of other labels"
+    if problem is not None:
+        raise BundleError(f"{path}: is damaged: {problem}")
 
 
 def write_bundle(path: Path, model: bytes, description: Description, members: dict[str, bytes]) -> None:

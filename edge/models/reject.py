@@ -21,13 +21,22 @@ class Familiarity(Struct, frozen=True):
     """
 
     centres: tuple[tuple[float, ...], ...]
-    spread: tuple[float, ...]
-    usual_distance: float
+    spread: tuple[Annotated[float, Meta(gt=0)], ...]
+    usual_distance: Annotated[float, Meta(gt=0)]
     intercept: float
     confidence: float
     distance: float
     minimum_trust: Annotated[float, Meta(ge=0, le=1)]
     logits: tuple[tuple[float, ...], ...] = ()
+
+    def problem(self) -> str | None:
+        """Say what does not fit together in it, or None."""
+        if any(len(centre) != len(self.spread) for centre in self.centres):
+            return "its known cells have other features than these vary in"
+        classes = len(self.centres)
+        if self.logits and [len(row) for row in self.logits] != [classes] * classes:
+            return "its known cells' logits are of other classes than their features"
+        return None
 
 
 class Reject(Struct, frozen=True, omit_defaults=True):

@@ -161,6 +161,14 @@ class Classifier:
                 raise BundleError(
                     f"{self.bundle.path}: has {len(self.labels)} labels, its network {logits.size} classes"
                 )
+            known, features = description.reject.familiarity, outputs.get("features")
+            if known is not None and features is not None:
+                told, given = (len(known.centres), len(known.spread)), (logits.size, features.size)
+                if told != given:
+                    raise BundleError(
+                        f"{self.bundle.path}: knows cells of {told[0]} classes by {told[1]} features, "
+                        f"its network has {given[0]} and {given[1]}"
+                    )
             if expected.shape != logits.shape or expected_grid.size * logits.size != maps.size:
                 raise BundleError(f"{self.bundle.path}: golden input {number} has an answer of another shape")
             grid = np.take(maps, int(np.argmax(expected)), axis=2).ravel()

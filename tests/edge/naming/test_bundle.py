@@ -164,6 +164,33 @@ def test_a_description_that_does_not_fit_its_network_is_refused(tmp_path):
         Classifier.load(rewritten(tmp_path / "two.tflite", labels=("a", "b"), confusion=None))
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda known: {"centres": known.centres[:3], "logits": ()}, "knows cells of 3 classes by 112"),
+        (
+            lambda known: {"centres": [c[:9] for c in known.centres], "spread": known.spread[:9]},
+            "knows cells of 6 classes by 9",
+        ),
+        (lambda known: {"spread": known.spread[:-1]}, "is damaged: .* other features"),
+        (
+            lambda known: {"centres": (known.centres[0][1:], *known.centres[1:])},
+            "is damaged: .* other features",
+        ),
+        (lambda known: {"logits": known.logits[:3]}, "is damaged: .* other classes"),
+        (lambda known: {"logits": [row[1:] for row in known.logits]}, "is damaged: .* other classes"),
+        (lambda known: {"spread": (0.0, *known.spread[1:])}, "is damaged"),
+        (lambda _: {"usual_distance": 0.0}, "is damaged"),
+    ],
+)
+def test_known_cells_that_do_not_fit_the_network_are_told_before_the_first_cell(tmp_path, change, problem):
+    rule = read_bundle(SHIPPED_MODEL).description.reject
+    known = msgspec.structs.replace(rule.familiarity, **change(rule.familiarity))
+    path = rewritten(tmp_path / "other.tflite", reject=msgspec.structs.replace(rule, familiarity=known))
+    with pytest.raises(BundleError, match=rf"other\.tflite: {problem}"):
+        Classifier.load(path)
+
+
 def test_a_runtime_that_is_installed_but_broken_gives_way_to_the_other(monkeypatch):
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     if "tflite-runtime" in installed():
