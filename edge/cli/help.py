@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import shutil
 import sys
 import textwrap
@@ -58,6 +59,10 @@ EXAMPLES = {
     "specimen start": "leukoscope specimen start S-0017 --target 100",
     "specimen stop": "leukoscope specimen stop",
     "specimen sign": "leukoscope specimen sign S-0017 --operator K7",
+    "specimen cells": "leukoscope specimen cells S-0017 --doubtful",
+    "specimen review": "leukoscope specimen review S-0017 --cell 6b2a91c4 --as blast --operator K7",
+    "specimen history": "leukoscope specimen history S-0017",
+    "specimen wbc-count": "leukoscope specimen wbc-count S-0017 6.8",
     "specimen rename": "leukoscope specimen rename S-0071 S-0017",
     "specimen discard": 'leukoscope specimen discard S-0017 --reason "clotted"',
     "specimen list": "leukoscope specimen list",
@@ -76,6 +81,15 @@ EXAMPLES = {
 """One line that works, for each command and each of its actions."""
 
 
+_SAID = (
+    (r"the following arguments are required: (.+)", "missing: {0}"),
+    (r"one of the arguments (.+) is required", "give one of: {0}"),
+    (r"argument (.+): not allowed with argument (.+)", "{0} does not go with {1}"),
+    (r"argument (.+): expected (?:one|at least one) argument", "{0}: what it takes is missing"),
+)
+"""What argparse says, and what is said in its place."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose help fits 80 columns, and which names the word that was probably meant."""
 
@@ -84,10 +98,14 @@ class Parser(argparse.ArgumentParser):
         given.setdefault("allow_abbrev", False)
         super().__init__(**given)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help or the version; an output that cannot be written is an error, which argparse hides."""
+        print(message, end="", file=file, flush=True)
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and where the rest is said; exit status 2."""
         words = self._words()
-        print(f"leukoscope: {message}", file=sys.stderr)
+        print(f"leukoscope: {_plain(message)}", file=sys.stderr)
         print(f"`leukoscope help{words and f' {words}'}` says what there is", file=sys.stderr)
         self.exit(2)
 
@@ -180,7 +198,19 @@ def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.A
                 yield name, command, texts.get(name, "")
 
 
+def _plain(message: str) -> str:
+    """What argparse says of missing and conflicting words, in a person's words."""
+    for pattern, words in _SAID:
+        if found := re.fullmatch(pattern, message):
+            return words.format(
+                found[1].replace(" ", ", ") if "one of" in words else found[1], *found.groups()[1:]
+            )
+    return message
+
+
 def _meant(word: str, known: Sequence[str] | dict[str, Any]) -> str:
+    if not known:
+        return ""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else f"; there is: {', '.join(known)}"
 

@@ -23,21 +23,22 @@ from edge.cli.specimen import add_specimen_commands
 from edge.cli.terminal import escape_unprintable
 from edge.cli.user import add_user_commands
 from edge.cli.web import add_web_command
-from edge.errors import LeukoscopeError
+from edge.errors import ConfigError, LeukoscopeError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give its exit status. An error of the user's is one sentence, never a traceback."""
     escape_unprintable()
     parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.command is None or getattr(options, "action", "") is None:
-        return show_help(parser, [options.command] if options.command else [])
     try:
+        options = parser.parse_args(arguments)
+        if options.command is None or getattr(options, "action", "") is None:
+            options.run = lambda chosen: show_help(parser, [chosen.command] if chosen.command else [])
+            options.finds_config = False
         if getattr(options, "finds_config", False) and not (
             options.config or getattr(options, "store", None)
         ):
@@ -56,8 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"leukoscope: {error.filename or 'the output'}: {error.strerror or error}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        return 130
     return status
 
 
@@ -205,6 +204,8 @@ def _results(options: argparse.Namespace) -> int:
     from edge.cli.listing import export_results, list_results, republish_results  # noqa: PLC0415
     from edge.config import load_config  # noqa: PLC0415
 
+    if options.since is not None and options.action != "republish":
+        raise ConfigError("--since is for `results republish`; `list` and `export` take --specimen")
     path = options.store or Path(load_config(options.config).store.path)
     if options.action == "republish":
         return republish_results(path, options.since, options.specimen)

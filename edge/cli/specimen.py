@@ -79,6 +79,12 @@ def _add_review_options(cells: argparse.ArgumentParser, review: argparse.Argumen
     ):
         said.add_argument(option, dest="review", action="store_const", const=action, help=text)
     review.add_argument("--operator", required=True, metavar="CODE", help="who looks: a code, no name")
+    # argparse breaks no line within a choice, and that of this command is longer than 80 columns.
+    review.usage = (
+        f"{review.prog} [-h] [--config FILE]\n"
+        "           --cell ID [ID ...] (--as CLASS | --confirm | --not-a-cell | --undo)\n"
+        "           --operator CODE [--reason REASON] SPECIMEN"
+    )
     review.add_argument("--reason", help="why; needed where the specimen is signed already")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +43,10 @@ def test_every_command_and_action_has_a_page_with_an_example_that_can_be_typed(c
     overview = capsys.readouterr().out
     commands = {line.split()[0] for line in overview.split("Try it:")[1].splitlines() if line[:2] == "  "}
     assert commands <= {name.split()[0] for name in EXAMPLES}
+    for command in commands - {"results", "help"}:
+        main(["help", command])
+        actions = re.findall(r"^    ([a-z-]+)", capsys.readouterr().out, re.MULTILINE)
+        assert {f"{command} {action}" for action in actions} <= EXAMPLES.keys()
     for name, example in EXAMPLES.items():
         assert main(["help", *name.split()]) == 0, name
         shown = capsys.readouterr().out
@@ -63,6 +69,12 @@ def test_every_command_and_action_has_a_page_with_an_example_that_can_be_typed(c
         (["analyze", "x", "--overlay", "y"], "--overlay is not known here; did you mean --overlays?"),
         (["specimen", "start", "A", "--targt=5"], "--targt=5 is not known here; did you mean --target?"),
         (["specimen", "start", "A", "--target", "many"], "--target: many is not a whole number"),
+        (["help", "model", "info", "more"], "more is no action of model info\n"),
+        (["specimen", "review"], "missing: SPECIMEN, --cell, --operator\n"),
+        (["measure"], "give one of: FOLDER, --named\n"),
+        (["measure", "cells", "--named"], "--named does not go with FOLDER\n"),
+        (["web", "--port"], "--port: what it takes is missing\n"),
+        (["specimen", "review", "S", "--operator", "K7", "--cell"], "--cell: what it takes is missing\n"),
     ],
 )
 def test_a_mistyped_word_gets_the_one_that_is_meant(words, said, capsys):
@@ -106,6 +118,50 @@ def test_the_configuration_is_the_one_here_else_the_systems(tmp_path, monkeypatc
     assert "system.db" in capsys.readouterr().err
     assert main(["config", "check"]) == 0
     assert capsys.readouterr().out.startswith("leukoscope.toml: right")
+
+
+@pytest.mark.parametrize("words", [[], ["--version"], ["--help"], ["help", "run"], ["run", "--help"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_help_that_cannot_be_written_is_an_error(words, unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "edge.cli", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=REPOSITORY,
+            env=environment,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, b"leukoscope: the output: No space left on device\n")
+
+
+def test_ctrl_c_ends_a_command_quietly_also_while_it_still_loads():
+    # As somebody would whose Pi takes a second to load what the command needs.
+    script = (
+        "import os, signal, sys\n"
+        "class Pressed:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'edge.cli.parser':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Pressed())\n"
+        "from edge.cli import main\n"
+        "sys.exit(main(['--version']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        cwd=REPOSITORY,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_since_is_refused_where_it_would_do_nothing(tmp_path, capsys):
+    for action in ("list", "export"):
+        assert main(["results", action, "--since", "2026-05-01", "--store", str(tmp_path / "x.db")]) == 2
+        assert "--since is for `results republish`" in capsys.readouterr().err
 
 
 def test_on_a_terminal_it_is_said_which_configuration_was_read(tmp_path):
