@@ -73,9 +73,10 @@ def _by(change: Change) -> str:
 
 def _review_in_words(said: Differential) -> str:
     who = ", ".join(said.reviewers)
-    words = f"looked at by {who}: {said.reviewed} cells, {said.renamed} of them renamed"
+    cells = "1 cell" if said.reviewed == 1 else f"{said.reviewed} cells"
+    words = f"looked at by {who}: {cells}, {said.renamed} of them renamed"
     if said.excluded:
-        words += "; not counted: " + ", ".join(f"{cells} {what}" for what, cells in said.excluded.items())
+        words += "; not counted: " + ", ".join(f"{count} {what}" for what, count in said.excluded.items())
     agreement = said.agreement
     if agreement is not None and agreement.kappa is not None:
         words += (
@@ -94,6 +95,28 @@ def _print_agreement(console: Console, said: Differential) -> None:
     console.print(table)
 
 
+def _counts(said: Differential) -> Table:
+    """A row a class. Of what is not known of any class there is no column: with all, a line is 80 wide."""
+    corrected = any(row.corrected for row in said.classes)
+    absolute = any(row.absolute for row in said.classes)
+    table = Table(box=None)
+    interval = said.interval.replace(" 95", "\n95") if absolute else said.interval
+    for name in ("class", "cells", "%", interval):
+        table.add_column(name)
+    for name in ["corrected"] * corrected + [said.wbc_count_unit] * absolute:
+        table.add_column(name, no_wrap=True)
+    for row in said.classes:
+        cells = [row.label, str(row.count), *row.spoken()]
+        if corrected:
+            share = row.corrected
+            cells.append(f"{share.percent:.1f} ({share.low:.1f}-{share.high:.1f})" if share else "-")
+        if absolute:
+            blood = row.absolute
+            cells.append(f"{blood.value:.2f} ({blood.low:.2f}-{blood.high:.2f})" if blood else "-")
+        table.add_row(*cells)
+    return table
+
+
 def _print(said: Differential) -> None:
     console = Console()
     if said.simulated:
@@ -109,17 +132,7 @@ def _print(said: Differential) -> None:
     console.print(Text(f"{standing}; {said.counted} of {said.target} cells"))
     if said.wbc_count is not None:
         console.print(Text(f"total white count: {said.wbc_count:g} {said.wbc_count_unit}"))
-    table = Table("class", "cells", "%", said.interval, "corrected", said.wbc_count_unit, box=None)
-    for row in said.classes:
-        corrected, absolute = row.corrected, row.absolute
-        table.add_row(
-            row.label,
-            str(row.count),
-            *row.spoken(),
-            f"{corrected.percent:.1f} ({corrected.low:.1f} to {corrected.high:.1f})" if corrected else "-",
-            f"{absolute.value:.2f} ({absolute.low:.2f} to {absolute.high:.2f})" if absolute else "-",
-        )
-    console.print(table)
+    console.print(_counts(said))
     _print_agreement(console, said)
     excluded = [f"{count} {reason}" for reason, count in said.unclassified.items()]
     notes = [f"not counted: {', '.join([*excluded, f'{said.incomplete} cut by the edge'])}"]

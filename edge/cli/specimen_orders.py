@@ -5,6 +5,7 @@ The daemon need not run. Where it does, it looks into the store before each fram
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +27,15 @@ from edge.specimens.words import standing_in_words
 from edge.store.database import expect_store
 
 _Kind = TypeVar("_Kind")
+_TYPED = {"specimen_id": "SPECIMEN", "new_id": "NEW", "cell_ids": "--cell", "label": "--as"}
+"""What a person typed for a key of an order, where it is not `--key`."""
+_MEANT = {
+    "label": "give a class, such as lymphocyte",
+    "reason": "give one of 1 to 200 characters, on one line",
+    "target": "give a whole number from 1 to 10000",
+    "wbc_count": "write it as 7.2 or 7,2 (10^9/L), or as 7200/uL",
+}
+"""What to write for a key, where its rule alone does not say it."""
 
 
 def order(action: str, config: Path, given: dict[str, object]) -> int:
@@ -61,6 +71,7 @@ def request(given: dict[str, object], kind: type[_Kind]) -> _Kind:
         return msgspec.convert({key: value for key, value in given.items() if value is not None}, kind)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
-        name = where.rstrip("`").replace("_", "-")
-        what = refused(what) or what
+        key = re.sub(r"\W.*", "", where)
+        name = _TYPED.get(key, f"--{key.replace('_', '-')}" if key else "")
+        what = _MEANT.get(key) or refused(what) or what
         raise SpecimenError(f"{name}: {what[:1].lower()}{what[1:]}" if name else what) from None

@@ -71,7 +71,12 @@ def _read_pin() -> str:
         return pin
     import getpass  # noqa: PLC0415
 
-    pin = getpass.getpass("PIN: ")
-    if getpass.getpass("the same again: ") != pin:
+    try:
+        pin = getpass.getpass("PIN: ")
+        again = getpass.getpass("the same again: ")
+    except EOFError:  # Ctrl-D
+        print(file=sys.stderr)
+        raise PeopleError("no PIN was given: nothing is changed") from None
+    if again != pin:
         raise PeopleError("the two are not the same: nothing is changed")
     return pin

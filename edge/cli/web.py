@@ -20,7 +20,10 @@ def add_web_command(parser: argparse.ArgumentParser) -> None:
 
 def _web(options: argparse.Namespace) -> int:
     from edge.config import load_config  # noqa: PLC0415
+    from edge.errors import ConfigError  # noqa: PLC0415
 
+    if options.port is not None and not 1 <= options.port <= 65535:
+        raise ConfigError(f"--port: {options.port} is no port; give a whole number from 1 to 65535")
     config = load_config(options.config)
     from edge.memory import keep_little_memory  # noqa: PLC0415
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from daemons import toml
 from samples import cell, field
 
-from edge.cli import main
+from edge.cli import main, specimen_listing
 from edge.config import Config, ReplayConfig, StoreConfig
+from edge.messages.differential import Share
 from edge.store.fields import Store
 
 CELLS = (cell("neutrophil"), cell("lymphocyte"), cell("monocyte", rejected="uncertain"))
@@ -52,7 +54,7 @@ def test_cells_are_listed_named_and_named_otherwise(leukoscope):
         "was monocyte by mt.1",
     ]
     _, out, _ = leukoscope("show", "S-7")
-    assert "looked at by mt.1: 1 cells, 1 of them renamed" in out
+    assert "looked at by mt.1: 1 cell, 1 of them renamed" in out
     ids = [one.cell_id for one in CELLS[:2]]
     assert leukoscope("review", "S-7", "--cell", *ids, "--not-a-cell", "--operator", "mt.2")[0] == 0
     assert leukoscope("review", "S-7", "--cell", ids[0], "--undo", "--operator", "mt.2")[0] == 0
@@ -81,3 +83,44 @@ def test_what_cannot_be_is_said_in_one_sentence(leukoscope, words, problem):
     assert (status, out) == (1, "")
     assert problem in err
     assert err.count("\n") == 1
+
+
+def test_a_count_fits_80_columns_and_has_no_column_of_what_is_not_known(leukoscope, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "10^9/L" not in leukoscope("show", "S-7")[1]
+    assert leukoscope("wbc-count", "S-7", "12.8")[0] == 0
+    assert "10^9/L" in leukoscope("show", "S-7")[1]
+    real = specimen_listing.differential_of
+
+    def corrected(*given):
+        said = real(*given)
+        share = Share(percent=42.5, low=17.5, high=68.7)
+        rows = tuple(msgspec.structs.replace(row, corrected=share) for row in said.classes)
+        return msgspec.structs.replace(said, classes=rows)
+
+    monkeypatch.setattr(specimen_listing, "differential_of", corrected)
+    lines = leukoscope("show", "S-7")[1].splitlines()
+    assert max(map(len, lines)) <= 80
+    row = next(line for line in lines if "lymphocyte" in line)
+    assert " ".join(row.split()) == "lymphocyte 1 50.0 1.3 to 98.7 42.5 (17.5-68.7) 6.40 (0.16-12.64)"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("start", "S-8", "--target", "0"), "--target: give a whole number from 1 to 10000"),
+        (("start", "S 8"), "SPECIMEN: at most 64 characters, letters, digits and - _ . only"),
+        (("rename", "S-7", "S 8"), "NEW: at most 64 characters"),
+        (("sign", "S-7", "--operator", "Dr Who"), "--operator: at most 32 characters"),
+        (
+            ("sign", "S-7", "--operator", "K7", "--reason", ""),
+            "--reason: give one of 1 to 200 characters, on one line",
+        ),
+        (("wbc-count", "S-7", "1" * 80), "--wbc-count: write it as 7.2 or 7,2 (10^9/L), or as 7200/uL"),
+    ],
+)
+def test_an_order_that_cannot_be_names_the_option_and_what_to_give(leukoscope, words, said):
+    status, out, err = leukoscope(*words)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"leukoscope: {said}")
+    assert "`" not in err

@@ -1,0 +1,41 @@
+"""`leukoscope user` and `leukoscope web`: what is typed wrongly is said in one sentence."""
+
+from __future__ import annotations
+
+import getpass
+
+import pytest
+
+from edge.cli import main, user
+
+
+@pytest.fixture
+def config(tmp_path):
+    file = tmp_path / "device.toml"
+    file.write_text('[camera]\nkind = "simulated"\n[store]\npath = "results.db"\n')
+    return str(file)
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_pin_that_is_not_typed_to_its_end_adds_nobody(config, monkeypatch, capsys, after):
+    typed = iter(["471193"] * after)
+
+    def ask(_prompt):
+        for text in typed:
+            return text
+        raise EOFError  # as Ctrl-D does
+
+    monkeypatch.setattr(user.sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(getpass, "getpass", ask)
+    assert main(["user", "add", "K7", "--config", config]) == 1
+    assert capsys.readouterr().err.strip() == "leukoscope: no PIN was given: nothing is changed"
+    assert main(["user", "list", "--config", config]) == 0
+    assert "nobody yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("port", ["0", "-4", "65536", "99999"])
+def test_a_port_that_there_is_not_is_refused_before_the_page_is_announced(config, capsys, port):
+    assert main(["web", "--config", config, f"--port={port}"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"leukoscope: --port: {port} is no port; give a whole number from 1 to 65535\n"
