@@ -39,6 +39,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --root | --wheelhouse | --camera | --broker | --admin)
             [ $# -ge 2 ] || usage
+            [ "$1$2" != --root ] || fail "--root: is empty; leave it out if this machine is meant"
             case $1 in
                 --root) root=$2 ;;
                 --wheelhouse) wheelhouse=$2 ;;
@@ -94,7 +95,7 @@ folder() {
 put() {
     folder "${3%/*}"
     note file "$3"
-    cmp -s "$2" "$root$3" || { cp "$2" "$root$3.new" && mv "$root$3.new" "$root$3"; }
+    cmp -s "$2" "$root$3" || { cp "$2" "$root$3.new" && mv "$root$3.new" "$root$3"; } || fail "$3: cannot be written"
     chmod "$1" "$root$3"
 }
 
@@ -339,6 +340,7 @@ install() {
             fi
         fi
     fi
+    sync # who reads the next line may pull the plug, and a unit that is empty then starts nothing
     echo "installed; the configuration is ${root}/etc/leukoscope/leukoscope.toml"
     [ -n "$configured" ] ||
         echo "no camera yet: run install.sh again with --camera, or set camera.kind there; then: systemctl restart leukoscope leukoscope-web"

@@ -339,3 +339,27 @@ def test_the_display_gets_the_letters_of_each_language(pi, tmp_path):
         program(stub.with_name("fc-list"), 'echo "Noto Sans Bengali"')  # as from now on
     needed = ["cage:cage chromium:chromium", ":fonts-noto-core", "cage:cage chromium:chromium"]
     assert asked.read_text(encoding="utf-8").splitlines() == needed
+
+
+def test_an_empty_root_is_not_this_machine(pi):
+    """A variable that nobody has set: what is meant for a card would be done to the computer."""
+    done = part(pi, "echo reached", "--root", "")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--root: is empty" in done.stderr
+
+
+def test_a_file_that_cannot_be_renewed_ends_it(pi, tmp_path):
+    """As on a full disk: the old one is still there, and everything would look as if it were the new one."""
+    (pi / "etc/old").write_text("old", encoding="utf-8")
+    (pi / "opt/leukoscope").mkdir(parents=True)
+    stub = program(tmp_path / "bin/cp", "exit 1")
+    done = part(pi, f"put 644 {INSTALL} /etc/old; echo reached", path=stub.parent)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "install.sh: /etc/old: cannot be written\n"
+
+
+def test_all_is_on_the_card_before_it_says_installed(pi, tmp_path):
+    stub = program(tmp_path / "bin/sync", "echo synced")
+    done = part(pi, "packages() { :; }; boot_settings() { :; }; install", path=stub.parent)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("synced\ninstalled; ")
