@@ -43,13 +43,13 @@ class DemoPage:
                 stderr=stderr,
                 start_new_session=True,  # Ctrl-C is for the demo, which ends its parts in their order
             )
-        until = time.monotonic() + _START_S
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > until:
-                self.__exit__()
-                lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
-                raise LeukoscopeError(f"the page does not start: {lines[-1]}")
-            time.sleep(0.05)
+        try:
+            self._wait_until_it_answers(log)
+        except (
+            BaseException
+        ):  # Ctrl-C as well: else the page would go on for ever, over a folder that is gone
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,6 +69,15 @@ class DemoPage:
                 self._process.wait()
             except KeyboardInterrupt:
                 print()
+
+    def _wait_until_it_answers(self, log: Path) -> None:
+        assert self._process is not None  # noqa: S101
+        until = time.monotonic() + _START_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
+                raise LeukoscopeError(f"the page does not start: {lines[-1]}")
+            time.sleep(0.05)
 
     def _answers(self) -> bool:
         try:

@@ -21,7 +21,7 @@ from samples import field as result
 
 from edge.cli import main
 from edge.config import ReplayConfig
-from edge.demo import broker, run_demo
+from edge.demo import broker, page, run_demo
 from edge.demo.colours import blocks, heat, shade
 from edge.demo.dashboard import Dashboard
 from edge.demo.frames import Frames
@@ -100,7 +100,7 @@ def test_a_number_that_cannot_be_is_named(option, value):
 
 
 def test_a_heatmap_is_brighter_where_the_evidence_is():
-    text = heat(Heatmap((3, 2), bytes([0, 255, 10, 20, 255, 0]), 1.0))
+    text = heat(Heatmap((3, 2), bytes([0, 255, 10, 20, 255, 0]), 1.0)).drawing
     assert text.plain == "▀▀\n▀▀"
     levels = [sum(shade(level)) for level in range(256)]
     assert levels[0] < 30
@@ -110,10 +110,13 @@ def test_a_heatmap_is_brighter_where_the_evidence_is():
 
 def test_a_picture_is_drawn_with_two_of_its_rows_in_a_line():
     red, blue = (250, 0, 0), (0, 0, 250)
-    text = blocks([[red, blue], [blue, red], [red, red]])
-    assert text.plain == "▀▀\n▀▀"
-    (style,) = {span.style for span in text.spans if span.start == 0}
+    drawn = blocks([[red, blue], [blue, red], [red, red]])
+    assert drawn.drawing.plain == "▀▀\n▀▀"
+    (style,) = {span.style for span in drawn.drawing.spans if span.start == 0}
     assert (style.color.triplet, style.bgcolor.triplet) == (red, blue)
+    assert drawn.in_ascii.plain == "  \n  "
+    (first, _, last, _) = (span.style.bgcolor.triplet for span in drawn.in_ascii.spans)
+    assert (first, last) == ((125, 0, 125), red)
 
 
 def test_the_cell_itself_is_shown_beside_its_map(tmp_path):
@@ -132,7 +135,8 @@ def test_the_cell_itself_is_shown_beside_its_map(tmp_path):
     assert frames.picture("no such frame", (0, 0, 9, 9), 20) is None
 
 
-def test_the_fullest_screen_fits_80_by_24():
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_the_fullest_screen_fits_80_by_24(encoding):
     labels = ("eosinophil", "lymphocyte", "monocyte", "neutrophil", "basophil")
     err = tuple(tuple(90.0 if r == c else 2.0 for c in range(7)) for r in range(6))
     reckoning = CountingMethod().by(Confusion("held-out photographs", (*labels, "other"), err))
@@ -145,10 +149,12 @@ def test_the_fullest_screen_fits_80_by_24():
     dashboard = Dashboard("SIMULATED SLIDE: drawn by a program, no patient", "mosquitto", 40, None)
     for said in (full, result(1, *(cell(map_side=15) for _ in range(6)))):
         dashboard.show(said, datetime.now(UTC))
-    console = Console(width=80, file=io.StringIO())
-    console.print(dashboard.screen(80))
-    lines = console.file.getvalue().rstrip().splitlines()
+    written = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
+    Console(width=80, file=written).print(dashboard.screen(80))
+    written.flush()
+    lines = written.buffer.getvalue().decode(encoding).rstrip().splitlines()
     assert len(lines) <= 24
+    assert {len(line) for line in lines} == {80}
     shown = "\n".join(lines)
     for part in ("Clopper-Pearson 95 %", "corrected 95 %", "definite neutrophil-percent-low", "SIMULATED"):
         assert part in shown
@@ -167,6 +173,13 @@ def test_the_last_screen_overwrites_an_earlier_one_and_nothing_else(tmp_path, ca
         assert "SIMULATED" in picture.read_text(encoding="utf-8")
 
 
+def test_a_screen_that_could_not_be_written_is_said_before_the_demo(tmp_path, capsys):
+    assert main(["demo", "--picture", str(tmp_path / "none" / "screen.svg")]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.endswith("screen.svg: cannot be written: there is no such folder\n")
+
+
 def test_the_last_screen_never_overwrites_an_image_that_is_shown(tmp_path, capsys):
     image = tmp_path / "a.png"
     cv2.imwrite(str(image), field())
@@ -174,6 +187,27 @@ def test_the_last_screen_never_overwrites_an_image_that_is_shown(tmp_path, capsy
     assert main(["demo", "--images", str(tmp_path), "--picture", str(image), "--force"]) == 1
     assert f"{image}: is an input" in capsys.readouterr().err
     assert image.read_bytes() == before
+
+
+def test_ctrl_c_while_the_page_starts_ends_the_page_as_well(tmp_path, monkeypatch):
+    start, started = subprocess.Popen, []
+
+    def slow(_command, **how):
+        started.append(start(["sleep", "60"], **how))
+        return started[0]
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(page.subprocess, "Popen", slow)
+    monkeypatch.setattr(page, "urlopen", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt), page.DemoPage(tmp_path / "demo.toml", 1, "DEMO"):
+            pass
+        assert started[0].poll() is not None
+    finally:
+        started[0].kill()
+        started[0].wait()
 
 
 def test_a_folder_whose_name_is_not_utf8_is_named(tmp_path, capsys):
