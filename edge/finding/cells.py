@@ -101,7 +101,8 @@ class CellFinder:
             [is_drawn(pixels, *one) for one in zip(white.centres, white.diameters, strict=True)]
         )
         told = len(platelets) if KINDS[2] in self._thresholds else None
-        if of_another_scale and self.ruler.is_settled:
+        known = self.ruler.red_cell or red_cell
+        if of_another_scale and (self.ruler.is_settled or abs(math.log(known / red_cell)) > OTHER_SCALE):
             scale = Scale(round(RED_CELL_UM / red_cell, 5), "red cells", field=_told(reading))
         else:
             scale = self._scale(red_cell, reading)

@@ -81,6 +81,16 @@ def test_a_field_of_another_lens_is_measured_by_its_own_red_cells(cells, frames,
     assert cells.find(frames[0]).scale.micrometres_per_pixel == settled
 
 
+def test_that_field_has_its_own_scale_before_the_ruler_has_settled_too(cells, frames, whole):
+    cells.restore(stored(found) for found in whole[:5])
+    before = cells.ruler.micrometres_per_pixel
+    larger = np.repeat(np.repeat(frames[0], 2, axis=0), 2, axis=1)
+    scale = cells.find(larger).scale
+    assert scale.micrometres_per_pixel == pytest.approx(before / 2, rel=0.1)
+    assert (scale.source, scale.spread, scale.settled) == ("red cells", None, False)
+    assert cells.find(frames[5]).scale.micrometres_per_pixel == pytest.approx(before, rel=0.1)
+
+
 def test_a_configured_ruler_is_no_specimens(network, frames):
     finder, record = network
     cells = CellFinder(finder, record["recipe"]["thresholds"], Ruler.configured(0.125))
