@@ -20,7 +20,7 @@ from edge.demo.dashboard import Dashboard
 from edge.demo.frames import Frames
 from edge.demo.page import DemoPage, free_port
 from edge.demo.truth import Truth
-from edge.errors import CameraError, LeukoscopeError
+from edge.errors import CameraError, LeukoscopeError, OutputError
 from edge.outputs import DEMO, is_drawn_by, refuse_overwriting
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def run_demo(
     source = _of_images(images, rate) if images else _of_a_slide(seed, cells, rate)
     camera, files, fields, title, truth = source
     if picture is not None:
+        if not picture.parent.is_dir():  # said before the demo, not after it
+            raise OutputError(f"{picture}: cannot be written: there is no such folder")
         refuse_overwriting(
             [picture], inputs=files, is_earlier_result=is_drawn_by(DEMO), command=DEMO, force=force
         )

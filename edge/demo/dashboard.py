@@ -18,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from edge.demo.colours import COLOURS, blocks, heat
+from edge.demo.colours import COLOURS, bar, blocks, heat, line
 from edge.errors import BrokerError, LeukoscopeError
 from edge.messages import Differential, FieldResult, Message, Status, decode
 from edge.outputs import DEMO
@@ -137,8 +137,8 @@ class Dashboard:
             )
         if self._analysis_ms:
             print_(
-                f"Analysis of a field: median {_median(self._analysis_ms):.1f} ms. "
-                f"From captured to shown here: median {_median(self._arrival_ms):.1f} ms."
+                f"Medians: a field analysed in {_median(self._analysis_ms):.1f} ms, "
+                f"and shown here after {_median(self._arrival_ms):.1f} ms."
             )
         if self._truth is not None:
             print_("[yellow]The slide was simulated: these figures say nothing about real blood.[/]")
@@ -252,10 +252,9 @@ class Dashboard:
             table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
         for row in differential.classes:
             colour = COLOURS.get(row.label, "white")
-            bar = Text("█" * round((row.percent or 0) / 10) or "▏", colour)
             table.add_row(
                 Text(row.label, colour),
-                bar,
+                bar(round((row.percent or 0) / 10), colour),
                 str(row.count),
                 *row.spoken(),
                 *([f"{row.corrected.low:.1f} to {row.corrected.high:.1f}"] if row.corrected else []),
@@ -263,8 +262,8 @@ class Dashboard:
         # One line, whatever is raised: the whole screen fits 24.
         raised = sorted(differential.flags, key=lambda flag: flag.certainty != "definite")
         flags = "; ".join(f"{flag.certainty} {flag.rule}" for flag in raised) or "no flags"
-        heading = Text(title, "italic", no_wrap=not whole, overflow="ellipsis")
-        return Group(heading, table, Text(flags, "yellow", no_wrap=True, overflow="ellipsis"))
+        heading = Text(title, "italic") if whole else line(title, "italic")
+        return Group(heading, table, line(flags, "yellow"))
 
 
 def _median(values: list[float]) -> float:
