@@ -36,7 +36,7 @@ def units(tmp_path):
     """Return a folder with the units, whose programs are there."""
     there = shutil.which("true")
     for name in (*UNITS, "leukoscope.service"):
-        text = re.sub(r"^(Exec\w+=)/\S+", rf"\1{there}", text_of(name), flags=re.MULTILINE)
+        text = re.sub(r"^(Exec\w+=[+-]*)/\S+", rf"\1{there}", text_of(name), flags=re.MULTILINE)
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
@@ -69,6 +69,13 @@ def test_page_and_daemon_share_state_and_picture_and_the_display_neither():
     assert {"-/var/lib/leukoscope", "-/etc/leukoscope", "-/home", "-/root"} <= set(hidden)
     # It would hide /run/user as well, where the display's socket is.
     assert setting("leukoscope-kiosk.service", "ProtectHome") == []
+
+
+def test_the_display_shows_the_terminal_that_the_page_is_on():
+    """Else its session is not the active one, and cage may not draw."""
+    text = text_of("leukoscope-kiosk.service")
+    (terminal,) = re.findall(r"^TTYPath=/dev/tty(\d+)$", text, re.MULTILINE)
+    assert re.findall(r"^ExecStartPre=\+-/usr/bin/chvt (\d+)$", text, re.MULTILINE) == [terminal]
 
 
 def test_all_speak_of_the_same_port():
