@@ -31,7 +31,10 @@ def add_config_commands(parser: argparse.ArgumentParser) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     from edge.config import load_config  # noqa: PLC0415
+    from edge.errors import ConfigError  # noqa: PLC0415
 
+    if options.config and options.named:
+        raise ConfigError(f"give one configuration, {options.config} or --config {options.named}")
     options.config = options.config or options.named
     if options.config is None:
         options.config = find_config(aloud=False)

@@ -167,6 +167,8 @@ def test_check_config_says_right_or_what_is_wrong(tmp_path, capsys):
     path.write_text('[camera]\nkind = "simulated"\n[model]\npath = "none.tflite"\n', encoding="utf-8")
     assert main(["config", "check", str(path)]) == 2
     assert "model.path" in capsys.readouterr().err
+    assert main(["config", "check", str(path), "--config", str(path)]) == 2
+    assert "give one configuration" in capsys.readouterr().err
 
 
 def test_results_of_a_store_that_is_not_there(tmp_path, capsys):
