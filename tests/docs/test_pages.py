@@ -89,6 +89,14 @@ def test_a_command_or_an_option_that_there_is_not_would_be_noticed(capsys):
     assert len(CALLS) > 50
 
 
+def test_every_row_of_a_table_belongs_to_one():
+    for page in pages.PAGES:
+        lines = ["", *page.read_text(encoding="utf-8").splitlines(), ""]
+        for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
+            if line.startswith("|") and not before.startswith("|"):
+                assert after.startswith("|--"), f"{page}: {line}"
+
+
 def test_make_knows_every_target_on_a_page():
     makefile = (pages.REPOSITORY / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
