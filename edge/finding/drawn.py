@@ -13,6 +13,9 @@ _LEVELS = 4  # grey levels from the dot's colour, which a JPEG leaves
 _MOST = 0.85  # of the middle: of 1,300 white cells of seven sets none has more than 0.64 of one colour
 _ENOUGH = 16  # rows in half of it are looked at
 _MIDDLE = 0.4  # of the diameter: within it a cell has its nucleus
+_AROUND = 1.5  # diameters: within them there is glass
+_GLASS = 0.95  # of the green levels there are at most as bright as glass
+_BRIGHT = 120  # level of the glass, from which on a nucleus has so many levels; all sets have more
 
 
 def is_drawn(pixels: NDArray[np.uint8], centre: NDArray[np.float32], diameter: float) -> bool:
@@ -31,4 +34,16 @@ def is_drawn(pixels: NDArray[np.uint8], centre: NDArray[np.float32], diameter: f
     if not len(middle):
         return False
     apart = np.abs(middle - np.median(middle, axis=0)).max(axis=1)
-    return bool((apart <= _LEVELS).mean() > _MOST)
+    if (apart <= _LEVELS).mean() <= _MOST:
+        return False
+    # In a dim picture the grain of a nucleus has few levels as well.
+    levels = max(1, min(_LEVELS, int(_LEVELS * _glass(pixels, x, y, float(diameter)) / _BRIGHT)))
+    return bool((apart <= levels).mean() > _MOST)
+
+
+def _glass(pixels: NDArray[np.uint8], x: float, y: float, diameter: float) -> float:
+    """Return the green level of the glass around a middle, which lies in the picture or close to it."""
+    reach = max(2.0, _AROUND * diameter)
+    step = max(1, int(reach / _ENOUGH))
+    rows, columns = (slice(max(0, int(place - reach)), int(place + reach) + 1, step) for place in (y, x))
+    return float(np.quantile(pixels[rows, columns, 1], _GLASS))

@@ -36,5 +36,12 @@ def test_what_has_grain_is_not_drawn_wherever_it_lies(centre: tuple[int, int]) -
     assert not is_drawn(_dot((90, 40, 130), grain=5.0), np.array(centre, np.float32), 60)
 
 
+@pytest.mark.parametrize("light", [0.2, 0.3, 0.4, 0.5, 0.7])
+def test_in_a_dim_picture_what_has_grain_is_a_cell_and_a_dot_is_drawn(light: float) -> None:
+    for grain in (0.0, 6.0):
+        dim = np.asarray(_dot((90, 40, 130), grain) * light, np.uint8)
+        assert is_drawn(dim, np.array([60, 60], np.float32), 60) == (grain == 0)
+
+
 def test_a_middle_outside_the_picture_is_not_drawn() -> None:
     assert not is_drawn(_dot((90, 40, 130)), np.array([500, -300], np.float32), 60)
