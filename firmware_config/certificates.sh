@@ -41,7 +41,7 @@ serial = $dir/serial
 crlnumber = $dir/crlnumber
 new_certs_dir = $dir/issued
 certificate = $dir/ca.crt
-private_key = $dir/ca.key
+private_key = $dir/$key
 default_md = sha256
 policy = name_only
 unique_subject = yes
@@ -104,7 +104,7 @@ issue() {
 [ $# -ge 2 ] || usage
 action=$1 dir=$2
 shift 2
-hosts=
+hosts='' key=ca.key
 case $action in
     init)
         [ $# -eq 0 ] || usage
@@ -115,14 +115,16 @@ case $action in
         : >"$dir/index.txt"
         openssl rand -hex 16 >"$dir/serial"
         echo 01 >"$dir/crlnumber"
+        key=ca.key.new # what was interrupted is no authority, and is begun again
         settings >"$dir/openssl.conf"
-        new_key "$dir/ca.key"
-        openssl req -new -config "$dir/openssl.conf" -key "$dir/ca.key" -subj "/CN=Leukoscope authority" -out "$dir/ca.csr"
+        new_key "$dir/$key"
+        openssl req -new -config "$dir/openssl.conf" -key "$dir/$key" -subj "/CN=Leukoscope authority" -out "$dir/ca.csr"
         ca -selfsign -extensions authority_itself -startdate 19700101000000Z -enddate 20991231235959Z -notext \
             -in "$dir/ca.csr" -out "$dir/ca.crt"
         rm "$dir/ca.csr"
         chmod 644 "$dir/ca.crt"
         new_crl
+        mv "$dir/ca.key.new" "$dir/ca.key"
         echo "$dir/ca.crt and, to be kept off every device, $dir/ca.key"
         exit
         ;;

@@ -259,7 +259,7 @@ install_kiosk() {
     [ -n "$kiosk" ] || return 0
     [ -n "$root" ] || {
         "$here/apt_need.sh" cage:cage chromium:chromium chvt:kbd ||
-            lack "the display shows nothing yet: apt-get install cage chromium"
+            lack "the display shows nothing yet: apt-get install cage chromium kbd"
         # One of the page's languages, whose letters are in none of the fonts that come with it.
         fc-list :lang=bn 2>/dev/null | grep -q . || "$here/apt_need.sh" :fonts-noto-core ||
             echo "--kiosk: without that font the display shows no Bengali"

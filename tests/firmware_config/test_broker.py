@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import ssl
 import subprocess
@@ -19,9 +20,10 @@ FIRMWARE = Path(__file__).parents[2] / "firmware_config"
 REFUSED = 135  # MQTT 5: not authorized
 
 
-def certificates(*arguments):
+def certificates(*arguments, path=None):
     command = [FIRMWARE / "certificates.sh", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    environment = {**os.environ, "PATH": f"{path or ''}:{os.environ['PATH']}".strip(":")}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,27 @@ def test_a_lost_device_can_be_revoked_when_its_files_are_gone_from_the_authority
     assert [one.serial_number for one in crl] == [number]
     assert certificates("client", folder, "clinic-7").returncode == 0
     assert "there is no such certificate: clinic-8" in certificates("revoke", folder, "clinic-8").stderr
+
+
+def test_an_authority_whose_making_was_cut_off_is_none_and_is_made_again(tmp_path):
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path / "ca"
+    old = tmp_path / "bin/openssl"  # one that is too old for the last step
+    old.parent.mkdir()
+    old.write_text(
+        f'#!/bin/sh\ncase "$*" in *-gencrl*) echo "unknown option" >&2; exit 1;; esac; exec {openssl} "$@"\n',
+        encoding="utf-8",
+    )
+    old.chmod(0o755)
+    for _ in range(2):
+        done = certificates("init", folder, path=old.parent)
+        assert done.stderr == "certificates.sh: OpenSSL said: unknown option\n"
+        assert "there is no authority" in certificates("client", folder, "clinic-7").stderr
+    assert certificates("init", folder).returncode == 0
+    assert certificates("client", folder, "clinic-7").returncode == 0
+    assert "there is an authority already" in certificates("init", folder).stderr
 
 
 class NetworkBroker(Mosquitto):
