@@ -6,6 +6,7 @@ calibration by its own description.
 
 from __future__ import annotations
 
+import os
 import stat
 import zlib
 from contextlib import suppress
@@ -58,7 +59,8 @@ def refuse_overwriting(
 
 def write_result(path: Path, content: bytes) -> None:
     """Write a file in one step, in place of a former one. Raises OutputError."""
-    partial = path.with_name(f".{path.name}.partial")
+    # Short: with more added to it, a long name of a picture would be longer than a file system takes.
+    partial = path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.partial")
     try:
         partial.write_bytes(content)
         partial.replace(path)

@@ -11,6 +11,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge.cli.renamed import renamed_command
+from edge.cli.terminal import without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,7 +106,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and where the rest is said; exit status 2."""
         words = self._words()
-        print(f"leukoscope: {_plain(message)}", file=sys.stderr)
+        print(f"leukoscope: {without_controls(_plain(message))}", file=sys.stderr)
         print(f"`leukoscope help{words and f' {words}'}` says what there is", file=sys.stderr)
         self.exit(2)
 

@@ -20,7 +20,7 @@ from edge.cli.images import (
 from edge.cli.model import add_model_commands
 from edge.cli.mqtt import add_mqtt_commands
 from edge.cli.specimen import add_specimen_commands
-from edge.cli.terminal import escape_unprintable
+from edge.cli.terminal import escape_unprintable, without_controls
 from edge.cli.user import add_user_commands
 from edge.cli.web import add_web_command
 from edge.errors import ConfigError, LeukoscopeError
@@ -39,6 +39,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         if options.command is None or getattr(options, "action", "") is None:
             options.run = lambda chosen: show_help(parser, [chosen.command] if chosen.command else [])
             options.finds_config = False
+        _expect_utf8(options)
         if getattr(options, "finds_config", False) and not (
             options.config or getattr(options, "store", None)
         ):
@@ -46,7 +47,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         _flush()
     except LeukoscopeError as error:
-        print(f"leukoscope: {error}", file=sys.stderr)
+        print(f"leukoscope: {without_controls(str(error))}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:
         # Whoever read our output has gone (head, a closed pager): nothing is left to say, here or at exit.
@@ -58,6 +59,17 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
+
+
+def _expect_utf8(options: argparse.Namespace) -> None:
+    """See that what was typed can be stored and sent; the names of files may be of any bytes."""
+    for name, value in vars(options).items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and name not in {"paths", "images"}:
+                try:
+                    text.encode()
+                except UnicodeEncodeError:
+                    raise ConfigError(f"{text}: is not in UTF-8; set the terminal to UTF-8") from None
 
 
 def _flush() -> None:

@@ -19,9 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.demo.colours import COLOURS, bar, blocks, heat, line
-from edge.errors import BrokerError, LeukoscopeError
+from edge.errors import BrokerError
 from edge.messages import Differential, FieldResult, Message, Status, decode
-from edge.outputs import DEMO
+from edge.outputs import DEMO, write_result
 
 if TYPE_CHECKING:
     import subprocess
@@ -103,19 +103,16 @@ class Dashboard:
                 live.update(self.screen(self._console.width))
 
     def picture(self, path: Path) -> None:
-        """Write the screen as it stands now as an SVG. Raises LeukoscopeError."""
+        """Write the screen as it stands now as an SVG. Raises OutputError."""
         console = Console(
             record=True, width=_WIDEST, file=io.StringIO(), force_terminal=True, color_system="truecolor"
         )
         console.print(self.screen(console.width))
-        try:
-            drawing = console.export_svg(title="leukoscope demo")
-            # No font from somebody's server: the reader's own monospaced one will do.
-            drawing = re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL)
-            # The note by which a later call knows its own picture.
-            path.write_text(drawing.replace(">", f"><!-- {DEMO} -->", 1), encoding="utf-8")
-        except OSError as error:
-            raise LeukoscopeError(f"{path}: the picture cannot be written: {error.strerror}") from None
+        drawing = console.export_svg(title="leukoscope demo")
+        # No font from somebody's server: the reader's own monospaced one will do.
+        drawing = re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL)
+        # The note by which a later call knows its own picture.
+        write_result(path, drawing.replace(">", f"><!-- {DEMO} -->", 1).encode())
 
     def summary(self) -> None:
         """Print what it came to."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +15,8 @@ from drawn_nuclei import draw_nucleus, field
 
 from edge.cli import main
 from edge.config import SHIPPED_MODEL
+from edge.demo.dashboard import Dashboard
+from edge.errors import OutputError
 
 
 @pytest.fixture
@@ -153,3 +157,25 @@ def test_the_note_in_a_result_leaves_its_pixels_as_they_are(slide, tmp_path):
     mask = cv2.imread(str(out / "a.png"), cv2.IMREAD_UNCHANGED)
     assert mask.shape == (480, 640)
     assert set(np.unique(mask)) == {0, 128, 255}
+
+
+def test_a_picture_of_the_longest_name_has_its_results(slide, tmp_path, capsys):
+    image = (slide / "a.png").rename(slide / ("a" * 251 + ".png"))
+    assert main(["analyze", str(image), "--masks", str(tmp_path / "m")]) == 0, capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "m").iterdir()] == ["a" * 251 + ".png"]
+
+
+def test_a_result_that_cannot_be_written_leaves_the_former_one_whole(tmp_path, monkeypatch):
+    former = tmp_path / "screen.svg"
+    former.write_text("<svg/>", encoding="utf-8")
+
+    def full(path, _content):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    dashboard = Dashboard("a slide", "mosquitto", 1, None)
+    with pytest.raises(OutputError, match=r"screen.svg: cannot be written: No space left on device"):
+        dashboard.picture(former)
+    assert former.read_text(encoding="utf-8") == "<svg/>"
+    assert list(tmp_path.iterdir()) == [former]

@@ -33,6 +33,30 @@ def test_a_pin_that_is_not_typed_to_its_end_adds_nobody(config, monkeypatch, cap
     assert "nobody yet" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["user", "add", "K7", "--name", "Am\udce9lie"],
+        ["user", "reset", "Am\udce9lie"],
+        ["specimen", "discard", "S-7", "--reason", "\udce9"],
+        ["specimen", "history", "\udce9"],
+        ["specimen", "review", "S-7", "--cell", "\udce9", "--confirm", "--operator", "K7"],
+        ["web", "--host", "\udce9"],
+    ],
+)
+def test_what_is_typed_in_another_encoding_is_refused(config, capsys, words):
+    assert main([*words, "--config", config]) == 2
+    assert "is not in UTF-8; set the terminal to UTF-8\n" in capsys.readouterr().err
+
+
+def test_an_error_moves_and_colours_no_terminal(config, capsys):
+    assert main(["user", "remove", "K\x1b[31m\x9b7", "--config", config]) == 1
+    assert capsys.readouterr().err == "leukoscope: there is no person K\\x1b[31m\\x9b7\n"
+    with pytest.raises(SystemExit):
+        main(["\x1b[31m"])
+    assert "\x1b" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("port", ["0", "-4", "65536", "99999"])
 def test_a_port_that_there_is_not_is_refused_before_the_page_is_announced(config, capsys, port):
     assert main(["web", "--config", config, f"--port={port}"]) == 2
