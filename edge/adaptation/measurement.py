@@ -73,7 +73,10 @@ def measure(folder: Path, model: Path, report: Report = no_report) -> Measuremen
     labels = classifier.labels
     cells = read_labelled(folder, labels, finder_of(classifier), most=MAX_IMAGES_OF_A_CLASS, report=report)
     if not cells.crops:
-        raise LabelledCellsError(f"{folder}: no image in it shows a white cell that is found")
+        first = f"; {cells.remarks[0]}" if cells.remarks else ""
+        error = LabelledCellsError(f"{folder}: no image in it shows a white cell that is found{first}")
+        error.remarks = cells.remarks
+        raise error
     calls = []
     for done, crop in enumerate(cells.crops, 1):
         calls.append(classifier.classify(crop))
