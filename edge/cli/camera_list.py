@@ -20,7 +20,7 @@ def list_cameras(*, as_json: bool, v4l2: Callable[[], Iterable[Listed]] = device
     """Print every camera; give the exit status, 1 where none can be used. v4l2: gives the kernel's."""
     found, why = list(v4l2()), []
     if not found:
-        why.append("the kernel knows no V4L2 camera: is one plugged in?")
+        why.append("the kernel knows no V4L2 camera (is one plugged in?)")
     others, why_not = _picamera2()
     found += others
     if why_not is not None:

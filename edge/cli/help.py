@@ -218,4 +218,12 @@ def _meant(word: str, known: Sequence[str] | dict[str, Any]) -> str:
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
     width = min(_COLUMNS, shutil.get_terminal_size().columns) - 2
-    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=width)
+    return _Formatter(prog, max_help_position=26, width=width)
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def add_argument(self, action: argparse.Action) -> None:
+        """Leave room for the indentation of a command's actions, which argparse forgets for the longest."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            self._action_max_length += self._indent_increment

@@ -45,7 +45,8 @@ def test_every_command_and_action_has_a_page_with_an_example_that_can_be_typed(c
     assert commands <= {name.split()[0] for name in EXAMPLES}
     for command in commands - {"results", "help"}:
         main(["help", command])
-        actions = re.findall(r"^    ([a-z-]+)", capsys.readouterr().out, re.MULTILINE)
+        actions = re.findall(r"^    ([a-z-]+)", shown := capsys.readouterr().out, re.MULTILINE)
+        assert not re.search(r"^    [a-z-]+$", shown, re.MULTILINE), "an action and its text are on one line"
         assert {f"{command} {action}" for action in actions} <= EXAMPLES.keys()
     for name, example in EXAMPLES.items():
         assert main(["help", *name.split()]) == 0, name

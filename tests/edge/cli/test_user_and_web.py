@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import getpass
+import io
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from edge.cli import main, user
 
+NOBODY = 65534
+DEVICE = '[camera]\nkind = "simulated"\n[specimen]\nlifecycle = "command"\n[store]\npath = "{}"\n'
+
 
 @pytest.fixture
 def config(tmp_path):
     file = tmp_path / "device.toml"
-    file.write_text('[camera]\nkind = "simulated"\n[store]\npath = "results.db"\n')
+    file.write_text(DEVICE.format("results.db"))
     return str(file)
 
 
@@ -63,3 +70,34 @@ def test_a_port_that_there_is_not_is_refused_before_the_page_is_announced(config
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == f"leukoscope: --port: {port} is no port; give a whole number from 1 to 65535\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [(["user", "add", "K7"], "people.db"), (["specimen", "start", "S-7"], "results.db")],
+)
+def test_root_writes_through_no_link_that_the_daemons_account_has_put_there(
+    config, monkeypatch, capsys, words, file
+):
+    run = [*words, "--config"]
+
+    def status(of_device):
+        monkeypatch.setattr("sys.stdin", io.StringIO("471193\n"))
+        return main([*run, str(of_device)])
+
+    assert status(config) == 0  # what is loaded on first use, of a Python that only root may read, is loaded
+    with TemporaryDirectory() as folder:  # pytest's own are closed to other users
+        Path(folder).chmod(0o755)
+        results, system = Path(folder, "results"), Path(folder, "system")
+        system.mkdir()
+        device = system / "device.toml"
+        device.write_text(DEVICE.format(results / "results.db"))
+        results.mkdir()
+        os.chown(results, NOBODY, NOBODY)
+        (results / file).symlink_to(system / "planted")
+        capsys.readouterr()
+        assert status(device) == 1
+        assert "cannot be" in capsys.readouterr().err
+        assert list(system.iterdir()) == [device]
+        assert os.geteuid() == 0
