@@ -46,10 +46,10 @@ def keep_little_memory() -> None:
 def keep_all_memory() -> None:
     """Tell the C library to hand no freed memory back to the kernel, however large the pieces are.
 
-    For training: each step asks for the same gigabyte as the one before, in pieces of up to 100 megabytes, and
-    the kernel clears every page of it. Steps of EfficientNet-Lite0, 64 crops each, on two cores: 2.4 million
-    page faults in twelve steps without, 3 to 80 thousand with it; 0.55 to 0.8 of the time; the same peak. Only
-    glibc's.
+    For training: each step asks for the same gigabyte as the one before, in pieces of up to 100 megabytes,
+    and the kernel clears every page of it. Steps of EfficientNet-Lite0, 64 crops each, on two cores: 2.4
+    million page faults in twelve steps without, 3 to 80 thousand with it; 0.55 to 0.8 of the time; the same
+    peak. Only glibc's.
     """
     _tell(((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER), (_TOP_PAD, 64 * 1024 * 1024), (_ARENA_MAX, 1)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from edge.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+
+    from edge.config import Config
 
 NAME = "leukoscope.toml"
 SYSTEM = Path("/etc/leukoscope") / NAME
@@ -45,3 +49,18 @@ def find_config(*, aloud: bool = True) -> Path:
         f"no configuration: there is no {NAME} in this folder, and no {SYSTEM}; name one with --config FILE"
         " (`leukoscope demo` and `leukoscope analyze` need none)"
     )
+
+
+@contextmanager
+def config_of_store(path: Path) -> Iterator[Config]:
+    """Return the configuration of a device, to open its store with.
+
+    In the block root acts as the account that the store's folder belongs to. What a daemon that has been
+    broken into has put there, a link to a file of the system's, leads root nowhere. Raises ConfigError.
+    """
+    from edge.config import load_config  # noqa: PLC0415
+    from edge.updates.acting import as_owner  # noqa: PLC0415
+
+    config = load_config(path)
+    with as_owner(Path(config.store.path).parent):
+        yield config

@@ -42,13 +42,13 @@ def run_measure(folder: Path, *, model: Path | None, config: Path | None, as_jso
 
 def run_measure_named(config: Path | None, *, model: Path | None, as_json: bool) -> int:
     """Print how right the answering model was on cells that people have named. Raises LeukoscopeError."""
-    from edge.cli.config_option import find_config  # noqa: PLC0415
-    from edge.config import load_config  # noqa: PLC0415
+    from edge.cli.config_option import config_of_store, find_config  # noqa: PLC0415
     from edge.specimens.service import SpecimenService  # noqa: PLC0415
 
     if model is not None:
         raise ConfigError("--model: only calls that were made can be compared with names, by the model here")
-    found = SpecimenService(load_config(config or find_config(aloud=True))).measured_calls()
+    with config_of_store(config or find_config(aloud=True)) as read:
+        found = SpecimenService(read).measured_calls()
     if found is None:
         raise StoreError("there is no result store, or no model that can be read, so nothing to compare")
     if as_json:

@@ -10,6 +10,7 @@ import msgspec
 
 from edge.adaptation.adapting import AdaptationError, Adapted, adapt, check_out
 from edge.adaptation.labelled_cells import LabelledCells, LabelledCellsError, finder_of, read_labelled
+from edge.cli.config_option import config_of_store
 from edge.cli.progress_bar import progress_bar
 from edge.config import SHIPPED_MODEL, load_config
 from edge.errors import ConfigError, LeukoscopeError
@@ -75,10 +76,11 @@ def _into_use(
         raise ConfigError(
             "there is no configuration here, so no device to adapt; name it with --config, or give --out FILE"
         )
-    settings = load_config(config)
     if folder is None:
-        made = adapt_to_named(settings, specimens, report)
+        with config_of_store(config) as settings:
+            made = adapt_to_named(settings, specimens, report)
     else:
+        settings = load_config(config)
         made = adapt_here(settings, lambda parent: _read(folder, parent, report), report)
     return made, f"leukoscope model list --config {shlex.quote(str(config))}"
 

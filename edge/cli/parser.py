@@ -215,11 +215,13 @@ def _schema(options: argparse.Namespace) -> int:
 def _results(options: argparse.Namespace) -> int:
     from edge.cli.listing import export_results, list_results, republish_results  # noqa: PLC0415
     from edge.config import load_config  # noqa: PLC0415
+    from edge.updates.acting import as_owner  # noqa: PLC0415
 
     if options.since is not None and options.action != "republish":
         raise ConfigError("--since is for `results republish`; `list` and `export` take --specimen")
     path = options.store or Path(load_config(options.config).store.path)
-    if options.action == "republish":
-        return republish_results(path, options.since, options.specimen)
-    show = list_results if options.action == "list" else export_results
-    return show(path, options.specimen)
+    with as_owner(path.parent):
+        if options.action == "republish":
+            return republish_results(path, options.since, options.specimen)
+        show = list_results if options.action == "list" else export_results
+        return show(path, options.specimen)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from edge.cli.config_option import config_of_store
 from edge.cli.specimen_orders import request
 from edge.cli.tables import print_rows
-from edge.config import load_config
 from edge.errors import SpecimenError
 from edge.messages.commands import ReviewCells
 from edge.specimens.service import SpecimenService
@@ -26,7 +26,8 @@ _PAGE = 500
 
 def list_cells(options: argparse.Namespace) -> int:
     """Print a specimen's cells, a row each. Raises SpecimenError, StoreError, ConfigError."""
-    cells = _all_cells(SpecimenService(load_config(options.config)), options.specimen_id)
+    with config_of_store(options.config) as config:
+        cells = _all_cells(SpecimenService(config), options.specimen_id)
     if not options.all:
         cells = [cell for cell in cells if not cell.seen_before]
     if options.doubtful:
@@ -42,7 +43,11 @@ def review_cells(options: argparse.Namespace) -> int:
 
     Raises SpecimenError, StoreError, ConfigError.
     """
-    service = SpecimenService(load_config(options.config))
+    with config_of_store(options.config) as config:
+        return _review(SpecimenService(config), options)
+
+
+def _review(service: SpecimenService, options: argparse.Namespace) -> int:
     known = [cell.cell_id for cell in _all_cells(service, options.specimen_id)]
     action = "relabel" if options.label is not None else options.review
     given = {
@@ -65,7 +70,8 @@ def review_cells(options: argparse.Namespace) -> int:
 
 def show_history(config: Path, specimen_id: str) -> int:
     """Print what was done to a specimen, the oldest first. Raises SpecimenError, StoreError, ConfigError."""
-    entries = SpecimenService(load_config(config)).history(specimen_id)
+    with config_of_store(config) as read:
+        entries = SpecimenService(read).history(specimen_id)
     rows = (
         (f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.operator or "-", entry.what, entry.why or "-")
         for entry in entries

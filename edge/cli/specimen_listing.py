@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edge.cli.config_option import config_of_store
 from edge.cli.tables import print_rows
-from edge.config import load_config
 from edge.specimens.reading import differential_of, doubt_about_microscope, open_store
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def list_specimens(config: Path) -> int:
     Raises StoreError, ConfigError.
     """
     columns = ("specimen", "state", "started", "fields", "cells", "signed", "notes")
-    read = load_config(config)
-    with open_store(read) as store:
+    with config_of_store(config) as read, open_store(read) as store:
         print_rows(columns, (_row(read, store, specimen) for specimen in store.specimens()))
     return 0
 
@@ -59,7 +58,8 @@ def show_specimen(config: Path, specimen_id: str | None, *, as_json: bool) -> in
 
     Raises SpecimenError, StoreError, BundleError, ConfigError.
     """
-    said = differential_of(load_config(config), specimen_id)
+    with config_of_store(config) as read:
+        said = differential_of(read, specimen_id)
     if as_json:
         print(msgspec.json.encode(said).decode())
     else:

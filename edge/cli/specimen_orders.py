@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from edge.config import load_config
+from edge.cli.config_option import config_of_store
 from edge.errors import SpecimenError
 from edge.messages.commands import (
     DiscardSpecimen,
@@ -25,6 +25,9 @@ from edge.messages.ids import refused
 from edge.specimens.service import SpecimenService
 from edge.specimens.words import standing_in_words
 from edge.store.database import expect_store
+
+if TYPE_CHECKING:
+    from edge.store.specimen import Specimen
 
 _Kind = TypeVar("_Kind")
 _TYPED = {"specimen_id": "SPECIMEN", "new_id": "NEW", "cell_ids": "--cell", "label": "--as"}
@@ -43,26 +46,28 @@ def order(action: str, config: Path, given: dict[str, object]) -> int:
 
     given: what the request carries. Raises SpecimenError, StoreError, ConfigError.
     """
-    settings = load_config(config)
-    path = Path(settings.store.path)
-    if action != "start":
-        expect_store(path)
-    orders = SpecimenService(settings)
-    match action:
-        case "start":
-            specimen = orders.start(request(given, StartSpecimen))
-        case "stop":
-            specimen = orders.stop(request(given, StopSpecimen))
-        case "sign":
-            specimen = orders.sign(request(given, SignSpecimen))
-        case "rename":
-            specimen = orders.rename(request(given, RenameSpecimen))
-        case "wbc-count":
-            specimen = orders.set_wbc_count(request(given, SetWbcCount))
-        case _:
-            specimen = orders.discard(request(given, DiscardSpecimen))
+    with config_of_store(config) as settings:
+        if action != "start":
+            expect_store(Path(settings.store.path))
+        specimen = _ordered(SpecimenService(settings), action, given)
     print(standing_in_words(specimen))
     return 0
+
+
+def _ordered(orders: SpecimenService, action: str, given: dict[str, object]) -> Specimen:
+    match action:
+        case "start":
+            return orders.start(request(given, StartSpecimen))
+        case "stop":
+            return orders.stop(request(given, StopSpecimen))
+        case "sign":
+            return orders.sign(request(given, SignSpecimen))
+        case "rename":
+            return orders.rename(request(given, RenameSpecimen))
+        case "wbc-count":
+            return orders.set_wbc_count(request(given, SetWbcCount))
+        case _:
+            return orders.discard(request(given, DiscardSpecimen))
 
 
 def request(given: dict[str, object], kind: type[_Kind]) -> _Kind:

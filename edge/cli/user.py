@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from edge.cli.config_option import add_config_option
+from edge.cli.config_option import add_config_option, config_of_store
 from edge.errors import PeopleError
 
 if TYPE_CHECKING:
     import argparse
+
+    from edge.people import People
 
 
 def add_user_commands(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +38,13 @@ def add_user_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _user(options: argparse.Namespace) -> int:
-    from edge.config import load_config  # noqa: PLC0415
     from edge.people import People  # noqa: PLC0415
 
-    people = People.beside(load_config(options.config).store.path)
+    with config_of_store(options.config) as config:
+        return _act(People.beside(config.store.path), options)
+
+
+def _act(people: People, options: argparse.Namespace) -> int:
     match options.action:
         case "add":
             role = options.role or ("operator" if people.anybody() else "administrator")
