@@ -96,9 +96,9 @@ def _print_agreement(console: Console, said: Differential) -> None:
 
 
 def _counts(said: Differential) -> Table:
-    """A row a class. Of what is not known of any class there is no column: with all, a line is 80 wide."""
-    corrected = any(row.corrected for row in said.classes)
-    absolute = any(row.absolute for row in said.classes)
+    """A row a class. What this count does not have gets no column: with all of them a line is 80 wide."""
+    corrected = said.correction.method is not None or not said.counted
+    absolute = said.wbc_count is not None
     table = Table(box=None)
     interval = said.interval.replace(" 95", "\n95") if absolute else said.interval
     for name in ("class", "cells", "%", interval):

@@ -96,7 +96,8 @@ def test_a_count_fits_80_columns_and_has_no_column_of_what_is_not_known(leukosco
         said = real(*given)
         share = Share(percent=42.5, low=17.5, high=68.7)
         rows = tuple(msgspec.structs.replace(row, corrected=share) for row in said.classes)
-        return msgspec.structs.replace(said, classes=rows)
+        correction = msgspec.structs.replace(said.correction, method="as errors are known", reason=None)
+        return msgspec.structs.replace(said, classes=rows, correction=correction)
 
     monkeypatch.setattr(specimen_listing, "differential_of", corrected)
     lines = leukoscope("show", "S-7")[1].splitlines()
