@@ -200,7 +200,8 @@ def choose(
         tried += [
             (Choice(shrinkage, share, moved, scale), losses[k])
             for k, scale in enumerate(SCALES)
-            if narrow[k] or scale == 0
+            # Neither of both layers would call every cell alike, which a parent that is mostly wrong loses to.
+            if (narrow[k] or scale == 0) and (scale or share)
         ]
     _, least = min(tried, key=lambda one: float(one[1] @ weights))
     good = [choice for choice, losses in tried if _hardly_worse(losses - least, weights)]

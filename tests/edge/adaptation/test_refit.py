@@ -117,6 +117,17 @@ def test_held_back_figures_of_noise_are_chance_although_each_cell_has_its_copies
     assert Figures.of(known, data.labels).macro_recall > 0.8, "else this test could not see a leak"
 
 
+def test_where_cells_say_nothing_and_the_parent_is_mostly_wrong_some_layer_is_left():
+    rng = np.random.default_rng(5)
+    wrong = Dense(-4.0 * np.eye(CLASSES, LENGTH), np.zeros(CLASSES))
+    own = 2.0 * np.eye(CLASSES, LENGTH)[np.repeat([0, 1], 20)] + rng.normal(0, 0.1, (40, LENGTH))
+    own[:, :2] = own[rng.permutation(40), :2]  # of which class a cell is, nothing tells any more
+    data = LabelledFeatures(own[:, None], np.repeat([0, 1], 20))
+    choice, logits = choose(data, wrong, None)
+    assert choice.scale or choice.former
+    assert np.ptp(logits, axis=1).max() > 0
+
+
 def test_the_same_cells_give_the_same_layer():
     one, other = (held_back_logits(cells(), START, KNOWN) for _ in range(2))
     assert np.array_equal(one, other)
