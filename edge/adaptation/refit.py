@@ -200,7 +200,7 @@ def choose(
         tried += [
             (Choice(shrinkage, share, moved, scale), losses[k])
             for k, scale in enumerate(SCALES)
-            # Neither of both layers would call every cell alike, which a parent that is mostly wrong loses to.
+            # Neither of both would call every cell alike, and a parent that is mostly wrong loses to that.
             if (narrow[k] or scale == 0) and (scale or share)
         ]
     _, least = min(tried, key=lambda one: float(one[1] @ weights))
