@@ -17,6 +17,7 @@ from benchmarks.environment import environment
 from benchmarks.plots import Plots
 from edge.config import SHIPPED_MODEL
 from edge.errors import LeukoscopeError
+from edge.models.bundle import read_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,6 +102,7 @@ def _microscope(arguments: list[str]) -> int:
     parser.add_argument("--named", type=_count, default=25, help="cells of each class (default: 25)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
     options = parser.parse_args(arguments)
+    read_bundle(options.model)  # what is wrong with it is said now, in a sentence
     with tempfile.TemporaryDirectory(prefix="leukoscope-bench-") as folder:
         measured = microscope.measure(
             options.model, options.data, options.set, Path(folder), fields=options.fields, named=options.named
@@ -222,6 +224,8 @@ def _asked(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Na
     options = parser.parse_args(arguments)
     if options.html:
         Plots()  # now, and not when all is measured
+    if getattr(options, "labelled", None) is not None and not options.labelled.is_dir():
+        raise LeukoscopeError(f"--labelled: {options.labelled}: there is no such folder")
     return options
 
 
@@ -248,17 +252,19 @@ def _complain(what: str) -> None:
 
 
 def _minutes(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: is no number") from None
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError("must be more than 0")
     return number
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 1 or more")
+    return int(text)
 
 
 if __name__ == "__main__":

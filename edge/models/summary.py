@@ -26,11 +26,11 @@ def summary(bundle: Bundle, size: int, why: str | None = None) -> dict[str, str]
         "temperature": str(about.temperature),
         "no answer": refusals(about),
         "golden inputs": str(len(about.goldens)),
-        "trained on": _compact(about.training.get("data", {})),
+        "trained on": _sets(about.training.get("data", {})),
         "photographs": f"{about.training.get('photographs', '?')}, "
         f"{about.training.get('photographs_held_out', '?')} of them held out",
         "measured": "\n".join(f"{name}: {_spoken(entry)}" for name, entry in about.measured.items()) or "-",
-        "made with": _compact(about.tools),
+        "made with": ", ".join(f"{name} {version}" for name, version in about.tools.items()) or "-",
         "intended use": about.intended_use,
         "limits": about.limits,
     }
@@ -39,6 +39,22 @@ def summary(bundle: Bundle, size: int, why: str | None = None) -> dict[str, str]
     if about.adaptation is not None:
         rows["adaptation"] = _compact(about.adaptation)
     return rows
+
+
+def _sets(data: object) -> str:
+    """Say what each set gave and whose it is, as the trainer writes them; anything else as it is."""
+    if not isinstance(data, dict) or not all(
+        isinstance(one, dict) and isinstance(one.get("photographs"), dict) for one in data.values()
+    ):
+        return _compact(data)
+    return (
+        "\n".join(
+            f"{name}: {', '.join(f'{count} {label}' for label, count in one['photographs'].items())}"
+            f" (photographs or slides). {one.get('source', '?')}. {one.get('licence', '?')}"
+            for name, one in data.items()
+        )
+        or "-"
+    )
 
 
 def _spoken(entry: object) -> str:

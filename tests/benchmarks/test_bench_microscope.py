@@ -73,6 +73,24 @@ def test_a_set_without_boxes_is_refused_in_a_sentence(tmp_path, capsys):
     assert said.startswith("leukoscope-bench: pbc: has no boxes that say where")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["microscope", "--set", "pbc", "--model", "no-such.tflite"], "no-such.tflite: "),
+        (["--fields", "1", "--labelled", "no-such"], "--labelled: no-such: there is no such folder"),
+        (["microscope", "--set", "pbc", "--fields", "few"], "'few': give a whole number of 1 or more"),
+        (["soak", "--minutes", "few"], "'few': is no number"),
+    ],
+)
+def test_what_is_not_there_is_said_before_anything_is_measured(capsys, arguments, said):
+    try:
+        status = main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    assert status
+    assert said in capsys.readouterr().err
+
+
 def test_a_set_without_fields_is_named(data, capsys):
     assert main(["microscope", "--data", str(data), "--set", "no-such-set"]) != 0
     assert "no-such-set" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.errors import ConfigError
 from trainer.cli.measuring import add_data
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def _microscopes(options: argparse.Namespace) -> int:
         rows = set_rows(options.data)
     console.print(microscope_table(rows))
     if options.sheets is not None:
+        if all(row.missing for row in rows):
+            raise ConfigError(f"{options.data}: holds none of these sets, so there is nothing to show")
         with console.status("") as status:
             page = write_sheets(
                 rows, options.data, options.sheets, lambda name: status.update(f"cutting cells of {name}")

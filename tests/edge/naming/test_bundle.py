@@ -290,6 +290,26 @@ def test_model_info_says_when_there_is_no_answer_and_what_was_measured(tmp_path,
     assert "adapted from" not in told
 
 
+def test_model_info_says_set_by_set_what_it_was_trained_on_and_whose_it_is(tmp_path, capsys):
+    data = {
+        "pbc": {
+            "sha256": "ab" * 32,
+            "source": "Acevedo et al. 2020",
+            "licence": "CC BY 4.0",
+            "photographs": {"monocyte": 496, "other": 625},
+        },
+        "mine": {"photographs": {"monocyte": 3}},
+    }
+    tools = {"tensorflow": "2.21.0", "commit": "0ff1ce"}
+    told = told_of(rewritten(tmp_path / "m.tflite", training={"data": data}, tools=tools), capsys)
+    asked = "496 monocyte, 625 other (photographs or slides). Acevedo et al. 2020. CC BY 4.0"
+    assert f"trained on pbc: {asked} mine: 3 monocyte (photographs or slides). ?. ?" in told
+    assert "made with tensorflow 2.21.0, commit 0ff1ce" in told
+    assert "{" not in told_of(SHIPPED_MODEL, capsys)
+    other = rewritten(tmp_path / "other.tflite", training={"data": {"pbc": 3}}, tools={})
+    assert "trained on pbc:3 " in told_of(other, capsys)
+
+
 def test_model_info_says_what_an_adapted_bundle_was_made_from(tmp_path, capsys):
     path = rewritten(
         tmp_path / "m.tflite", parent=Parent("ab" * 32, "clinic"), adaptation={"cells": {"monocyte": 7}}

@@ -79,6 +79,14 @@ def test_every_set_is_on_the_page_with_its_licence_and_what_is_wrong(data, tmp_p
     assert "for measuring only" in page
 
 
+def test_of_a_folder_without_the_sets_no_sheets_are_written(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    arguments = ["microscopes", "--data", str(tmp_path / "empty"), "--sheets", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "empty: holds none of these sets, so there is nothing to show" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_sheets_are_written_over_nothing_but_earlier_sheets(data, tmp_path, capsys):
     pictures = tmp_path / "mine"
     pictures.mkdir()
