@@ -104,7 +104,7 @@ class _Page(HTMLParser):
 def test_a_number_that_cannot_be_is_refused(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
-    assert "must be 1 or more" in capsys.readouterr().err
+    assert f"{arguments[1]!r}: give a whole number of 1 or more" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_picture_is_named(tmp_path, capsys):
