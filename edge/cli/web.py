@@ -28,9 +28,10 @@ def _web(options: argparse.Namespace) -> int:
     from edge.memory import keep_little_memory  # noqa: PLC0415
 
     keep_little_memory()
-    from edge.web.server import address_of, serve, url_of  # noqa: PLC0415
+    from edge.web.server import address_of, expect_free, serve, url_of  # noqa: PLC0415
 
     host, port = address_of(config, options.host, options.port)
+    expect_free(host, port)  # before an address is said at which there is no page
     asked = options.host or config.web.host
     if host != asked:
         print(

@@ -110,7 +110,7 @@ def serve(config: Config, *, host: str | None = None, port: int | None = None) -
     options = _tls(config) if config.web.certificate_file else {}
     while True:
         here = address_of(config, host, port)
-        _check_free(*here)
+        expect_free(*here)
         server = _server(config, here, (host, port), options)
         try:
             server.run()
@@ -188,13 +188,15 @@ def url_of(config: Config, host: str, port: int) -> str:
     return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}/"
 
 
-def _check_free(host: str, port: int) -> None:
+def expect_free(host: str, port: int) -> None:
     """Raise LeukoscopeError where nobody can listen there: what the server says of it is for programmers."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
+        if (error.errno or 0) < 0:  # of the name: its numbers are others
+            why = "there is no such name or address"
         raise LeukoscopeError(
             f"the page cannot be served at {host}:{port}: {why}; give another address with --host and --port"
         ) from None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import getpass
 import io
 import os
+import socket
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
 from edge.cli import main, user
+from edge.errors import LeukoscopeError
+from edge.web.server import expect_free
 
 NOBODY = 65534
 DEVICE = '[camera]\nkind = "simulated"\n[specimen]\nlifecycle = "command"\n[store]\npath = "{}"\n'
@@ -70,6 +73,20 @@ def test_a_port_that_there_is_not_is_refused_before_the_page_is_announced(config
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == f"leukoscope: --port: {port} is no port; give a whole number from 1 to 65535\n"
+
+
+def test_no_address_is_said_at_which_there_is_no_page(config, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["web", "--config", config, "--host", "127.0.0.1", f"--port={port}"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"the page cannot be served at 127.0.0.1:{port}: Address already in use" in said.err
+
+
+def test_an_address_that_there_cannot_be_is_said():
+    with pytest.raises(LeukoscopeError, match="at ::no:8080: there is no such name or address; give another"):
+        expect_free("::no", 8080)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
