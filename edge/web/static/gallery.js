@@ -1,6 +1,6 @@
 // Every cell of a specimen: by class, doubtful first; named by tap or key. Orders go to the device, and only
 // what it has done is shown.
-import { ask, complain, keyOf, number, wordsOf } from "./page.js";
+import { ask, complain, hasSecondGuess, keyOf, number, wordsOf } from "./page.js";
 
 const part = document.getElementById("gallery");
 const say = wordsOf(part);
@@ -110,7 +110,7 @@ function fill(tile, cell) {
   const share = (label, probability) => `${nameOf(label)} ${percent(probability)}\u00a0%`;
   name.textContent = looked(cell) ? `✓ ${own}` : share(cell.label, cell.probability);
   name.classList.toggle("person", looked(cell));
-  second.textContent = looked(cell) ? share(cell.model_label, cell.probability) : cell.second_label ? share(cell.second_label, cell.second_probability) : "";
+  second.textContent = looked(cell) ? share(cell.model_label, cell.probability) : hasSecondGuess(cell) ? share(cell.second_label, cell.second_probability) : "";
   second.classList.toggle("crossed", looked(cell) && cell.model_label !== cell.person_label);
   tile.classList.toggle("doubtful", cell.doubtful);
   tile.classList.toggle("excluded", cell.excluded);
@@ -167,7 +167,7 @@ function showLarge() {
   if (cell.picture) picture.src = `/api/v1/cells/${encodeURIComponent(cell.cell_id)}/picture.jpg`; else picture.removeAttribute("src");
   at("large-name").textContent = cell.excluded ? say("excluded") : nameOf(cell.label);
   const words = [say("model", { name: nameOf(cell.model_label), percent: percent(cell.probability) })];
-  if (cell.second_label) words.push(say("second", { name: nameOf(cell.second_label), percent: percent(cell.second_probability) }));
+  if (hasSecondGuess(cell)) words.push(say("second", { name: nameOf(cell.second_label), percent: percent(cell.second_probability) }));
   if (looked(cell)) words.push(say("person", { who: cell.reviewed_by, name: cell.excluded ? say("excluded") : nameOf(cell.label) }));
   at("large-words").replaceChildren(...words.map((text) => element("p", "", text)));
   words.length = 0;

@@ -19,6 +19,9 @@ export function number(value, digits = 0) {
   return new Intl.NumberFormat(document.documentElement.lang, format).format(value);
 }
 
+/** Whether a cell has a second guess that is worth saying: one of 0 % says nothing. */
+export const hasSecondGuess = (cell) => Boolean(cell.second_label) && cell.second_probability >= 0.005;
+
 /** Ask the device. Throws an Error with its sentence; where it answered, with the status and `retryAfterS`. */
 export async function ask(path, { method = "GET", body, form } = {}) {
   const headers = { Accept: "application/json" };

@@ -1,5 +1,5 @@
 // What is in a photograph: asked of the device, drawn here; nothing of it is kept.
-import { ask, keyOf, number, wordsOf } from "./page.js";
+import { ask, hasSecondGuess, keyOf, number, wordsOf } from "./page.js";
 import { drawMap } from "./map.js";
 import { outline } from "./preview.js";
 import { unturned } from "./unturned.js";
@@ -116,7 +116,7 @@ function oneCell(cell, shown) {
     photo.append(map);
   }
   item.append(photo, element("span", "name", `${nameOf(cell.label)} ${number(100 * cell.probability)} %`));
-  if (cell.second_label) item.append(element("span", "name muted", `${nameOf(cell.second_label)} ${number(100 * cell.second_probability)} %`));
+  if (hasSecondGuess(cell)) item.append(element("span", "name muted", `${nameOf(cell.second_label)} ${number(100 * cell.second_probability)} %`));
   const why = [cell.rejected && `${say("not_counted")}: ${remarks[cell.rejected] ?? cell.rejected}`, ...(cell.flags ?? []).map((flag) => remarks[flag] ?? flag)].filter(Boolean);
   why.forEach((words) => item.append(element("span", "name warn", words)));
   return item;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from barriers import barriers
 from samples import cell, field
@@ -166,6 +167,30 @@ def test_why_a_cell_is_not_counted_is_said(page: Served, window, aside: str, wor
     looker.goto(f"/specimens/{name}")
     looker.locator(f'.cell[data-cell="{apart.cell_id}"]').click()
     assert words in looker.locator("#more-words").inner_text()
+
+
+def test_a_second_guess_of_no_percent_is_none(page: Served, window) -> None:
+    with Store.open(page.store) as store:
+        store.ledger.start("G-1", target=4, wbc_count=None, resume=False)
+        guesses = ({"monocyte": 1 - second, "basophil": second} for second in (0.004, 0.04))
+        sure, torn = (msgspec.structs.replace(cell("monocyte"), probabilities=each) for each in guesses)
+        found = field(store.next_sequence(), sure, torn, specimen_id="G-1")
+        store.add(found, cells=[standing(each) for each in found.cells])
+        store.ledger.stop("G-1")
+    looker = window("OPE")
+    looker.goto("/specimens/G-1")
+    said = {}
+    for each in (sure, torn):
+        tile = looker.locator(f'.cell[data-cell="{each.cell_id}"]')
+        tile.click()
+        said[each.cell_id] = (
+            tile.locator(".second").inner_text(),
+            looker.locator("#large-words").inner_text(),
+        )
+    assert said[sure.cell_id][0] == ""
+    assert "Second guess" not in said[sure.cell_id][1]
+    assert said[torn.cell_id][0] == "Basophil 4\xa0%"
+    assert "Second guess: Basophil, 4\xa0%" in said[torn.cell_id][1]
 
 
 def test_cells_that_are_kept_no_longer_are_not_said_to_be_none(page: Served, window) -> None:
