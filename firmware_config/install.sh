@@ -353,7 +353,9 @@ install() {
 uninstall() {
     # What an earlier call has kept is removed without a manifest, too.
     [ -e "$manifest" ] || [ -n "$purge" ] || fail "$manifest: is not there: nothing is installed"
-    ! alive || systemctl stop leukoscope-network.path leukoscope-kiosk leukoscope-web leukoscope || true
+    display=
+    [ ! -e "$root/etc/systemd/system/leukoscope-kiosk.service" ] || display=leukoscope-kiosk
+    ! alive || systemctl stop leukoscope-network.path ${display:+"$display"} leukoscope-web leukoscope || true
     config=$(boot_file)
     if [ -n "$config" ] && tr -d '\r' <"$config" | grep -qxF "$begin"; then
         without_block "$config" >"$config.new"

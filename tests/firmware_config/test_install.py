@@ -319,6 +319,21 @@ def test_a_microscope_that_is_plugged_in_already_gets_its_name_before_the_daemon
     assert lines.index("udevadm control --reload") < named < lines.index("systemctl restart leukoscope")
 
 
+@pytest.mark.parametrize("display", [False, True])
+def test_of_a_display_that_there_is_not_nothing_is_stopped(pi, tmp_path, display):
+    asked = tmp_path / "asked"
+    for name in ("udevadm", "systemctl"):
+        stub = program(tmp_path / "bin" / name, f'echo "{name} $*" >>{asked}')
+    if display:
+        unit = pi / "etc/systemd/system/leukoscope-kiosk.service"
+        unit.touch()
+    done = part(pi, "alive() { true; }; uninstall", "--purge", path=stub.parent)
+    assert done.returncode == 0, done.stderr
+    stopped = asked.read_text(encoding="utf-8").splitlines()[0].removeprefix("systemctl stop ").split()
+    assert {"leukoscope", "leukoscope-web"} <= set(stopped)
+    assert ("leukoscope-kiosk" in stopped) == display
+
+
 def test_a_broker_that_cannot_be_had_now_holds_up_nothing_else(pi, tmp_path):
     """As without a network: the results wait for it, and the daemon must start all the same."""
     program(tmp_path / "here/apt_need.sh", "exit 1")
