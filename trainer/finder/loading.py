@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from edge.cameras.image_files import read_image
 from edge.errors import ConfigError, UnreadableFrameError
 from edge.labels import did_you_mean
@@ -34,10 +36,12 @@ def load_fields(
     """Return the training fields of a recipe, and the hash of each set's images.
 
     data: the directory of the data sets. left_out: microscopes of which nothing is used.
-    Raises ConfigError for a set that must not be trained on, DataError for one that is not there.
+    Raises ConfigError for a set that must not be trained on, and for a picture of `unseen` that is not there;
+    DataError for a set that is not there.
     """
     fields: list[TrainingField] = []
     hashes: dict[str, str] = {}
+    strange = set(recipe.data.unseen)
     for name in (*recipe.data.fields, *recipe.data.cells):
         dataset = _trainable(name)
         if dataset.microscope in left_out:
@@ -48,10 +52,12 @@ def load_fields(
         annotated: tuple[Kind, ...] = dataset.annotated
         if name in recipe.data.cells:
             cells = list_images(data, name)
+            strange -= {image.path.stem for image in cells}
             hashes[name] = fingerprint(cells)
             images, annotated = boxed(cells, hashes[name]), ("white cell",)
         else:
             images = list_annotated(data, name)
+            strange -= {image.path.stem for image in images}
             hashes[name] = fingerprint(images)
         fields += read_fields(
             [image for image in images if image.path.stem not in recipe.data.unseen],
@@ -59,6 +65,12 @@ def load_fields(
             annotated=annotated,
             microscope=dataset.microscope,
             incomplete=name in recipe.data.incomplete,
+        )
+    # Of a microscope left out no picture is listed, so its names are not known.
+    if strange and not left_out:
+        raise ConfigError(
+            f"recipe {recipe.name}: data.unseen names {min(strange)}, and no picture of its sets is called "
+            "so: names stand there without folder and ending"
         )
     if recipe.data.drawn is not None:
         fields += drawn_fields(recipe.data.drawn)
@@ -87,9 +99,8 @@ def boxed(cells: Sequence[LabelledImage], sha256: str) -> list[AnnotatedImage]:
     """
     key = hashlib.sha256(f"{sha256} {finder_version()}".encode()).hexdigest()[:16]
     path = cache_folder() / f"boxes-{key}.json"
-    if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
-    else:
+    found = _kept_boxes(path)
+    if found is None:
         found = {cell.name: box for cell in cells if (box := _middle_box(cell)) is not None}
         with kept_at(path) as partial:
             partial.write_text(json.dumps(found), encoding="utf-8")
@@ -100,6 +111,14 @@ def boxed(cells: Sequence[LabelledImage], sha256: str) -> list[AnnotatedImage]:
         for cell in cells
         if cell.name in found
     ]
+
+
+def _kept_boxes(path: Path) -> dict[str, tuple[int, int, int, int]] | None:
+    """Return the boxes that a former run has kept; None where there are none, or the file is damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[int, int, int, int]])
+    except (OSError, msgspec.MsgspecError):
+        return None
 
 
 def _kind(cell: LabelledImage) -> Kind:

@@ -120,6 +120,9 @@ def load_finder_recipe(name: str) -> FinderRecipe:
         raise ConfigError(f"{path}: {error}") from None
     if set(recipe.thresholds) != set(KINDS):
         raise ConfigError(f"{path}: [thresholds] must have one of each kind: {', '.join(KINDS)}")
+    strange = next((name for name in recipe.data.incomplete if name not in recipe.data.fields), None)
+    if strange is not None:
+        raise ConfigError(f"{path}: data.incomplete names {strange}, which is not among data.fields")
     starts = (recipe.training.warmup_epochs, *recipe.training.restarts)
     if any(later <= earlier for earlier, later in itertools.pairwise(starts)):
         raise ConfigError(f"{path}: training.restarts are epochs after the warmup, in rising order")

@@ -90,7 +90,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{folder}: holds no finished finder; run leukoscope-train fit-finder first"
         ) from None
-    if hashlib.sha256(content).hexdigest() != record["sha256"]:
+    if not isinstance(record, dict) or hashlib.sha256(content).hexdigest() != record.get("sha256"):
         raise ConfigError(f"{folder / FINDER}: is not the file that {RECORD} describes; run fit-finder again")
     return record
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import io
 import json
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ import tensorflow as tf
 from edge.errors import ConfigError
 from edge.finding import RED_CELL_PIXELS, Detections, decode
 from edge.finding.light import even
-from trainer.data.cache import kept_at
+from trainer.files import put_in_place
 from trainer.finder.canvases import PLACES, SIDE, TARGETS, draw_canvas
 from trainer.finder.fields import with_unsure
 from trainer.finder.network import finder, finder_loss
@@ -81,6 +82,12 @@ def fit_finder(
             callbacks=[averaging, progress],
         )
         logs = {name: float(values[-1]) for name, values in model.history.history.items()}
+        if not np.isfinite(logs["loss"]):
+            # A network of no numbers finds nothing, in float as in int8, and would pass all gates.
+            raise TrainingError(
+                f"{out}: in epoch {epoch + 1} the loss is no number any more: training has diverged; "
+                "lower training.learning_rate in the recipe and give another --out"
+            )
         logs["seconds"] = time.perf_counter() - started
         history.append(logs)
         save_checkpoint(model, average, history, out)
@@ -126,10 +133,19 @@ def _looked_at_again(
             if one.incomplete:
                 unsure = with_unsure(one, float_detections(average, one)).unsure
                 rows += [(number, *thing) for thing in unsure.tolist()]
-        with kept_at(kept) as partial:
-            np.savez(partial, rows=np.array(rows, np.float32).reshape(-1, 4))
-    with np.load(kept, allow_pickle=False) as stored:
-        rows = stored["rows"]
+        written = io.BytesIO()
+        np.savez(written, rows=np.array(rows, np.float32).reshape(-1, 4))
+        try:
+            put_in_place(kept, written.getvalue())
+        except OSError as error:
+            raise TrainingError(f"{kept}: cannot be written ({error.strerror or error})") from None
+    try:
+        with np.load(kept, allow_pickle=False) as stored:
+            rows = stored["rows"]
+    except DAMAGED as error:
+        raise TrainingError(
+            f"{kept}: cannot be read ({error}), and another look would give another run; give another --out"
+        ) from None
     return [
         replace(one, unsure=rows[rows[:, 0] == number, 1:]) if one.incomplete else one
         for number, one in enumerate(fields)
@@ -174,6 +190,7 @@ def _start_or_resume(
             return model, keras.models.load_model(last / WEIGHTS), history
         except DAMAGED as error:
             raise TrainingError(f"{last}: cannot be resumed from ({error}); remove it to go on") from None
+    (out / UNSURE).unlink(missing_ok=True)  # of a run whose checkpoints were removed, perhaps of other fields
     settings = recipe.training
     network = _network(recipe)
     average, model = finder(**network), finder(**network)
