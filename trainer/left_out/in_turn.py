@@ -103,20 +103,20 @@ def leave_each_out(
     strange = [name for name in microscopes if name not in MICROSCOPES]
     if strange:
         raise ConfigError(f"{strange[0]}: is no microscope to leave out; these are: {', '.join(MICROSCOPES)}")
-    done = {(step.half, step.microscope): step for step in _former(out / RESULTS)}
-    for half in halves:
-        for microscope in microscopes:
-            made_from = half.made_from(microscope, data)
-            former = done.get((half.name, microscope))
-            if former is not None and former.made_from == made_from:
-                say(f"{half.name} without {microscope}: measured before")
-                continue
-            say(f"{half.name} without {microscope}")
-            folder = out / f"{half.name}-without-{microscope}-{made_from[:8]}"
-            measured = half.measure(microscope, data, folder)
-            done[half.name, microscope] = Step(half.name, microscope, made_from, measured)
-            _save(out, done)
-    return _save(out, done)
+    # What is wrong with the results or with any step is said now, and not after hours of training.
+    _former(out / RESULTS)
+    wanted = [(half, one, half.made_from(one, data)) for half in halves for one in microscopes]
+    for half, microscope, made_from in wanted:
+        # Read again each time: another process may measure other microscopes into the same file.
+        done = {(step.half, step.microscope): step.made_from for step in _former(out / RESULTS)}
+        if done.get((half.name, microscope)) == made_from:
+            say(f"{half.name} without {microscope}: measured before")
+            continue
+        say(f"{half.name} without {microscope}")
+        folder = out / f"{half.name}-without-{microscope}-{made_from[:8]}"
+        measured = half.measure(microscope, data, folder)
+        _save(out, Step(half.name, microscope, made_from, measured))
+    return _save(out)
 
 
 def left_out_table(found: LeftOut) -> Table:
@@ -170,10 +170,15 @@ def _former(path: Path) -> tuple[Step, ...]:
         raise ConfigError(f"{path}: cannot be read ({error}); remove it to begin again") from None
     if found.schema != SCHEMA:
         raise ConfigError(f"{path}: is {found.schema}, not {SCHEMA}; remove it to begin again")
+    strange = [step.microscope for step in found.steps if step.microscope not in MICROSCOPES]
+    if strange:
+        raise ConfigError(f"{path}: {strange[0]} is no microscope to leave out; remove it to begin again")
     return found.steps
 
 
-def _save(out: Path, done: dict[tuple[str, str], Step]) -> LeftOut:
+def _save(out: Path, *new: Step) -> LeftOut:
+    """Write the steps that the file holds, and the new ones in place of former ones; return all."""
+    done = {(step.half, step.microscope): step for step in (*_former(out / RESULTS), *new)}
     place = {name: number for number, name in enumerate(MICROSCOPES)}
     steps = sorted(done.values(), key=lambda step: (step.half, place[step.microscope]))
     found = LeftOut(SCHEMA, tuple(steps))

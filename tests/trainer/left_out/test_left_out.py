@@ -116,6 +116,40 @@ def test_a_mean_over_some_microscopes_only_is_not_given(tmp_path):
     assert "| `pbc` | 40 | - |" in page
 
 
+def test_what_another_process_has_measured_meanwhile_stays(tmp_path):
+    class Beside(Half):
+        def measure(self, microscope, data, folder):
+            leave_each_out([Half()], tmp_path, tmp_path, ["munich"])
+            return super().measure(microscope, data, folder)
+
+    found = leave_each_out([Beside()], tmp_path, tmp_path, ["bccd"])
+    assert [step.microscope for step in found.steps] == ["bccd", "munich"]
+    assert '"munich"' in (tmp_path / RESULTS).read_text(encoding="utf-8")
+
+
+def test_a_recipe_without_a_microscope_to_measure_on_is_refused_before_another_is_trained(
+    tmp_path,
+):
+    class OfFour(Half):
+        def made_from(self, microscope, data):
+            if microscope == "munich":
+                raise ConfigError("recipe tiny: has no set of munich to measure on")
+            return super().made_from(microscope, data)
+
+    half = OfFour()
+    with pytest.raises(ConfigError, match="no set of munich"):
+        leave_each_out([half], tmp_path, tmp_path)
+    assert not half.asked
+
+
+def test_results_of_a_microscope_that_is_none_are_named(tmp_path):
+    leave_each_out([Half()], tmp_path, tmp_path, ["bccd"])
+    results = (tmp_path / RESULTS).read_text(encoding="utf-8")
+    (tmp_path / RESULTS).write_text(results.replace('"microscope": "bccd"', '"microscope": "leica"'))
+    with pytest.raises(ConfigError, match=r"left-out\.json: leica is no microscope to leave out"):
+        leave_each_out([Half()], tmp_path, tmp_path, ["bccd"])
+
+
 def test_what_cannot_be_is_refused_before_anything_is_trained(tmp_path):
     half = Half()
     with pytest.raises(ConfigError, match="olympus: is no microscope to leave out; these are: bccd, pbc"):
