@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edge.models.flatbuffer import Table
 from trainer.quantization.int8 import ExportError
 from trainer.quantization.ranges import calibrated_ranges
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from trainer.quantization.int8 import Quantized
@@ -53,6 +54,11 @@ def check_calls(
     Raises ExportError.
     """
     count = len(labels)
+    # The likeliest of no numbers is the first class, in int8 as well: they would agree.
+    if not np.isfinite(float_logits).all():
+        raise ExportError(
+            f"gate agreement: on {name} the float network gives what is no number: its training diverged"
+        )
     floats, int8 = float_logits.argmax(axis=1), int8_logits.argmax(axis=1)
     float_right, int8_right = int((floats == labels).sum()), int((int8 == labels).sum())
     otherwise = int((floats != int8).sum())

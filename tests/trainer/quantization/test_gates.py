@@ -194,3 +194,11 @@ def test_int8_may_be_better_than_float():
     worse = labels.copy()
     worse[:4] = (labels[:4] + 1) % 3
     assert compared(worse, labels, labels)["int8_accuracy"] == 1.0
+
+
+def test_a_network_that_answers_no_numbers_does_not_pass_for_one_that_agrees():
+    int8 = np.zeros((300, 4), np.float32)
+    with pytest.raises(ExportError, match="on a set the float network gives what is no number"):
+        gates.check_calls(
+            "a set", np.full((300, 4), np.nan, np.float32), int8, np.zeros(300, np.int64), **BOUNDS
+        )
