@@ -125,7 +125,7 @@ def _compare(arguments: list[str]) -> int:
         "after", metavar="AFTER", nargs="?", help="the same; for a version this one is the default"
     )
     parser.add_argument("--rounds", type=_count, default=10, help="of versions (default: 10)")
-    parser.add_argument("--fields", type=_count, default=12, help="of versions: pictures (default: 12)")
+    parser.add_argument("--fields", type=_several, default=12, help="of versions: pictures (default: 12)")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="of versions: write the result there as well"
     )
@@ -180,6 +180,7 @@ def _readme(arguments: list[str]) -> int:
         help="results of other machines, a row each",
     )
     options = _asked(parser, arguments)
+    report.parts(options.write)  # now, and not when all is measured
     boards = [comparison.load(file) for file in options.board]
     result = comparison.load(options.result) if options.result else run.measure(options)
     report.write(options.write, result, boards)
@@ -264,6 +265,13 @@ def _minutes(text: str) -> float:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 1 or more")
+    return int(text)
+
+
+def _several(text: str) -> int:
+    """Return a count of 2 or more: throughput is from one field to the next."""
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 2 or more")
     return int(text)
 
 

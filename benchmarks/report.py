@@ -61,6 +61,15 @@ def markdown(result: dict[str, Any], boards: Sequence[dict[str, Any]] = ()) -> s
 
 def write(page: Path, result: dict[str, Any], boards: Sequence[dict[str, Any]] = ()) -> None:
     """Put the result between the page's markers. Raises LeukoscopeError where they are not there."""
+    head, tail = parts(page)
+    try:
+        page.write_text(f"{head}{_BEGIN}\n{markdown(result, boards)}\n{_END}{tail}", encoding="utf-8")
+    except OSError as error:
+        raise LeukoscopeError(f"{page}: cannot be written: {error.strerror}") from None
+
+
+def parts(page: Path) -> tuple[str, str]:
+    """Return what stands before a page's markers and behind them. Raises LeukoscopeError without markers."""
     try:
         text = page.read_text(encoding="utf-8")
     except OSError as error:
@@ -69,10 +78,7 @@ def write(page: Path, result: dict[str, Any], boards: Sequence[dict[str, Any]] =
     _, ended, tail = rest.partition(_END)
     if not (begun and ended):
         raise LeukoscopeError(f"{page}: has no place for it; put {_BEGIN} and {_END} where it is to go")
-    try:
-        page.write_text(f"{head}{_BEGIN}\n{markdown(result, boards)}\n{_END}{tail}", encoding="utf-8")
-    except OSError as error:
-        raise LeukoscopeError(f"{page}: cannot be written: {error.strerror}") from None
+    return head, tail
 
 
 def _daemon(run: dict[str, Any] | None) -> list[str]:

@@ -167,6 +167,17 @@ def test_a_result_goes_between_the_markers_and_nothing_else_changes(short_run, t
     assert text.endswith("\nz\n")
 
 
+@pytest.mark.parametrize(("text", "said"), [("a page", "has no place for it"), (None, "cannot be read")])
+def test_a_page_that_cannot_take_figures_is_named_before_anything_is_measured(
+    text, said, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("benchmarks.run.measure", lambda _: pytest.fail("it was measured"))
+    if text is not None:
+        (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    assert main(["readme", "--write", str(tmp_path / "page.md")]) == 1
+    assert said in capsys.readouterr().err
+
+
 def test_a_board_that_was_measured_has_its_row_and_no_empty_one():
     lines = report_boards.table([json.loads(_PI)])
     assert "| Raspberry Pi 5 Model B Rev 1.0 | 20 | 3.5 | 22.5 | 30 | 1.2 | 70 |" in lines

@@ -70,3 +70,9 @@ def test_a_result_is_compared_with_a_result(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["compare", *arguments])
     assert "compare two results, or two versions" in capsys.readouterr().err
+
+
+def test_one_field_tells_no_throughput_and_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", "HEAD", "--fields", "1"])
+    assert "--fields: '1': give a whole number of 2 or more" in capsys.readouterr().err
