@@ -86,6 +86,8 @@ def measure(
             f"{name}: has no boxes that say where in a field its cells lie; give a set with them"
         )
     counted, others = _parts(cells, fields, seed)
+    if not counted or not others:
+        raise LeukoscopeError(f"{name}: has too few fields: some are counted, and cells are named in others")
     with LocalBroker() as broker:
         device = _Device(model, folder, broker)
         before = _count(device, "BEFORE", counted)

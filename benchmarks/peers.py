@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from edge.errors import LeukoscopeError
 from edge.models.runtime import RUNTIMES, installed
 from edge.naming.classifier import Classifier
 
@@ -47,10 +48,12 @@ class BareLoop:
 
 
 def largest_dark(file: Path) -> NDArray[np.uint8]:
-    """Cut the largest dark thing out of a picture file, uint8 RGB (120, 120, 3)."""
+    """Cut the largest dark thing out of a picture file, uint8 RGB (120, 120, 3). Raises LeukoscopeError."""
     picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if picture is None:
-        raise ValueError(f"{file}: is not an image")
+        raise LeukoscopeError(
+            f"{file}: cannot be read by OpenCV alone, as the bare loop does; give JPEG, PNG or TIFF"
+        )
     green = cv2.extractChannel(picture, 1)
     _, dark = cv2.threshold(green, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     contours, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)

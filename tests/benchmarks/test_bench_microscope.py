@@ -94,3 +94,11 @@ def test_what_is_not_there_is_said_before_anything_is_measured(capsys, arguments
 def test_a_set_without_fields_is_named(data, capsys):
     assert main(["microscope", "--data", str(data), "--set", "no-such-set"]) != 0
     assert "no-such-set" in capsys.readouterr().err
+
+
+def test_a_set_of_one_field_which_cannot_be_counted_and_named_in_is_refused(data, capsys):
+    boxes = data / "chula" / "boxes.csv"
+    rows = boxes.read_text(encoding="utf-8").splitlines()
+    boxes.write_text("\n".join(row for row in rows if row.startswith(("image,", "L-0_"))), encoding="utf-8")
+    assert main(["microscope", "--data", str(data), "--set", "chula"]) == 1
+    assert capsys.readouterr().err.startswith("leukoscope-bench: chula: has too few fields")

@@ -11,8 +11,10 @@ from found_cells import find_cells
 
 from benchmarks import pictures
 from benchmarks.peer_process import PEERS, Peer, PeerProcess, PeersMissingError, job_for
+from benchmarks.peers import largest_dark
 from edge.cameras.image_files import read_image
 from edge.config import SHIPPED_MODEL
+from edge.errors import LeukoscopeError
 from edge.masking import cut_crop
 from edge.models.runtime import installed
 
@@ -81,3 +83,10 @@ def _ours(job):
 
     loop = BareLoop(read_bundle(Path(job.model)).model, threads=1, runtime=next(iter(installed())))
     return [loop.invoke(crop) for crop in job.read_crops()]
+
+
+def test_a_picture_that_opencv_alone_cannot_read_is_named_in_a_sentence(tmp_path):
+    picture = tmp_path / "cell.heic"
+    picture.write_bytes(b"of a phone")
+    with pytest.raises(LeukoscopeError, match=r"cell\.heic: cannot be read by OpenCV alone"):
+        largest_dark(picture)
