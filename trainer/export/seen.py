@@ -18,11 +18,12 @@ _COPIES = 4
 
 
 def hashes_of(samples: Samples) -> bytes:
-    """The hashes of training crops, a few a photograph, as a bundle carries them."""
+    """The hashes of training crops, a few a cell, as a bundle carries them."""
     taken: Counter[str] = Counter()
     chosen = []
-    for number, photograph in enumerate(samples.photographs):
-        taken[photograph] += 1
-        if taken[photograph] <= _COPIES:
+    # Not by `photographs`: that is a slide's name for all of its cells, and each of them was seen.
+    for number, cell in enumerate(samples.shown()):
+        taken[cell] += 1
+        if taken[cell] <= _COPIES:
             chosen.append(number)
     return pack(hash_crops(centre(samples.pixels[np.array(chosen, np.int64)])))
