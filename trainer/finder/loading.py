@@ -13,7 +13,7 @@ from edge.errors import ConfigError, UnreadableFrameError
 from edge.labels import did_you_mean
 from trainer.data.cache import cache_folder, kept_at
 from trainer.data.crops import middle_box
-from trainer.data.datasets import find_set, fingerprint, list_annotated, list_images
+from trainer.data.datasets import DATASETS, find_set, fingerprint, list_annotated, list_images
 from trainer.data.images import AnnotatedImage, Box, DataError, Kind
 from trainer.data.shipped_finder import finder_version
 from trainer.finder.fields import drawn_fields, read_fields
@@ -42,12 +42,11 @@ def load_fields(
     fields: list[TrainingField] = []
     hashes: dict[str, str] = {}
     strange = set(recipe.data.unseen)
-    for name in (*recipe.data.fields, *recipe.data.cells):
-        dataset = _trainable(name)
+    # All of them are looked up first: reading what stands before a misspelt one takes minutes.
+    sets = {name: _trainable(name) for name in (*recipe.data.fields, *recipe.data.cells)}
+    for name, (dataset, red_cell) in sets.items():
         if dataset.microscope in left_out:
             continue
-        if dataset.red_cell is None:
-            raise ConfigError(f"{name}: the size of its red cells is not known, so it has no scale")
         images: Sequence[AnnotatedImage]
         annotated: tuple[Kind, ...] = dataset.annotated
         if name in recipe.data.cells:
@@ -61,7 +60,7 @@ def load_fields(
             hashes[name] = fingerprint(images)
         fields += read_fields(
             [image for image in images if image.path.stem not in recipe.data.unseen],
-            red_cell=dataset.red_cell,
+            red_cell=red_cell,
             annotated=annotated,
             microscope=dataset.microscope,
             incomplete=name in recipe.data.incomplete,
@@ -134,8 +133,15 @@ def _middle_box(cell: LabelledImage) -> tuple[int, int, int, int] | None:
     return None if box is None else (box.x, box.y, box.width, box.height)
 
 
-def _trainable(name: str) -> Dataset:
+def _trainable(name: str) -> tuple[Dataset, float]:
+    """Return a set and the diameter of its red cells, pixels. Raises ConfigError for one to be left out."""
+    if name not in DATASETS:
+        raise ConfigError(
+            f"{name}: is no data set that a finder can be trained on{did_you_mean(name, tuple(DATASETS))}"
+        )
     dataset = find_set(name)
     if not dataset.training:
         raise ConfigError(f"{name}: is for measuring only ({dataset.licence}); take it out of the recipe")
-    return dataset
+    if dataset.red_cell is None:
+        raise ConfigError(f"{name}: the size of its red cells is not known, so it has no scale")
+    return dataset, dataset.red_cell

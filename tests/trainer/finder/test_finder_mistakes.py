@@ -58,6 +58,11 @@ def test_a_picture_to_be_kept_from_training_that_is_misspelt_is_named_and_not_tr
         load_fields(recipe("two.png"), ankara)
 
 
+def test_a_misspelt_set_is_named_before_the_one_before_it_is_read(tmp_path):
+    with pytest.raises(ConfigError, match=r"anakra: is no data set that a finder .*; did you mean ankara"):
+        load_fields(FinderRecipe("tiny", FinderData(("chula/fields", "anakra"))), tmp_path)
+
+
 def test_an_incomplete_set_that_is_misspelt_is_named(tmp_path, capsys):
     recipe = tmp_path / "tiny.toml"
     recipe.write_text('[data]\nfields = ["chula/fields"]\nincomplete = ["chula"]', encoding="utf-8")
