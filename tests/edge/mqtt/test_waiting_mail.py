@@ -84,6 +84,17 @@ def test_what_was_refused_waits_until_it_is_offered_again_and_the_current_count_
     assert (mailbox.delivered, mailbox.next().number) == (True, 3)
 
 
+def test_only_the_first_count_of_a_specimen_that_cannot_be_sent_is_one_to_tell_of():
+    mailbox = Mailbox()
+    told = []
+    for specimen in "AABA":
+        mailbox.put(differential(specimen), 0)
+        told.append(mailbox.pass_over(mailbox.current))
+    assert told == [True, False, True, False]
+    assert mailbox.settled
+    assert not mailbox.delivered
+
+
 def test_an_older_count_of_a_specimen_does_not_come_again_behind_a_newer_one():
     mailbox = Mailbox()
     for specimen in "AB":
