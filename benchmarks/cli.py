@@ -262,17 +262,15 @@ def _minutes(text: str) -> float:
     return number
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 1 or more")
+def _count(text: str, least: int = 1) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of {least} or more")
     return int(text)
 
 
 def _several(text: str) -> int:
     """Return a count of 2 or more: throughput is from one field to the next."""
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 2 or more")
-    return int(text)
+    return _count(text, 2)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from rich.text import Text
 from edge.cli.config_option import config_of_store
 from edge.cli.tables import print_rows
 from edge.specimens.reading import differential_of, doubt_about_microscope, open_store
+from edge.specimens.words import number_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +74,7 @@ def _by(change: Change) -> str:
 
 def _review_in_words(said: Differential) -> str:
     who = ", ".join(said.reviewers)
-    cells = "1 cell" if said.reviewed == 1 else f"{said.reviewed} cells"
-    words = f"looked at by {who}: {cells}, {said.renamed} of them renamed"
+    words = f"looked at by {who}: {number_of(said.reviewed, 'cell')}, {said.renamed} of them renamed"
     if said.excluded:
         words += "; not counted: " + ", ".join(f"{count} {what}" for what, count in said.excluded.items())
     agreement = said.agreement

@@ -45,9 +45,8 @@ class DemoPage:
             )
         try:
             self._wait_until_it_answers(log)
-        except (
-            BaseException
-        ):  # Ctrl-C as well: else the page would go on for ever, over a folder that is gone
+        except BaseException:
+            # Ctrl-C as well: else the page would go on for ever, over a folder that is gone.
             self.__exit__()
             raise
         return self
