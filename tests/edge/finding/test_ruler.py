@@ -55,7 +55,7 @@ def test_the_scale_of_a_field_of_sixty_red_cells_across_is_found_by_its_crowd(re
 
 
 class SpeckledMicroscope(Microscope):
-    """A field of few red cells, and of specks that pass for small ones where one looks closely, but not surely."""
+    """A field of few red cells; where one looks closely, specks pass for small ones, not surely."""
 
     def find(self, pixels, scale, least=0.1):
         if scale * 12 > RED_CELL_PIXELS / 2:
