@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (part of the public signature)
 from typing import Annotated, Any, Literal
@@ -27,6 +29,8 @@ _DESCRIPTION = "leukoscope.json"
 _LABELS = "labels.txt"
 FINDER = "finder.tflite"
 SEEN = "seen.bin"
+_HEADER = 30  # bytes before each entry of a zip; the last four say how long the name and what follows it are
+_DIRECTORY = b"PK\x01\x02"
 
 
 class Golden(Struct, frozen=True):
@@ -143,6 +147,7 @@ def read_bundle(path: Path) -> Bundle:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             start = min((entry.header_offset for entry in archive.infolist()), default=0)
+            _check_directory(archive, content, start)
             description = msgspec.json.decode(_member(archive, _DESCRIPTION), type=Description)
             labels = _member(archive, _LABELS).decode().split()
             images = _images(archive, [golden.image for golden in description.goldens])
@@ -158,6 +163,7 @@ def read_bundle(path: Path) -> Bundle:
         OSError,
         RuntimeError,
         ValueError,
+        struct.error,
         zlib.error,
     ) as error:
         # ValueError covers msgspec's errors, text that is no UTF-8, and zipfile's own on a broken directory;
@@ -172,10 +178,28 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path}: its description names no output for logits or for maps")
     if tuple(labels) != description.labels:
         raise BundleError(f"{path}: is damaged: its two lists of labels differ")
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise BundleError(f"{path}: names the label {twice} twice; each class needs a name of its own")
     _check_figures(path, description)
     return Bundle(
         path, description, model, hashlib.sha256(content).hexdigest(), images, finder, finder_images, seen
     )
+
+
+def _check_directory(archive: zipfile.ZipFile, content: bytes, start: int) -> None:
+    """See that the zip's directory names all that is in it, by its own names. Raises ValueError, BadZipFile.
+
+    Else a damaged directory could lose a member that a bundle need not have, and nobody would miss it.
+    """
+    at = start
+    for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
+        archive.open(entry).close()  # compares the two names of the entry
+        if entry.header_offset != at:
+            raise ValueError("its directory leaves something out")
+        at += _HEADER + sum(struct.unpack_from("<HH", content, at + _HEADER - 4)) + entry.compress_size
+    if content[at : at + 4] != _DIRECTORY:
+        raise ValueError("its directory leaves something out")
 
 
 def _check_finder(path: Path, described: FinderDescription, finder: bytes) -> None:
@@ -197,7 +221,10 @@ def _check_figures(path: Path, described: Description) -> None:
 
 
 def write_bundle(path: Path, model: bytes, description: Description, members: dict[str, bytes]) -> None:
-    """Write a bundle; the same contents give the same bytes. members: further files by name."""
+    """Write a bundle, or nothing; the same contents give the same bytes. members: further files by name.
+
+    Raises OSError.
+    """
     buffer = io.BytesIO()
     buffer.write(model)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -209,8 +236,13 @@ def write_bundle(path: Path, model: bytes, description: Description, members: di
         for name, data in entries.items():
             archive.writestr(_entry(name), data)
     partial = path.with_name(f"partial-{path.name}")
-    partial.write_bytes(buffer.getvalue())
-    partial.replace(path)
+    try:
+        partial.write_bytes(buffer.getvalue())
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import sys
 import zipfile
@@ -130,6 +131,37 @@ def test_a_flipped_byte_is_refused_or_changes_nothing_that_is_used(tmp_path, pos
         assert bundle.model == whole.model
         assert bundle.description == whole.description
         assert bundle.golden_images == whole.golden_images
+        assert bundle.seen == whole.seen
+
+
+def test_one_flipped_bit_of_the_directory_loses_no_hashes_of_training_cells_unnoticed(tmp_path):
+    path = tmp_path / "damaged.tflite"
+    shipped = read_bundle(SHIPPED_MODEL)
+    plain = msgspec.structs.replace(
+        shipped.description,
+        goldens=shipped.description.goldens[:1],
+        reject=Reject(0.5),
+        training={},
+        finder=None,
+        confusion=None,
+        known=None,
+        model_sha256=hashlib.sha256(b"TFL3").hexdigest(),
+    )
+    seen = b"hash" * 8
+    write_bundle(path, b"TFL3", plain, {plain.goldens[0].image: b"", "seen.bin": seen, "card.md": b"."})
+    whole = path.read_bytes()
+    assert read_bundle(path).seen == seen
+    refused = []
+    for bit in range(8 * whole.index(b"PK\x01\x02"), 8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            assert read_bundle(path).seen == seen, f"byte {bit // 8} of {len(whole)}, bit {bit % 8}"
+        except BundleError as error:
+            refused.append(str(error))
+    assert len(refused) > 1000
+    assert all(each.startswith(f"{path}: is damaged") for each in refused)
 
 
 def test_an_entry_marked_as_encrypted_and_a_description_without_end_are_refused(tmp_path):
@@ -162,6 +194,30 @@ def test_a_description_that_does_not_fit_its_network_is_refused(tmp_path):
         Classifier.load(without)
     with pytest.raises(BundleError, match="has 2 labels, its network 6 classes"):
         Classifier.load(rewritten(tmp_path / "two.tflite", labels=("a", "b"), confusion=None))
+
+
+def test_a_label_that_stands_twice_is_refused_by_its_name(tmp_path):
+    labels = ("eosinophil", "lymphocyte", "monocyte", "monocyte", "basophil", "other")
+    path = rewritten(tmp_path / "twice.tflite", labels=labels, confusion=None)
+    with pytest.raises(BundleError, match=r"twice\.tflite: names the label monocyte twice; each class needs"):
+        read_bundle(path)
+
+
+def test_a_bundle_that_cannot_be_written_leaves_nothing_behind_and_the_former_one(tmp_path, monkeypatch):
+    path = rewritten(tmp_path / "m.tflite")
+    former = path.read_bytes()
+    bundle = read_bundle(path)
+    write = Path.write_bytes
+
+    def full(to, content):
+        write(to, content[:1000])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_bundle(path, bundle.model, bundle.description, members(bundle))
+    assert [each.name for each in tmp_path.iterdir()] == ["m.tflite"]
+    assert path.read_bytes() == former
 
 
 @pytest.mark.parametrize(
