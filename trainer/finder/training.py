@@ -32,7 +32,7 @@ from trainer.training.checkpoints import (
     last_checkpoint,
     save_checkpoint,
 )
-from trainer.training.fitting import AveragedWeights
+from trainer.training.fitting import AveragedWeights, check_converging
 from trainer.training.optimizers import restarted_cosine
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def fit_finder(
     """Return the network with its averaged weights; goes on from the last checkpoint in `out`.
 
     Each epoch's draw depends on the seed and the epoch alone. report: is called after each batch, and with
-    step -1 after each epoch. Raises TrainingError when a checkpoint cannot be written or read.
+    step -1 after each epoch. Raises TrainingError when a checkpoint cannot be written or read, and after an
+    epoch that diverged, which leaves none.
     """
     settings = recipe.training
     keras.utils.set_random_seed(settings.seed)
@@ -82,12 +83,8 @@ def fit_finder(
             callbacks=[averaging, progress],
         )
         logs = {name: float(values[-1]) for name, values in model.history.history.items()}
-        if not np.isfinite(logs["loss"]):
-            # A network of no numbers finds nothing, in float as in int8, and would pass all gates.
-            raise TrainingError(
-                f"{out}: in epoch {epoch + 1} the loss is no number any more: training has diverged; "
-                "lower training.learning_rate in the recipe and give another --out"
-            )
+        # A network of no numbers finds nothing, in float as in int8, and would pass all gates.
+        check_converging(average, logs["loss"], epoch, out)
         logs["seconds"] = time.perf_counter() - started
         history.append(logs)
         save_checkpoint(model, average, history, out)

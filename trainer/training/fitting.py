@@ -87,7 +87,8 @@ def fit(
     Each epoch's draw depends on the seed and the epoch alone, so a resumed run sees what an unbroken one
     would have seen. `report` is called after each batch, and with step -1 after each epoch; what it is told
     then also goes to TensorBoard's event files in `out`.
-    Raises TrainingError when a checkpoint cannot be written or read.
+    Raises TrainingError when a checkpoint cannot be written or read, and after an epoch that diverged, which
+    leaves none.
     """
     members = recipe.training.members
     if members == 1:
@@ -148,6 +149,7 @@ def _fit_member(
             callbacks=[averaging, progress],
         )
         logs = {k: float(v[-1]) for k, v in model.history.history.items()}
+        check_converging(average, logs["loss"], epoch, out)
         logs["seconds"] = time.perf_counter() - started
         if len(held):
             logs |= _validated(average, held, validation)
@@ -158,6 +160,16 @@ def _fit_member(
                 tf.summary.scalar(name, value)
         report(epoch, -1, logs)
     return average
+
+
+def check_converging(average: keras.Model, loss: float, epoch: int, out: Path) -> None:
+    """See that an epoch's loss and all averaged weights are numbers; epoch: from 0. Raises TrainingError."""
+    # The last step of an epoch may spoil the weights, and its loss is of those before.
+    if not (np.isfinite(loss) and all(np.isfinite(one).all() for one in average.get_weights())):
+        raise TrainingError(
+            f"{out}: in epoch {epoch + 1} the loss or a weight is no number any more: training has "
+            "diverged; lower training.learning_rate in the recipe and give another --out"
+        )
 
 
 def steps_per_epoch(settings: Training, images: int) -> int:

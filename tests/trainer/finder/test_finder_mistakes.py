@@ -94,7 +94,7 @@ def test_a_look_that_cannot_be_kept_names_its_file_and_no_cache(tmp_path):
 @pytest.mark.usefixtures("eager")
 def test_a_training_that_diverges_ends_in_a_sentence_and_keeps_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "finder_loss", lambda _, maps: np.nan * tf.reduce_sum(maps, (1, 2, 3)))
-    with pytest.raises(TrainingError, match="in epoch 1 the loss is no number any more"):
+    with pytest.raises(TrainingError, match="in epoch 1 the loss or a weight is no number any more"):
         fit_finder(RECIPE, [field()], tmp_path)
     assert last_checkpoint(tmp_path) is None
 
