@@ -21,6 +21,8 @@ _TURNED = (
     "- Each cell is looked at in four quarter turns; scores, maps and features are the mean of the four."
 )
 
+_COUNTED = "photographs or slides"
+
 CARD_TITLE = "# Model card: "
 """How the page begins."""
 
@@ -73,11 +75,11 @@ def _figures(measured: Mapping[str, Any]) -> list[str]:
         for name, entry in measured.items()
     ]
     lines = [
-        "Of the int8 network, in percent, with 95 % intervals by bootstrap over photographs. Each cell",
-        "counts once, however many pictures there are of it, where the column does not say images. Nothing",
-        "is refused in these figures.",
+        "Of the int8 network, in percent, with 95 % intervals by bootstrap over photographs or slides.",
+        "Each cell counts once, however many pictures there are of it, where the column does not say images.",
+        "Nothing is refused in these figures.",
         "",
-        *_table(["measured on", "photographs", "images", *_FIGURES.values(), "as float"], rows),
+        *_table(["measured on", _COUNTED, "images", *_FIGURES.values(), "as float"], rows),
     ]
     for name, entry in measured.items():
         if "allowed" in entry:
@@ -116,10 +118,11 @@ def _data(training: Mapping[str, Any]) -> list[str]:
         rows.append([name, *(text or "-" for text in cells)])
     held_out = training.get("photographs_held_out", "?")
     told = (
-        f"{training.get('photographs', '?')} photographs, of which {held_out} were held out of training. "
+        f"{training.get('photographs', '?')} {_COUNTED}, of which {held_out} were held out of training: "
+        "where a set tells slides apart, they are counted, not the photographs of them. "
         f"Split: sha256 `{training.get('split_sha256', '-')}`."
     )
-    return [*_table(["set", "source", "licence", "photographs trained on", "sha256"], rows), "", told]
+    return [*_table(["set", "source", "licence", f"{_COUNTED} trained on", "sha256"], rows), "", told]
 
 
 def _making(about: Description) -> list[str]:

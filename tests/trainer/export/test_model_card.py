@@ -97,6 +97,13 @@ def test_the_page_of_a_description_is_the_golden_one():
     assert model_card(DESCRIPTION) == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_what_is_counted_by_slides_is_not_called_photographs():
+    page = model_card(DESCRIPTION)
+    assert "| photographs or slides trained on |" in page
+    assert "40 photographs or slides, of which 8 were held out of training" in page
+    assert "| measured on | photographs or slides | images |" in page
+
+
 def test_a_description_that_says_little_gives_a_page_all_the_same():
     bare = msgspec.structs.replace(
         DESCRIPTION,
