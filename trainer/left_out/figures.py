@@ -53,9 +53,11 @@ def naming_figures(
         shares["wrong calls"] = (called & ~right, called)
         shares["others called"] = (called & ~known, ~known)
     found = _shares(shares, weights, groups)
-    recalls = np.stack([found.pop(f"recall {number}") for number in present], axis=1)
-    macro = recalls[0].mean(), _mean(recalls[1:])
-    figures = {"macro recall": estimate(float(macro[0]), macro[1])}
+    figures = {}
+    if present:
+        recalls = np.stack([found.pop(f"recall {number}") for number in present], axis=1)
+        macro = recalls[0].mean(), _mean(recalls[1:])
+        figures["macro recall"] = estimate(float(macro[0]), macro[1])
     for name, values in found.items():
         if not np.isnan(values[0]):
             figures[name] = estimate(float(values[0]), values[1:])
@@ -69,7 +71,8 @@ def finding_figures(
 
     images: with boxes. found: the boxes, [x, y, width, height] in pixels, that were found in each. A found
     box and a drawn one are of one cell from an intersection over union of 0.3; each has one partner at most.
-    Images of one cell count once together. Intervals are over the images' groups.
+    Images of one cell count once together. Intervals are over the images' groups. A share that there is
+    nothing for is absent.
     """
     hits, truths, calls = (np.zeros(len(images)) for _ in range(3))
     for number, (image, boxes) in enumerate(zip(images, found, strict=True)):
@@ -88,6 +91,8 @@ def _shares(
     shares: dict[str, tuple[Parts, Parts]], weights: Floats, groups: Sequence[str]
 ) -> dict[str, Floats]:
     """Return each share and, after it, that of each bootstrap draw: float64 (1 + draws,), NaN for 0 of 0."""
+    if not len(groups):
+        return {name: np.array([np.nan]) for name in shares}
     _, group = np.unique(np.array(groups), return_inverse=True)
     count = int(group.max()) + 1
     columns = [np.bincount(group, weights * part, count) for pair in shares.values() for part in pair]

@@ -59,8 +59,13 @@ class FinderHalf:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def measure(self, microscope: str, data: Path, folder: Path) -> Measured:
-        """Fit and measure. Raises what `fit_finder_run` raises, DataError."""
+        """Fit and measure. Raises what `fit_finder_run` raises, DataError, ConfigError."""
         images, name, _, single = self._images(microscope, data)
+        if not images:  # before the training, not after it
+            raise ConfigError(
+                f"recipe {self.recipe.name}: of {name} no picture is left to measure on: all are in "
+                "data.unseen, or no cell is found in them"
+            )
         red_cell = DATASETS[name].red_cell
         if red_cell is None:
             raise ConfigError(f"{name}: the size of its red cells is not known, so it has no scale")

@@ -78,10 +78,10 @@ class NamerHalf:
             loaded = load_samples(self.on(microscope), data, folder, None, progress, every_class=False)
         samples = loaded.samples
         sets = self.measured_on(microscope)
-        if not len(samples.labels):
-            raise ConfigError(f"{', '.join(sets)}: no cell could be cut of a class that the recipe knows")
         classes = asked.data.classes
         counted = [number for number, label in enumerate(classes) if label != OTHER]
+        if not np.isin(samples.labels, counted).any():
+            raise ConfigError(f"{', '.join(sets)}: no cell could be cut of a class that the recipe counts")
         likeliest = predict(model, centre(samples.pixels), asked.turns).argmax(axis=1)
         figures = {"float macro recall": _named(samples, likeliest, None, counted)["macro recall"]}
         trust: tuple[TrustPoint, ...] = ()

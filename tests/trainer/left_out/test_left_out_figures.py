@@ -50,6 +50,18 @@ def test_a_figure_that_there_is_nothing_for_is_absent():
     assert not {"wrong calls", "others called"} & set(found)
 
 
+@pytest.mark.parametrize("called", [None, []])
+def test_of_no_cells_there_are_no_figures(called):
+    assert named([], [], called) == {}
+    assert finding_figures([], []) == ({}, {"cells": 0, "fields": 0, "groups": 0})
+
+
+def test_of_cells_that_are_all_of_no_counted_class_no_recall_is_told():
+    found = named([OTHER, OTHER], [0, OTHER], [1, 0])
+    assert set(found) == {"wrong calls", "others called"}
+    assert found["others called"].value == pytest.approx(1 / 2)
+
+
 def test_intervals_are_over_groups():
     labels, likeliest = [0] * 40, [0] * 20 + [1] * 20
     alone = named(labels, likeliest)["macro recall"]

@@ -65,6 +65,14 @@ def test_its_fields_are_measured_with_a_finder_that_never_saw_it(data, tmp_path,
     assert measured.counts["cells"] == 2
 
 
+def test_where_no_field_is_left_to_measure_on_it_is_said_before_the_training(data, tmp_path):
+    unseen = tuple(path.stem for path in (data / "chula" / "images").iterdir())
+    half = FinderHalf(FinderRecipe("tiny", FinderData(("chula/fields", "ankara"), unseen=unseen)))
+    with pytest.raises(ConfigError, match="recipe tiny: of chula/fields no picture is left to measure on"):
+        half.measure("chula", data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("changed", ["chula/images/L-1_0001.jpg", "ankara/images/1.png", "pbc/IG/1.png"])
 def test_other_images_measured_or_trained_on_are_another_result(data, changed):
     write_image(data / "ankara" / "images" / "1.png")

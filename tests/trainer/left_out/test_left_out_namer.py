@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, cast
+from unittest.mock import MagicMock
 
 import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
@@ -14,7 +16,9 @@ from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.errors import ConfigError
 from trainer.cli import main
+from trainer.data.arrays import Samples
 from trainer.data.datasets import DATASETS
+from trainer.data.samples import Loaded
 from trainer.left_out import namer
 from trainer.left_out.in_turn import MICROSCOPES, RESULTS
 from trainer.left_out.namer import NamerHalf
@@ -121,6 +125,19 @@ def test_what_the_result_rests_on_is_in_its_hash(data, tmp_path, monkeypatch, wh
         rows[1] = rows[1].replace(label, other)
         boxes.write_text("\n".join(rows), encoding="utf-8")
     assert half.made_from(measured, data) != before
+
+
+def test_where_no_counted_cell_could_be_cut_it_is_said(data, tmp_path, monkeypatch):
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    other = Samples(np.zeros((3, 120, 120, 3), np.uint8), np.full(3, 4), ("a", "b", "c"))
+    loaded = Loaded(other, np.zeros(3, np.bool_), {}, 0, 0, {})
+    for name in ("fit_run", "export_run", "open_run"):
+        monkeypatch.setattr(namer, name, MagicMock())
+    monkeypatch.setattr(namer, "load_samples", lambda *_, **__: loaded)
+    monkeypatch.setattr(namer, "predict", lambda *_: np.eye(5)[[0, 4, 4]])
+    with pytest.raises(ConfigError, match="chula: no cell could be cut of a class that the recipe counts"):
+        NamerHalf(load_recipe(str(recipe))).measure("chula", data, tmp_path / "out")
 
 
 def test_a_microscope_is_left_out_from_data_to_table(data, tmp_path, capsys):
