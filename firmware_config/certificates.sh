@@ -30,18 +30,19 @@ valid_name() {
     [ "${#1}" -le 64 ] || fail "$1: a name has 64 characters at most"
 }
 
-# As configuration for OpenSSL: the authority's files, and what each kind of certificate is for.
+# As configuration for OpenSSL: the authority's files, and what each kind of certificate is for. The files go without
+# their folder, in whose path OpenSSL would take `#`, `$` and a backslash for signs of its own.
 settings() {
     cat <<END
 [ca]
 default_ca = authority
 [authority]
-database = $dir/index.txt
-serial = $dir/serial
-crlnumber = $dir/crlnumber
-new_certs_dir = $dir/issued
-certificate = $dir/ca.crt
-private_key = $dir/$key
+database = index.txt
+serial = serial
+crlnumber = crlnumber
+new_certs_dir = issued
+certificate = ca.crt
+private_key = $key
 default_md = sha256
 policy = name_only
 unique_subject = yes
@@ -73,7 +74,7 @@ new_key() {
 
 ca() {
     settings >"$dir/openssl.conf"
-    openssl ca -batch -config "$dir/openssl.conf" "$@" 2>"$dir/openssl.log" ||
+    (cd "$dir" && exec openssl ca -batch -config openssl.conf "$@") 2>"$dir/openssl.log" ||
         fail "OpenSSL said: $(tail -n 1 "$dir/openssl.log")"
 }
 

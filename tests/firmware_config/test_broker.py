@@ -68,6 +68,18 @@ def test_a_lost_device_can_be_revoked_when_its_files_are_gone_from_the_authority
     assert "there is no such certificate: clinic-8" in certificates("revoke", folder, "clinic-8").stderr
 
 
+def test_an_authority_lies_in_a_folder_of_any_name(tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path / "keys #1 = $HOME; \\n 'ward'" / "ca"
+    for arguments in (("init", folder), ("broker", folder, "localhost"), ("client", folder, "clinic-7")):
+        done = certificates(*arguments)
+        assert done.returncode == 0, done.stderr
+    assert certificates("revoke", folder, "clinic-7").returncode == 0
+    assert len(list(x509.load_pem_x509_crl((folder / "ca.crl").read_bytes()))) == 1
+    assert (folder / "broker.crt").is_file()
+
+
 def test_an_authority_whose_making_was_cut_off_is_none_and_is_made_again(tmp_path):
     openssl = shutil.which("openssl")
     if openssl is None:
