@@ -18,6 +18,8 @@ _WORD = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _ITEM = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s,\[\]]+")
 _MARKS = "\"'"
 _SECRET = re.compile(r"pass|secret|pwd", re.IGNORECASE)
+_SECRET_GIVEN = re.compile(rf"({_SECRET.pattern})(?!\w*file)\w*[\"']?\s*[=:]", re.IGNORECASE)
+_COMMENTS = ";", "//", "--"  # of other languages
 _LOGIN = re.compile(r"//[^/\s\"']*@")
 _LISTS = {"paths"}
 _SWITCHES = {"empty", "native_rate", "retain"}
@@ -86,10 +88,11 @@ def _diagnosed(lines: list[str], number: int) -> Mended:
     stripped = line.strip()
     if stripped.startswith("["):
         return _header(stripped, lines, number)
-    if stripped.startswith((";", "//", "--")):
-        return Mended("a comment begins with #", f"write # {stripped.lstrip(';/- ')}", "")
+    for mark in _COMMENTS:
+        if stripped.startswith(mark):  # what else stands there is not repeated: it may be a password
+            return Mended("a comment begins with #", f"write # instead of {mark}", "")
     pair = _PAIR.match(line)
-    if pair is None and _SECRET.search(stripped):
+    if _SECRET_GIVEN.search(stripped.partition(" #")[0]) or (pair is None and _SECRET.search(stripped)):
         return _PASSWORD
     if pair is None:
         return Mended(
@@ -97,6 +100,7 @@ def _diagnosed(lines: list[str], number: int) -> Mended:
             "write a [section], key = value, or a # comment",
         )
     key, value = pair["key"].strip(_MARKS), pair["value"]
+    value = "" if value.startswith("#") else value
     if pair["sign"] == "=" and _is_right(f"{key} = {value}"):
         return _twice(key, lines, number)
     return _pair(key, value, ":" in pair["sign"])
@@ -106,11 +110,12 @@ def _pair(key: str, value: str, colon: bool) -> Mended:
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", key)
     if _SECRET.search(key) and key != "password_file":
         return _PASSWORD
+    bare = value.partition(" #")[0].rstrip()
     if not value:
         return Mended(f"{key} has no value", "write one behind the =, or leave the line out")
     if name == "tls":
         return Mended(
-            f"tls is {value}", "for encryption write [mqtt.tls] on a line of its own, else nothing", ""
+            f"tls is {bare}", "for encryption write [mqtt.tls] on a line of its own, else nothing", ""
         )
     if value.startswith("[") and "]" not in value:
         return Mended(f"{key} is a list that is not closed", "write ] behind its last text", ends=True)
@@ -126,15 +131,18 @@ def _pair(key: str, value: str, colon: bool) -> Mended:
     elif colon:
         why = f"{key} has a colon behind it"
     else:
-        why = f"{key} {_why(value, right)}"
+        why = f"{key} {_why(bare, right)}"
     return Mended(_without_login(why), f"write {name} = {_without_login(right)}", f"{name} = {right}")
 
 
 def _header(stripped: str, lines: list[str], number: int) -> Mended:
-    name = ".".join(part.strip() for part in stripped.partition("#")[0].strip("[] \t").split("."))
+    if _SECRET_GIVEN.search(stripped):
+        return _PASSWORD._replace(line=None, ends=True)
+    said = stripped.partition("#")[0].rstrip()
+    name = ".".join(part.strip() for part in said.strip("[] \t").split("."))
     header = f"[{name}]"
     if not _WORD.match(name):
-        return Mended(f"{stripped} is no name of a section", "write one as [camera] or [mqtt.tls]", ends=True)
+        return Mended(f"{said} is no name of a section", "write one as [camera] or [mqtt.tls]", ends=True)
     before = [n for n, line in enumerate(lines[: number - 1], 1) if line.partition("#")[0].strip() == header]
     if before:
         return Mended(f"{header} stands twice", f"put its keys below the one in line {before[0]}", ends=True)

@@ -453,8 +453,59 @@ WRONG = [
     ),
     (
         "; my device\n" + SIMULATED,
-        "line 1: a comment begins with #; write # my device",
+        "line 1: a comment begins with #; write # instead of ;",
         "# my device\n" + SIMULATED,
+    ),
+    (
+        "// my device\n" + SIMULATED,
+        "line 1: a comment begins with #; write # instead of //",
+        "# my device\n" + SIMULATED,
+    ),
+    # What a password may stand in goes into no log
+    (
+        MQTT + '; password = "hush"\n',
+        "line 4: a comment begins with #; write # instead of ;",
+        MQTT + '# password = "hush"\n',
+    ),
+    (
+        MQTT + "-- ours is hush\n",
+        "line 4: a comment begins with #; write # instead of --",
+        MQTT + "# ours is hush\n",
+    ),
+    (
+        SIMULATED + "[mqtt] password = hush\n",
+        'line 3: a password stands in a file of its own; write password_file = "FILE"',
+        MQTT + 'password_file = "FILE"\n',
+    ),
+    (
+        SIMULATED + "[mqtt broker] # hush\n",
+        "line 3: [mqtt broker] is no name of a section; write one as [camera] or [mqtt.tls]",
+        MQTT,
+    ),
+    (
+        MQTT + "username = nurse, password = hush\n",
+        'line 4: a password stands in a file of its own; write password_file = "FILE"',
+        MQTT + 'password_file = "FILE"\n',
+    ),
+    (
+        MQTT + "host = broker # it wants hush\n",
+        'line 4: host is broker, and text stands in quotes; write host = "broker"',
+        MQTT + 'host = "broker"\n',
+    ),
+    (
+        MQTT + "host = # it wants hush\n",
+        "line 4: host has no value; write one behind the =, or leave the line out",
+        MQTT,
+    ),
+    (
+        MQTT + "tls = yes # hush\n",
+        "line 4: tls is yes; for encryption write [mqtt.tls] on a line of its own, else nothing",
+        MQTT,
+    ),
+    (
+        MQTT + "password_file = key.txt\n",
+        'line 4: password_file is key.txt, and text stands in quotes; write password_file = "key.txt"',
+        MQTT + 'password_file = "key.txt"\n',
     ),
     (
         SIMULATED + "and so on\n",
