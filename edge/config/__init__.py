@@ -194,7 +194,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         return Path(self.store.path).parent / "models"
 
     def without_secrets(self) -> dict[str, object]:
-        """Plain data for `info`: where a password lies and who logs in is nobody's business."""
+        """Plain data for `info`: where passwords and secret keys lie and who logs in is nobody's business."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         plain["mqtt"] = {
             k: v
@@ -202,6 +202,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
             if k not in {"username", "password_file", "tls"}
         }
         plain["mqtt"]["tls"] = self.mqtt.tls is not None
+        del plain["web"]["key_file"]
         return plain
 
 

@@ -151,6 +151,10 @@ def test_whatever_stands_in_the_file_gives_a_configuration_or_one_sentence(raw):
 
 def test_what_is_told_to_the_network_holds_no_secret(tmp_path):
     text = SMALLEST + '[mqtt]\nusername = "nurse"\npassword_file = "secret.txt"\n'
-    told = str(load_config(written(tmp_path, text)).without_secrets())
-    assert "nurse" not in told
-    assert "secret.txt" not in told
+    text += '[mqtt.tls]\ncertificate_file = "own.crt"\nkey_file = "secret.mqtt"\n'
+    text += '[web]\ncertificate_file = "page.crt"\nkey_file = "secret.key"\n'
+    told = load_config(written(tmp_path, text)).without_secrets()
+    assert "nurse" not in str(told)
+    assert "secret" not in str(told)
+    assert "key_file" not in told["web"]
+    assert told["web"]["certificate_file"].endswith("page.crt")
