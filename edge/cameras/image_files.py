@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 import cv2
@@ -47,7 +48,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def read_file(path: Path) -> bytes:
     """The bytes of a file that is not too large to be a picture. Raises UnreadableFrameError naming it."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+            raise UnreadableFrameError(f"{path}: is no file; a picture is read from one only")
+        if status.st_size > MAX_BYTES:
             raise UnreadableFrameError(f"{path}: is larger than {MAX_BYTES // 1_000_000} MB")
         return path.read_bytes()
     except OSError as error:

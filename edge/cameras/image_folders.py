@@ -70,7 +70,8 @@ def find_images(paths: Sequence[str]) -> list[ImageFile]:
 
     A link that leads nowhere and a picture of a kind that is not read are among them, with their problems.
 
-    Raises CameraError where a path is not there, holds no picture, or cannot be searched.
+    Raises CameraError where a path is not there, holds no picture, cannot be searched, or is a pipe or a
+    device.
     """
     found: dict[Path, ImageFile] = {}
     for given in paths:
@@ -119,6 +120,10 @@ def _images(given: str) -> Iterator[ImageFile]:
     elif glob.has_magic(given):
         matches = list(_expand(Path(path.anchor), path.relative_to(path.anchor).parts))
         nothing = "matches no image"
+    elif given and path.exists():
+        raise CameraError(
+            f"{given}: is neither a file nor a folder; save what comes from it as a picture file first"
+        )
     else:
         raise CameraError(f"{given or repr(given)}: there is no such file or folder")
     root = _fixed_part(path)

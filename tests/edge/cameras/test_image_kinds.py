@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import os
 import struct
+import threading
 import time
 import tracemalloc
 from typing import TYPE_CHECKING, Any
@@ -51,6 +53,26 @@ def tiff(path: Path, *pages: NDArray[Any], **options: Any) -> Path:
 def test_a_tiff_of_three_pages_is_refused_with_their_number(tmp_path: Path) -> None:
     path = tiff(tmp_path / "stack.tif", smear(), smear(), smear())
     assert reason(path) == "holds 3 pages; save each that shows a field as a picture of its own"
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    writer = os.open(tmp_path / "pipe.png", os.O_RDWR)  # else a reader that waits would wait for ever
+    os.write(writer, b"no picture")
+    asked: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(UnreadableFrameError) as caught:
+            read_image(tmp_path / "pipe.png")
+        asked.append(str(caught.value))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join(2)
+    answered = list(asked)
+    os.close(writer)
+    thread.join()
+    assert answered == [f"{tmp_path / 'pipe.png'}: is no file; a picture is read from one only"]
 
 
 def test_colours_as_pages_are_refused(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_name_that_is_no_text_can_still_be_written_down(tmp_path: Path) -> Non
         ("missing", "there is no such file or folder"),
         ("empty", "the folder holds no image"),
         ("empty/*", "matches no image"),
-        ("pipe", "there is no such file or folder"),
+        ("pipe", "is neither a file nor a folder; save what comes from it as a picture file first"),
         ("texts/*.txt", "matches no image"),
     ],
 )
