@@ -74,7 +74,7 @@ def drawn_fields(seed: int, cells: int = 60) -> list[TrainingField]:
                     np.zeros(len(white), np.int64),
                     np.array([kind == "white cell" for kind in KINDS]),
                     "drawn",
-                    frame.name,
+                    f"{seed + number} {frame.name}",  # slides have places of the same names
                 )
             )
     return fields

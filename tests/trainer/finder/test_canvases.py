@@ -103,6 +103,11 @@ def test_drawn_slides_have_their_white_cells_where_they_are():
     assert RED_CELL_PIXELS / STRIDE == 3
 
 
+def test_fields_of_two_drawn_slides_are_of_two_groups():
+    fields, others = drawn_fields(seed=7, cells=6), drawn_fields(seed=17, cells=6)
+    assert len({one.group for one in (*fields, *others)}) == len(fields) + len(others)
+
+
 def test_in_the_middle_of_a_marked_cell_no_other_kind_is_where_that_is_asked():
     unknown = np.zeros((PLACES, PLACES, 3), np.float32)
     white, platelet = (60.0, 60.0, 48.0, 0), (140.0, 60.0, 9.0, 2)
