@@ -80,7 +80,9 @@ class Access:
         path = scope["path"]
         if path.startswith(_DATA) or scope["method"] not in {"GET", "HEAD"}:
             return refused(Request(scope), 401, "sign in first")
-        wanted = quote(quote(path), safe="/")  # as a path, and that as a part of an address
+        query = scope["query_string"].decode("latin-1")
+        # As a path, and that as a part of an address.
+        wanted = quote(quote(path) + f"?{query}" * bool(query), safe="/")
         return RedirectResponse(f"/sign-in?next={wanted}" if path != "/" else "/sign-in", 303)
 
 
