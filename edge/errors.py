@@ -68,6 +68,10 @@ class StaleRevisionError(SpecimenError):
     """Somebody else has changed the specimen since the person who asks has seen it."""
 
 
+class NoSuchRevisionError(SpecimenError):
+    """The specimen was not signed as this revision."""
+
+
 class BrokerError(LeukoscopeError):
     """The MQTT broker cannot be reached, or refused what was sent."""
 

@@ -37,12 +37,14 @@ def known_cells(store: Store, specimen_id: str) -> Known:
     return Known(standings, words, store.pictures.known(specimen_id))
 
 
-def read_cells(store: Store, specimen_id: str, after: int, limit: int | None) -> list[CellRecord]:
+def read_cells(
+    store: Store, specimen_id: str, after: int, limit: int | None, known: Known | None = None
+) -> list[CellRecord]:
     """Return cells of whole fields behind sequence `after`, in their order, `limit` of them or a few more.
 
-    limit: None for all. Raises StoreError.
+    limit: None for all. known: what is to be told of them; by default what is known now. Raises StoreError.
     """
-    known = known_cells(store, specimen_id)
+    known = known or known_cells(store, specimen_id)
     records: list[CellRecord] = []
     while fields := store.cells.fields(specimen_id, after, _FIELDS):
         for field in fields:

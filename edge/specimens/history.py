@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.specimens.records import CellWord, HistoryEntry
+from edge.store.event_words import WBC_COUNT, wbc_count_in_words
 from edge.store.specimen import read_time
-from edge.store.specimen_reading import WBC_COUNT, wbc_count_in_words
 
 if TYPE_CHECKING:
+    from edge.store.event_words import Event
     from edge.store.fields import Store
-    from edge.store.specimen_reading import Event
 
 _WORDS = {
     "started": "started",
@@ -24,16 +24,17 @@ _WORDS = {
 
 
 def history_of(store: Store, specimen_id: str) -> list[HistoryEntry]:
-    """Return all that was done to a specimen, the oldest first. Raises StoreError."""
+    """Return all that was done to a specimen, the oldest first. Raises SpecimenError, StoreError."""
     return [
         HistoryEntry(
+            revision=revision,
             at=read_time(event.at),
             kind=event.kind,
             what=_what(event),
             operator=event.operator,
             why=event.why,
         )
-        for event in store.ledger.events(specimen_id)
+        for revision, event in store.signed.history(specimen_id)
     ]
 
 

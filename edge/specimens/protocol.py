@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         CellWord,
         HistoryEntry,
         MeasuredCalls,
+        SignedReport,
         SpecimenSummary,
     )
     from edge.store.specimen import Specimen
@@ -87,6 +88,14 @@ class Specimens(Protocol):
 
     def differential(self, specimen_id: str | None = None) -> Differential:
         """Return a specimen's count as it is published; by default of the open one, or the last."""
+        ...
+
+    def signed_report(self, specimen_id: str | None, revision: int) -> SignedReport:
+        """Return a specimen's report as it was signed as this revision. Raises NoSuchRevisionError."""
+        ...
+
+    def signed_cells(self, specimen_id: str, revision: int) -> list[CellRecord]:
+        """Return a specimen's cells as they were when it was signed as this revision."""
         ...
 
     def alignment(self, specimen_id: str) -> Alignment | None:

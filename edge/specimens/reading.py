@@ -44,6 +44,15 @@ def differential_in(config: Config, store: Store, specimen_id: str | None) -> Di
 
     Raises SpecimenError, StoreError.
     """
+    chosen, reporter = chosen_specimen(store, specimen_id), reporter_of(config)
+    return reporter.differential(reporter.recount(store, chosen), chosen)
+
+
+def chosen_specimen(store: Store, specimen_id: str | None) -> Specimen:
+    """Return the specimen of this id; by default the open or the last one.
+
+    Raises SpecimenError, StoreError.
+    """
     if specimen_id is None:
         chosen = store.ledger.open_by_command() or next(reversed(store.specimens()), None)
     else:
@@ -52,11 +61,15 @@ def differential_in(config: Config, store: Store, specimen_id: str | None) -> Di
         raise SpecimenError(
             "there is no specimen yet" if specimen_id is None else f"there is no specimen {specimen_id}"
         )
+    return chosen
+
+
+def reporter_of(config: Config) -> Reporter:
+    """Return what makes differentials as the model that answers now, or without one that can be read."""
     try:
-        reporter = _reporter(config, *_state_of(answering(config).path))
+        return _reporter(config, *_state_of(answering(config).path))
     except BundleError:  # what was counted can be read and printed all the same
-        reporter = Reporter(config, _NO_MODEL)
-    return reporter.differential(reporter.recount(store, chosen), chosen)
+        return Reporter(config, _NO_MODEL)
 
 
 def doubt_about_microscope(config: Config, store: Store, specimen: Specimen) -> str | None:

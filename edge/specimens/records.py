@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from edge.adaptation.counted_share import CountedShare  # noqa: TC001 (msgspec reads annotations)
 from edge.adaptation.remark import Remark  # noqa: TC001 (msgspec reads annotations)
-from edge.messages import Cell, ModelReference  # noqa: TC001
+from edge.messages import Cell, Differential, ModelReference
 from edge.messages.differential import Signature  # noqa: TC001
 from edge.messages.field import Box  # noqa: TC001
+from edge.store.signed_revisions import Superseded  # noqa: TC001
 from edge.store.specimen import Specimen, SpecimenState  # noqa: TC001
 
 OrderName = Literal["start", "stop", "review", "sign", "discard", "rename", "wbc_count"]
@@ -104,9 +105,19 @@ class CellDetail(Struct, frozen=True, kw_only=True):
     captured_at: datetime
 
 
-class HistoryEntry(Struct, frozen=True, kw_only=True):
-    """What was done to a specimen: what, when, by whom where a person did it, and why."""
+class SignedReport(Differential, frozen=True, kw_only=True):
+    """A differential as it was signed. superseded: why that signature holds no longer; null: it holds."""
 
+    superseded: Superseded | None = None
+
+
+class HistoryEntry(Struct, frozen=True, kw_only=True):
+    """What was done to a specimen: what, when, by whom where a person did it, and why.
+
+    revision: that it made. One that was signed has a report of its own.
+    """
+
+    revision: int
     at: datetime
     kind: str
     what: str

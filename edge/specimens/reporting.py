@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from edge.config import Config
     from edge.messages import Differential, ModelReference
+    from edge.store.signed_revisions import SignedRevision
     from edge.store.specimen import Specimen
 
 log = logging.getLogger(__name__)
@@ -109,10 +110,13 @@ class Reporter:
         """The model that answers now."""
         return self._model.reference
 
-    def recount(self, store: Store, specimen: Specimen) -> SpecimenCount:
+    def recount(
+        self, store: Store, specimen: Specimen, signed: SignedRevision | None = None
+    ) -> SpecimenCount:
         """Return a specimen's count from the fields that are stored. Raises StoreError.
 
         One that takes no more fields is by the model that called its last ones, whichever answers now.
+        signed: as it was signed; then SpecimenError, too.
         """
         own, target = self._model.reference, specimen.target or self._target
         self._remember(store)
@@ -124,13 +128,14 @@ class Reporter:
         count = SpecimenCount(
             specimen.specimen_id, self._model.labels, target, self._method_of(store, own), known_by
         )
-        for _, contribution in store.contributions(specimen.specimen_id):
+        for _, contribution in store.contributions(specimen.specimen_id, signed and signed.until):
             count.add(contribution)
         if specimen.state != "open" and count.models:
             described = self._described(store, count.models[-1])
             if described is not None:
                 count.by(self._method_of(store, count.models[-1]), described.labels)
-        count.review(store.ledger.reviewed(specimen.specimen_id))
+        ledger, name = store.ledger, specimen.specimen_id
+        count.review(ledger.reviewed(name) if signed is None else store.signed.reviewed(signed))
         return count
 
     def _remember(self, store: Store) -> None:

@@ -17,6 +17,7 @@ from edge.specimens.measured_calls import measured_calls
 from edge.specimens.named_count import count_named
 from edge.specimens.orders import Orders
 from edge.specimens.reading import described, differential_in
+from edge.specimens.signed import signed_cells, signed_report
 from edge.specimens.sources import is_simulated
 from edge.specimens.summaries import summary_of
 from edge.store.database import expect_store
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         CellWord,
         HistoryEntry,
         MeasuredCalls,
+        SignedReport,
         SpecimenChange,
         SpecimenSummary,
     )
@@ -121,6 +123,23 @@ class SpecimenService(Orders):
         with self._store() as store:
             return differential_in(self._config, store, specimen_id)
 
+    def signed_report(self, specimen_id: str | None, revision: int) -> SignedReport:
+        """Return a specimen's report as it was signed as this revision; by default of the open or last one.
+
+        Raises NoSuchRevisionError where it was not; SpecimenError where what is kept does not tell any more
+        how it was; StoreError, BundleError.
+        """
+        with self._store() as store:
+            return signed_report(self._config, store, specimen_id, revision)
+
+    def signed_cells(self, specimen_id: str, revision: int) -> list[CellRecord]:
+        """Return a specimen's cells as they were when it was signed, as far as they are kept.
+
+        Raises as `signed_report`.
+        """
+        with self._store() as store:
+            return signed_cells(store, specimen_id, revision)
+
     def alignment(self, specimen_id: str) -> Alignment | None:
         """Return what is taken from the scores of a specimen's cells, as its newest fields state it.
 
@@ -159,7 +178,7 @@ class SpecimenService(Orders):
     def history(self, specimen_id: str) -> list[HistoryEntry]:
         """Return all that was done to a specimen, the oldest first. Raises SpecimenError, StoreError."""
         with self._store() as store:
-            return history_of(store, self._found(store, specimen_id).specimen_id)
+            return history_of(store, specimen_id)
 
     def words(self, specimen_id: str) -> list[CellWord]:
         """Return all that people have said of a specimen's cells, the oldest first, taken back or not.

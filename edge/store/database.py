@@ -125,6 +125,20 @@ def transaction(db: sqlite3.Connection, path: Path, what: str = "written") -> It
                 db.execute("ROLLBACK")
 
 
+@contextmanager
+def snapshot(db: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """All that is read in the block is of one moment, whoever writes meanwhile. Raises StoreError."""
+    if db.in_transaction:
+        yield
+        return
+    with errors(path, "read"):
+        db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            db.execute("END")
+
+
 def sync_folder(folder: Path) -> None:
     """Wait until a folder's names are on the disk: what was put in place there stays. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -30,6 +30,7 @@ from edge.store.outbox import Outbox
 from edge.store.pictures import Pictures
 from edge.store.retention import Upkeep
 from edge.store.rulers import Rulers
+from edge.store.signed_revisions import SignedRevisions
 from edge.store.specimens import Ledger
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGE = 100
+_LAST = 2**63 - 1  # the largest number that SQLite has
 
 
 class CellSummary(msgspec.Struct, frozen=True):
@@ -82,6 +84,7 @@ class Store(Outbox):
         self.alignments = Alignments(connection, path)
         self.models = Models(connection, path)
         self.upkeep = Upkeep(connection, path)
+        self.signed = SignedRevisions(connection, path, self.ledger)
 
     @classmethod
     def open(cls, path: Path, *, durable: bool = True, one_thread: bool = True) -> Self:
@@ -241,13 +244,13 @@ class Store(Outbox):
                         return found
         return None
 
-    def contributions(self, specimen_id: str) -> Iterator[tuple[str, Contribution]]:
+    def contributions(self, specimen_id: str, until: int | None = None) -> Iterator[tuple[str, Contribution]]:
         """Return what each field of a specimen adds to its differential, with the field's id.
 
-        Of old ones many are one, under the id of the last. One that cannot be read is left out, and the log
-        names it.
+        until: the number of the last one. Of old ones many are one, under the id of the last. One that cannot
+        be read is left out, and the log names it.
         """
-        for field_id, plain in self._pages("tally", specimen_id):
+        for field_id, plain in self._pages("tally", specimen_id, until):
             try:
                 yield field_id, stored(plain, Contribution)
             except msgspec.MsgspecError as error:
@@ -255,17 +258,19 @@ class Store(Outbox):
                     "field %s of specimen %s is damaged and not counted: %s", field_id, specimen_id, error
                 )
 
-    def _pages(self, column: Literal["payload", "tally"], specimen_id: str) -> Iterator[tuple[str, bytes]]:
+    def _pages(
+        self, column: Literal["payload", "tally"], specimen_id: str, until: int | None = None
+    ) -> Iterator[tuple[str, bytes]]:
         # Page by page: a read that stays open would keep the write-ahead log from being folded back.
         query = (
             f"SELECT sequence, field_id, {column} FROM fields"  # noqa: S608
-            f" WHERE specimen_id = ? AND sequence > ? AND {column} IS NOT NULL"
+            f" WHERE specimen_id = ? AND sequence > ? AND sequence <= ? AND {column} IS NOT NULL"
             f" ORDER BY sequence LIMIT {_PAGE}"
         )
-        after, full = -1, True
+        after, last, full = -1, _LAST if until is None else until, True
         while full:
             with self._reading():
-                rows = self._db.execute(query, (specimen_id, after)).fetchall()
+                rows = self._db.execute(query, (specimen_id, after, last)).fetchall()
             yield from ((field_id, content) for _, field_id, content in rows)
             full = len(rows) == _PAGE
             after = rows[-1][0] if rows else after

@@ -10,7 +10,7 @@ from edge.store.database import errors
 from edge.store.specimen_reading import LedgerReading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 ReviewAction = Literal["confirm", "relabel", "exclude", "undo"]
 
@@ -76,27 +76,14 @@ class ReviewReading(LedgerReading):
 
         standings: of the specimen. Of several sightings of one cell, the latest word holds.
         """
-        return {
-            counting_sighting(review.cell_id, standings): review
-            for review in self.reviews(specimen_id)
-            if review.holds
-        }
+        return holding(self.reviews(specimen_id), standings)
 
     def reviewed(self, specimen_id: str) -> list[ReviewedCell]:
         """Return the cells that people have looked at, for the count."""
         if not self._has_reviews(specimen_id):
             return []
         standings = self.standings(specimen_id)
-        return [
-            ReviewedCell(
-                label_of(cell_id, standings) or review.model_label,
-                aside_of(cell_id, standings),
-                review.label,
-                review.operator,
-                review.model_label,
-            )
-            for cell_id, review in self.words(specimen_id, standings).items()
-        ]
+        return reviewed_cells(self.words(specimen_id, standings), standings)
 
     def unseen_doubts(self, specimen_id: str) -> int:
         """Count the doubtful cells that no person has looked at, also where they are kept no longer."""
@@ -126,6 +113,28 @@ class ReviewReading(LedgerReading):
         query = "SELECT 1 FROM reviews WHERE specimen_id = ? LIMIT 1"
         with errors(self._path, "read"):
             return self._db.execute(query, (specimen_id,)).fetchone() is not None
+
+
+def holding(reviews: Iterable[Review], standings: Mapping[str, CellStanding]) -> dict[str, Review]:
+    """Return the word that holds of each cell, by the id of the sighting that counts; the latest of several.
+
+    reviews: of a specimen, the oldest first; standings: of its cells.
+    """
+    return {counting_sighting(review.cell_id, standings): review for review in reviews if review.holds}
+
+
+def reviewed_cells(words: Mapping[str, Review], standings: Mapping[str, CellStanding]) -> list[ReviewedCell]:
+    """Return the cells that people have looked at, for the count. words: as `holding` has them."""
+    return [
+        ReviewedCell(
+            label_of(cell_id, standings) or review.model_label,
+            aside_of(cell_id, standings),
+            review.label,
+            review.operator,
+            review.model_label,
+        )
+        for cell_id, review in words.items()
+    ]
 
 
 def counting_sighting(cell_id: str, standings: Mapping[str, CellStanding]) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from edge import identity
 from edge.errors import StoreError
 from edge.messages.differential import Change, Signature
-from edge.messages.wbc_count import UNIT
 from edge.store.database import errors, transaction
+from edge.store.event_words import Event, wbc_count_in_words
 from edge.store.specimen import SOURCE_ENDED, STOPPED, Specimen, read_time
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from datetime import timedelta
     from pathlib import Path
@@ -25,22 +25,8 @@ _COLUMNS = (
 SIMULATED = "simulated slide"
 """What a signature of a drawn slide is noted with."""
 
-WBC_COUNT = "wbc_count"
-"""What is noted where a specimen is given its total white count after its start."""
-
 _MISTYPED = "the id was mistyped"
 _COUNTED_LATER = "it came later, or was mistyped"
-
-
-class Event(NamedTuple):
-    """What was noted of a specimen. at: as the store keeps times."""
-
-    number: int
-    kind: str
-    at: str
-    operator: str | None
-    what: str | None
-    why: str | None
 
 
 class LedgerReading:
@@ -167,64 +153,63 @@ class LedgerReading:
             rows = self._db.execute(query, values).fetchall()
         for row in rows:
             specimen = Specimen(*row)
-            yield self._with_events(
-                specimen._replace(by_command=bool(specimen.by_command), simulated=bool(specimen.simulated))
+            specimen = specimen._replace(
+                by_command=bool(specimen.by_command), simulated=bool(specimen.simulated)
             )
-
-    def _with_events(self, specimen: Specimen) -> Specimen:
-        rows = self.events(specimen.specimen_id)
-        changes: list[Change] = []
-        if specimen.state not in {"open", "stopped"} and not any(kind == "started" for _, kind, *_ in rows):
-            specimen = specimen._replace(ended=SOURCE_ENDED)  # of release 0.1, which noted no more of it
-        for number, kind, at, operator, noted, reason in rows:
-            what, why = noted or "", reason or ""
-            specimen = specimen._replace(event=number)
-            if kind in {"started", "resumed"}:
-                specimen = specimen._replace(opened=number, ended=None)
-            elif kind in {"finished", "stopped"}:
-                ended = SOURCE_ENDED if kind == "finished" else STOPPED
-                specimen = specimen._replace(ended=why or ended)
-            elif kind == "signed":
-                signature = Signature(operator or "", read_time(at), reason, simulated=what == SIMULATED)
-                specimen = specimen._replace(signature=signature)
-            elif kind == "corrected":
-                # Whoever signed before has not seen this.
-                specimen = specimen._replace(signature=None)
-            elif kind == "discarded":
-                specimen = specimen._replace(discarded=Change(read_time(at), what, why, operator))
-                specimen = specimen._replace(ended=specimen.ended or kind)
-            if (change := _change_of(kind, at, noted, reason, operator)) is not None:
-                changes.append(change)
-        return specimen._replace(changes=tuple(changes))
+            yield with_events(specimen, self.events(specimen.specimen_id))
 
     def _transaction(self) -> AbstractContextManager[None]:
         return transaction(self._db, self._path)
 
 
-def _change_of(
-    kind: str, at: str, what: str | None, reason: str | None, operator: str | None
-) -> Change | None:
-    """Return how an event is told with the count; None of one that is no change to be told."""
-    match kind:
+def with_events(specimen: Specimen, events: Iterable[Event]) -> Specimen:
+    """Return a specimen with what follows from these events of it, the oldest first, and from no others."""
+    rows = list(events)
+    changes: list[Change] = []
+    specimen = specimen._replace(signature=None, discarded=None, ended=None, opened=0, event=0)
+    if specimen.state not in {"open", "stopped"} and not any(kind == "started" for _, kind, *_ in rows):
+        specimen = specimen._replace(ended=SOURCE_ENDED)  # of release 0.1, which noted no more of it
+    for event in rows:
+        kind = event.kind
+        specimen = specimen._replace(event=event.number)
+        if kind in {"started", "resumed"}:
+            specimen = specimen._replace(opened=event.number, ended=None)
+        elif kind in {"finished", "stopped"}:
+            ended = SOURCE_ENDED if kind == "finished" else STOPPED
+            specimen = specimen._replace(ended=event.why or ended)
+        elif kind == "signed":
+            specimen = specimen._replace(signature=signature_of(event))
+        elif kind == "corrected":
+            # Whoever signed before has not seen this.
+            specimen = specimen._replace(signature=None)
+        if (change := change_of(event)) is None:
+            continue
+        if kind == "discarded":
+            specimen = specimen._replace(discarded=change, ended=specimen.ended or kind)
+        else:
+            changes.append(change)
+    return specimen._replace(changes=tuple(changes))
+
+
+def signature_of(event: Event) -> Signature:
+    """Return the signature that an event stands for."""
+    return Signature(event.operator or "", read_time(event.at), event.why, simulated=event.what == SIMULATED)
+
+
+def change_of(event: Event) -> Change | None:
+    """Return what an event changed, as it is told with the count; None where nothing is told."""
+    match event.kind:
         case "renamed":
-            return Change(read_time(at), f"it was renamed from {what or ''}", _MISTYPED, operator)
+            what, why = f"it was renamed from {event.what or ''}", _MISTYPED
         case "wbc_count":
-            return Change(read_time(at), wbc_count_in_words(what), _COUNTED_LATER, operator)
-        case "corrected":
-            return Change(read_time(at), what or "", reason or "", operator)
-        case "resumed" if what is not None:
-            return Change(read_time(at), what, reason or "", operator)
+            what, why = wbc_count_in_words(event.what), _COUNTED_LATER
+        case "resumed" if event.what is None:
+            return None
+        case "corrected" | "resumed" | "discarded":
+            what, why = event.what or "", event.why or ""
         case _:
             return None
-
-
-def wbc_count_in_words(noted: str | None) -> str:
-    """Return what was noted of a total white count, 10^9/L; None: that there is none."""
-    return (
-        "its total white count was taken back"
-        if noted is None
-        else f"its total white count is {noted} {UNIT}"
-    )
+    return Change(read_time(event.at), what, why, event.operator)
 
 
 def stamp(ago: timedelta | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import SpecimenError
 from edge.messages import decode_field
+from edge.store.event_words import ADDED_LATE, late_in_words
 from edge.store.review_reading import ReviewReading
 from edge.store.specimen_reading import stamp
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from edge.store.specimen import Specimen, SpecimenState
 
 _LONGEST_ID = 64  # characters, as `ids` has it
-_ADDED_LATE = "fields were added"
-_WHY_LATE = "they came after the count was final"
 _RESUMED = "counting was resumed"
 _WAY_OUT = "Give another specimen.id; or, if it is the same blood, run with --resume"
 
@@ -96,16 +95,18 @@ class SourceLedger(ReviewReading):
 
     def note_addition(self, specimen_id: str, *, simulated: bool = False) -> None:
         """A field was added, in the caller's transaction: what was final is corrected, to be signed again."""
-        state, last, marked = self._db.execute(
-            "SELECT state, (SELECT kind FROM specimen_events WHERE specimen_id = id AND kind IN"
-            " ('signed', 'corrected') ORDER BY number DESC), simulated FROM specimens WHERE id = ?",
-            (specimen_id,),
+        state, noted, marked = self._db.execute(
+            "SELECT state, EXISTS (SELECT 1 FROM specimen_events WHERE specimen_id = id AND what = ?1"
+            " AND number > (SELECT coalesce(max(number), 0) FROM specimen_events WHERE specimen_id = id"
+            " AND kind = 'signed')), simulated FROM specimens WHERE id = ?2",
+            (ADDED_LATE, specimen_id),
         ).fetchone()
         if simulated and not marked:
             self._db.execute("UPDATE specimens SET simulated = 1 WHERE id = ?", (specimen_id,))
-        if state == "final" or (state == "corrected" and last == "signed"):
+        if state == "final" or (state == "corrected" and not noted):  # once after each signature
             self._db.execute("UPDATE specimens SET state = 'corrected' WHERE id = ?", (specimen_id,))
-            self._note(specimen_id, "corrected", what=_ADDED_LATE, why=_WHY_LATE)
+            before = self.field_count(specimen_id) - 1
+            self._note(specimen_id, "corrected", what=ADDED_LATE, why=late_in_words(before))
         elif state in {"stopped", "complete"}:
             # It was in hand; without a note, a kill here would leave it unpublished.
             self._note(specimen_id, "added")

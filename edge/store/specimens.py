@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from edge.differential.count import BY_INTERVALS
 from edge.errors import SpecimenError
-from edge.store.specimen_reading import SIMULATED, WBC_COUNT, stamp
+from edge.store.event_words import WBC_COUNT, former_count_in_words
+from edge.store.specimen_reading import SIMULATED, stamp
 from edge.store.specimen_reviews import ReviewLedger, check_revision
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ class Ledger(ReviewLedger):
                 )
             self._db.execute("UPDATE specimens SET total_count = ? WHERE id = ?", (wbc_count, specimen_id))
             what = None if wbc_count is None else f"{wbc_count:g}"
-            self._note(specimen_id, WBC_COUNT, operator=operator, what=what)
+            former = former_count_in_words(known.wbc_count)
+            self._note(specimen_id, WBC_COUNT, operator=operator, what=what, why=former)
         return self._again(specimen_id)
 
     def discard(

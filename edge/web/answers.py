@@ -10,6 +10,7 @@ from starlette.responses import Response
 from edge.errors import (
     CalibrationError,
     LeukoscopeError,
+    NoSuchRevisionError,
     PeopleError,
     SpecimenError,
     TooManyGuessesError,
@@ -35,6 +36,8 @@ def of_error(error: LeukoscopeError, sentence: str) -> Response:
     """Return the answer to what went wrong: the status by its class. sentence: what it says."""
     if isinstance(error, TooManyGuessesError):
         return refusal(429, sentence, {"retry-after": str(error.retry_s)})
+    if isinstance(error, NoSuchRevisionError):
+        return refusal(404, sentence)
     if isinstance(error, SpecimenError | PeopleError | CalibrationError):
         return refusal(409, sentence)
     return refusal(503, sentence)  # the store, the model: nothing that the asking person did

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from edge.messages import Differential
+    from edge.specimens.records import SignedReport
 
 TARGETS = (100, 200, 400)
 """What laboratories count."""
@@ -176,9 +177,26 @@ def review(request: Request) -> Response:
 
 
 def report(request: Request) -> Response:
-    """One page, to be printed."""
-    differential = _differential(request)
-    return page(request, "report.html", here="/specimens", part="/report", **_standing(request, differential))
+    """One page, to be printed; of a revision, as it was signed."""
+    asked = request.query_params.get("revision")
+    if asked is None:
+        differential, superseded = _differential(request), None
+    elif not (asked.isascii() and asked.isdecimal() and len(asked) < 16):
+        return message(request, 404, "there is no such page")
+    else:
+        signed: SignedReport = request.app.state.service.signed_report(
+            request.path_params["specimen_id"], int(asked)
+        )
+        differential, superseded = signed, signed.superseded
+    return page(
+        request,
+        "report.html",
+        here="/specimens",
+        part=None if superseded else "/report",
+        superseded=superseded,
+        of_revision="" if asked is None else f"?revision={asked}",
+        **_standing(request, differential),
+    )
 
 
 def pictures(request: Request) -> Response:

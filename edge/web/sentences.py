@@ -66,6 +66,15 @@ SENTENCES = (
         "what this device's camera shows is one specimen from its start to its end: set specimen.lifecycle ="
         ' "command" in its configuration'
     ),
+    mark("specimen %(id)s has no signed revision %(number)s; signed revisions: %(given)s"),
+    mark("specimen %(id)s has no signed revision %(number)s: it was never signed"),
+    mark(
+        "revision %(number)s of specimen %(id)s cannot be shown: which fields it had then is kept no longer"
+    ),
+    mark("revision %(number)s of specimen %(id)s cannot be shown: its total white count of then is not kept"),
+    mark(
+        "revision %(number)s of specimen %(id)s cannot be shown: some of what was said of its cells is lost"
+    ),
     mark("specimen %(id)s has changed since you looked (revision %(now)s, not %(then)s): look again"),
     mark("wbc_count: '%(given)s' is not a white count: write it as 7.2 or 7,2 (10^9/L), or as 7200/uL"),
     mark(
@@ -198,7 +207,10 @@ SENTENCES = (
     mark("it was renamed from %(id)s"),
     mark("its total white count is %(count)s 10^9/L"),
     mark("its total white count was taken back"),
+    mark("it was %(count)s 10^9/L"),
+    mark("there was none"),
     mark("fields were added"),
+    mark("they came after the count was final (fields until then: %(fields)s)"),
     mark("counting was resumed"),
     mark("with --resume; it was %(state)s, %(fields)s fields with %(cells)s cells of the same source"),
     mark("with --resume; it was %(state)s, %(fields)s fields with %(cells)s cells of %(given)s"),

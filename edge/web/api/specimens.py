@@ -15,6 +15,7 @@ from edge.specimens.records import (
     CellRecord,
     CellWord,
     HistoryEntry,
+    SignedReport,
     SpecimenSummary,
 )
 from edge.specimens.tables import cells_table, classes_table
@@ -37,6 +38,14 @@ class Search(Struct, frozen=True):
 
     search: Annotated[str, Meta(max_length=64)] = ""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class AsSigned(Struct, frozen=True):
+    """As it was signed as this revision, instead of as it stands."""
+
+    revision: (
+        Annotated[int, Meta(ge=0, le=2**53, description="one that was signed; `history` has them")] | None
+    ) = None
 
 
 class CellPage(Struct, frozen=True):
@@ -112,16 +121,35 @@ def classes(call: Call) -> list[str]:
     return list(call.app.service.classes())
 
 
+def report(call: Call) -> dict[str, Any]:
+    """A differential as it was signed, and what has superseded it; without a revision, as it stands."""
+    plain: dict[str, Any] = msgspec.to_builtins(_report(call))
+    return {"superseded": None, **plain}
+
+
 def report_csv(call: Call) -> Content:
-    """A row a class, for spreadsheets."""
-    name = known_specimen(call)
-    return _file(classes_table(call.app.service.differential(name)), f"{name}-report.csv")
+    """A row a class, for spreadsheets; of a revision, as it was signed."""
+    said = _report(call)
+    return _file(classes_table(said), f"{said.specimen_id}{_revision(call)}-report.csv")
 
 
 def cells_csv(call: Call) -> Content:
-    """A row a cell, for spreadsheets."""
-    name = known_specimen(call)
-    return _file(cells_table(call.app.service.cells(name, limit=None)), f"{name}-cells.csv")
+    """A row a cell, for spreadsheets; of a revision, as they were when it was signed, where still kept."""
+    name, service, revision = known_specimen(call), call.app.service, call.query.revision
+    cells = service.cells(name, limit=None) if revision is None else service.signed_cells(name, revision)
+    return _file(cells_table(cells), f"{name}{_revision(call)}-cells.csv")
+
+
+def _report(call: Call) -> Differential:
+    name, service, revision = known_specimen(call), call.app.service, call.query.revision
+    found: Differential = (
+        service.differential(name) if revision is None else service.signed_report(name, revision)
+    )
+    return found
+
+
+def _revision(call: Call) -> str:
+    return "" if call.query.revision is None else f"-revision-{call.query.revision}"
 
 
 def _file(text: str, name: str) -> Content:
@@ -143,8 +171,15 @@ ENDPOINTS = (
     Endpoint("GET", f"{_ONE}/cells", cells, "Its cells", CellPage, query=After),
     Endpoint("GET", f"{_ONE}/history", history, "What was done to it", list[HistoryEntry]),
     Endpoint("GET", f"{_ONE}/words", words, "What people have said of its cells", list[CellWord]),
-    Endpoint("GET", f"{_ONE}/report.csv", report_csv, "A row a class", "text/csv"),
-    Endpoint("GET", f"{_ONE}/cells.csv", cells_csv, "A row a cell", "text/csv"),
+    Endpoint(
+        "GET", f"{_ONE}/report", report, "As it was signed", SignedReport, query=AsSigned, errors=(409,)
+    ),
+    Endpoint(
+        "GET", f"{_ONE}/report.csv", report_csv, "A row a class", "text/csv", query=AsSigned, errors=(409,)
+    ),
+    Endpoint(
+        "GET", f"{_ONE}/cells.csv", cells_csv, "A row a cell", "text/csv", query=AsSigned, errors=(409,)
+    ),
     Endpoint("GET", "/cells/{cell_id}", cell, "A cell", CellDetail, tags=("cells",)),
     Endpoint("GET", "/cells/{cell_id}/picture.jpg", picture, "Its picture", "image/jpeg", tags=("cells",)),
     Endpoint("GET", "/cells/{cell_id}/map.png", heat_map, "Its map", "image/png", tags=("cells",)),
