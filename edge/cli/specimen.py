@@ -56,7 +56,14 @@ def add_specimen_commands(parser: argparse.ArgumentParser) -> None:
     )
     _add_review_options(parsers["cells"], parsers["review"])
     parsers["discard"].add_argument("--reason", required=True, help="why")
-    parsers["show"].add_argument("--json", action="store_true", help="as it is published")
+    show = parsers["show"]
+    show.add_argument("--json", action="store_true", help="as it is published")
+    show.add_argument(
+        "--revision",
+        type=int,
+        metavar="N",
+        help="as it was signed as this revision; `leukoscope specimen history` has them",
+    )
     parser.set_defaults(run=_specimen)
 
 
@@ -101,7 +108,9 @@ def _specimen(options: argparse.Namespace) -> int:
 
         if options.action == "list":
             return list_specimens(options.config)
-        return show_specimen(options.config, options.specimen_id, as_json=options.json)
+        return show_specimen(
+            options.config, options.specimen_id, as_json=options.json, revision=options.revision
+        )
     from edge.cli.specimen_orders import order  # noqa: PLC0415
 
     beside = {"run", "command", "action", "config", "finds_config"}

@@ -73,10 +73,13 @@ def show_history(config: Path, specimen_id: str) -> int:
     with config_of_store(config) as read:
         entries = SpecimenService(read).history(specimen_id)
     rows = (
-        (f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.operator or "-", entry.what, entry.why or "-")
+        (
+            *(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.operator or "-", entry.what, entry.why or "-"),
+            str(entry.revision),
+        )
         for entry in entries
     )
-    print_rows(("when (UTC)", "who", "what", "why"), rows)
+    print_rows(("when (UTC)", "who", "what", "why", "revision"), rows)
     return 0
 
 

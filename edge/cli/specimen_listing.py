@@ -12,6 +12,8 @@ from rich.text import Text
 from edge.cli.config_option import config_of_store
 from edge.cli.tables import print_rows
 from edge.specimens.reading import differential_of, doubt_about_microscope, open_store
+from edge.specimens.records import SignedReport
+from edge.specimens.service import SpecimenService
 from edge.specimens.words import number_of
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from edge.config import Config
     from edge.messages import Differential
-    from edge.messages.differential import Change
+    from edge.messages.differential import Change, Signature
     from edge.store.fields import Store
     from edge.store.specimen import Specimen
 
@@ -54,18 +56,44 @@ def _row(config: Config, store: Store, specimen: Specimen) -> tuple[str, ...]:
     )
 
 
-def show_specimen(config: Path, specimen_id: str | None, *, as_json: bool) -> int:
+def show_specimen(
+    config: Path, specimen_id: str | None, *, as_json: bool, revision: int | None = None
+) -> int:
     """Print a specimen's differential, by default that of the open or the last one.
 
-    Raises SpecimenError, StoreError, BundleError, ConfigError.
+    revision: as it was signed as this one. Raises SpecimenError, StoreError, BundleError, ConfigError.
     """
     with config_of_store(config) as read:
-        said = differential_of(read, specimen_id)
+        if revision is None:
+            said = differential_of(read, specimen_id)
+        else:
+            said = SpecimenService(read).signed_report(specimen_id, revision)
     if as_json:
         print(msgspec.json.encode(said).decode())
-    else:
-        _print(said)
+        return 0
+    if isinstance(said, SignedReport):
+        Console().print(Text(_since(said), style="bold"))
+    _print(said)
     return 0
+
+
+def _since(said: SignedReport) -> str:
+    """Say which revision it is, and what has become of it since."""
+    words = [f"revision {said.revision}, as it was signed"]
+    superseded = said.superseded
+    if superseded is None:
+        return f"{words[0]}: that holds"
+    if superseded.revision is not None and superseded.signature is not None:
+        words.append(f"superseded by revision {superseded.revision}, {_signed(superseded.signature)}")
+    elif superseded.corrected is not None:
+        words.append("changed since, and not signed again")
+    if superseded.discarded is not None:
+        words.append(f"discarded since: {superseded.discarded.why}")
+    return "; ".join(words)
+
+
+def _signed(signature: Signature) -> str:
+    return f"signed by {signature.operator}, {signature.at:%Y-%m-%d %H:%M} UTC"
 
 
 def _by(change: Change) -> str:

@@ -69,6 +69,50 @@ def test_cells_are_listed_named_and_named_otherwise(leukoscope):
     ]
 
 
+def test_what_was_signed_is_shown_as_it_was_signed_after_it_was_corrected(leukoscope):
+    sign = ("sign", "S-7", "--reason", "few cells", "--operator")
+    assert leukoscope(*sign, "dr.1")[0] == 0
+    first = leukoscope("show", "S-7")[1]
+    again = ("review", "S-7", "--cell", CELLS[0].cell_id, "--as", "blast", "--operator", "mt.1")
+    assert leukoscope(*again, "--reason", "looked again")[0] == 0
+    _, out, _ = leukoscope("history", "S-7")
+    revisions = {row.split("\t")[2]: row.split("\t")[4] for row in out.splitlines()[1:]}
+    number = revisions["signed"]
+    head, rest = leukoscope("show", "S-7", "--revision", number)[1].split("\n", 1)
+    assert head == f"revision {number}, as it was signed; changed since, and not signed again"
+    assert rest == first
+    assert leukoscope(*sign, "dr.2")[0] == 0
+    head = " ".join(leukoscope("show", "--revision", number)[1].split())
+    assert head.startswith(
+        f"revision {number}, as it was signed; superseded by revision {int(number) + 2}, signed by dr.2, 20"
+    )
+    said = msgspec.json.decode(leukoscope("show", "S-7", "--revision", number, "--json")[1])
+    assert (said["revision"], said["signature"]["operator"], said["state"]) == (int(number), "dr.1", "final")
+    assert {row["label"]: row["count"] for row in said["classes"] if row["count"]} == {
+        "neutrophil": 1,
+        "lymphocyte": 1,
+    }
+    assert said["superseded"]["signature"]["operator"] == "dr.2"
+    last = leukoscope("show", "S-7", "--revision", str(int(number) + 2))[1]
+    assert last.startswith(f"revision {int(number) + 2}, as it was signed: that holds\n")
+    assert leukoscope("discard", "S-7", "--reason", "mixed up")[0] == 0
+    assert "UTC; discarded since: mixed up S-7: final" in " ".join(
+        leukoscope("show", "S-7", "--revision", number)[1].split()
+    )
+
+
+@pytest.mark.parametrize("number", ["0", "1", "2", "999", "-1"])
+def test_what_is_no_signed_revision_is_said_in_one_sentence(leukoscope, number):
+    sentence = f"specimen S-7 has no signed revision {number}"
+    status, out, err = leukoscope("show", "S-7", "--revision", number, "--json")
+    assert (status, out, err) == (1, "", f"leukoscope: {sentence}: it was never signed\n")
+    assert leukoscope("sign", "S-7", "--operator", "dr.1", "--reason", "few cells")[0] == 0
+    signed = msgspec.json.decode(leukoscope("show", "S-7", "--json")[1])["revision"]
+    if int(number) != signed:
+        status, out, err = leukoscope("show", "S-7", "--revision", number)
+        assert (status, out, err) == (1, "", f"leukoscope: {sentence}; signed revisions: {signed}\n")
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
