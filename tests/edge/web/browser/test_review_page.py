@@ -57,6 +57,28 @@ def test_the_agreement_of_each_class_fits_a_phone(
     keep(seen, f"{language}-phone-agreement-{screen}")
 
 
+@pytest.mark.parametrize("language", ["en", "ar", "sw"])  # the last has the longest words
+def test_a_signature_in_the_history_leads_to_its_report_which_fits_a_phone(
+    page: Served, service: SpecimenService, window: Window, language: str
+) -> None:
+    name = f"B-9-{language}"
+    (cell,) = count_into(page.store, name, 1, target=1)
+    signed = SignSpecimen(specimen_id=name, operator="REV")
+    service.sign(signed)
+    named = {"specimen_id": name, "cell_ids": (cell,), "operator": "OPE", "reason": "looked again"}
+    service.review(ReviewCells(action="relabel", label="blast", **named))
+    service.sign(signed)
+    seen = window("OPE", language=language, width=PHONE)
+    seen.goto(f"/specimens/{name}/review")
+    seen.locator('a[href*="revision="]').first.click()
+    seen.locator("#superseded").wait_for()
+    assert barriers(seen) == []
+    keep(seen, f"{language}-phone-earlier-report")
+    seen.locator("#superseded a").first.click()
+    seen.locator(".agreement").wait_for()
+    assert seen.locator("#superseded").count() == 0, "the later signature holds"
+
+
 def test_after_the_refusal_a_stopped_specimen_is_gone_on_with(
     page: Served, service: SpecimenService, window: Window
 ) -> None:
