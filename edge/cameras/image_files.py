@@ -50,7 +50,7 @@ def read_file(path: Path) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
-            raise UnreadableFrameError(f"{path}: is no file; a picture is read from one only")
+            raise UnreadableFrameError(f"{path}: is a pipe or a device; a picture is read from a file")
         if status.st_size > MAX_BYTES:
             raise UnreadableFrameError(f"{path}: is larger than {MAX_BYTES // 1_000_000} MB")
         return path.read_bytes()

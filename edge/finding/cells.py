@@ -29,6 +29,10 @@ _LOWEST = {"white cell": 0.2}  # score, of what golden cells are sought in
 _GOLDEN_APART = 2.0  # pixels of the working picture, of a golden cell's middle and diameter
 _GOLDEN_SCORE = 0.15
 
+_SPARSE = 0.1  # share of a field: of 200 fields of five sets, red cells cover less in three
+_MANY_WHITE, _ODD_SHARE = 5, 0.3  # white cells; of the red ones: so many are of a disease, or specks
+_CLEARLY = 1.5  # times what red cells cover at the ruler's scale
+
 
 @dataclass(frozen=True, slots=True)
 class FoundCells:
@@ -86,15 +90,14 @@ class CellFinder:
         found = self._at(red_cell, pixels)
         reading = None if self.ruler.is_fixed else reading_of(found)
         of_another_scale = reading is not None and abs(math.log(reading.diameter / red_cell)) > OTHER_SCALE
-        if of_another_scale:
-            red_cell = look_for_scale(self._finder, pixels)
-            found = self._at(red_cell, pixels)
-        elif reading is None and self.ruler.is_remembered:
-            # Through another lens than before, there may be nothing to see at the scale of before.
+        if of_another_scale or self._says_little(found, pixels):
+            # Through another lens than before, there may be nothing to see at its scale, or specks alone.
             another = look_for_scale(self._finder, pixels)
             seen = self._at(another, pixels)
-            if reading_of(seen) is not None:
-                red_cell, found = another, seen
+            is_another = reading_of(seen) is not None and abs(math.log(another / red_cell)) > OTHER_SCALE
+            says_more = reading is None or _covered(seen) > _CLEARLY * _covered(found)
+            if of_another_scale or (is_another and says_more):
+                red_cell, found, of_another_scale = another, seen, True
         reading = self.ruler.read(found)
         white, red, platelets = (found.of(kind) for kind in KINDS)
         white = white.without(
@@ -107,6 +110,15 @@ class CellFinder:
         else:
             scale = self._scale(red_cell, reading)
         return FoundCells(white, red, told, scale, found.overflow, found.white_overflow)
+
+    def _says_little(self, found: Detections, pixels: NDArray[np.uint8]) -> bool:
+        """Return whether what was found at the ruler's scale leaves it open whether that is the field's."""
+        if self.ruler.is_fixed or self.ruler.red_cell is None:
+            return False
+        white, red = len(found.of("white cell")), len(found.of("red cell"))
+        is_odd = white >= _MANY_WHITE and white > _ODD_SHARE * red
+        is_sparse = _covered(found) < _SPARSE * pixels.shape[0] * pixels.shape[1]
+        return is_odd or is_sparse or reading_of(found) is None
 
     def _at(self, red_cell: float, pixels: NDArray[np.uint8]) -> Detections:
         """Find in a frame whose red cells have this diameter, in pixels of it."""
@@ -145,6 +157,11 @@ class CellFinder:
 
 def _told(reading: Reading | None) -> FieldScale | None:
     return None if reading is None else FieldScale(reading.micrometres_per_pixel, reading.count)
+
+
+def _covered(found: Detections) -> float:
+    """Return the area that red cells cover, pixels of the frame; those that overlap count twice."""
+    return float((found.of("red cell").diameters ** 2).sum() * math.pi / 4)
 
 
 def _check(

@@ -186,15 +186,22 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         kernels = tf.exp(-0.5 * (offsets / widths[:, None]) ** 2)
         kernels /= tf.reduce_sum(kernels, axis=1, keepdims=True)
         padded = tf.pad(image, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "SYMMETRIC")
-        soft = []
-        for number in range(_QUARTERS):
-            own = slice(number * count // _QUARTERS, (number + 1) * count // _QUARTERS)
+
+        def blur(part: Any, number: int) -> Any:
             rows = tf.tile(kernels[number][:, None, None, None], [1, 1, 3, 1])
             columns = tf.transpose(rows, (1, 0, 2, 3))
-            part = tf.nn.depthwise_conv2d(padded[own], rows, [1, 1, 1, 1], "VALID")
-            soft.append(tf.nn.depthwise_conv2d(part, columns, [1, 1, 1, 1], "VALID"))
+            part = tf.nn.depthwise_conv2d(part, rows, [1, 1, 1, 1], "VALID")
+            return tf.nn.depthwise_conv2d(part, columns, [1, 1, 1, 1], "VALID")
+
+        def quarters() -> Any:
+            bounds = [number * count // _QUARTERS for number in range(_QUARTERS + 1)]
+            parts = [blur(padded[bounds[i] : bounds[i + 1]], i) for i in range(_QUARTERS)]
+            return tf.concat(parts, axis=0)
+
+        # Of fewer pictures a quarter would be empty, and oneDNN gives the wrong shape for an empty one.
+        soft = tf.cond(count >= _QUARTERS, quarters, lambda: blur(padded, 0))
         share = tf.random.stateless_uniform((count, 1, 1, 1), seed, -self.sharpen, 1)
-        return image + share * (tf.concat(soft, axis=0) - image)
+        return image + share * (soft - image)
 
     def get_config(self) -> dict[str, Any]:
         """Return what the layer is rebuilt from."""

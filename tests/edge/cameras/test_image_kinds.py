@@ -72,7 +72,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     answered = list(asked)
     os.close(writer)
     thread.join()
-    assert answered == [f"{tmp_path / 'pipe.png'}: is no file; a picture is read from one only"]
+    assert answered == [f"{tmp_path / 'pipe.png'}: is a pipe or a device; a picture is read from a file"]
 
 
 def test_colours_as_pages_are_refused(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from real_data import real_images
 
+from edge.cameras.image_files import read_image
 from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.finding.cells import CellFinder
@@ -79,6 +81,42 @@ def test_a_field_of_another_lens_is_measured_by_its_own_red_cells(cells, frames,
     assert scale.micrometres_per_pixel == pytest.approx(settled / 2, rel=0.1)
     assert not scale.settled
     assert cells.find(frames[0]).scale.micrometres_per_pixel == settled
+
+
+@pytest.mark.parametrize("factor", [1 / 4, 1 / 6])
+def test_a_lens_through_which_nothing_is_seen_at_the_rulers_scale_is_noticed(cells, frames, whole, factor):
+    alone = seen = 0
+    for frame in frames[:20]:
+        cells.restore()
+        alone += len(cells.find(frame).white)
+        cells.restore()
+        cells.ruler.settle(whole[-1].scale.micrometres_per_pixel * factor, 0.05)
+        seen += len(cells.find(frame).white)
+    assert alone > 20
+    assert seen == pytest.approx(alone, abs=3)
+
+
+def test_specks_at_the_scale_of_another_lens_are_no_white_cells(cells):
+    fields = [read_image(f) for f in sorted(real_images("red-cells", "images").iterdir())[::12]]
+    for field in fields:
+        cells.find(field)
+    known = cells.ruler.micrometres_per_pixel
+    found = 0
+    for field in fields:
+        cells.restore()
+        cells.ruler.settle(known * 4, 0.05)
+        found += len(cells.find(field).white)
+    assert found <= 1
+
+
+def test_few_red_cells_in_a_field_are_no_other_lens(cells, frames, whole):
+    cells.restore([stored(whole[-1])])
+    frame = frames[0].copy()
+    frame[: frame.shape[0] // 2] = 230  # the slide's bare edge
+    frame[:, : frame.shape[1] // 2] = 230
+    assert msgspec.structs.replace(cells.find(frame).scale, field=None) == msgspec.structs.replace(
+        whole[-1].scale, field=None
+    )
 
 
 def test_that_field_has_its_own_scale_before_the_ruler_has_settled_too(cells, frames, whole):

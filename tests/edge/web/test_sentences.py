@@ -149,6 +149,7 @@ NOT_MET_AT_THE_PAGE = {
     # Of files on a disk: a photograph comes over the network, within bounds and as what can be read.
     "7: cannot be read: 7",
     "7: is larger than 77 MB",
+    "7: is a pipe or a device; a picture is read from a file",
     "7: is a BigTIFF, which is not read; save it as an ordinary TIFF, PNG or JPEG",
 }
 
