@@ -17,20 +17,24 @@ EXTRAS := demo,docs,heic,trainer,test,tflite-runtime
 demo: $(VENV)/.demo
 	@$(BIN)/leukoscope demo $(DEMO)
 
-# Two processes, for tflite-runtime does not load beside TensorFlow. The trainer's computes and has no hurry: it takes what
-# the other, which waits much and has daemons that must be in time, leaves of the processors. It is shown afterwards.
-# Before both, alone, what measures times.
+# Three processes. The trainer's, for tflite-runtime does not load beside TensorFlow, computes and has no hurry: it takes
+# what the others, which wait much and have daemons that must be in time, leave of the processors. Those of the page in a
+# browser wait most, and need nothing of the rest. What both say is shown afterwards. Before all, alone, what measures times.
+BROWSER_TESTS := tests/edge/web/browser
+BROWSER_LOG := build/browser-tests.log
 TRAINER_LOG := build/trainer-tests.log
 test: $(VENV)/.test
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target check docs
 	@mkdir -p build; $(BIN)/python -m pytest tests/benchmarks; timing=$$?; \
 	nice -n 19 $(BIN)/python -m pytest tests/trainer --timeout 900 > $(TRAINER_LOG) 2>&1 & trainer=$$!; \
-	trap 'kill $$trainer 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
-	$(BIN)/python -m pytest tests --ignore tests/trainer --ignore tests/benchmarks; device=$$?; \
+	$(BIN)/python -m pytest $(BROWSER_TESTS) > $(BROWSER_LOG) 2>&1 & browser=$$!; \
+	trap 'kill $$trainer $$browser 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
+	$(BIN)/python -m pytest tests --ignore tests/trainer --ignore tests/benchmarks --ignore $(BROWSER_TESTS); device=$$?; \
+	tail --pid $$browser --lines +1 --follow $(BROWSER_LOG); wait $$browser; page=$$?; \
 	tail --pid $$trainer --lines +1 --follow $(TRAINER_LOG); \
 	trap - EXIT; wait $$trainer; network=$$?; \
-	[ $$((timing | device)) -eq 0 ] || echo "tests have failed above those of the trainer"; \
-	exit $$((timing | device | network))
+	[ $$((timing | device | page)) -eq 0 ] || echo "tests have failed above those of the trainer"; \
+	exit $$((timing | device | page | network))
 
 # A warning is an error: among others a link to a page or a heading that is not there.
 docs: $(VENV)/.test
