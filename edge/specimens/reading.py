@@ -53,14 +53,11 @@ def chosen_specimen(store: Store, specimen_id: str | None) -> Specimen:
 
     Raises SpecimenError, StoreError.
     """
-    if specimen_id is None:
-        chosen = store.ledger.open_by_command() or next(reversed(store.specimens()), None)
-    else:
-        chosen = store.ledger.find(specimen_id)
+    if specimen_id is not None:
+        return store.ledger.get(specimen_id)
+    chosen = store.ledger.open_by_command() or next(reversed(store.specimens()), None)
     if chosen is None:
-        raise SpecimenError(
-            "there is no specimen yet" if specimen_id is None else f"there is no specimen {specimen_id}"
-        )
+        raise SpecimenError("there is no specimen yet")
     return chosen
 
 

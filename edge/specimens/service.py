@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.differential.review import agreement
-from edge.errors import BundleError, SpecimenError
+from edge.errors import BundleError
 from edge.labels import nameable
 from edge.specimens.cell_reading import read_cell, read_cells
 from edge.specimens.history import history_of, words_of
@@ -105,7 +105,7 @@ class SpecimenService(Orders):
     def specimen(self, specimen_id: str) -> SpecimenSummary:
         """Return one specimen in a line. Raises SpecimenError, StoreError."""
         with self._store() as store:
-            return summary_of(store, self._found(store, specimen_id), self._config.specimen.target)
+            return summary_of(store, store.ledger.get(specimen_id), self._config.specimen.target)
 
     def entry(self, specimen_id: str) -> Specimen:
         """Return one specimen as it is noted, of whose cells nothing is read.
@@ -113,7 +113,7 @@ class SpecimenService(Orders):
         Raises SpecimenError, StoreError.
         """
         with self._store() as store:
-            return self._found(store, specimen_id)
+            return store.ledger.get(specimen_id)
 
     def differential(self, specimen_id: str | None = None) -> Differential:
         """Return a specimen's count as it is published; by default of the open one, or the last.
@@ -146,7 +146,7 @@ class SpecimenService(Orders):
         None where they state nothing. Raises SpecimenError, StoreError.
         """
         with self._store() as store:
-            return store.latest_alignment(self._found(store, specimen_id).specimen_id)
+            return store.latest_alignment(store.ledger.get(specimen_id).specimen_id)
 
     def cells(self, specimen_id: str, *, after: int = 0, limit: int | None = 500) -> list[CellRecord]:
         """Return the cells of the fields behind sequence `after`, in their order.
@@ -155,7 +155,7 @@ class SpecimenService(Orders):
         many; None: all. Raises SpecimenError, StoreError.
         """
         with self._store() as store:
-            return read_cells(store, self._found(store, specimen_id).specimen_id, after, limit)
+            return read_cells(store, store.ledger.get(specimen_id).specimen_id, after, limit)
 
     def cell(self, cell_id: str) -> CellDetail | None:
         """Return one cell with its map; None where it is not known, or no longer kept. Raises StoreError."""
@@ -173,7 +173,7 @@ class SpecimenService(Orders):
         Raises SpecimenError, StoreError.
         """
         with self._store() as store:
-            return agreement(store.ledger.reviewed(self._found(store, specimen_id).specimen_id))
+            return agreement(store.ledger.reviewed(store.ledger.get(specimen_id).specimen_id))
 
     def history(self, specimen_id: str) -> list[HistoryEntry]:
         """Return all that was done to a specimen, the oldest first. Raises SpecimenError, StoreError."""
@@ -186,7 +186,7 @@ class SpecimenService(Orders):
         Raises SpecimenError, StoreError.
         """
         with self._store() as store:
-            return words_of(store, self._found(store, specimen_id).specimen_id)
+            return words_of(store, store.ledger.get(specimen_id).specimen_id)
 
     def named(self) -> dict[str, int]:
         """Return how many cells people have named each class, of those that the model can be adapted to.
@@ -222,7 +222,7 @@ class SpecimenService(Orders):
         Raises SpecimenError, StoreError.
         """
         with self._store() as store:
-            found = self._found(store, specimen_id)
+            found = store.ledger.get(specimen_id)
             fields = store.ledger.field_count(found.specimen_id)
             return f"{found.uuid}-{found.revision}-{fields}"
 
@@ -230,13 +230,6 @@ class SpecimenService(Orders):
         path = Path(self._config.store.path)
         expect_store(path)
         return Store.open(path) if self._kept is None else self._kept.use()
-
-    @staticmethod
-    def _found(store: Store, specimen_id: str) -> Specimen:
-        found = store.ledger.find(specimen_id)
-        if found is None:
-            raise SpecimenError(f"there is no specimen {specimen_id}")
-        return found
 
     def _model_labels(self) -> tuple[str, ...]:
         try:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_PAGE = 100
-
 
 class StoredCell(NamedTuple):
     """A cell's place in the store. sequence: its field's. picture: whether one is kept."""
@@ -90,7 +88,7 @@ class Cells:
             if self._db.execute(missing, (specimen_id,)).fetchone() is None:
                 return
         with transaction(self._db, self._path):
-            for sequence, standing in standings(self._fields(specimen_id)).values():
+            for sequence, standing in standings(self.every_field(specimen_id)).values():
                 self._put(sequence, standing)
 
     def fields(self, specimen_id: str, after: int, limit: int) -> list[FieldResult]:
@@ -112,13 +110,24 @@ class Cells:
             row = self._db.execute("SELECT payload FROM fields WHERE sequence = ?", (sequence,)).fetchone()
         return None if row is None or row[0] is None else _readable(row[0])
 
-    def _fields(self, specimen_id: str) -> Iterator[FieldResult]:
-        after, page = -1, [0]
-        while page:
-            fields = self.fields(specimen_id, after, _PAGE)
-            yield from fields
-            page = [field.sequence for field in fields]
-            after = page[-1] if page else after
+    def every_field(self, specimen_id: str, until: int | None = None) -> Iterator[FieldResult]:
+        """Return a specimen's fields in their order, without what was pruned or cannot be read.
+
+        until: the number of the last one.
+        """
+        query = (
+            "SELECT sequence, payload FROM fields WHERE specimen_id = ?1 AND sequence > ?2"
+            " AND sequence <= coalesce(?3, sequence) AND payload IS NOT NULL ORDER BY sequence LIMIT 1"
+        )
+        after = -1
+        while True:  # one after the other: their heat maps are large
+            with errors(self._path, "read"):
+                row = self._db.execute(query, (specimen_id, after, until)).fetchone()
+            if row is None:
+                return
+            after = row[0]
+            if (field := _readable(row[1])) is not None:
+                yield field
 
     def _put(self, sequence: int, one: CellStanding) -> None:
         self._db.execute(

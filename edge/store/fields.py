@@ -84,7 +84,7 @@ class Store(Outbox):
         self.alignments = Alignments(connection, path)
         self.models = Models(connection, path)
         self.upkeep = Upkeep(connection, path)
-        self.signed = SignedRevisions(connection, path, self.ledger)
+        self.signed = SignedRevisions(connection, path, self.ledger, self.cells)
 
     @classmethod
     def open(cls, path: Path, *, durable: bool = True, one_thread: bool = True) -> Self:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from edge.errors import NoSuchRevisionError, SpecimenError
-from edge.messages import decode_field
 from edge.messages.differential import Change, Signature  # noqa: TC001 (msgspec reads annotations)
 from edge.slide.replay import standings as replayed
 from edge.store.database import errors, snapshot
@@ -20,12 +19,12 @@ from edge.store.specimen_reading import change_of, signature_of, with_events
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from edge.differential.review import ReviewedCell
-    from edge.messages import FieldResult
     from edge.slide.contribution import CellStanding
+    from edge.store.cells import Cells
     from edge.store.event_words import Event
     from edge.store.review_reading import Review, ReviewReading
     from edge.store.specimen import Specimen
@@ -68,15 +67,18 @@ class SignedRevisions:
     more how it was.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, ledger: ReviewReading) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, ledger: ReviewReading, cells: Cells
+    ) -> None:
         self._db = connection
         self._path = path
         self._ledger = ledger
+        self._cells = cells
 
     def history(self, specimen_id: str) -> list[tuple[int, Event]]:
         """Return all that was noted of a specimen, the oldest first, each with the revision that it made."""
         with snapshot(self._db, self._path):
-            return numbered(self._found(specimen_id), self._ledger.events(specimen_id))
+            return numbered(self._ledger.get(specimen_id), self._ledger.events(specimen_id))
 
     def find(self, specimen_id: str, revision: int) -> SignedRevision:
         """Return a specimen as it was signed as this revision.
@@ -84,7 +86,7 @@ class SignedRevisions:
         Raises NoSuchRevisionError where it was not.
         """
         with snapshot(self._db, self._path):
-            specimen, events = self._found(specimen_id), self._ledger.events(specimen_id)
+            specimen, events = self._ledger.get(specimen_id), self._ledger.events(specimen_id)
             return self._find(specimen, events, revision)
 
     def _find(self, specimen: Specimen, events: Sequence[Event], revision: int) -> SignedRevision:
@@ -121,7 +123,8 @@ class SignedRevisions:
         with errors(self._path, "read"):
             if self._db.execute(gone, (name, signed.until)).fetchone() is not None:
                 raise _lost(signed.specimen, signed.specimen.revision, _FIELDS)
-        return {cell_id: one for cell_id, (_, one) in replayed(self._fields(name, signed.until)).items()}
+        fields = self._cells.every_field(name, signed.until)
+        return {cell_id: one for cell_id, (_, one) in replayed(fields).items()}
 
     def reviewed(self, signed: SignedRevision) -> list[ReviewedCell]:
         """Return the cells that people had looked at by then, for the count."""
@@ -129,12 +132,6 @@ class SignedRevisions:
             return []
         standings = self.standings(signed)
         return reviewed_cells(holding(signed.reviews, standings), standings)
-
-    def _found(self, specimen_id: str) -> Specimen:
-        found = self._ledger.find(specimen_id)
-        if found is None:
-            raise SpecimenError(f"there is no specimen {specimen_id}")
-        return found
 
     def _until(self, specimen: Specimen, revision: int, after: Sequence[Event]) -> int | None:
         """Return the number of the last field before what came after; None where none came."""
@@ -157,23 +154,6 @@ class SignedRevisions:
         if len(rows) < count or any(fields != 1 for _, fields in rows):
             raise _lost(specimen, revision, _FIELDS)
         return int(rows[count - 1][0]) if count else 0
-
-    def _fields(self, specimen_id: str, until: int) -> Iterator[FieldResult]:
-        query = (
-            "SELECT sequence, payload FROM fields WHERE specimen_id = ? AND sequence > ? AND sequence <= ?"
-            " ORDER BY sequence LIMIT 1"
-        )
-        after = -1
-        while True:  # one after the other: their heat maps are large
-            with errors(self._path, "read"):
-                row = self._db.execute(query, (specimen_id, after, until)).fetchone()
-            if row is None:
-                return
-            after = row[0]
-            try:
-                yield decode_field(row[1])
-            except msgspec.MsgspecError:
-                continue  # what is damaged counts for nothing
 
 
 def numbered(specimen: Specimen, events: Sequence[Event]) -> list[tuple[int, Event]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge import identity
-from edge.errors import StoreError
+from edge.errors import SpecimenError, StoreError
 from edge.messages.differential import Change, Signature
 from edge.store.database import errors, transaction
 from edge.store.event_words import Event, wbc_count_in_words
@@ -39,6 +39,13 @@ class LedgerReading:
     def find(self, specimen_id: str) -> Specimen | None:
         """Return the specimen of this id."""
         return next(self._specimens("id = ?", specimen_id), None)
+
+    def get(self, specimen_id: str) -> Specimen:
+        """Return the specimen of this id. Raises SpecimenError where there is none."""
+        found = self.find(specimen_id)
+        if found is None:
+            raise SpecimenError(f"there is no specimen {specimen_id}")
+        return found
 
     def all(self) -> list[Specimen]:
         """Return all specimens, the oldest first."""

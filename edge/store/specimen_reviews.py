@@ -66,9 +66,7 @@ class ReviewLedger(SourceLedger):
         return self._again(found.specimen_id)
 
     def _reviewable(self, order: ReviewCells) -> Specimen:
-        found = self.find(order.specimen_id)
-        if found is None:
-            raise SpecimenError(f"there is no specimen {order.specimen_id}")
+        found = self.get(order.specimen_id)
         if found.discarded is not None:
             raise SpecimenError(f"specimen {found.specimen_id} was discarded")
         check_revision(found, order.revision)

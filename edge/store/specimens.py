@@ -134,9 +134,7 @@ class Ledger(ReviewLedger):
     def rename(self, specimen_id: str, new_id: str, *, operator: str | None = None) -> Specimen:
         """A specimen another id, with all its fields, until it is signed. The former stays on record."""
         with self._transaction():
-            known = self.find(specimen_id)
-            if known is None:
-                raise SpecimenError(f"there is no specimen {specimen_id}")
+            known = self.get(specimen_id)
             if known.state in {"final", "corrected"}:
                 raise SpecimenError(f"specimen {specimen_id} was signed: its id stays as it is")
             if known.discarded is not None:
@@ -162,9 +160,7 @@ class Ledger(ReviewLedger):
     ) -> Specimen:
         """A specimen its total white count, 10^9/L, until it is signed; None takes it back."""
         with self._transaction():
-            known = self.find(specimen_id)
-            if known is None:
-                raise SpecimenError(f"there is no specimen {specimen_id}")
+            known = self.get(specimen_id)
             if known.signature is not None:
                 raise SpecimenError(
                     f"specimen {specimen_id} was signed: its total white count stays as it is"
@@ -205,10 +201,7 @@ class Ledger(ReviewLedger):
 
     def _chosen(self, specimen_id: str | None, what: str) -> Specimen:
         if specimen_id is not None:
-            found = self.find(specimen_id)
-            if found is None:
-                raise SpecimenError(f"there is no specimen {specimen_id}")
-            return found
+            return self.get(specimen_id)
         known = self.all()
         # A folder's or slide's count is of use without a signature: it is not asked for, only taken.
         waiting = [one for one in known if one.state == "stopped"] or [one for one in known if one.waiting]

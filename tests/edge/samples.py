@@ -101,3 +101,13 @@ class ScriptedAnalyzer:
 
 def scripted(_config: object) -> Model:
     return Model(ScriptedAnalyzer(), LABELS, MODEL, "scripted 1")
+
+
+CELLS = (
+    cell("neutrophil"),
+    cell("neutrophil"),
+    cell("lymphocyte"),
+    cell("monocyte", rejected="uncertain"),
+    cell("lymphocyte", cut_by_edge=True),
+)
+"""Of a field: counted ones, one that is doubtful, and one that the frame cuts."""

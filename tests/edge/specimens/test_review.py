@@ -12,7 +12,7 @@ import pytest
 from counts import message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples import LABELS, cell, field
+from samples import CELLS, LABELS, cell, field
 
 from edge.config import Config, ReplayConfig, SpecimenConfig, StoreConfig
 from edge.differential.count import SpecimenCount
@@ -28,13 +28,6 @@ from edge.specimens.tables import cells_table
 from edge.store.fields import Store
 from edge.store.pictures import CellPicture
 
-CELLS = (
-    cell("neutrophil"),
-    cell("neutrophil"),
-    cell("lymphocyte"),
-    cell("monocyte", rejected="uncertain"),
-    cell("lymphocyte", cut_by_edge=True),
-)
 PICTURE = b"\xff\xd8 no picture, but kept like one"
 
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples import cell, field
+from samples import CELLS, cell, field
 
 from edge import identity
 from edge.config import Config, ReplayConfig, SpecimenConfig, StoreConfig
@@ -25,13 +25,6 @@ from edge.specimens.service import SpecimenService
 from edge.specimens.tables import cells_table, classes_table
 from edge.store.fields import Store
 
-CELLS = (
-    cell("neutrophil"),
-    cell("neutrophil"),
-    cell("lymphocyte"),
-    cell("monocyte", rejected="uncertain"),
-    cell("lymphocyte", cut_by_edge=True),
-)
 OLD_STORES = sorted((Path(__file__).parents[1] / "store" / "stores").glob("v*.db"))
 
 
