@@ -13,7 +13,7 @@ from edge.errors import BundleError
 from edge.finding.decoding import KINDS, RED_CELL_PIXELS
 from edge.finding.drawn import is_drawn
 from edge.finding.finder import Finder
-from edge.finding.ruler import OTHER_SCALE, RED_CELL_UM, Reading, Ruler, look_for_scale, reading_of
+from edge.finding.ruler import RED_CELL_UM, Reading, Ruler, differ, look_for_scale, reading_of
 from edge.messages.field import FieldScale, Scale
 from edge.models.recipes import finder_problem
 
@@ -89,12 +89,12 @@ class CellFinder:
         red_cell = self.ruler.red_cell or look_for_scale(self._finder, pixels)
         found = self._at(red_cell, pixels)
         reading = None if self.ruler.is_fixed else reading_of(found)
-        of_another_scale = reading is not None and abs(math.log(reading.diameter / red_cell)) > OTHER_SCALE
-        if of_another_scale or self._says_little(found, pixels):
+        of_another_scale = reading is not None and differ(reading.diameter, red_cell)
+        if of_another_scale or self._says_little(found, reading, pixels):
             # Through another lens than before, there may be nothing to see at its scale, or specks alone.
             another = look_for_scale(self._finder, pixels)
             seen = self._at(another, pixels)
-            is_another = reading_of(seen) is not None and abs(math.log(another / red_cell)) > OTHER_SCALE
+            is_another = reading_of(seen) is not None and differ(another, red_cell)
             says_more = reading is None or _covered(seen) > _CLEARLY * _covered(found)
             if of_another_scale or (is_another and says_more):
                 red_cell, found, of_another_scale = another, seen, True
@@ -105,20 +105,20 @@ class CellFinder:
         )
         told = len(platelets) if KINDS[2] in self._thresholds else None
         known = self.ruler.red_cell or red_cell
-        if of_another_scale and (self.ruler.is_settled or abs(math.log(known / red_cell)) > OTHER_SCALE):
+        if of_another_scale and (self.ruler.is_settled or differ(known, red_cell)):
             scale = Scale(round(RED_CELL_UM / red_cell, 5), "red cells", field=_told(reading))
         else:
             scale = self._scale(red_cell, reading)
         return FoundCells(white, red, told, scale, found.overflow, found.white_overflow)
 
-    def _says_little(self, found: Detections, pixels: NDArray[np.uint8]) -> bool:
+    def _says_little(self, found: Detections, reading: Reading | None, pixels: NDArray[np.uint8]) -> bool:
         """Return whether what was found at the ruler's scale leaves it open whether that is the field's."""
         if self.ruler.is_fixed or self.ruler.red_cell is None:
             return False
         white, red = len(found.of("white cell")), len(found.of("red cell"))
         is_odd = white >= _MANY_WHITE and white > _ODD_SHARE * red
         is_sparse = _covered(found) < _SPARSE * pixels.shape[0] * pixels.shape[1]
-        return is_odd or is_sparse or reading_of(found) is None
+        return is_odd or is_sparse or reading is None
 
     def _at(self, red_cell: float, pixels: NDArray[np.uint8]) -> Detections:
         """Find in a frame whose red cells have this diameter, in pixels of it."""

@@ -148,7 +148,7 @@ class Ruler:
         """Take into account what a field has said. The same readings in the same order: the same ruler."""
         if self.is_fixed or self.is_settled:
             return
-        if self._start is not None and _differ(reading.micrometres_per_pixel, self._start):
+        if self._start is not None and differ(reading.micrometres_per_pixel, self._start):
             self._start = None  # another lens than before
         self._readings = [*self._readings[1 - _REMEMBERED :], reading]
         latest = self._readings[-SETTLING:]
@@ -169,7 +169,8 @@ class Ruler:
         return float(np.quantile(away, 0.68))
 
 
-def _differ(one: float, other: float) -> bool:
+def differ(one: float, other: float) -> bool:
+    """Return whether two sizes of one thing are of two magnifications."""
     return abs(math.log(one / other)) > OTHER_SCALE
 
 
@@ -187,9 +188,9 @@ def look_for_scale(finder: Finder, pixels: NDArray[np.uint8]) -> float:
 
     Each scale is judged by the cells that come out as large as it expects; the best one is then refined by
     these. Without red cells the white ones tell, and without any a field is taken to be 12 red cells across.
-    The finest scales would cost as much as all others, in memory too. Each is left out where a coarser one is
-    better than its neighbour (of 554 fields of five microscopes, one came out at another scale by that), and
-    else judged by the middle of the field, which shows cells enough.
+    The finest scales would cost as much as all others, in memory too. Each is left out where clearly less
+    speaks for the one before than for its neighbour, or where cells come out larger than that one has them;
+    else it is judged by the middle of the field, which shows cells enough.
     """
     longest = max(pixels.shape[:2])
     most, red_cell = 0.0, longest / _ACROSS[2]
@@ -207,7 +208,7 @@ def look_for_scale(finder: Finder, pixels: NDArray[np.uint8]) -> float:
         is_crowd = cells >= _WIDE_CELLS and score >= max(_WIDE_SCORE, score_before)
         if weight > most and (across < _WIDE or is_crowd):
             most, red_cell = weight, diameter
-        # Where cells come out larger than a fine scale has them, a finer one shows specks.
+        # Beyond the cells' own scale a finer one shows specks.
         is_better = weight >= _HARDLY_LESS * weight_before and not (is_fine and diameter > expected)
         weight_before, score_before = weight, score
     found = finder.find(pixels, RED_CELL_PIXELS / red_cell, _CELLS)
