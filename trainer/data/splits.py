@@ -20,15 +20,28 @@ def hold_out_photographs(
 ) -> NDArray[np.bool_]:
     """Choose about `share` of each class's photographs, at least one where there are two; True: held out.
 
-    labels: int64 (n,). photographs: n names; all copies of one photograph go to the same side.
+    labels: int64 (n,). photographs: n names, of photographs or slides; all copies of one photograph, and all
+    cells of one slide, go to the same side. What one class has chosen counts for every class that it shows.
+    No class is left without a photograph to train on, even if less is held out then.
     """
     names = np.array(photographs)
     rng = np.random.default_rng(seed)
+    of_class = {label: np.unique(names[labels == label]).tolist() for label in np.unique(labels).tolist()}
+    shown: dict[str, list[int]] = {}
+    for label, own in of_class.items():
+        for name in own:
+            shown.setdefault(name, []).append(label)
+    left = {label: len(own) for label, own in of_class.items()}
     chosen: set[str] = set()
-    for label in np.unique(labels):
-        own = np.unique(names[labels == label])
+    for label, own in of_class.items():
         count = 0 if share == 0 or len(own) < 2 else min(len(own) - 1, max(1, round(share * len(own))))
-        chosen.update(rng.permutation(own)[:count].tolist())
+        for name in rng.permutation(own).tolist():
+            if len(own) - left[label] >= count:
+                break
+            if name not in chosen and all(left[other] > 1 for other in shown[name]):
+                chosen.add(name)
+                for other in shown[name]:
+                    left[other] -= 1
     return np.isin(names, sorted(chosen))
 
 

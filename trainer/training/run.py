@@ -86,12 +86,8 @@ def fit_run(
     with locked(out), progress_bar() as progress:
         loaded = load_samples(recipe, data, out, photographs, progress)
         samples = loaded.samples
-        seen, held, tested = _split(recipe, loaded)
-        for number, label in enumerate(recipe.data.classes):
-            if not (samples.labels[seen] == number).any():
-                missed = loaded.missed.get(label, 0)
-                why = f"; in {missed} of its images no cell is found" if missed else ""
-                raise DataError(f"recipe {recipe.name}: its split leaves no {label} to train on{why}")
+        former = read_run(out) if (out / RUN).exists() and is_begun(out) else None
+        seen, held, tested = _split(recipe, loaded) if former is None else _as_split(samples, former)
         run = Run(
             recipe=recipe,
             data_sha256=loaded.hashes,
@@ -104,11 +100,15 @@ def fit_run(
             uncut=loaded.uncut,
             versions=versions(TOOLS),
             precision=compute.precision,
-            first_weights=_first_weights(recipe, out),
+            # A run that goes on has its checkpoint, and needs no file.
+            first_weights=first_weights(recipe.network) if former is None else former.first_weights,
             preprocessing=CROPS[recipe.data.masking],
             finder=finder_version() if recipe.data.masking == "found" else "",
         )
-        _same_or_new(run, out)
+        if former is None:
+            (out / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
+        else:
+            _check_same(former, run, out)
         progress.console.print(f"first weights: {run.first_weights}", soft_wrap=True)
         settings = recipe.training
         steps = steps_per_epoch(settings, int(seen.sum()))
@@ -155,14 +155,14 @@ def open_run(folder: Path, data: Path, progress: Progress) -> Opened:
     loaded = load_samples(run.recipe, data, folder, None, progress)
     if loaded.hashes != run.data_sha256:
         raise DataError(f"{data}: is not the data that the run in {folder} was trained on")
-    held, tested = named(loaded.samples, run.held_out), named(loaded.samples, run.tested)
+    in_training, held, tested = _as_split(loaded.samples, run)
     if _split_hash(loaded.samples, held, tested) != run.split_sha256:
         raise DataError(f"{folder}: the photographs behind its images are grouped otherwise than in training")
     try:
         model = keras.models.load_model(checkpoint / WEIGHTS)
     except DAMAGED as error:
         raise ConfigError(f"{checkpoint / WEIGHTS}: cannot be read ({error})") from None
-    seen = loaded.samples.chosen(~(held | tested))
+    seen = loaded.samples.chosen(in_training)
     expect_share(model, run.recipe.data, seen)
     return Opened(
         run,
@@ -186,19 +186,38 @@ def calibration_crops(opened: Opened) -> NDArray[np.uint8]:
 
 
 def _split(recipe: Recipe, loaded: Loaded) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return training, validation and test, bool (n,) each; "photographs" has no test part."""
+    """Return training, validation and test, bool (n,) each; "photographs" has no test part.
+
+    Raises DataError where a class has nothing to train on, ConfigError for folds that cannot be dealt.
+    """
     asked, samples, seed = recipe.data, loaded.samples, recipe.training.seed
     if asked.split == "study":
-        return deal_as_the_study(samples.labels, seed)
-    if asked.split == "grouped":
-        tested = grouped_fold(samples.labels, samples.photographs, asked.folds, asked.fold, seed)
-    elif asked.split == "folders":
-        tested = loaded.in_test_sets
+        seen, held, tested = deal_as_the_study(samples.labels, seed)
     else:
-        tested = np.zeros_like(loaded.in_test_sets)
-    held = np.zeros_like(tested)
-    rest = samples.chosen(~tested)
-    held[~tested] = hold_out_photographs(rest.labels, rest.photographs, asked.holdout, seed)
+        if asked.split == "grouped":
+            tested = grouped_fold(samples.labels, samples.photographs, asked.folds, asked.fold, seed)
+        elif asked.split == "folders":
+            tested = loaded.in_test_sets
+        else:
+            tested = np.zeros_like(loaded.in_test_sets)
+        held = np.zeros_like(tested)
+        rest = samples.chosen(~tested)
+        held[~tested] = hold_out_photographs(rest.labels, rest.photographs, asked.holdout, seed)
+        seen = ~held & ~tested
+    for number, label in enumerate(asked.classes):
+        if not (samples.labels[seen] == number).any():
+            missed = loaded.missed.get(label, 0)
+            why = f"; in {missed} of its images no cell is found" if missed else ""
+            raise DataError(f"recipe {recipe.name}: its split leaves no {label} to train on{why}")
+    return seen, held, tested
+
+
+def _as_split(samples: Samples, run: Run) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return training, validation and test as a run has parted them, bool (n,) each.
+
+    A run goes on with the split that it was begun with, also where a later version would draw another one.
+    """
+    held, tested = named(samples, run.held_out), named(samples, run.tested)
     return ~held & ~tested, held, tested
 
 
@@ -208,13 +227,6 @@ def _split_hash(samples: Samples, held: NDArray[np.bool_], tested: NDArray[np.bo
     return hashlib.sha256(
         "\n".join(f"{name}\t{label}\t{side}" for name, label, side in rows).encode()
     ).hexdigest()
-
-
-def _first_weights(recipe: Recipe, out: Path) -> str:
-    """Say where they come from, or came from: a run that goes on has its checkpoint, and needs no file."""
-    if (out / RUN).exists() and is_begun(out):
-        return read_run(out).first_weights
-    return first_weights(recipe.network)
 
 
 def _same_preprocessing(run: Run, folder: Path) -> None:
@@ -231,21 +243,17 @@ def _same_preprocessing(run: Run, folder: Path) -> None:
         )
 
 
-def _same_or_new(run: Run, out: Path) -> None:
-    path = out / RUN
-    if path.exists() and is_begun(out):
-        former = read_run(out)
-        _same_preprocessing(former, out)
-        if former.precision != run.precision:
-            raise ConfigError(f"{out}: was begun with --precision {former.precision}; go on with the same")
-        if (former.recipe, former.data_sha256, former.split_sha256) != (
-            run.recipe,
-            run.data_sha256,
-            run.split_sha256,
-        ):
-            raise ConfigError(f"{out}: holds a run of another recipe or other data; give another --out")
-        return
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
+def _check_same(former: Run, run: Run, out: Path) -> None:
+    """See that a run goes on with what it was begun with. Raises ConfigError."""
+    _same_preprocessing(former, out)
+    if former.precision != run.precision:
+        raise ConfigError(f"{out}: was begun with --precision {former.precision}; go on with the same")
+    if (former.recipe, former.data_sha256, former.split_sha256) != (
+        run.recipe,
+        run.data_sha256,
+        run.split_sha256,
+    ):
+        raise ConfigError(f"{out}: holds a run of another recipe or other data; give another --out")
 
 
 def read_run(folder: Path) -> Run:

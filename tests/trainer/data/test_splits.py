@@ -49,6 +49,31 @@ def test_what_is_held_out_shares_no_photograph_with_the_rest(drawn, share, seed)
     assert set(labels[held]) == set(labels[~held]) == set(range(CLASSES))
 
 
+def shown_on_every_slide(classes, slides, cells=20):
+    """Return labels and names: on each slide so many cells of every class."""
+    return np.tile(np.repeat(np.arange(classes), cells), slides), np.repeat(
+        [f"slide {n}" for n in range(slides)], classes * cells
+    ).tolist()
+
+
+@pytest.mark.parametrize(("slides", "held_out"), [(2, 1), (3, 1), (10, 2), (20, 3)])
+def test_of_slides_that_show_every_class_no_more_are_held_out_than_of_one_class(slides, held_out):
+    # Each class chose its own: of three slides none was left, of ten seven were held out.
+    labels, names = shown_on_every_slide(5, slides)
+    for seed in range(10):
+        held = hold_out_photographs(labels, names, 0.15, seed)
+        assert len(set(np.array(names)[held])) == held_out
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6)), min_size=1), st.integers(0, 9))
+def test_no_class_is_left_without_a_slide_to_train_on(cells, seed):
+    labels, names = np.array([label for label, _ in cells]), [f"slide {number}" for _, number in cells]
+    held = hold_out_photographs(labels, names, 0.3, seed)
+    assert set(labels[~held]) == set(labels)
+    assert not set(np.array(names)[held]) & set(np.array(names)[~held])
+
+
 def test_more_folds_than_a_class_has_photographs_is_refused():
     labels = np.array([0, 0, 0, 1, 1, 1])
     with pytest.raises(ConfigError, match="class number 1 has only 2 photographs"):

@@ -61,6 +61,16 @@ def test_a_run_records_what_it_was_made_from(finished):
     assert len(history(finished)) == 3
 
 
+def test_a_run_goes_on_with_the_split_that_it_was_begun_with(finished, data, recipe, tmp_path, monkeypatch):
+    # As in a later version, which draws otherwise.
+    drawn = runs.hold_out_photographs
+    monkeypatch.setattr(runs, "hold_out_photographs", lambda *given: drawn(*given[:3], given[3] + 1))
+    arguments = ["fit", "--recipe", recipe, "--data", str(data), "--out"]
+    assert main([*arguments, str(finished)]) == 0
+    assert main([*arguments, str(tmp_path / "another"), "--epochs", "1"]) == 0
+    assert runs.read_run(finished).held_out != runs.read_run(tmp_path / "another").held_out
+
+
 def test_the_exported_bundle_is_taken_by_the_device_and_classifies(finished, data, tmp_path):
     bundle = tmp_path / "tiny.tflite"
     assert main(["export", "--run", str(finished), "--data", str(data), "--out", str(bundle)]) == 0
