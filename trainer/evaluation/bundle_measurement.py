@@ -12,6 +12,7 @@ from msgspec import Struct
 from edge.errors import BundleError, ConfigError, OutputError
 from edge.labels import OTHER
 from edge.models.bundle import read_bundle
+from edge.models.reject import TOO_FAR
 from edge.naming.classifier import Classifier
 from edge.naming.seen_cells import seen_before
 from trainer.data.datasets import find_set, known_to
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from edge.models.bundle import Bundle
+    from edge.models.reject import Reject
+    from edge.naming.classifier import Call
     from trainer.data.arrays import Samples
     from trainer.data.dataset import Dataset
     from trainer.training.run import Run
@@ -160,10 +163,18 @@ def measure_bundle(
             rule.minimum_probability if rule.familiarity is None else rule.familiarity.minimum_trust,
             right,
             is_known,
-            np.array([call.label != OTHER for call in calls]),
+            np.array([_answered(call, rule) for call in calls]),
             photograph_weights(samples.shown()),
         ),
     )
+
+
+def _answered(call: Call, rule: Reject) -> bool:
+    """Whether the device would count the call, were its confidence only high enough."""
+    if call.label == OTHER or rule.familiarity is None:
+        return call.label != OTHER
+    near = call.distance is None or call.distance <= TOO_FAR
+    return near and float(call.probabilities.max()) >= rule.minimum_probability
 
 
 def _run_of(bundle: Bundle, run: Path) -> Run:

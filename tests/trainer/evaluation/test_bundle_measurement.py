@@ -8,12 +8,17 @@ import shutil
 import numpy as np
 import pytest
 from drawn_data import draw_data
+from msgspec.structs import replace
 
 pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from edge.config import SHIPPED_MODEL
 from edge.errors import ConfigError
+from edge.models.bundle import FINDER, read_bundle, write_bundle
+from edge.models.reject import Reject
+from edge.naming.classifier import Classifier
 from trainer.data.arrays import Samples
+from trainer.data.crops import cut_crops
 from trainer.data.datasets import list_images
 from trainer.evaluation.bundle_measurement import among, measure_bundle, sentences
 from trainer.recipe import load_recipe
@@ -49,6 +54,36 @@ def test_every_image_is_called_once_and_refusals_are_counted(data):
     assert 0 <= found.rejecting["called"] <= 1
     assert found.rejecting.keys() >= {"wrong_calls", "wrong_calls_at_90"}
     assert "auroc" not in found.rejecting, "there is nothing to refuse in this set"
+
+
+@pytest.mark.parametrize(
+    ("minimum_probability", "usual_distance"),
+    [(0.5, None), (1.0, None), (0.5, 1e-3)],
+    ids=["as it ships", "no probability is enough", "every cell is too far"],
+)
+def test_a_cell_is_called_where_the_device_calls_it(data, tmp_path, minimum_probability, usual_distance):
+    # A threshold of trust that lets all pass: what else is refused was counted as called.
+    bundle, groups = read_bundle(SHIPPED_MODEL), data / "groups.json"
+    known = bundle.description.reject.familiarity
+    known = replace(known, minimum_trust=0.0, usual_distance=usual_distance or known.usual_distance)
+    rule = Reject(minimum_probability, known)
+    goldens = (
+        (bundle.description.goldens, bundle.golden_images),
+        (
+            bundle.description.finder.goldens,
+            bundle.finder_images,
+        ),
+    )
+    members = {one.image: png for both in goldens for one, png in zip(*both, strict=True)}
+    described = replace(bundle.description, reject=rule)
+    path = tmp_path / "other.tflite"
+    write_bundle(path, bundle.model, described, members | {FINDER: bundle.finder})
+    found = measure_bundle(path, data, SIMPLE, photographs=groups)
+    classifier = Classifier.load(path)
+    crops = cut_crops(list_images(data, SIMPLE), ("eosinophil", "lymphocyte", "monocyte", "neutrophil"))
+    called = [classifier.classify(crop).rejected is None for crop in crops.pixels]
+    assert found.rejecting["called"] == pytest.approx(np.mean(called), abs=1e-4)
+    assert any(called) == (minimum_probability < 1 and usual_distance is None)
 
 
 def test_a_set_of_what_is_not_counted_says_how_many_are_called_all_the_same(data, tmp_path):
