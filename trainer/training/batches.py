@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from edge.masking import CROP_SIZE
-from trainer.data.splits import draw_probabilities
 from trainer.training.augmentation import Augmentation
+from trainer.training.shares import chances_to_be_shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,11 +66,5 @@ def _drawn(
         return np.array_split(
             rng.permutation(len(training.labels)), range(settings.batch, len(training.labels), settings.batch)
         )
-    chance = draw_probabilities(
-        training.labels,
-        training.shown(),
-        recipe.data.balance,
-        training.sets,
-        recipe.data.set_balance,
-    )
+    chance = chances_to_be_shown(recipe, training)
     return list(rng.choice(len(chance), (steps, settings.batch), p=chance))

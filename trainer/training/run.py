@@ -163,7 +163,7 @@ def open_run(folder: Path, data: Path, progress: Progress) -> Opened:
     except DAMAGED as error:
         raise ConfigError(f"{checkpoint / WEIGHTS}: cannot be read ({error})") from None
     seen = loaded.samples.chosen(in_training)
-    expect_share(model, run.recipe.data, seen)
+    expect_share(model, run.recipe, seen)
     return Opened(
         run,
         model,

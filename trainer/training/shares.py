@@ -15,24 +15,36 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainer.data.arrays import Samples
-    from trainer.recipe import Data
+    from trainer.recipe import Data, Recipe
 
 
-def expect_share(model: keras.Model, data: Data, seen: Samples) -> None:
+def chances_to_be_shown(recipe: Recipe, samples: Samples) -> NDArray[np.float64]:
+    """How often training shows each of its n samples, float64 (n,), summing to 1.
+
+    By the recipe's balances, or, where an epoch is every image once (`images_per_epoch` 0), all alike.
+    """
+    if recipe.training.images_per_epoch == 0:
+        return np.full(len(samples.labels), 1 / len(samples.labels))
+    return draw_probabilities(
+        samples.labels, samples.shown(), recipe.data.balance, samples.sets, recipe.data.set_balance
+    )
+
+
+def expect_share(model: keras.Model, recipe: Recipe, seen: Samples) -> None:
     """Lower the bias of `other`, layer `logits`, from its share in training to the recipe's `other_share`.
 
     Training draws every class about equally often, `other` too. What a finder takes for a white cell is
     seldom anything else, and on a microscope that was in no training most of what is called `other` are white
     cells. By Bayes' rule a logit moves by the difference of the log odds (Saerens et al. 2002).
-    data: of the recipe that the model was trained by. seen: what it was trained on.
+    recipe: that the model was trained by. seen: what it was trained on.
     """
-    if not data.other_share:
+    if not recipe.data.other_share:
         return
-    number = data.classes.index(OTHER)
-    chance = draw_probabilities(seen.labels, seen.shown(), data.balance, seen.sets, data.set_balance)
+    number = recipe.data.classes.index(OTHER)
+    chance = chances_to_be_shown(recipe, seen)
     layer = model.get_layer("logits")
     kernel, bias = layer.get_weights()
-    bias[number] += _log_odds(data.other_share) - _log_odds(float(chance[seen.labels == number].sum()))
+    bias[number] += _log_odds(recipe.data.other_share) - _log_odds(float(chance[seen.labels == number].sum()))
     layer.set_weights([kernel, bias])
 
 

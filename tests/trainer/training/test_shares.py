@@ -7,7 +7,7 @@ import pytest
 
 from trainer.data.arrays import Samples
 from trainer.networks.registry import build
-from trainer.recipe import Data
+from trainer.recipe import Data, Recipe, Training
 from trainer.training.shares import expect_share, weights_on_slides
 
 CLASSES = ("lymphocyte", "other", "neutrophil")
@@ -19,18 +19,26 @@ def probabilities(model):
     return exponent / exponent.sum(axis=1, keepdims=True)
 
 
+def a_recipe(data, **training):
+    return Recipe("tiny", data, {"name": "compact"}, Training(**training))
+
+
 def seen(counts):
     labels = np.repeat(np.arange(len(counts)), counts)
     names = tuple(f"cell {number}" for number in range(len(labels)))
     return Samples(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, names)
 
 
-@pytest.mark.parametrize(("balance", "in_training"), [(1.0, 1 / 3), (0.0, 0.5)])
-def test_the_odds_of_other_change_by_how_much_more_training_showed_it(balance, in_training):
+@pytest.mark.parametrize(
+    ("balance", "images_per_epoch", "in_training"),
+    # Every image once: then nothing is balanced.
+    [(1.0, 64, 1 / 3), (0.0, 64, 0.5), (1.0, 0, 0.5)],
+)
+def test_the_odds_of_other_change_by_how_much_more_training_showed_it(balance, images_per_epoch, in_training):
     model = build("compact", 3, {"depth": 2, "widths": (8, 8, 8, 8)})
     before = probabilities(model)
     data = Data(("set",), CLASSES, balance=balance, other_share=0.05)
-    expect_share(model, data, seen([20, 40, 20]))
+    expect_share(model, a_recipe(data, images_per_epoch=images_per_epoch), seen([20, 40, 20]))
     after = probabilities(model)
     odds = (after[:, 1] / (1 - after[:, 1])) / (before[:, 1] / (1 - before[:, 1]))
     assert odds == pytest.approx((0.05 / 0.95) / (in_training / (1 - in_training)), rel=1e-4)
@@ -41,7 +49,7 @@ def test_the_odds_of_other_change_by_how_much_more_training_showed_it(balance, i
 def test_a_recipe_that_expects_nothing_leaves_the_network_as_it_is():
     model = build("compact", 2, {"depth": 2, "widths": (8, 8, 8, 8)})
     before = probabilities(model)
-    expect_share(model, Data(("set",), ("lymphocyte", "neutrophil")), seen([5, 5]))
+    expect_share(model, a_recipe(Data(("set",), ("lymphocyte", "neutrophil"))), seen([5, 5]))
     assert np.array_equal(probabilities(model), before)
 
 
