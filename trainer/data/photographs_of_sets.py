@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import cv2
@@ -25,18 +26,52 @@ if TYPE_CHECKING:
     from trainer.recipe import Data, OwnSet
 
 PHOTOGRAPHS = "photographs.json"
-Contents = dict[str, tuple[str, "LabelledImage"]]
-"""The sha256 of a file -> the photograph that it is of, and the first image with these bytes."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Files by what is in them, so that one is known again under another name, in any set.
+
+    known: the sha256 of a file -> the photograph that it is of, and the first image with these bytes.
+    same: the name of an image of one's own sets -> the name of that first image.
+    """
+
+    known: dict[str, tuple[str, LabelledImage]] = field(default_factory=dict)
+    same: dict[str, str] = field(default_factory=dict)
+
+
+def photographs_by_set(
+    asked: Data,
+    data: Path,
+    out: Path | None,
+    given: Path | None,
+    progress: Progress,
+    contents: Contents,
+    *,
+    all_files: bool = False,
+) -> dict[str, dict[str, str]]:
+    """The photograph of each image of each of a recipe's sets, as `photographs_of` otherwise.
+
+    The same file in a set of one's own and in any other is one photograph, whatever the order of the sets.
+    all_files: look at registered sets' files also where no set is one's own.
+    """
+    look = all_files or any(name not in DATASETS for name in asked.sets)
+    # One's own set may be copied from a registered one, whose names and slides are known.
+    in_turn = sorted(asked.sets, key=lambda name: name not in DATASETS)
+    return {
+        name: photographs_of(
+            name, data, out, given, progress, described=asked.own, contents=contents if look else None
+        )
+        for name in in_turn
+    }
 
 
 def photographs_of_sets(
     asked: Data, data: Path, out: Path | None, given: Path | None, progress: Progress, contents: Contents
 ) -> dict[str, str]:
-    """The photograph of each image of all sets of a recipe, as `photographs_of` otherwise."""
-    groups: dict[str, str] = {}
-    for name in asked.sets:
-        groups |= photographs_of(name, data, out, given, progress, described=asked.own, contents=contents)
-    return groups
+    """The photograph of each image of all sets of a recipe, whose files are added to `contents`."""
+    by_set = photographs_by_set(asked, data, out, given, progress, contents, all_files=True)
+    return {image: photograph for groups in by_set.values() for image, photograph in groups.items()}
 
 
 def photographs_of(
@@ -52,10 +87,9 @@ def photographs_of(
     """The photograph of each image of a set: from the file given, or the run's own, or by recovering it.
 
     The run's folder `out`, where there is one, keeps what was used; what was recovered also serves the next
-    run. described: the
-    recipe's own sets. In a set that is not registered, the same file under two names is one photograph.
-    contents: files of other sets; in any set one of them is the photograph that it is there, and the set's
-    own are added.
+    run. described: the recipe's own sets. In a set that is not registered, the same file under two names is
+    one photograph. contents: files of other sets; in any set one of them is the photograph that it is there,
+    and the set's own are added.
     Raises DataError for a file that is not there, holds no groups, or leaves an image out, and for one file
     that is of two classes.
     """
@@ -63,15 +97,16 @@ def photographs_of(
     dataset = find_set(name, described, data)
     if not dataset.copies:
         if name not in DATASETS:
-            return _by_content(images, {} if contents is None else contents)
+            return _by_content(images, Contents() if contents is None else contents)
         # An original has the name under which its copies in other sets know it, or a split would part them.
         parent = None if dataset.originals is None else data / dataset.originals
         groups = {i.name: i.group or (i.path.stem if i.path.parent == parent else i.name) for i in images}
         if contents is None:
             return groups
         told = [(image, _sha256(image), groups[image.name]) for image in images]
-        groups |= {image.name: contents[sha256][0] for image, sha256, _ in told if sha256 in contents}
-        contents |= {sha256: (group, image) for image, sha256, group in told if sha256 not in contents}
+        known = contents.known
+        groups |= {image.name: known[sha256][0] for image, sha256, _ in told if sha256 in known}
+        known |= {sha256: (group, image) for image, sha256, group in told if sha256 not in known}
         return groups
     own = None if out is None else out / f"{name.replace('/', '-')}-{PHOTOGRAPHS}"
     if given is not None and not given.is_file():
@@ -105,9 +140,10 @@ def _by_content(images: Sequence[LabelledImage], contents: Contents) -> dict[str
     """Return each image the photograph of the first with the same bytes; add those to `contents`."""
     photographs = {}
     for image in images:
-        photographs[image.name], same = contents.setdefault(
+        photographs[image.name], same = contents.known.setdefault(
             _sha256(image), (image.group or image.name, image)
         )
+        contents.same[image.name] = same.name
         if same.label != image.label:
             raise DataError(f"{image.path}: is the same image as {same.path}, which is of class {same.label}")
     return photographs

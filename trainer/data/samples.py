@@ -17,7 +17,7 @@ from trainer.data.fields import one_name_a_field
 from trainer.data.images import DataError
 from trainer.data.own_sets import changed_since_first_use
 from trainer.data.photographs import UNKNOWN
-from trainer.data.photographs_of_sets import Contents, originals_of, photographs_of
+from trainer.data.photographs_of_sets import Contents, originals_of, photographs_by_set
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -61,7 +61,8 @@ def load_samples(
 
     A set that is not its known release is used, and said to differ; so is one of the recipe's own that is not
     as `out`, a run's folder, has it from its first use, which is recorded there; None: nothing is.
-    contents: files that are known already; the same file in two sets of one's own is one photograph anyway.
+    contents: files that are known already. The same file in a set of one's own and in any other is one
+    photograph anyway.
     A class that no set has is an error, unless every_class is False: what a model knows need not all be in
     what it is measured on.
     An image without a cell is left out, or scaled whole to 120x120, as the recipe says. Under the study's
@@ -74,12 +75,18 @@ def load_samples(
     parts: list[Samples] = []
     hashes: dict[str, str] = {}
     known: set[str] = set()
-    own_contents: Contents = {} if contents is None else contents
+    files = Contents() if contents is None else contents
+    listed = _listed(recipe, data, every_class=every_class)
+    groups_of = {}
+    if recipe.data.split != "study":
+        groups_of = photographs_by_set(
+            recipe.data, data, out, photographs, progress, files, all_files=contents is not None
+        )
     images_in_all = uncut = 0
     missed_of: Counter[str] = Counter()
     class_of = recipe.data.class_of()
     own_classes = tuple(class_of)
-    for name, images in _listed(recipe, data, every_class=every_class):
+    for name, images in listed:
         wanted = of_classes(images, own_classes)
         images_in_all += len(wanted)
         bar = progress.add_task(f"cutting cells of {name}", total=len(wanted), note="")
@@ -104,20 +111,12 @@ def load_samples(
             )
             part = joined([part, Samples(pixels, labels, crops.missed)])
         part = Samples(part.pixels, np.array([*class_of.values()])[part.labels], part.photographs)
-        if recipe.data.split != "study":
-            groups = photographs_of(
-                name,
-                data,
-                out,
-                photographs,
-                progress,
-                described=recipe.data.own,
-                contents=contents if name in DATASETS else own_contents,
-            )
+        if name in groups_of:
+            groups = groups_of[name]
             # An original counts without its copies, too: a part of a set may be just what is wanted.
             originals = originals_of(find_set(name, recipe.data.own, data), data)
             known |= {*groups.values(), *(path.stem for path in originals or ())}
-            part = _by_photograph(part, groups, {i.name: i.cell for i in images}, recipe)
+            part = _by_photograph(part, groups, _cells(images, files), recipe)
         parts.append(part)
     strange = [photograph for photograph in recipe.data.leave_out if photograph not in known]
     if strange:
@@ -173,6 +172,11 @@ def _listed(recipe: Recipe, data: Path, *, every_class: bool) -> list[tuple[str,
             f"{_strange(labels, recipe)}"
         )
     return listed
+
+
+def _cells(images: Sequence[LabelledImage], contents: Contents) -> dict[str, str]:
+    """Return the cell of each image, "" for one that stands alone: the same file twice shows one cell."""
+    return {image.name: image.cell and contents.same.get(image.name, image.cell) for image in images}
 
 
 def _strange(labels: Collection[str], recipe: Recipe) -> str:

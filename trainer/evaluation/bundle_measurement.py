@@ -106,7 +106,7 @@ def measure_bundle(
         own={**trained.data.own, **described},
     )
     with progress_bar() as progress:
-        contents: Contents = {}
+        contents = Contents()
         trained_on: set[str] = set()
         if not own:
             dataset = find_set(on, asked.own, data)

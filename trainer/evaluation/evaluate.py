@@ -135,7 +135,9 @@ def _measured_on(
         if recipe.data.split != "study":
             return samples.photographs
         # Under this split an image passes for a photograph; intervals and leaks need to know better.
-        fields = one_name_a_field(photographs_of_sets(recipe.data, data, folder, photographs, progress, {}))
+        fields = one_name_a_field(
+            photographs_of_sets(recipe.data, data, folder, photographs, progress, Contents())
+        )
         return tuple(fields[name] for name in samples.photographs)
 
     if on is None:
@@ -155,7 +157,7 @@ def _measured_on(
         leave_out=(),
         own={**recipe.data.own, **described},
     )
-    contents: Contents = {}
+    contents = Contents()
     photographs_of_sets(recipe.data, data, folder, photographs, progress, contents)
     loaded = load_samples(
         msgspec.structs.replace(recipe, data=other),

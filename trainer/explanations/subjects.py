@@ -13,10 +13,10 @@ from edge.cameras.image_files import read_image
 from edge.errors import UnreadableFrameError
 from edge.masking import CROP_SIZE, FieldMasks, FoundCell, cut_crop
 from trainer.data.crops import of_classes
-from trainer.data.datasets import DATASETS, list_annotated, list_images
+from trainer.data.datasets import list_annotated, list_images
 from trainer.data.fields import one_name_a_field
 from trainer.data.images import AnnotatedImage, Box, DataError, LabelledImage
-from trainer.data.photographs_of_sets import photographs_of
+from trainer.data.photographs_of_sets import Contents, photographs_by_set
 from trainer.data.shipped_finder import find_white_cells
 from trainer.evaluation.finding import overlap
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from edge.imaging.pixels import Pixels
     from edge.masking import Recipe
-    from trainer.data.photographs_of_sets import Contents
     from trainer.training.run import Run
 
     Mask = NDArray[np.bool_]
@@ -70,12 +69,9 @@ def held_out(run: Run, folder: Path, data: Path, progress: Progress) -> Iterator
     kept = set(run.held_out if asked.split == "photographs" else run.tested)
     class_of = asked.class_of()
     groups: dict[tuple[int, int], dict[str, list[LabelledImage]]] = defaultdict(lambda: defaultdict(list))
-    # As in training: the same file in two sets of one's own is one photograph.
-    contents: Contents = {}
+    photographs = photographs_by_set(asked, data, folder, None, progress, Contents())
     for place, name in enumerate(asked.sets):
-        known = None if name in DATASETS else contents
-        photographs = photographs_of(name, data, folder, None, progress, described=asked.own, contents=known)
-        fields = one_name_a_field(photographs)
+        fields = one_name_a_field(photographs[name])
         for image in of_classes(list_images(data, name, asked.own), tuple(class_of)):
             if (image.name if asked.split == "study" else fields[image.name]) in kept:
                 groups[class_of[image.label], place][fields[image.name]].append(image)

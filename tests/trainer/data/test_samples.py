@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from drawn_data import draw_data
@@ -15,7 +16,7 @@ from trainer.data.fields import one_name_a_field
 from trainer.data.images import DataError
 from trainer.data.photographs_of_sets import photographs_of
 from trainer.data.samples import load_samples
-from trainer.recipe import Data, Recipe, Training, changed
+from trainer.recipe import Data, OwnSet, Recipe, Training, changed
 from trainer.training.run import progress_bar
 
 
@@ -89,3 +90,33 @@ def test_photographs_to_leave_out_are_left_out_and_one_that_is_none_of_the_sets_
     assert loaded.left_out == 2
     with pytest.raises(DataError, match="leave_out names BloodImage_0001, which is no photograph of bccd"):
         leaving_out("BloodImage_00002", "BloodImage_0001", "BloodImage_0002")
+
+
+def copied(bccd, name, **described):
+    """Copy both fields of bccd into a folder of one's own, by class; return its name and description."""
+    for label, number in (("neutrophil", 0), ("eosinophil", 1)):
+        target = bccd / "copied" / label / name
+        target.parent.mkdir(parents=True)
+        shutil.copy(bccd / "bccd" / "JPEGImages" / f"BloodImage_0000{number}.jpg", target)
+    return {"ours": OwnSet("copied", **described)}
+
+
+@pytest.mark.parametrize("sets", [("ours", "bccd"), ("bccd", "ours")])
+def test_a_registered_picture_in_a_folder_of_ones_own_is_the_same_photograph(bccd, tmp_path, sets):
+    # By name alone they were two, and a split could part them.
+    own = copied(bccd, "my picture.jpg")
+    recipe = a_recipe(("eosinophil", "neutrophil"), *sets)
+    recipe = changed(recipe, data={"own": own, "missed": "whole"}, training={})
+    samples = load(recipe, bccd, tmp_path / "out").samples
+    assert len(samples.labels) == 5
+    assert set(samples.photographs) == {"BloodImage_00000", "BloodImage_00001"}
+
+
+def test_the_same_file_twice_on_a_slide_is_one_cell(bccd, tmp_path):
+    own = copied(bccd, "slide 1/a.jpg", layout="slide folders")
+    shutil.copy(bccd / "copied/neutrophil/slide 1/a.jpg", bccd / "copied/neutrophil/slide 1/again.jpg")
+    recipe = a_recipe(("eosinophil", "neutrophil"), "ours")
+    recipe = changed(recipe, data={"own": own, "missed": "whole"}, training={})
+    samples = load(recipe, bccd, tmp_path / "out").samples
+    assert samples.photographs == ("ours/slide 1",) * 3
+    assert len(set(samples.shown())) == 2
