@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
 import re
+import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 _KEPT = 8 * 1024 * 1024  # bytes: several pictures of 640x480 with all that is made of them
 _LARGE = 128 * 1024  # bytes: where little is kept, pieces from here on go back as soon as they are freed
@@ -20,6 +24,11 @@ _AS_THE_FILE_HAS_IT = re.compile(
     r"(?:[A-Z].*\n)*?Anonymous: +0 kB\n(?:[A-Z].*\n)*?Swap: +0 kB$",
     re.MULTILINE,
 )
+# Imported at the top by uvicorn, starlette, email and the room `slide`, and used by none of them as the page
+# goes. uvicorn's own `__init__` is its command line: click, processes, reloading.
+_SELDOM_USED = ("uvicorn", "logging.config", "http.client", "html", "statistics", "calendar")
+_LOAD = "__load__"
+_LOADING = threading.RLock()
 
 
 def keep_freed_memory() -> None:
@@ -37,10 +46,11 @@ def keep_little_memory() -> None:
     """Tell the C library to hand freed memory back; call it before anything large is loaded.
 
     For the page, which mostly waits: else the 16 MB that a PIN's hash takes stay, and each thread keeps a
-    heap of its own. Only glibc's.
+    heap of its own. Only glibc's. What libraries import and seldom use is loaded when it is used: 3 MiB.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each thread of arithmetic has its buffers
     _tell_allocator(_LARGE)
+    postpone(*_SELDOM_USED)
 
 
 def keep_all_memory() -> None:
@@ -78,3 +88,35 @@ def release_startup_memory() -> None:
         for part in _AS_THE_FILE_HAS_IT.finditer(Path("/proc/self/smaps").read_text("utf-8")):
             start, end = (int(number, 16) for number in part.groups())
             libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), ctypes.c_int(_DONTNEED))
+
+
+def postpone(*modules: str) -> None:
+    """Load these modules when something of them is first asked for, not when somebody imports them.
+
+    The standard library's LazyLoader loads a module as soon as it is imported a second time.
+    """
+    for name in modules:
+        spec = None if name in sys.modules else importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            continue
+        module = importlib.util.module_from_spec(spec)
+        module.__class__ = _Postponed
+        vars(module)[_LOAD] = spec.loader.exec_module
+        sys.modules[name] = module
+        package, _, last = name.rpartition(".")
+        if package:
+            setattr(sys.modules[package], last, module)
+
+
+class _Postponed(ModuleType):
+    """A module that is loaded when it is asked for what is not there yet."""
+
+    def __getattr__(self, name: str) -> object:
+        with _LOADING:  # whoever asks meanwhile, on another thread, waits for it
+            if load := vars(self).pop(_LOAD, None):
+                try:
+                    load(self)
+                except BaseException:
+                    vars(self)[_LOAD] = load  # who asks again is told the same
+                    raise
+        return super().__getattribute__(name)

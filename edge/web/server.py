@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from uvicorn import Config as ServerConfig
-from uvicorn import Server
+import uvicorn
+from uvicorn.config import Config as ServerConfig
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import Server
 
 from edge.errors import ConfigError, LeukoscopeError, PeopleError
 from edge.memory import release_startup_memory
@@ -32,6 +33,9 @@ CONNECTIONS, CONNECTIONS_OF_ADDRESS = 128, 48
 
 HEAD_S, STALLED_S = 10.0, 30.0
 """Until a request's headers are here; and how long an answer may find no reader."""
+
+# Part of the server asks the package for it, which would load the command line that `edge.memory` postpones.
+vars(uvicorn).setdefault("Config", ServerConfig)
 
 _HEAD_BYTES = 16 * 1024
 _KEEP_ALIVE_S = 30

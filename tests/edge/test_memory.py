@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+
+from edge.memory import postpone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,3 +120,45 @@ def test_what_was_written_to_before_it_was_closed_to_writing_is_left_as_it_is(
         timeout=120,
     )
     assert done.stdout.strip() == "relocated"
+
+
+def test_a_postponed_module_is_loaded_once_when_something_of_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "postponed_house"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    loads = tmp_path / "loads"
+    (package / "room.py").write_text(
+        f"import pathlib, time\nwith open({str(loads)!r}, 'a') as file:\n    file.write('once ')\n"
+        "time.sleep(0.2)\nkey = 'under the mat'\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    postpone("postponed_house.room")
+    room = importlib.import_module("postponed_house.room")
+    assert importlib.import_module("postponed_house").room is room
+    assert not loads.exists()
+    with ThreadPoolExecutor(3) as threads:  # who comes second waits, and is not told that there is no key
+        assert list(threads.map(lambda _: room.key, range(3))) == ["under the mat"] * 3
+    assert loads.read_text(encoding="utf-8") == "once "
+    with pytest.raises(AttributeError, match=r"postponed_house\.room.*window"):
+        _ = room.window
+
+
+def test_a_postponed_module_that_cannot_be_loaded_says_why_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "postponed_ruin.py").write_text("raise RuntimeError('no roof')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    postpone("postponed_ruin")
+    ruin = importlib.import_module("postponed_ruin")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="no roof"):
+            _ = ruin.key
+
+
+def test_what_is_loaded_already_stays_as_it_is() -> None:
+    postpone("platform", "there_is_no_such_module")
+    assert type(sys.modules["platform"]) is type(sys)
+    assert "there_is_no_such_module" not in sys.modules

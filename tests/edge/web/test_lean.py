@@ -12,6 +12,8 @@ from stored import count_into
 
 MODULES = ("edge.web.server", "edge.web.picture_analysis", "edge.web.adapting_process")
 HEAVY = ("numpy", "cv2", "PIL", "tflite_runtime", "ai_edge_litert", "simplejpeg", "polib")
+# What uvicorn's command line, logging.config, http.client, html and statistics would bring.
+SELDOM = ("click", "multiprocessing", "logging.handlers", "email.parser", "html.entities", "fractions")
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -30,5 +32,21 @@ def test_who_looks_at_a_gallery_needs_no_arithmetic(tmp_path):
             assert page.ask("GET", path).status == 200, path
         loaded = Path(f"/proc/{page.process.pid}/maps").read_text(encoding="utf-8")
         assert "_multiarray_umath" not in loaded, "numpy"
+    finally:
+        page.close()
+
+
+def test_libraries_that_are_seldom_used_are_not_loaded_before_they_are(tmp_path):
+    page = Served(tmp_path, environment={"PYTHONPROFILEIMPORTTIME": "1"})
+    try:
+        ids = count_into(page.store, "S-1", 5)
+        picture = f"/api/v1/cells/{ids[0]}/picture.jpg"
+        for path in ("/", "/specimens/S-1", "/api/v1/specimens/S-1/cells", picture):
+            assert page.ask("GET", path).status == 200, path
+        loaded = {line.rpartition("|")[2].strip() for line in page.log.read_text().splitlines()}
+        assert {"asyncio", "jinja2", "uvicorn.server"} <= loaded
+        assert loaded.isdisjoint(SELDOM)
+        assert page.ask("GET", "/static/none").status == 404  # what that means is looked up in http.client
+        assert "email.parser" in page.log.read_text()
     finally:
         page.close()
