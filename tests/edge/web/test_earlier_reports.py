@@ -177,7 +177,7 @@ def test_a_correction_that_nobody_has_signed_and_a_discard_stand_on_the_earlier_
     assert answer.status == 200, answer
     shown = ask("GET", path).body.decode()
     notice = re.search(r'<div class="notice" id="superseded">.*?</div>', shown, re.DOTALL)[0]
-    assert "Discarded: <i>mixed up</i> By REV" in plain(notice)
+    assert "Discarded: <i>mixed up</i> – By REV" in plain(notice)
     assert "<i>" not in notice
 
 
