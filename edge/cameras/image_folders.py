@@ -77,10 +77,15 @@ def find_images(paths: Sequence[str]) -> list[ImageFile]:
     for given in paths:
         try:
             for image in _images(given):
-                found.setdefault(image.path.resolve(), image)
+                found.setdefault(place_of(image.path), image)
         except OSError as error:
             raise CameraError(f"{error.filename or given}: cannot be read: {error.strerror}") from error
     return sorted(found.values(), key=lambda image: image.path.parts)
+
+
+def place_of(file: Path) -> Path:
+    """Where a file lies behind all links; of one that leads in a circle, a place all the same."""
+    return Path(os.path.realpath(file))  # `resolve` raises RuntimeError there
 
 
 def images_directly_in(folder: Path) -> list[ImageFile]:

@@ -13,6 +13,7 @@ Seconds = Annotated[float, Meta(ge=0, le=86400)]
 
 _ADDRESS = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:[^/@]*@)?(?P<rest>[^/]*)(?P<path>.*)")
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]*))?")
+_NO_NAME = 'is no name of a computer; write its name or address alone, such as host = "192.168.1.5"'
 _PLAIN, _ENCRYPTED = {"", "mqtt", "tcp"}, {"mqtts", "ssl", "tls"}
 
 
@@ -55,8 +56,10 @@ def _host_fault(host: str) -> str | None:
     found = _ADDRESS.fullmatch(stripped)
     inner = None if found is None else _HOST_AND_PORT.fullmatch(found["rest"])
     if found is None or inner is None or re.search(r"\s", stripped):
-        return 'is no name of a computer; write its name or address alone, such as host = "192.168.1.5"'
+        return _NO_NAME
     name, port, scheme = inner["host"].strip("[]"), inner["port"], (found["scheme"] or "").lower()
+    if not _may_be_looked_up(name):
+        return _NO_NAME
     if name == host:
         return None
     if scheme not in _PLAIN | _ENCRYPTED:
@@ -74,3 +77,12 @@ def _host_fault(host: str) -> str | None:
     else:
         what = "has the port in it" if port else "has more than the name in it"
     return f"{what}; write {' and '.join(parts)}"
+
+
+def _may_be_looked_up(name: str) -> bool:
+    """Whether the system can be asked for a name: between its dots stand 1 to 63 characters."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 import struct
 import zipfile
 import zlib
@@ -136,14 +137,7 @@ def read_bundle(path: Path) -> Bundle:
 
     Raises BundleError with one sentence. Nothing of the file is executed here.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BundleError(f"{path}: is larger than {MAX_BYTES >> 20} MiB, which no bundle is")
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise BundleError(f"{path}: there is no such model file") from None
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read: {error.strerror}") from None
+    content = _content(path)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             start = min((entry.header_offset for entry in archive.infolist()), default=0)
@@ -185,6 +179,20 @@ def read_bundle(path: Path) -> Bundle:
     return Bundle(
         path, description, model, hashlib.sha256(content).hexdigest(), images, finder, finder_images, seen
     )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise BundleError(f"{path}: is not a file, so it is no model")  # a pipe would be waited for
+        if status.st_size > MAX_BYTES:
+            raise BundleError(f"{path}: is larger than {MAX_BYTES >> 20} MiB, which no bundle is")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise BundleError(f"{path}: there is no such model file") from None
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _check_directory(archive: zipfile.ZipFile, content: bytes, start: int) -> None:

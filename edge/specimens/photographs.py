@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from edge.cameras.image_files import decode_image, read_file
-from edge.cameras.image_folders import find_images, printable
+from edge.cameras.image_folders import find_images, place_of, printable
 from edge.drawing.heatmap import Style, draw
 from edge.errors import CameraError, ConfigError, OutputError, UnreadableFrameError
 from edge.naming.alignment import MOST, NOTHING, Told
@@ -128,7 +128,7 @@ def find_photographs(
 
     results: folders in which masks and overlays of an earlier call are no images.
     """
-    folders = {folder.resolve() for folder in results if folder is not None}
+    folders = {place_of(folder) for folder in results if folder is not None}
     known = [is_drawn_by(MASKS), is_drawn_by(OVERLAYS)]
     found: dict[Path, ImageFile] = {}
     problems = []
@@ -139,7 +139,7 @@ def find_photographs(
             problems.append(_problem(given, error))
             continue
         for image in images:
-            place = image.path.resolve()
+            place = place_of(image.path)
             if not (place.parent in folders and any(is_ours(place) for is_ours in known)):
                 found.setdefault(place, image)
     return list(found.values()), problems

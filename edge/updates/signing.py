@@ -114,6 +114,10 @@ def make_key(path: Path) -> Path:
     Gives the public half's path. Raises OutputError; a file that is there already is never written over,
     for whoever trusts its other half would have to be told.
     """
+    if not path.name or path.suffix == KEY_SUFFIX:
+        raise OutputError(
+            f"{path}: is no name for a secret key; give one without {KEY_SUFFIX}, which the public key gets"
+        )
     key = Ed25519PrivateKey.generate()
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -16,6 +16,7 @@ from edge.cameras.image_folders import NOT_READ, SUFFIXES, find_images
 from edge.cameras.replay import ReplayCamera
 from edge.config import ReplayConfig, load_config
 from edge.errors import CameraError
+from edge.specimens.photographs import find_photographs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +97,20 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path, name: str) -> None:
     assert problems(tmp_path / "slide") == [
         f"{tmp_path / 'slide' / name}: is a link to {tmp_path / 'moved away'}, which is not there"
     ]
+
+
+def test_a_link_to_itself_is_named_and_ends_nothing(tmp_path: Path) -> None:
+    put(tmp_path / "slide/a.png", PNG)
+    (tmp_path / "slide/b.png").symlink_to("b.png")
+    (tmp_path / "slide/c.png").symlink_to("d.png")
+    (tmp_path / "slide/d.png").symlink_to("c.png")
+    assert names(tmp_path / "slide") == ["slide/a.png"]
+    assert problems(tmp_path / "slide")[0] == (
+        f"{tmp_path / 'slide/b.png'}: is a link to b.png, which is not there"
+    )
+    images, given = find_photographs([str(tmp_path / "slide")], [tmp_path / "slide/c.png"])
+    assert [image.name for image in images if image.problem is None] == ["slide/a.png"]
+    assert given == []
 
 
 @pytest.mark.parametrize("suffix", sorted(NOT_READ))

@@ -60,6 +60,22 @@ WRONG = [
         MQTT + 'host = "192.168.1.5"\n',
     ),
     (
+        MQTT + 'host = "broker..example"\n',
+        (
+            "line 4: mqtt.host is no name of a computer; write its name or address alone, such as"
+            ' host = "192.168.1.5"'
+        ),
+        MQTT + 'host = "bücher.example."\n',
+    ),
+    (
+        MQTT + f'host = "{"b" * 64}.example"\n',
+        (
+            "line 4: mqtt.host is no name of a computer; write its name or address alone, such as"
+            ' host = "192.168.1.5"'
+        ),
+        MQTT + f'host = "{"b" * 63}.example"\n',
+    ),
+    (
         MQTT + 'host = "[::1]:1884"\n',
         'line 4: mqtt.host has the port in it; write host = "::1" and port = 1884',
         MQTT + 'host = "::1"\nport = 1884\n',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -132,6 +133,14 @@ def test_a_flipped_byte_is_refused_or_changes_nothing_that_is_used(tmp_path, pos
         assert bundle.description == whole.description
         assert bundle.golden_images == whole.golden_images
         assert bundle.seen == whole.seen
+
+
+def test_a_pipe_or_a_device_is_no_model_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(BundleError) as refused:
+            read_bundle(path)
+        assert str(refused.value) == f"{path}: is not a file, so it is no model"
 
 
 def test_one_flipped_bit_of_the_directory_loses_no_hashes_of_training_cells_unnoticed(tmp_path):
