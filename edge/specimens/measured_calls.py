@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.adaptation.counted_share import CountedShare
 from edge.labels import OTHER
-from edge.slide.contribution import CUT
+from edge.slide.contribution import COUNTED_ELSEWHERE
 from edge.specimens.named_count import unfit
 from edge.specimens.records import ClassCalls, MeasuredCalls
 
@@ -24,8 +24,9 @@ def measured_calls(
     """Return how this model's calls compare with people's names, over all specimens of this device.
 
     A call was made before the person saw it, so also of a model that was fitted to these cells since. Cells
-    that the edge cuts, discarded specimens, and calls of other models are left out. labels: the model's; what
-    people call otherwise is `other` for it. simulated: whether the device draws its slide. Raises StoreError.
+    that the edge cuts, those of fields that were smeared, discarded specimens, and calls of other models are
+    left out. labels: the model's; what people call otherwise is `other` for it. simulated: whether the device
+    draws its slide. Raises StoreError.
     """
     cells: Counter[str] = Counter()
     right: Counter[str] = Counter()
@@ -39,7 +40,7 @@ def measured_calls(
         by_model = store.cells.called_by(name, model.sha256)
         for cell_id, word in store.ledger.words(name, standings).items():
             one = standings.get(cell_id)
-            if one is None or one.aside == CUT or cell_id not in by_model:
+            if one is None or one.aside in COUNTED_ELSEWHERE or cell_id not in by_model:
                 continue
             named = word.label if word.label is not None and word.label in labels else OTHER
             cells[named] += 1

@@ -103,6 +103,7 @@ class Reporter:
         self._verdicts: dict[str, str | None] = {}
         self._plain = CountingMethod(config.specimen.interval, config.specimen.max_interval_width)
         self._models: dict[str, CountedBy | None] = {}
+        self._kept: set[str] = set()
         self._methods: dict[str, CountingMethod] = {}
 
     @property
@@ -142,19 +143,23 @@ class Reporter:
         model = self._model
         sha256 = model.reference.sha256
         if self._models.get(sha256) is None:
-            described = CountedBy(model.labels, model.confusion, model.known)
-            if model.labels and store.models.find(sha256) is None:  # of none that stands for one
-                with suppress(StoreError):  # on a full disk a count can still be shown
-                    store.models.remember(sha256, msgspec.json.encode(described))
-            self._models[sha256] = described
+            self._models[sha256] = CountedBy(model.labels, model.confusion, model.known)
+        if sha256 in self._kept or not model.labels:  # none stands for one that cannot be read
+            return
+        if store.models.find(sha256) is None:
+            try:
+                store.models.remember(sha256, msgspec.json.encode(self._models[sha256]))
+            except StoreError:
+                return  # on a full disk a count can still be shown, and with the next it is tried again
+        self._kept.add(sha256)
 
     def _described(self, store: Store, model: ModelReference) -> CountedBy | None:
         """Return what is known of a model that has called cells; None of one of before it was kept."""
         if model.sha256 not in self._models:
-            kept = store.models.find(model.sha256)
-            self._models[model.sha256] = None
+            kept, described = store.models.find(model.sha256), None
             with suppress(msgspec.MsgspecError):  # damaged, or of a release to come
-                self._models[model.sha256] = None if kept is None else stored(kept, CountedBy)
+                described = None if kept is None else stored(kept, CountedBy)
+            self._models[model.sha256] = described  # once it is known: other threads take what stands here
         return self._models[model.sha256]
 
     def _method_of(self, store: Store, model: ModelReference) -> CountingMethod:

@@ -8,6 +8,7 @@ from samples import LABELS, MODEL, cell, field
 
 from edge.config import Config, SimulatedConfig, StoreConfig
 from edge.messages.commands import ReviewCells
+from edge.slide.scan import Scan
 from edge.specimens.measured_calls import measured_calls
 from edge.specimens.service import SpecimenService
 from edge.store.fields import Store
@@ -56,6 +57,18 @@ def test_calls_are_compared_with_what_people_said_after_them(store):
     assert (found.called.count, found.called.of) == (3, 4)
     assert (found.wrong_calls.count, found.wrong_calls.of) == (1, 3)
     assert found.wrong_calls.low < found.wrong_calls.percent < found.wrong_calls.high
+
+
+def test_a_cell_of_a_smeared_field_tells_nothing_as_another_field_shows_it(tmp_path):
+    with Store.open(tmp_path / "slide.db") as store:
+        store.ledger.start("S", target=10, wbc_count=None, resume=False)
+        smeared, scan = cell("neutrophil"), Scan(1)
+        each = field(1, smeared)  # without a place on the slide
+        assert store.add(each, None, scan.contribution(each), cells=scan.standings(each))
+        order = ReviewCells(specimen_id="S", cell_ids=(smeared.cell_id,), action="confirm", operator="mt.01")
+        store.ledger.review(order)
+        found = measured_calls(store, MODEL, LABELS, simulated=False)
+        assert (found.cells, found.called.of, found.classes) == (0, 0, ())
 
 
 def test_a_word_that_is_taken_back_is_none(store):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import msgspec
 import pytest
 from counts import KNOWN
@@ -12,6 +14,7 @@ from edge.config import Config, SimulatedConfig
 from edge.daemon.model import Model
 from edge.errors import StoreError
 from edge.messages import Differential, ModelReference
+from edge.messages.former import stored
 from edge.models.confusion import Confusion
 from edge.specimens.reporting import Announcer, Reporter
 from edge.store.fields import Store
@@ -164,3 +167,50 @@ def test_a_count_is_said_also_where_the_store_takes_nothing_any_more(tmp_path, m
 
         monkeypatch.setattr(Models, "remember", full)
         assert said_by(store, reporter).counted == 30
+
+
+def test_what_a_full_disk_did_not_take_of_a_model_is_kept_with_a_later_count(tmp_path, monkeypatch):
+    before, after = reporter_of(MODEL), reporter_of(OTHER_MODEL)
+    with Store.open(tmp_path / "results.db") as store:
+        store.ledger.start("S", target=10, wbc_count=None, resume=False)
+        counted_cells(store, before, 3.0)
+        with monkeypatch.context() as meanwhile:
+
+            def full(*_: object) -> None:
+                raise StoreError("the disk is full")
+
+            meanwhile.setattr(Models, "remember", full)
+            said_by(store, before)
+        store.ledger.stop()
+        said = said_by(store, before)
+        assert said.familiar.verdict == "unfamiliar"
+        assert said_by(store, after) == said
+
+
+def test_a_count_that_is_asked_for_while_another_looks_the_model_up_is_made_by_it_all_the_same(
+    tmp_path, monkeypatch
+):
+    path, after = tmp_path / "results.db", reporter_of(OTHER_MODEL)
+    said: list[Differential] = []
+
+    def ask() -> None:
+        with Store.open(path) as own:
+            said.append(said_by(own, after))
+
+    with Store.open(path) as store:
+        store.ledger.start("S", target=10, wbc_count=None, resume=False)
+        counted_cells(store, reporter_of(MODEL), 0.5)
+        said_by(store, reporter_of(MODEL))
+        store.ledger.stop()
+
+        def slow(*given: object) -> object:
+            monkeypatch.setattr("edge.specimens.reporting.stored", stored)
+            other = threading.Thread(target=ask)
+            other.start()
+            other.join()
+            return stored(*given)
+
+        monkeypatch.setattr("edge.specimens.reporting.stored", slow)
+        ask()
+    assert [one.correction.reason for one in said] == [None, None]
+    assert said[0] == said[1]
