@@ -29,14 +29,19 @@ from edge.errors import LeukoscopeError
 
 RATE = 5.0  # live pictures a second
 
+_SCREENS = ("/", "/live", "/pictures", "/specimens", "/people", "/microscope")
+_OF_A_SPECIMEN = ("", "/review", "/report")
+_REST_S = 21.0  # of quiet, within which the page gives back what it can
 _BROWSER = 6  # connections
 _MOST_PER_S = 400.0  # requests: of more than 500 from one address, the page tells some to wait
 
 
 @dataclass(frozen=True)
 class PageRun:
-    """What was measured. start_s: from the process's start to its first answer. Memory in MiB, after use.
+    """What was measured. start_s: from the process's start to its first answer.
 
+    Memory in MiB: after the gallery; screens_: after every screen, of which Review, the report and Microscope
+    correct the count, for which numpy is loaded; rested_: after nobody has asked for a while.
     gallery_s: the list of 400 cells and all their pictures over six connections. live_percent: of a core, for
     five pictures a second and the stream of events. requests_per_s, lost: the page of 400 cells asked again
     and again; request_ms: of computing for each. gallery_cpu_s, start_cpu_s: of computing. show_ms: what a
@@ -46,6 +51,10 @@ class PageRun:
     start_s: float
     rss_mib: float
     private_mib: float
+    screens_rss_mib: float
+    screens_private_mib: float
+    rested_rss_mib: float
+    rested_private_mib: float
     gallery_s: float
     live_percent: float
     requests_per_s: float
@@ -71,11 +80,20 @@ def measure(seconds: float) -> PageRun:
             requests, lost, took = _asked(port, seconds)
             request_ms = 1000 * (cpu_s(process.pid) - before) / max(1, requests)
             live = _live(Path(folder), port, process.pid, seconds)
+            for path in (*_SCREENS, *(f"/specimens/S-1{each}" for each in _OF_A_SPECIMEN)):
+                get(port, path)
+            screens = memory_mib(process.pid)
+            time.sleep(_REST_S)
+            rested = memory_mib(process.pid)
         show_ms = _show(Path(folder))
     return PageRun(
         start_s=start_s,
         rss_mib=rss,
         private_mib=private,
+        screens_rss_mib=screens[0],
+        screens_private_mib=screens[1],
+        rested_rss_mib=rested[0],
+        rested_private_mib=rested[1],
         gallery_s=gallery_s,
         live_percent=live,
         requests_per_s=requests / took,
@@ -97,6 +115,10 @@ def markdown(run: PageRun) -> str:
         ("start to the first answer", f"{run.start_s:.2f} s, {run.start_cpu_s:.2f} s of computing", "0.5 s"),
         ("resident memory", f"{run.rss_mib:.1f} MiB", "45 MiB"),
         ("private memory", f"{run.private_mib:.1f} MiB", "20 MiB"),
+        ("resident memory after every screen", f"{run.screens_rss_mib:.1f} MiB", "45 MiB"),
+        ("private memory after every screen", f"{run.screens_private_mib:.1f} MiB", "20 MiB"),
+        ("resident memory, rested", f"{run.rested_rss_mib:.1f} MiB", "45 MiB"),
+        ("private memory, rested", f"{run.rested_private_mib:.1f} MiB", "20 MiB"),
         (
             f"gallery of {CELLS} cells with pictures",
             f"{run.gallery_s:.2f} s, {run.gallery_cpu_s:.2f} s of computing",

@@ -90,6 +90,15 @@ def release_startup_memory() -> None:
             libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), ctypes.c_int(_DONTNEED))
 
 
+def release_freed_memory() -> None:
+    """Hand back to the kernel what was freed in the middle of the heap; by itself only its end goes back.
+
+    Only glibc's.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(ctypes.c_size_t(0))
+
+
 def postpone(*modules: str) -> None:
     """Load these modules when something of them is first asked for, not when somebody imports them.
 

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import Server
 
 from edge.errors import ConfigError, LeukoscopeError, PeopleError
-from edge.memory import release_startup_memory
+from edge.memory import release_freed_memory, release_startup_memory
 from edge.people import People
 from edge.web.app import create_app
 from edge.web.security.access import is_loopback
@@ -39,7 +39,7 @@ vars(uvicorn).setdefault("Config", ServerConfig)
 
 _HEAD_BYTES = 16 * 1024
 _KEEP_ALIVE_S = 30
-_LOOKS_EVERY = 20  # ticks of a tenth of a second
+_LOOKS_EVERY, _QUIET = 20, 100  # ticks of a tenth of a second
 _GRACE_S = 2  # for answers under way when it is told to end
 
 
@@ -127,25 +127,38 @@ def serve(config: Config, *, host: str | None = None, port: int | None = None) -
 class PageServer(Server):
     """A server that ends when it should listen elsewhere: somebody has a PIN now, or nobody has one any more.
 
-    moves: whether that was why it ended. address: gives where it should listen.
+    moves: whether that was why it ended. address: gives where it should listen. After ten quiet seconds it
+    gives back what the answers before have needed.
     """
 
     def __init__(self, config: ServerConfig, address: Callable[[], tuple[str, int]]) -> None:
         super().__init__(config)
         self.moves = False
         self._address = address
+        self._asked = self._rested = 0  # requests, until the last look and until the last rest
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and give back what only beginning needed."""
         await super().startup(sockets)
-        release_startup_memory()
+        _give_back()
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to end; asked ten times a second."""
         if counter % _LOOKS_EVERY == 0:
             with suppress(PeopleError):  # the file is busy, or being mended: as it was
                 self.moves = await asyncio.to_thread(self._address) != (self.config.host, self.config.port)
+        if counter % _QUIET == 0:
+            asked = self.server_state.total_requests
+            if asked == self._asked != self._rested:
+                self._rested = asked
+                await asyncio.to_thread(_give_back)
+            self._asked = asked
         return self.moves or await super().on_tick(counter)
+
+
+def _give_back() -> None:
+    release_freed_memory()
+    release_startup_memory()  # libraries may have been loaded since, as numpy is for a corrected count
 
 
 def _server(

@@ -76,6 +76,23 @@ release_startup_memory()
 print(ctypes.string_at(place, 9).decode())
 """
 
+_HOLES = """
+import re
+from pathlib import Path
+from edge.memory import keep_little_memory, release_freed_memory
+
+def written():
+    return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text()).group(1))
+
+keep_little_memory()
+before = written()
+pieces = [bytes(20_000) for _ in range(2000)]
+del pieces[:-1]  # the last one keeps the heap's end where it is
+freed = written()
+release_freed_memory()
+print(before, freed, written())
+"""
+
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep freed memory")
 @pytest.mark.parametrize(
@@ -120,6 +137,16 @@ def test_what_was_written_to_before_it_was_closed_to_writing_is_left_as_it_is(
         timeout=120,
     )
     assert done.stdout.strip() == "relocated"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to hand it back")
+def test_what_is_freed_in_the_middle_of_the_heap_is_handed_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _HOLES], capture_output=True, text=True, check=True, timeout=120
+    )
+    before, freed, after = (int(figure) for figure in done.stdout.split())
+    assert freed - before > 30_000  # kB: it is still held
+    assert after - before < 4000
 
 
 def test_a_postponed_module_is_loaded_once_when_something_of_it_is_asked_for(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 from served import Served
 from stored import count_into
+from uvicorn import Config
+
+from edge.web import server
 
 MODULES = ("edge.web.server", "edge.web.picture_analysis", "edge.web.adapting_process")
 HEAVY = ("numpy", "cv2", "PIL", "tflite_runtime", "ai_edge_litert", "simplejpeg", "polib")
@@ -50,3 +54,14 @@ def test_libraries_that_are_seldom_used_are_not_loaded_before_they_are(tmp_path)
         assert "email.parser" in page.log.read_text()
     finally:
         page.close()
+
+
+def test_memory_is_given_back_once_after_each_time_that_somebody_has_asked_and_not_meanwhile(monkeypatch):
+    here, given_back = ("127.0.0.1", 8080), []
+    page = server.PageServer(Config(lambda: None, host=here[0], port=here[1]), lambda: here)
+    monkeypatch.setattr(server, "_give_back", lambda: given_back.append(seconds))
+    requests = {5: 3, 31: 4, 42: 5}
+    for seconds in range(91):
+        page.server_state.total_requests = requests.get(seconds, page.server_state.total_requests)
+        assert not asyncio.run(page.on_tick(10 * seconds))
+    assert given_back == [20, 60]
