@@ -48,10 +48,11 @@ def verify_model(path: Path) -> int:
 def list_results(path: Path, specimen: str | None) -> int:
     """Print every stored field, as a table or, where no person reads it, as tab-separated lines.
 
-    Raises StoreError.
+    Returns 1 where one of them cannot be read back, and names it. Raises StoreError.
     """
     from edge.specimens.results import stored_fields, undelivered  # noqa: PLC0415 (a bundle is not stored)
 
+    problems: list[str] = []
     print_rows(
         ("captured", "specimen", "source", "cells", "calls", "slide"),
         (
@@ -63,13 +64,13 @@ def list_results(path: Path, specimen: str | None) -> int:
                 ", ".join(cell.spoken() for cell in field.cells) or field.quality.reason or "-",
                 "SIMULATED" if field.simulated else "-",
             )
-            for field in stored_fields(path, specimen)
+            for field in stored_fields(path, specimen, problems.append)
         ),
         title=str(path),
     )
     if text := undelivered(path).spoken():
         print(f"leukoscope: {text}", file=sys.stderr)
-    return 0
+    return _named(problems)
 
 
 def republish_results(path: Path, since: str | None, specimen: str | None) -> int:
@@ -95,9 +96,17 @@ def republish_results(path: Path, since: str | None, specimen: str | None) -> in
 
 
 def export_results(path: Path, specimen: str | None) -> int:
-    """Print every stored field as a line of JSON, as it was stored. Raises StoreError."""
+    """Print every stored field as a line of JSON, as it was stored; otherwise as `list_results`."""
     from edge.specimens.results import stored_fields  # noqa: PLC0415 (as above)
 
-    for field in stored_fields(path, specimen):
+    problems: list[str] = []
+    for field in stored_fields(path, specimen, problems.append):
         print(msgspec.json.encode(field).decode())
-    return 0
+    return _named(problems)
+
+
+def _named(problems: list[str]) -> int:
+    """Name what could not be read, behind all that could, and return the exit status."""
+    for problem in problems:
+        print(f"leukoscope: {problem}", file=sys.stderr)
+    return 1 if problems else 0

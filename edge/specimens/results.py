@@ -10,7 +10,7 @@ from edge.store.database import expect_store
 from edge.store.fields import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -32,11 +32,13 @@ class Undelivered(NamedTuple):
         return f"{text}; {self.refused} it has refused, the last one: {self.reason}" if self.refused else text
 
 
-def stored_fields(path: Path, specimen: str | None = None) -> Iterator[FieldResult]:
-    """Every stored field of a specimen, or of all, in their order. Raises StoreError."""
+def stored_fields(
+    path: Path, specimen: str | None = None, unreadable: Callable[[str], None] | None = None
+) -> Iterator[FieldResult]:
+    """Every stored field of a specimen, or of all, in their order; see `Store.fields`. Raises StoreError."""
     with _opened(path, specimen) as (store, specimens):
         for specimen_id in specimens:
-            yield from store.fields(specimen_id)
+            yield from store.fields(specimen_id, unreadable)
 
 
 def undelivered(path: Path) -> Undelivered:

@@ -35,7 +35,7 @@ from edge.store.specimens import Ledger
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -212,13 +212,23 @@ class Store(Outbox):
                 self.ledger.note_addition(field.specimen_id, simulated=field.simulated)
         return bool(added)
 
-    def fields(self, specimen_id: str) -> Iterator[FieldResult]:
-        """Return a specimen's fields in their order, those that were pruned left out. Raises StoreError."""
+    def fields(
+        self, specimen_id: str, unreadable: Callable[[str], None] | None = None
+    ) -> Iterator[FieldResult]:
+        """Return a specimen's fields in their order, those that were pruned left out.
+
+        unreadable: told, in a sentence, of each that cannot be read back, which is then left out; without it
+        the first of them raises StoreError.
+        """
         for field_id, payload in self._pages("payload", specimen_id):
             try:
                 field = decode_field(payload)
             except msgspec.MsgspecError as error:
-                raise StoreError(f"{self.path}: field {field_id} cannot be read back: {error}") from None
+                problem = f"{self.path}: field {field_id} cannot be read back: {error}"
+                if unreadable is None:
+                    raise StoreError(problem) from None
+                unreadable(problem)
+                continue
             yield field
 
     def frame_summaries(self, specimen_id: str) -> Iterator[FrameSummary]:

@@ -86,12 +86,13 @@ class Outbox:
     def republish(self, *, since: datetime | None = None, specimen_id: str | None = None) -> int:
         """Let what was delivered wait again, and give the number: it goes out once more, as historical.
 
-        since: what was captured then or later. What was pruned is gone from here.
+        since: what was captured then or later; of a damaged one nobody knows. What was pruned is gone.
         """
         conditions, values = ["delivered_at IS NOT NULL", "payload IS NOT NULL"], []
         if since is not None:
             conditions.append(
-                "julianday(json_extract(CAST(payload AS TEXT), '$.captured_at')) >= julianday(?)"
+                "CASE WHEN json_valid(CAST(payload AS TEXT)) THEN"
+                " julianday(json_extract(CAST(payload AS TEXT), '$.captured_at')) >= julianday(?) END"
             )
             values.append(since.astimezone(UTC).isoformat())
         if specimen_id is not None:

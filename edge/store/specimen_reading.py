@@ -98,10 +98,11 @@ class LedgerReading:
         return "" if row is None else str(row[0])
 
     def counted(self, specimen_id: str) -> tuple[int, int]:
-        """Return how many fields a specimen has, and how many cells they counted."""
+        """Return how many fields a specimen has, and how many cells they counted; a damaged one none."""
         cells = (
             "SELECT total(max(0, cells)) FROM (SELECT sum(value) AS cells FROM fields,"
-            " json_each(CAST(tally AS TEXT), '$.counted') WHERE specimen_id = ? GROUP BY key)"
+            " json_each(CASE WHEN json_valid(CAST(tally AS TEXT)) THEN CAST(tally AS TEXT) ELSE '{}' END,"
+            " '$.counted') WHERE specimen_id = ? GROUP BY key)"
         )
         with errors(self._path, "read"):
             counted = int(self._db.execute(cells, (specimen_id,)).fetchone()[0])

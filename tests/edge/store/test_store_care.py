@@ -15,6 +15,7 @@ from mqtt_partners import wait_for
 from samples import cell, field
 
 from edge import identity
+from edge.cli import main
 from edge.config import LEAST_MAX_MB, StoreConfig
 from edge.daemon.housekeeping import Housekeeping
 from edge.errors import StoreError
@@ -221,7 +222,26 @@ def test_a_share_of_the_count_that_is_damaged_leaves_the_others(path, caplog):
         db.execute("UPDATE fields SET tally = x'7b22ff' WHERE field_id = ?", (ids[1],))
     with Store.open(path) as store:
         assert [field_id for field_id, _ in store.contributions("S")] == [ids[0], ids[2]]
+        assert store.ledger.counted("S") == (3, 2), "as many cells as the count has"
     assert f"field {ids[1]}" in caplog.text
+
+
+def test_a_damaged_field_keeps_no_other_from_being_listed_and_sent_again(path, capsys):
+    ids = filled(path, 3)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE fields SET payload = x'7b22ff' WHERE field_id = ?", (ids[1],))
+    with Store.open(path) as store:
+        store.mark_delivered(ids)
+        assert store.republish(since=datetime(2000, 1, 1, tzinfo=UTC)) == 2
+        assert {row.field_id for row in store.undelivered(9)} == {ids[0], ids[2]}
+    assert main(["results", "export", "--store", str(path)]) == 1
+    printed = capsys.readouterr()
+    assert [msgspec.json.decode(line)["field_id"] for line in printed.out.splitlines()] == [ids[0], ids[2]]
+    assert printed.err.startswith(f"leukoscope: {path}: field {ids[1]} cannot be read back: ")
+    assert main(["results", "list", "--store", str(path)]) == 1
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 3, "a header, and two fields"
+    assert f"field {ids[1]} cannot be read back" in printed.err
 
 
 def test_after_an_end_that_was_none_an_index_that_lacks_a_row_is_found(path):
