@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ _A_WRONG_CALL = 20.0  # costs as much as so many refused cells, at each of which
 _HARDLY_MORE = 0.01  # of known cells: less than the cells held out can tell
 _MOST_REJECTED = 0.30  # of cells of known classes: of microscopes left out, seven in ten are to be called
 _LEAST_EXAMPLES = 10  # of calls that should not be made: with fewer, nothing can be fitted
+_PARTS = 10  # of the photographs or slides, each of which is held back once
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Outputs:
     logits: NDArray[np.float32]
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
+
+    def chosen(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Outputs:
+        """Return some of the cells: where bool (n,) is True, or by their numbers."""
+        return Outputs(self.logits[which], self.features[which], self.labels[which])
 
     def probabilities(self, temperature: float) -> NDArray[np.float64]:
         """Return calibrated probabilities, float64 (n, classes)."""
@@ -48,6 +53,7 @@ def fit_rejection(
     temperature: float,
     minimum_probability: float,
     least_trust: float = 0.0,
+    groups: Sequence[str] | None = None,
 ) -> tuple[Reject, dict[str, float]]:
     """Fit the rule; give it with its figures on the held-out cells.
 
@@ -58,13 +64,43 @@ def fit_rejection(
     threshold is no lower, as microscopes left out told (`trainer.evaluation.trust`), if that refuses no more
     than 30 % either. With too few calls to learn from that should not have been made, only the minimum
     probability stands.
+    groups: n names of photographs or slides; None: each cell is one. Each cell's figures are by a rule that
+    was fitted without its group, for the rule's own cells flatter it. There are none where so few are left.
     """
-    plain = Reject(minimum_probability)
-    if not len(held_out.labels) or set(np.unique(seen.labels)) != set(range(len(classes))):
-        return plain, {}
-    centres = np.stack([seen.features[seen.labels == c].mean(axis=0) for c in range(len(classes))])
+    asked = _Asked(tuple(classes), temperature, minimum_probability, least_trust)
+    known = _where_classes_lie(seen, len(classes))
+    fitted = None if known is None else _fitted(known, held_out, weights, asked)
+    if known is None or fitted is None:
+        return Reject(minimum_probability), {}
+    names = [str(number) for number in range(len(weights))] if groups is None else groups
+    return Reject(minimum_probability, fitted), _held_back_figures(known, held_out, weights, names, asked)
+
+
+class _Asked(NamedTuple):
+    """What a rule is to be of: see `fit_rejection`."""
+
+    classes: tuple[str, ...]
+    temperature: float
+    minimum_probability: float
+    least_trust: float
+
+
+class _Judged(NamedTuple):
+    """What a rule says of n cells: (n,) each. score: its confidence. The rest: see `figures`."""
+
+    score: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    is_known: NDArray[np.bool_]
+    answered: NDArray[np.bool_]
+
+
+def _where_classes_lie(seen: Outputs, classes: int) -> Familiarity | None:
+    """Return what training cells tell, with nothing fitted yet; None where a class has none."""
+    if set(np.unique(seen.labels)) != set(range(classes)):
+        return None
+    centres = np.stack([seen.features[seen.labels == c].mean(axis=0) for c in range(classes)])
     spread = np.sqrt(np.mean((seen.features - centres[seen.labels]) ** 2, axis=0))
-    known = Familiarity(
+    return Familiarity(
         centres=tuple(tuple(round(float(v), 3) for v in row) for row in centres),
         spread=tuple(round(max(float(v), 1e-3), 4) for v in spread),
         usual_distance=0.0,
@@ -74,17 +110,20 @@ def fit_rejection(
         minimum_trust=0.0,
         logits=tuple(
             tuple(round(float(v), 3) for v in seen.logits[seen.labels == c].mean(axis=0))
-            for c in range(len(classes))
+            for c in range(classes)
         ),
     )
-    probabilities = held_out.probabilities(temperature)
-    assessed = np.array([label != OTHER for label in classes])
-    called = np.where(assessed, probabilities, -1.0).argmax(axis=1)
-    is_known = assessed[held_out.labels]
-    right = is_known & (called == held_out.labels)
+
+
+def _fitted(
+    known: Familiarity, cells: Outputs, weights: NDArray[np.float64], asked: _Asked
+) -> Familiarity | None:
+    """Return what is known with all that cells (n,) tell; None where they are too few."""
+    probabilities, called, is_known = _likeliest(cells, asked)
+    right = is_known & (called == cells.labels)
     if right.sum() < _LEAST_EXAMPLES or (~right).sum() < _LEAST_EXAMPLES:
-        return plain, {}
-    confidence, distance = log_odds(probabilities, called), distances(held_out.features, called, known)
+        return None
+    confidence, distance = log_odds(probabilities, called), distances(cells.features, called, known)
     # Both kinds weigh the same: how many strangers a set happens to hold says nothing of the clinic's.
     terms = np.stack([confidence, -distance], axis=1)
     fitted = LogisticRegression(class_weight="balanced").fit(terms, right, sample_weight=weights)
@@ -96,18 +135,57 @@ def fit_rejection(
         confidence=round(confidence_weight, 4),
         distance=round(distance_weight, 4),
     )
-    score = call_confidence(probabilities, held_out.features, called, known)
+    threshold = cheapest_threshold(*_judged(known, cells, asked), weights, asked.least_trust)
+    return replace(known, minimum_trust=threshold)
+
+
+def _held_back_figures(
+    known: Familiarity,
+    cells: Outputs,
+    weights: NDArray[np.float64],
+    groups: Sequence[str],
+    asked: _Asked,
+) -> dict[str, float]:
+    """Return the figures of cells (n,), each judged by a rule that was fitted without its group.
+
+    Of ten parts of the groups each is held back in turn, of fewer groups each by itself. None where a part
+    leaves too few cells.
+    """
+    names, group = np.unique(np.array(groups), return_inverse=True)
+    part = np.random.default_rng(0).permutation(len(names))[group] % _PARTS
+    judged = _judged(known, cells, asked)  # to be replaced, part by part
+    calls = np.zeros(len(weights), np.bool_)
+    for number in np.unique(part):
+        own = part == number
+        rule = _fitted(known, cells.chosen(~own), weights[~own], asked)
+        if rule is None:
+            return {}
+        of_part = _judged(rule, cells.chosen(own), asked)
+        for whole, found in zip(judged, of_part, strict=True):
+            whole[own] = found
+        calls[own] = of_part.answered & (of_part.score >= rule.minimum_trust)
+    return _figures(judged, calls, weights)
+
+
+def _likeliest(
+    cells: Outputs, asked: _Asked
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return probabilities (n, classes), the likeliest class that is counted and whether the true one is."""
+    probabilities = cells.probabilities(asked.temperature)
+    counted = np.array([label != OTHER for label in asked.classes])
+    return probabilities, np.where(counted, probabilities, -1.0).argmax(axis=1), counted[cells.labels]
+
+
+def _judged(known: Familiarity, cells: Outputs, asked: _Asked) -> _Judged:
+    probabilities, called, is_known = _likeliest(cells, asked)
     # The rest is refused already: called `other`, too unsure, or too far from all that was seen.
     answered = (
         (probabilities.argmax(axis=1) == called)
-        & (probabilities.max(axis=1) >= minimum_probability)
-        & (distance <= TOO_FAR * known.usual_distance)
+        & (probabilities.max(axis=1) >= asked.minimum_probability)
+        & (distances(cells.features, called, known) <= TOO_FAR * known.usual_distance)
     )
-    known = replace(
-        known, minimum_trust=cheapest_threshold(score, right, is_known, answered, weights, least_trust)
-    )
-    rule = replace(plain, familiarity=known)
-    return rule, figures(score, known.minimum_trust, right, is_known, answered, weights)
+    score = call_confidence(probabilities, cells.features, called, known)
+    return _Judged(score, is_known & (called == cells.labels), is_known, answered)
 
 
 def cheapest_threshold(
@@ -164,11 +242,16 @@ def figures(
     wrong_calls_at_90: of the calls, were the threshold such that 90 % of the known cells are called. Where no
     cell is known, none of these but others_called: the share of the others that is called all the same.
     """
+    return _figures(_Judged(score, right, is_known, answered), answered & (score >= threshold), weights)
+
+
+def _figures(judged: _Judged, calls: NDArray[np.bool_], weights: NDArray[np.float64]) -> dict[str, float]:
+    """As `figures`, of cells (n,) whose threshold need not be one; calls: which are called, bool (n,)."""
+    score, right, is_known, answered = judged
     result: dict[str, float] = {}
     shown = np.where(answered, score, 0.0)
     if is_known.any() and not is_known.all():
         result["auroc"] = round(float(roc_auc_score(is_known, score, sample_weight=weights)), 4)
-    calls = answered & (score >= threshold)
     if not is_known.any():
         return {"others_called": round(float(np.average(calls, weights=weights)), 4)}
     result["called"] = round(float(np.average(calls[is_known], weights=weights[is_known])), 4)

@@ -131,8 +131,10 @@ def export_run(
                 temperature,
                 _MINIMUM_PROBABILITY,
                 0.0 if elsewhere_trust is None else elsewhere_trust.asked,
+                unseen.photographs,
             )
-            together["rejecting"] = rejecting | _about_refusing(reject, recipe.data, elsewhere_trust)
+            about = _about_refusing(reject, recipe.data, elsewhere_trust) if rejecting else {}
+            together["rejecting"] = rejecting | about
             known = known_microscopes(
                 outputs,
                 _balanced(opened, weights),

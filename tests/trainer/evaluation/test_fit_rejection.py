@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from known_cells import CLASSES, cells
 
+from edge.naming.rejection import Judge
 from trainer.evaluation.rejection import Outputs, cheapest_threshold, figures, fit_rejection
 
 
@@ -14,7 +15,7 @@ def test_strangers_are_told_from_known_cells_and_few_calls_are_wrong():
     rule, found = fit_rejection(cells(2000), held_out, np.ones(3000), CLASSES, 1.0, 0.5)
     assert rule.familiarity is not None
     assert found["auroc"] > 0.95
-    assert found["wrong_calls"] <= 0.006
+    assert found["wrong_calls"] <= 0.007
     assert found["called"] >= 0.88
     assert found["wrong_calls_at_90"] <= found["wrong_calls"] + 0.003
 
@@ -29,6 +30,37 @@ def test_copies_of_one_photograph_count_once():
     plain, _ = fit_rejection(seen, once, np.ones(800), CLASSES, 1.0, 0.5)
     weighted, _ = fit_rejection(seen, copied, weights, CLASSES, 1.0, 0.5)
     assert weighted.familiarity.minimum_trust == pytest.approx(plain.familiarity.minimum_trust, abs=0.02)
+
+
+def test_its_figures_are_of_cells_that_it_was_not_fitted_on():
+    # By the cells that it was fitted on a third of the calls that are wrong elsewhere was.
+    seen, told, true = cells(500, noise=1.5, seed=99), [], []
+    other = cells(4000, noise=1.5, seed=98)
+    probabilities = other.probabilities(1.0).astype(np.float32)
+    for seed in range(20):
+        rule, found = fit_rejection(seen, cells(80, noise=1.5, seed=seed), np.ones(80), CLASSES, 1.0, 0.5)
+        called = np.array([one.reason is None for one in Judge(rule, CLASSES)(probabilities, other.features)])
+        true.append(float(np.mean(probabilities.argmax(axis=1)[called] != other.labels[called])))
+        told.append(found["wrong_calls"])
+    assert np.mean(told) == pytest.approx(np.mean(true), rel=0.35)
+
+
+def test_cells_of_one_slide_are_held_back_together():
+    once, seen = cells(150, noise=3, seed=7), cells(500, noise=1.5)
+    thrice = once.chosen(np.repeat(np.arange(150), 3))
+    names = [f"{number:03}" for number in range(150)]
+    asked = (CLASSES, 1.0, 0.5, 0.0)
+    _, alone = fit_rejection(seen, once, np.ones(150), *asked, names)
+    _, together = fit_rejection(seen, thrice, np.full(450, 1 / 3), *asked, np.repeat(names, 3).tolist())
+    assert together == pytest.approx(alone, abs=1e-3)
+    _, apart = fit_rejection(seen, thrice, np.full(450, 1 / 3), *asked)
+    assert apart["wrong_calls"] < together["wrong_calls"]
+
+
+def test_where_one_slide_has_all_cells_there_is_no_figure():
+    rule, found = fit_rejection(cells(500), cells(200), np.ones(200), CLASSES, 1.0, 0.5, 0.0, ["a"] * 200)
+    assert rule.familiarity is not None
+    assert found == {}
 
 
 @pytest.mark.parametrize(
