@@ -236,7 +236,8 @@ def sentences(found: Measurement) -> str:
 
     by_photograph = percent(calls.photograph_accuracy), percent(calls.photograph_macro_recall)
     lines = [
-        f"{found.model} on {found.on}, {found.part}: {found.images} images, {found.photographs} photographs",
+        f"{found.model} on {found.on}, {found.part}: {found.images} images, {found.photographs} photographs or "
+        "slides",
         *_left_out(found.trained_on),
         f"right: {percent(calls.accuracy)}; each cell once: {by_photograph[0]}",
         f"macro recall: {percent(calls.macro_recall)}; each cell once: {by_photograph[1]}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def table(evaluation: Evaluation) -> RenderableType:
     name, shown = columns.popitem()  # int8 where it was measured: it is what runs
     head = (
         f"{evaluation.recipe}: {evaluation.part}, {evaluation.images} images of "
-        f"{evaluation.photographs} photographs; 95 % intervals over photographs"
+        f"{evaluation.photographs} photographs or slides; 95 % intervals over these"
     )
     tail = [f"float32 weights {evaluation.float_bytes / 1e6:.2f} MB"]
     if evaluation.int8_bytes is not None and evaluation.agreement is not None:
@@ -48,16 +48,19 @@ def table(evaluation: Evaluation) -> RenderableType:
 
 
 def _classes(name: str, figures: Figures) -> Table:
-    rows = Table(name, "precision", "recall", "F1", "AUC", "images", "photographs", box=None)
+    heads = (f"{name}, %", "precision", "recall", "F1", "AUC", "images", "photographs")
+    # Folded, not cut off: at 80 columns the upper ends of intervals were lost.
+    rows = Table(*(Column(head, overflow="fold") for head in heads), box=None, padding=(0, 1, 0, 0))
     for one in figures.classes:
-        shares = (interval(figure) for figure in (one.precision, one.recall, one.f1, one.auc))
+        shares = (_short(figure) for figure in (one.precision, one.recall, one.f1, one.auc))
         rows.add_row(one.label, *shares, str(one.images), str(one.photographs))
     return rows
 
 
 def _confusion(figures: Figures) -> Table:
     labels = [one.label for one in figures.classes]
-    rows = Table("is \\ is called", *labels, box=None)
+    heads = ("is \\ is called", *labels)
+    rows = Table(*(Column(head, overflow="fold") for head in heads), box=None)
     for label, calls in zip(labels, figures.confusion, strict=True):
         rows.add_row(label, *(str(count) for count in calls))
     return rows
@@ -68,6 +71,13 @@ def interval(estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
     return f"{_percent(estimate.value)} ({100 * estimate.low:.2f}-{100 * estimate.high:.2f})"
+
+
+def _short(estimate: Estimate | None) -> str:
+    """Write a figure and, on a line of its own, its interval: in percent, for a narrow column."""
+    if estimate is None:
+        return "-"
+    return f"{100 * estimate.value:.1f}\n{100 * estimate.low:.1f}-{100 * estimate.high:.1f}"
 
 
 def _percent(share: float) -> str:
