@@ -12,7 +12,7 @@ import numpy as np
 from edge.errors import BundleError
 from edge.finding.decoding import KINDS, RED_CELL_PIXELS
 from edge.finding.drawn import is_drawn
-from edge.finding.finder import Finder
+from edge.finding.finder import Finder, Looks
 from edge.finding.ruler import RED_CELL_UM, Reading, Ruler, differ, look_for_scale, reading_of
 from edge.messages.field import FieldScale, Scale
 from edge.models.recipes import finder_problem
@@ -86,14 +86,15 @@ class CellFinder:
 
     def find(self, pixels: NDArray[np.uint8]) -> FoundCells:
         """Return the cells of a frame, uint8 RGB (height, width, 3); the ruler reads its red cells."""
-        red_cell = self.ruler.red_cell or look_for_scale(self._finder, pixels)
-        found = self._at(red_cell, pixels)
+        frame = Looks(self._finder, pixels)
+        red_cell = self.ruler.red_cell or look_for_scale(frame)
+        found = self._at(red_cell, frame)
         reading = None if self.ruler.is_fixed else reading_of(found)
         of_another_scale = reading is not None and differ(reading.diameter, red_cell)
         if of_another_scale or self._says_little(found, reading, pixels):
             # Through another lens than before, there may be nothing to see at its scale, or specks alone.
-            another = look_for_scale(self._finder, pixels)
-            seen = self._at(another, pixels)
+            another = look_for_scale(frame)
+            seen = self._at(another, frame)
             is_another = reading_of(seen) is not None and differ(another, red_cell)
             says_more = reading is None or _covered(seen) > _CLEARLY * _covered(found)
             if of_another_scale or (is_another and says_more):
@@ -120,9 +121,9 @@ class CellFinder:
         is_sparse = _covered(found) < _SPARSE * pixels.shape[0] * pixels.shape[1]
         return is_odd or is_sparse or reading is None
 
-    def _at(self, red_cell: float, pixels: NDArray[np.uint8]) -> Detections:
+    def _at(self, red_cell: float, frame: Looks) -> Detections:
         """Find in a frame whose red cells have this diameter, in pixels of it."""
-        return self._finder.find(pixels, RED_CELL_PIXELS / red_cell, self._thresholds)
+        return frame.find(RED_CELL_PIXELS / red_cell, self._thresholds)
 
     def restore(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
         """Begin a specimen, or go on with it: its ruler is again what the scales of its fields made of it.

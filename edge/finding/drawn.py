@@ -30,15 +30,19 @@ def is_drawn(pixels: NDArray[np.uint8], centre: NDArray[np.float32], diameter: f
     bottom, right = min(pixels.shape[0], int(y + reach) + 1), min(pixels.shape[1], int(x + reach) + 1)
     window = pixels[top:bottom:step, left:right:step]
     rows, columns = np.ogrid[top:bottom:step, left:right:step]
-    middle = window[np.hypot(columns - x, rows - y) <= reach].astype(np.int16)
-    if not len(middle):
+    middle = np.hypot(columns - x, rows - y) <= reach
+    if not middle.any():
         return False
-    apart = np.abs(middle - np.median(middle, axis=0)).max(axis=1)
-    if (apart <= _LEVELS).mean() <= _MOST:
-        return False
+    apart = np.zeros(np.count_nonzero(middle))
+    for channel in range(3):
+        levels = window[:, :, channel][middle]
+        apart = np.maximum(apart, np.abs(levels - np.median(levels)))
+        # One channel is enough to tell a cell by, mostly the first.
+        if (apart <= _LEVELS).mean() <= _MOST:
+            return False
     # In a dim picture the grain of a nucleus has few levels as well.
-    levels = max(1, min(_LEVELS, int(_LEVELS * _glass(pixels, x, y, float(diameter)) / _BRIGHT)))
-    return bool((apart <= levels).mean() > _MOST)
+    most = max(1, min(_LEVELS, int(_LEVELS * _glass(pixels, x, y, float(diameter)) / _BRIGHT)))
+    return bool((apart <= most).mean() > _MOST)
 
 
 def _glass(pixels: NDArray[np.uint8], x: float, y: float, diameter: float) -> float:

@@ -42,21 +42,16 @@ class Finder:
     def find(
         self, pixels: NDArray[np.uint8], scale: float, least: float | Mapping[str, float] = 0.1
     ) -> Detections:
-        """Return what lies in a frame, uint8 RGB (height, width, 3).
+        """Return what lies in a frame, uint8 RGB (height, width, 3), as `Looks.find` does."""
+        return Looks(self, pixels).find(scale, least)
 
-        scale: pixels of the working picture to one of the frame; above 1 the frame is enlarged. least: score
-        below which nothing is listed, of all kinds or by kind. Raises BundleError where the network's maps
-        are not of its version.
+    def maps(self, pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+        """Return the network's maps of a frame, float32 (h, w, 6), in a working picture of a size.
+
+        size: width, height. Raises BundleError where the network's maps are not of its version.
         """
-        maps, factor = self.maps(pixels, scale)
-        return decode(maps, factor, least)
-
-    def maps(self, pixels: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.float32], float]:
-        """Return the network's maps of a frame, float32 (h, w, 6), and the scale that was taken."""
         height, width = pixels.shape[:2]
-        scale = min(scale, _LARGEST / max(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        way = cv2.INTER_AREA if size[0] < width or size[1] < height else cv2.INTER_LINEAR
         small = np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
         small = even(small, RED_CELL_PIXELS)
         right, below = -size[0] % _MULTIPLE, -size[1] % _MULTIPLE
@@ -67,4 +62,36 @@ class Finder:
                 f"the finder gives maps of {maps.shape} for a picture of {padded.shape[:2]}; "
                 f"this version reads {MAPS} maps at every {STRIDE}th pixel"
             )
-        return maps, scale
+        return maps
+
+
+class Looks:
+    """A finder's looks at one frame, uint8 RGB (height, width, 3), in several scales.
+
+    The maps tell by the size of the working picture alone: scales that come to the same size are one look.
+    """
+
+    def __init__(self, finder: Finder, pixels: NDArray[np.uint8]) -> None:
+        self.pixels = pixels
+        self._finder = finder
+        self._maps: dict[tuple[int, int], NDArray[np.float32]] = {}
+
+    def find(self, scale: float, least: float | Mapping[str, float] = 0.1) -> Detections:
+        """Return what lies in the frame.
+
+        scale: pixels of the working picture to one of the frame; above 1 the frame is enlarged. least: score
+        below which nothing is listed, of all kinds or by kind. Raises BundleError where the network's maps
+        are not of its version.
+        """
+        height, width = self.pixels.shape[:2]
+        scale = min(scale, _LARGEST / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        if size not in self._maps:
+            self._maps[size] = self._finder.maps(self.pixels, size)
+        return decode(self._maps[size], scale, least)
+
+    def middle(self) -> Looks:
+        """Return looks at the middle quarter of the frame: half of its height and width."""
+        height, width = self.pixels.shape[:2]
+        quarter = self.pixels[height // 4 : height - height // 4, width // 4 : width - width // 4]
+        return Looks(self._finder, np.ascontiguousarray(quarter))

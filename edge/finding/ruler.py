@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.finding.decoding import Detections
-    from edge.finding.finder import Finder
+    from edge.finding.finder import Looks
 
 RED_CELL_UM = 7.5
 """Diameter of a red cell in a dried smear, micrometres."""
@@ -183,8 +183,8 @@ def reading_of(found: Detections) -> Reading | None:
     return Reading(size, len(red)) if _LIMITS[0] <= size <= _LIMITS[1] else None
 
 
-def look_for_scale(finder: Finder, pixels: NDArray[np.uint8]) -> float:
-    """Return the diameter of a red cell in a frame of unknown scale, uint8 RGB (h, w, 3), in its pixels.
+def look_for_scale(frame: Looks) -> float:
+    """Return the diameter of a red cell in a frame of unknown scale, in its pixels.
 
     Each scale is judged by the cells that come out as large as it expects; the best one is then refined by
     these. Without red cells the white ones tell, and without any a field is taken to be 12 red cells across.
@@ -192,7 +192,7 @@ def look_for_scale(finder: Finder, pixels: NDArray[np.uint8]) -> float:
     speaks for the one before than for its neighbour, or where cells come out larger than that one has them;
     else it is judged by the middle of the field, which shows cells enough.
     """
-    longest = max(pixels.shape[:2])
+    longest = max(frame.pixels.shape[:2])
     most, red_cell = 0.0, longest / _ACROSS[2]
     is_better, weight_before, score_before = True, 0.0, 0.0
     for across in _ACROSS:
@@ -200,10 +200,10 @@ def look_for_scale(finder: Finder, pixels: NDArray[np.uint8]) -> float:
         if is_fine and not is_better:
             break
         expected = longest / across
-        shown = _middle(pixels) if is_fine else pixels
-        found = finder.find(shown, RED_CELL_PIXELS / expected, _CELLS)
+        shown = frame.middle() if is_fine else frame
+        found = shown.find(RED_CELL_PIXELS / expected, _CELLS)
         weight, diameter = _told(found, expected)
-        weight *= pixels.size / shown.size
+        weight *= frame.pixels.size / shown.pixels.size
         cells, score = _expected(found, expected)
         is_crowd = cells >= _WIDE_CELLS and score >= max(_WIDE_SCORE, score_before)
         if weight > most and (across < _WIDE or is_crowd):
@@ -211,7 +211,7 @@ def look_for_scale(finder: Finder, pixels: NDArray[np.uint8]) -> float:
         # Beyond the cells' own scale a finer one shows specks.
         is_better = weight >= _HARDLY_LESS * weight_before and not (is_fine and diameter > expected)
         weight_before, score_before = weight, score
-    found = finder.find(pixels, RED_CELL_PIXELS / red_cell, _CELLS)
+    found = frame.find(RED_CELL_PIXELS / red_cell, _CELLS)
     weight, diameter = _told(found, red_cell)
     return diameter if weight else red_cell
 
@@ -221,12 +221,6 @@ def _expected(found: Detections, diameter: float) -> tuple[int, float]:
     red = found.of("red cell")
     scores = red.scores[np.abs(np.log(red.diameters / diameter)) < _NEAR]
     return len(scores), float(np.median(scores)) if len(scores) else 0.0
-
-
-def _middle(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the middle quarter of a picture: half of its height and width."""
-    height, width = pixels.shape[:2]
-    return np.ascontiguousarray(pixels[height // 4 : height - height // 4, width // 4 : width - width // 4])
 
 
 def _told(found: Detections, expected: float) -> tuple[float, float]:

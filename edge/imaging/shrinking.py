@@ -19,5 +19,5 @@ def shrunk(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     does, and the networks answer otherwise. In 256ths of a level halves are told, and all go to the even one.
     """
     fine = cv2.resize(np.multiply(pixels, 256, dtype=np.uint16), size, interpolation=cv2.INTER_AREA)
-    levels = np.asarray(fine, np.uint32)
+    levels = np.asarray(fine, np.uint16)  # 255 * 256, and what is added, is less than 2**16
     return np.asarray((levels + 127 + ((levels >> 8) & 1)) >> 8, np.uint8)

@@ -47,17 +47,20 @@ def local_white(pixels: Pixels, centre: tuple[float, float], diameter: float) ->
     x0, x1 = max(0, int(x - reach)), min(width, int(x + reach) + 1)
     y0, y1 = max(0, int(y - reach)), min(height, int(y + reach) + 1)
     step = max(1, int(2 * reach / _SAMPLES))
-    window = pixels[y0:y1:step, x0:x1:step].astype(np.float32)
+    window = pixels[y0:y1:step, x0:x1:step]
     if not window.size:
         return np.full(3, float(WHITE_LEVEL), np.float32)
     rows = np.arange(y0, y1, step)[:, None] - y
     columns = np.arange(x0, x1, step)[None] - x
     outside = rows * rows + columns * columns > (0.55 * diameter) ** 2
-    colours = window[outside] if np.count_nonzero(outside) >= _FEWEST else window.reshape(-1, 3)
-    brightness = colours.sum(axis=1)
-    count = max(1, int(_GLASS * len(colours)))
-    brightest = np.argpartition(brightness, len(colours) - count)[len(colours) - count :]
-    white = np.median(colours[brightest], axis=0)
+    if np.count_nonzero(outside) < _FEWEST:
+        outside[:] = True
+    # A channel at a time: NumPy picks the three bytes of a pixel one by one.
+    colours = [window[:, :, channel][outside].astype(np.float32) for channel in range(3)]
+    brightness = colours[0] + colours[1] + colours[2]
+    count = max(1, int(_GLASS * len(brightness)))
+    brightest = np.argpartition(brightness, len(brightness) - count)[len(brightness) - count :]
+    white = np.median([channel[brightest] for channel in colours], axis=1)
     return np.asarray(np.maximum(white, _DARKEST), np.float32)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 
-from edge.imaging.histograms import ranked
+from edge.imaging.histograms import histogram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,14 +43,20 @@ def colour_problem(
     spread = np.maximum(cv2.absdiff(red, green), cv2.absdiff(green, blue))
     if 100 * np.count_nonzero(spread > _COLOURLESS) < spread.size:
         return "no colour"
-    covered = green < _CELL * light[1]
-    levels = green[covered]
-    if levels.size < _FEWEST:
+    counts = histogram(green)[: math.ceil(_CELL * light[1])]
+    last = int(counts.sum()) - 1
+    if last < _FEWEST - 1:
         return None
-    towards_blue = _DENSITIES[red[covered]] - _DENSITIES[blue[covered]]
-    last = levels.size - 1
-    dark, pale = ranked(levels, math.floor((1 - _DARKEST) * last), math.ceil((1 - _PALEST) * last))
+    ranks = counts.cumsum()
+    dark = int(ranks.searchsorted(math.floor((1 - _DARKEST) * last), "right"))
+    pale = int(ranks.searchsorted(math.ceil((1 - _PALEST) * last), "right"))
     glass = float(_DENSITIES[round(light[0])] - _DENSITIES[round(light[2])])
-    darkest = float(np.median(towards_blue[levels <= dark])) - glass
-    palest = float(np.median(towards_blue[levels >= pale])) - glass
-    return "red and blue swapped" if max(darkest, darkest - palest) < -_SWAPPED else None
+
+    def towards_blue(chosen: NDArray[np.bool_]) -> float:
+        return float(np.median(_DENSITIES[red[chosen]] - _DENSITIES[blue[chosen]])) - glass
+
+    darkest = towards_blue(green <= dark)
+    if darkest >= -_SWAPPED:  # as nearly always; then the palest, which are many, need not be asked
+        return None
+    palest = towards_blue((green >= pale) & (green < len(counts)))
+    return "red and blue swapped" if darkest - palest < -_SWAPPED else None

@@ -14,7 +14,7 @@ from edge.cameras.image_files import read_image
 from edge.cameras.simulation.camera import SimulatedCamera
 from edge.config import SimulatedConfig
 from edge.finding.cells import CellFinder
-from edge.finding.finder import Finder
+from edge.finding.finder import Finder, Looks
 from edge.finding.ruler import SETTLING, Ruler
 from edge.messages import Scale
 
@@ -141,3 +141,23 @@ def test_a_new_specimen_begins_with_the_remembered_ruler_and_says_so(cells):
     cells.restore((), 0.15)
     scale = cells.find(np.full((480, 640, 3), 230, np.uint8)).scale
     assert (scale.micrometres_per_pixel, scale.source, scale.field) == (0.15, "remembered", None)
+
+
+def test_two_scales_that_come_to_one_size_are_one_look_with_the_answers_of_two(network, frames, monkeypatch):
+    finder, _ = network
+    scales = (0.375, 0.3753, 0.4)
+    each = [finder.find(frames[0], scale) for scale in scales]
+    sizes = []
+    maps = Finder.maps
+    monkeypatch.setattr(
+        Finder, "maps", lambda self, pixels, size: sizes.append(size) or maps(self, pixels, size)
+    )
+    looks = Looks(finder, frames[0])
+    for alone, scale in zip(each, scales, strict=True):
+        seen = looks.find(scale)
+        assert len(seen)
+        np.testing.assert_array_equal(seen.centres, alone.centres)
+        np.testing.assert_array_equal(seen.diameters, alone.diameters)
+    assert sizes == [(240, 180), (256, 192)]
+    looks.middle().find(0.4)
+    assert sizes[2:] == [(128, 96)]
