@@ -104,7 +104,8 @@ def refused(
 
 def message(request: Request, status: int, sentence: str) -> Response:
     """Return a screen that says a sentence of the device in the reader's language, and leads to Start."""
-    return page(request, "message.html", status=status, title=in_words(sentence, words_of(request)))
+    said = in_words(sentence, words_of(request))
+    return page(request, "message.html", status=status, title=said[:1].upper() + said[1:])
 
 
 in_path = functools.partial(quote, safe="")

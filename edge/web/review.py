@@ -28,7 +28,9 @@ def conditions(differential: Differential, summary: SpecimenSummary, words: Word
     """Return what is to be seen to. summary: the same specimen in a line."""
     verdict = differential.familiar.verdict
     stopped = differential.ended is not None or differential.stopped_at is not None
-    needs_reason = " \u2013 " + words("signing then needs a reason.")
+    needs_reason = ""
+    if differential.signature is None:
+        needs_reason = " \u2013 " + words("signing then needs a reason.")
     by_itself = differential.counted < differential.target and not summary.lacks_cells
     ended = f" \u2013 {in_words(differential.ended, words)}" if by_itself and differential.ended else ""
     return [

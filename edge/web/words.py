@@ -176,5 +176,6 @@ def flags_in_words(flags: Iterable[Flag], translate: Words) -> list[str]:
 
 def _figures(text: str, translate: Words) -> str:
     """Figures with their unit, as they are read: in one run, with the language's decimal sign."""
-    text = text.replace(" to ", "\u2013").replace(" ", "\u00a0").replace(".", translate.language.decimal)
+    text = text.replace(" to ", "\u2013").replace(" ", "\u00a0").replace("10^9", "10\u2079")
+    text = text.replace(".", translate.language.decimal)
     return left_to_right(text)

@@ -123,7 +123,7 @@ function fill(tile, cell) {
 function count() {
   const left = [...cells.values()].filter((cell) => cell.doubtful).length;
   at("left").textContent = say("left", { number: left });
-  at("selected").textContent = say("selected", { number: selected.size });
+  at("selected").textContent = selected.size ? say("selected", { number: selected.size }) : "";
 }
 
 /** Say how many cells each group has by now; a tile stays where it is until the groups are drawn again. */
@@ -231,9 +231,10 @@ const me = () => operator?.value ?? part.dataset.person;
 async function act(action, label) {
   if (busy) return;
   complain(part, null);
+  if (operator) operator.value = operator.value.trim();
   if (operator && (!operator.value || !operator.checkValidity())) {
     // Nobody has a PIN here: who says it is what they type.
-    complain(part, new Error(say("who")));
+    complain(part, new Error(say(operator.value ? "code" : "who")));
     operator.focus();
     return;
   }
@@ -268,10 +269,10 @@ async function undo(chosen) {
   let words;
   const ordered = await order(async () => {
     // The revision before the words: the device refuses the order if somebody changes one of them from here on.
-    const { revision, signature } = await ask(path);
-    signed = Boolean(signature);
+    const now = await ask(path);
+    signed = stillSigned(now);
     words = chosen.length ? await wordsOfChosen(chosen) : await lastGiven();
-    return words && { cell_ids: [...words.keys()], action: "undo", revision };
+    return words && { cell_ids: [...words.keys()], action: "undo", revision: now.revision };
   });
   if (!ordered) return;
   for (const given of done) for (const [id, word] of words) if (given.get(id) === word) given.delete(id);
@@ -300,6 +301,9 @@ async function lastGiven() {
   return null;
 }
 
+/** Whether a change needs a reason: what was discarded takes none, and is refused. */
+const stillSigned = ({ signature, discarded }) => Boolean(signature) && !discarded;
+
 /** Send the order that `make` makes, with a reason where one is needed; false where there is none to send. */
 async function order(make) {
   let reason;
@@ -319,7 +323,7 @@ async function order(make) {
       // Perhaps somebody has signed or changed the specimen meanwhile: then it is made and sent again.
       const now = await ask(path);
       const moved = body.revision !== undefined && body.revision !== now.revision;
-      signed = Boolean(now.signature);
+      signed = stillSigned(now);
       if (!left || !(moved || (signed && !reason))) throw error;
     }
   }

@@ -108,11 +108,15 @@ function row(each) {
 at("stop").addEventListener("click", async () => {
   const id = specimen;
   complain(part, null);
+  at("stop").disabled = true;
   try {
     await ask(`/api/v1/specimens/${encodeURIComponent(id)}/stop`, { method: "POST", body: {} });
     location.assign(`/specimens/${encodeURIComponent(id)}`);
   } catch (error) {
-    complain(part, error);
+    if (error.status) complain(part, error);
+    else miss(error.message); // gone as soon as the device answers again
+  } finally {
+    at("stop").disabled = false;
   }
 });
 

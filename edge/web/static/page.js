@@ -11,6 +11,7 @@ export function wordsOf(element) {
 }
 
 const say = wordsOf(document.body);
+const fields = JSON.parse(document.body.dataset.fields); // what places of forms are called, by their names in the API
 
 /** A number as the page's language writes it, in Latin digits. */
 export function number(value, digits = 0) {
@@ -46,11 +47,13 @@ export async function ask(path, { method = "GET", body, form } = {}) {
   return found;
 }
 
-/** The usual refusals in the page's language, others as the device says them. */
+/** The usual refusals in the page's language, others as the device says them: of a place by its name on the screen. */
 function inWords(sentence) {
   const known = sentence.split(":")[0];
   const said = say(known);
-  return said === known ? sentence : said;
+  if (said !== known) return said;
+  const named = fields[known] ? fields[known] + sentence.slice(known.length) : sentence;
+  return named.replace(" (--reason; over MQTT: reason)", "");
 }
 
 /** What a key means: its Latin letter or digit, also with Caps Lock, and on a keyboard of another script. */
@@ -60,10 +63,10 @@ export function keyOf({ key, code, shiftKey }) {
   return found ? found[1].toLowerCase() : key;
 }
 
-/** The place of a part of the screen where an error is said. */
+/** Say an error at its place in a part of the screen, as a sentence. */
 export function complain(part, error) {
   const place = part.querySelector(".error");
-  if (place) place.textContent = error ? error.message : "";
+  if (place) place.textContent = error ? error.message.charAt(0).toUpperCase() + error.message.slice(1) : "";
 }
 
 const ZEROS = [0x660, 0x6f0, 0x9e6]; // of the digits that keyboards of the page's languages have
@@ -87,6 +90,11 @@ function bodyOf(form) {
   delete body.total;
   delete body.unit;
   return body;
+}
+
+// Keyboards of phones leave a space behind what they complete, and nobody sees it.
+for (const input of document.querySelectorAll("input[autocapitalize='none']")) {
+  input.addEventListener("change", () => { input.value = input.value.trim(); });
 }
 
 for (const form of document.querySelectorAll("form[data-post]")) {

@@ -83,7 +83,7 @@ async function drawn(file, found) {
     canvas.getContext("2d").drawImage(shown, 0, 0, canvas.width, canvas.height);
     const lines = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     lines.setAttribute("aria-hidden", "true");
-    outline(lines, found.width, found.height, found.cells, (each) => nameOf(each.label));
+    outline(lines, found.width, found.height, found.cells, (each) => nameOf(each.label), results.clientWidth);
     picture.append(canvas, lines);
     part.append(picture);
   } else {
@@ -115,8 +115,8 @@ function oneCell(cell, shown) {
     map.hidden = !maps;
     photo.append(map);
   }
-  item.append(photo, element("span", "name", `${nameOf(cell.label)} ${number(100 * cell.probability)} %`));
-  if (hasSecondGuess(cell)) item.append(element("span", "name muted", `${nameOf(cell.second_label)} ${number(100 * cell.second_probability)} %`));
+  item.append(photo, element("span", "name", `${nameOf(cell.label)} ${number(100 * cell.probability)}\u00a0%`));
+  if (hasSecondGuess(cell)) item.append(element("span", "name muted", `${nameOf(cell.second_label)} ${number(100 * cell.second_probability)}\u00a0%`));
   const why = [cell.rejected && `${say("not_counted")}: ${remarks[cell.rejected] ?? cell.rejected}`, ...(cell.flags ?? []).map((flag) => remarks[flag] ?? flag)].filter(Boolean);
   why.forEach((words) => item.append(element("span", "name warn", words)));
   return item;

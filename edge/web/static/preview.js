@@ -5,15 +5,18 @@ const SVG = "http://www.w3.org/2000/svg";
 const SILENT_MS = 5000;
 const REFUSED_MS = 10_000; // until the stream is asked for again
 
-/** Outlines and names over a picture of that size. */
-export function outline(svg, width, height, found, nameOf) {
+const LEGIBLE_PX = 13; // of a name over a cell, however large the picture and however small the screen
+
+/** Outlines and names over a picture of that size. shown: how wide the part of the screen is that it gets. */
+export function outline(svg, width, height, found, nameOf, shown = svg.clientWidth) {
+  const scale = shown ? Math.max(width / shown, (4 * height) / (3 * shown)) : 0; // the part is of 4 to 3
+  const size = Math.max(width / 32, LEGIBLE_PX * scale);
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(...found.flatMap((each) => {
     const [x, y, w, h] = each.box;
     const box = document.createElementNS(SVG, "rect");
     for (const [key, value] of Object.entries({ x, y, width: w, height: h, rx: width / 160 })) box.setAttribute(key, value);
     const name = document.createElementNS(SVG, "text");
-    const size = width / 32;
     name.setAttribute("font-size", size);
     name.setAttribute("stroke-width", size / 5);
     name.setAttribute("x", Math.max(0, Math.min(x, width - 6 * size)));
@@ -56,7 +59,7 @@ export class Preview {
       events.addEventListener("open", () => { why = "silent"; });
       events.addEventListener("live", take);
       events.addEventListener("error", async () => {
-        if (events.readyState !== EventSource.CLOSED) return; // the browser asks again by itself
+        if (events.readyState !== EventSource.CLOSED) { why = "not_reached"; return; } // the browser asks again by itself
         // It was refused. Without a session this leads to the sign-in; with one, others have taken all places.
         const answered = await ask("/api/v1/classes").catch(() => null);
         why = answered ? "too_many" : "silent";

@@ -177,7 +177,7 @@ def test_a_correction_that_nobody_has_signed_and_a_discard_stand_on_the_earlier_
     assert answer.status == 200, answer
     shown = ask("GET", path).body.decode()
     notice = re.search(r'<div class="notice" id="superseded">.*?</div>', shown, re.DOTALL)[0]
-    assert "Discarded: <i>mixed up</i> – By REV" in plain(notice)
+    assert "Discarded: <i>mixed up</i> \N{EN DASH} By REV" in plain(notice)
     assert "<i>" not in notice
 
 
@@ -187,7 +187,7 @@ def test_a_page_of_no_signed_revision_says_so(ask, signed, revision):
     answer = ask("GET", f"/specimens/S-1/report?revision={quote(revision)}")
     assert answer.status == 404
     said = plain(answer.body.decode())
-    assert "has no signed revision" in said or "there is no such page" in said
+    assert "has no signed revision" in said or "There is no such page" in said
 
 
 def test_an_id_with_markup_is_led_to_and_shown_as_it_is(page, ask):

@@ -309,7 +309,8 @@ def test_every_flag_is_said_in_every_language(rule, code):
     (said,) = flags_in_words(flags, Words(LANGUAGES[code]))
     (english,) = flags_in_words(flags, ENGLISH)
     # The unit is all that they have in common; with its number it reads from left to right in each of them.
-    limit = f"{rule.limit:g}\u00a0{rule.unit}".replace(".", LANGUAGES[code].decimal)
+    limit = f"{rule.limit:g}\u00a0{rule.unit}".replace("10^9", "10\u2079")
+    limit = limit.replace(".", LANGUAGES[code].decimal)
     assert f"\u2066{limit}\u2069" in said
     words = set(re.findall(r"[a-z]{4,}", english.lower())) - set(re.findall(r"[^\W\d]+", said.lower()))
     assert {"more", "less"} & words

@@ -87,7 +87,39 @@ def test_why_an_order_was_refused_stays_while_the_count_is_asked_for(live: Page,
     live.get_by_role("button", name="Stop counting").click()
     live.locator("#live .error:not(:empty)").wait_for()
     wait_for_answers(live, specimen_id, 2)
-    assert live.locator("#live .error:not(:empty)").inner_text() == "it cannot be stopped"
+    assert live.locator("#live .error:not(:empty)").inner_text() == "It cannot be stopped"
+
+
+def test_a_stop_that_was_lost_is_said_until_the_device_answers_again(live: Page, specimen_id: str) -> None:
+    live.route("**/stop", lambda route: route.abort())
+    live.route(f"**/api/v1/specimens/{specimen_id}", lambda route: route.abort())
+    live.get_by_role("button", name="Stop counting").click()
+    lost = live.locator("#live .error:not(:empty)")
+    lost.wait_for()
+    wait_for_lost(live, specimen_id, 2)
+    assert lost.count() == 1, "it is said once"
+    live.unroute(f"**/api/v1/specimens/{specimen_id}")
+    lost.wait_for(state="detached")
+    assert live.get_by_role("button", name="Stop counting").is_enabled()
+
+
+def wait_for_lost(live: Page, specimen_id: str, number: int) -> None:
+    """Until the screen has asked in vain for the count so many times more."""
+    for _ in range(number):
+        with live.expect_event(
+            "requestfailed", lambda asked: asked.url.endswith(f"/api/v1/specimens/{specimen_id}")
+        ):
+            pass
+
+
+@pytest.mark.parametrize("screen", ["live", "microscope"])
+def test_a_device_that_does_not_answer_is_not_taken_for_a_counter_that_does_not_run(
+    screen: str, window
+) -> None:
+    seen = window("OPE")
+    seen.route("**/events", lambda route: route.abort())
+    seen.goto(f"/{screen}")
+    seen.locator("#verdict", has_text="The device does not answer").wait_for()
 
 
 def test_a_count_that_ends_with_its_last_cells_is_said_and_chimes(
