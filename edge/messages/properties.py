@@ -29,7 +29,7 @@ DESCRIPTIONS = {
     "correlation_id": "comes back in the answer",
     "count": "counted cells of this class",
     "counted": "cells that the percentages rest on",
-    "cpu_load": "processes that want to run, a minute's mean; null: not known",
+    "cpu_load": "processes that want to run, for each core, a minute's mean: 1 is busy; null: not known",
     "data": "a grid of bytes, row by row, base64",
     "denominator": "what the percentages are of, in words",
     "device_id": "the device, as in the topics",

@@ -225,7 +225,8 @@ def _told_by(images: Sequence[ImageFile], analyzer: Analyzer) -> Told:
             if digest not in seen:
                 seen.add(digest)
                 cells = analyze_photograph(analyzer, data, image.path).field.cells
-                logits += [list(cell.logits.values()) for cell in cells if cell.logits]
+                whole = (cell for cell in cells if not cell.cut_by_edge)  # as the device learns from them
+                logits += [list(cell.logits.values()) for cell in whole if cell.logits]
     return Told(logits)
 
 

@@ -360,6 +360,14 @@ def test_each_rule_is_raised_beyond_its_limit_and_not_at_it(rule, label, side, l
     assert flag.sentence.startswith(f"{side} than {limit:g} {unit} ")
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1349.6, "1350"), (999.6, "1000"), (345.67, "346"), (20.04, "20"), (0.5149, "0.51")]
+)
+def test_a_figure_beside_a_flag_is_written_out(value, shown):
+    (flag,) = raised({}, {"basophil": Figure(value, value, value)})
+    assert f": {shown} ({shown} to {shown}) 10^9/L; " in flag.sentence
+
+
 def test_one_blast_that_a_person_has_named_is_enough_for_a_look_at_the_smear():
     count = SpecimenCount("S", LABELS, 200)
     count.add(counted_of({"lymphocyte": 5}))

@@ -81,6 +81,16 @@ def test_pictures_of_one_call_are_aligned_alike_and_their_probabilities_follow(f
             assert cell["probabilities"] == pytest.approx(aligned(cell, one["alignment"]), abs=2e-3)
 
 
+def test_what_the_edge_cuts_tells_nothing_as_on_the_device(folder, views, capsys):
+    x, _, width, _ = max(answers(capsys, folder)["2.png"]["cells"], key=lambda cell: cell["box"][0])["box"]
+    cv2.imwrite(str(folder / "2.png"), cv2.cvtColor(views[2][:, : x + 4 * width // 5], cv2.COLOR_RGB2BGR))
+    found = answers(capsys, folder)
+    cut = [cell["cut_by_edge"] for one in found.values() for cell in one["cells"]]
+    assert cut.count(True) == 1
+    (told,) = {one["alignment"]["cells"] for one in found.values() if one["cells"]}
+    assert told == cut.count(False)
+
+
 def test_the_order_of_the_pictures_is_no_matter(folder, capsys):
     paths = sorted(folder.iterdir())
     some = answers(capsys, *paths), answers(capsys, *reversed(paths))
