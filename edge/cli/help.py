@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import shutil
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge.cli.renamed import renamed_command
@@ -122,6 +120,8 @@ class Parser(argparse.ArgumentParser):
             for word in (str(getattr(options, each, "")) for each in ("command", "action")):
                 chosen = {name: found for name, found, _ in _commands(chosen)}.get(word, chosen)
             known = [name for action in chosen._actions for name in action.option_strings]  # noqa: SLF001
+            import difflib  # noqa: PLC0415 (only what goes wrong needs it)
+
             close = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
             chosen.error(f"{unknown[0]} is not known here" + (f"; did you mean {close[0]}?" if close else ""))
         return options
@@ -187,6 +187,8 @@ def overview(parser: argparse.ArgumentParser) -> str:
 
 
 def _folded(text: str, start: str) -> list[str]:
+    import textwrap  # noqa: PLC0415 (only help needs it)
+
     return textwrap.wrap(text, _COLUMNS, initial_indent=start, subsequent_indent=" " * len(start))
 
 
@@ -212,6 +214,8 @@ def _plain(message: str) -> str:
 def _meant(word: str, known: Sequence[str] | dict[str, Any]) -> str:
     if not known:
         return ""
+    import difflib  # noqa: PLC0415
+
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else f"; there is: {', '.join(known)}"
 

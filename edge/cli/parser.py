@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import __version__
-from edge.cli.camera import add_camera_commands
-from edge.cli.config import add_config_commands
 from edge.cli.config_option import add_config_option, find_config
 from edge.cli.help import Parser, explain, overview, show_help
-from edge.cli.images import (
-    add_analyze_command,
-    add_force_option,
-    add_measure_command,
-)
-from edge.cli.model import add_model_commands
-from edge.cli.mqtt import add_mqtt_commands
-from edge.cli.specimen import add_specimen_commands
 from edge.cli.terminal import escape_unprintable, without_controls
-from edge.cli.user import add_user_commands
-from edge.cli.web import add_web_command
 from edge.errors import ConfigError, LeukoscopeError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give its exit status. An error of the user's is one sentence, never a traceback."""
     escape_unprintable()
-    parser = _parser()
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(words[0] if words else "")
     try:
-        options = parser.parse_args(arguments)
+        options = parser.parse_args(words)
         if options.command is None or getattr(options, "action", "") is None:
             options.run = lambda chosen: show_help(parser, [chosen.command] if chosen.command else [])
             options.finds_config = False
@@ -77,7 +67,11 @@ def _flush() -> None:
         sys.stdout.flush()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(first: str) -> argparse.ArgumentParser:
+    """Return the parser of all commands. first: the first word; of other commands it need only know the name.
+
+    So a command takes no time for what the others load and take.
+    """
     parser = Parser(
         prog="leukoscope",
         description="Counts white blood cells and explains every call. Not a medical device.",
@@ -89,7 +83,18 @@ def _parser() -> argparse.ArgumentParser:
     help_.add_argument("topic", nargs="*", metavar="COMMAND")
     help_.set_defaults(run=lambda options: show_help(parser, options.topic))
 
-    demo = commands.add_parser("demo", help="watch it work, on a simulated slide or on your own images")
+    for name, (text, add_arguments) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if first == name or first not in {"--version", *_COMMANDS}:
+            add_arguments(command)
+    explain(parser)
+    parser.format_help = lambda: overview(parser)  # type: ignore[method-assign]
+    return parser
+
+
+def _add_demo(demo: argparse.ArgumentParser) -> None:
+    from edge.cli.images import add_force_option  # noqa: PLC0415
+
     demo.add_argument(
         "--images", nargs="+", metavar="PATH", help="folders, files or globs, instead of the slide"
     )
@@ -107,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     add_force_option(demo)
     demo.set_defaults(run=_demo)
 
-    run = commands.add_parser("run", help="the daemon: analyse, store, publish")
+
+def _add_run(run: argparse.ArgumentParser) -> None:
     add_config_option(run)
     run.add_argument(
         "--resume",
@@ -116,44 +122,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(run=_run)
 
-    add_analyze_command(commands.add_parser("analyze", help="analyse images and print what is found"))
 
-    add_measure_command(
-        commands.add_parser("measure", help="say how right the model is on named cells of your own")
-    )
-
-    add_config_commands(
-        commands.add_parser("config", help="say whether a configuration is right, or what may be in one")
-    )
-    add_camera_commands(commands.add_parser("camera", help="list the cameras, focus one, measure its light"))
-
-    add_model_commands(
-        commands.add_parser("model", help="look at a model, fit it to your cells, sign it, install it")
-    )
-
-    add_specimen_commands(
-        commands.add_parser("specimen", help="start, stop, sign, rename, discard or look at specimens")
-    )
-
-    add_web_command(
-        commands.add_parser("web", help="serve the page: count, look, name and sign in a browser")
-    )
-
-    add_user_commands(
-        commands.add_parser("user", help="who may use the page: add people, and give them PINs")
-    )
-
-    add_mqtt_commands(
-        commands.add_parser("mqtt", help="clear what the broker keeps of a device that is gone")
-    )
-
-    schema = commands.add_parser("schema", help="print the JSON Schema of all MQTT messages")
+def _add_schema(schema: argparse.ArgumentParser) -> None:
     schema.add_argument(
         "message", nargs="?", help="only this one, such as field, differential or cmd/specimen/start"
     )
     schema.set_defaults(run=_schema)
 
-    results = commands.add_parser("results", help="look at what the daemon has stored")
+
+def _add_results(results: argparse.ArgumentParser) -> None:
     results.add_argument(
         "action",
         nargs="?",
@@ -171,9 +148,6 @@ def _parser() -> argparse.ArgumentParser:
         help="republish: what was captured since then, such as 2026-05-01 or 2026-05-01T08:00Z",
     )
     results.set_defaults(run=_results)
-    explain(parser)
-    parser.format_help = lambda: overview(parser)  # type: ignore[method-assign]
-    return parser
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -225,3 +199,42 @@ def _results(options: argparse.Namespace) -> int:
             return republish_results(path, options.since, options.specimen)
         show = list_results if options.action == "list" else export_results
         return show(path, options.specimen)
+
+
+def _by(module: str, function: str) -> Callable[[argparse.ArgumentParser], None]:
+    """Return the function of a module of this room that adds a command's arguments, loaded when called."""
+
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        getattr(import_module(f"edge.cli.{module}"), function)(parser)
+
+    return add_arguments
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "demo": ("watch it work, on a simulated slide or on your own images", _add_demo),
+    "run": ("the daemon: analyse, store, publish", _add_run),
+    "analyze": ("analyse images and print what is found", _by("images", "add_analyze_command")),
+    "measure": (
+        "say how right the model is on named cells of your own",
+        _by("images", "add_measure_command"),
+    ),
+    "config": (
+        "say whether a configuration is right, or what may be in one",
+        _by("config", "add_config_commands"),
+    ),
+    "camera": ("list the cameras, focus one, measure its light", _by("camera", "add_camera_commands")),
+    "model": (
+        "look at a model, fit it to your cells, sign it, install it",
+        _by("model", "add_model_commands"),
+    ),
+    "specimen": (
+        "start, stop, sign, rename, discard or look at specimens",
+        _by("specimen", "add_specimen_commands"),
+    ),
+    "web": ("serve the page: count, look, name and sign in a browser", _by("web", "add_web_command")),
+    "user": ("who may use the page: add people, and give them PINs", _by("user", "add_user_commands")),
+    "mqtt": ("clear what the broker keeps of a device that is gone", _by("mqtt", "add_mqtt_commands")),
+    "schema": ("print the JSON Schema of all MQTT messages", _add_schema),
+    "results": ("look at what the daemon has stored", _add_results),
+}
+"""Each command: what it does in a few words, and what adds its arguments to its parser."""

@@ -6,7 +6,6 @@ ai-edge-litert is the maintained one; tflite-runtime 2.14 is its predecessor, fo
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,24 +32,57 @@ def installed(*, in_new_process: bool = False) -> dict[str, str]:
 
     in_new_process: in one that has not loaded TensorFlow, whatever this one has.
     """
+    # It takes longer to load than a runtime, for it can read mail: only who asks waits for it.
+    import importlib.metadata  # noqa: PLC0415
+
     found = {}
     for distribution in RUNTIMES:
         try:
             version = importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:
             continue
-        # It imports with NumPy 2 or beside TensorFlow, then fails when an interpreter is made.
-        numpy_is_newer = int(np.__version__.split(".")[0]) >= 2
-        beside_tensorflow = "tensorflow" in sys.modules and not in_new_process
-        if distribution == "tflite-runtime" and (numpy_is_newer or beside_tensorflow):
-            continue
-        found[distribution] = version
+        if _can_run(distribution, in_new_process=in_new_process):
+            found[distribution] = version
     return found
+
+
+def _can_run(distribution: str, *, in_new_process: bool = False) -> bool:
+    """Whether a runtime, if it is installed, would run here."""
+    # tflite-runtime imports with NumPy 2 or beside TensorFlow, then fails when an interpreter is made.
+    numpy_is_newer = int(np.__version__.split(".")[0]) >= 2
+    beside_tensorflow = "tensorflow" in sys.modules and not in_new_process
+    return distribution != "tflite-runtime" or not (numpy_is_newer or beside_tensorflow)
+
+
+def _loaded(choice: str) -> tuple[Any, str, str]:
+    """Return the module of the first runtime that can be used, its name and its version.
+
+    choice: as `Runtime` has it. Raises NoRuntimeError.
+    """
+    broken: dict[str, ImportError] = {}
+    for name, module in RUNTIMES.items():
+        if choice in {"auto", name} and _can_run(name):
+            try:
+                loaded = importlib.import_module(module)
+            except ImportError as error:
+                broken[name] = error
+            else:
+                return loaded, name, str(sys.modules[module.partition(".")[0]].__version__)
+    for name, version in installed().items():
+        if name in broken:
+            raise NoRuntimeError(f"{name} {version} is installed but cannot be imported: {broken[name]}")
+    wanted = "neither ai-edge-litert nor tflite-runtime" if choice == "auto" else f"{choice} not"
+    raise NoRuntimeError(f"{wanted} is usable here; install one with: pip install ai-edge-litert")
 
 
 def quarter_turns(image: NDArray[np.uint8], turns: int) -> list[NDArray[np.uint8]]:
     """Return an image, uint8 (h, w, 3), turned by no quarter, by one, and so on: so many in all."""
-    return [np.ascontiguousarray(np.rot90(image, turn)) for turn in range(turns)]
+    # NumPy would copy the three bytes of a pixel one by one. Who asks for the runtimes only needs no OpenCV.
+    import cv2  # noqa: PLC0415
+
+    quarters = cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE
+    turned = [np.asarray(cv2.rotate(image, quarter), np.uint8) for quarter in quarters[: turns - 1]]
+    return [np.ascontiguousarray(image), *turned]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +112,7 @@ class Runtime:
         any_size: bool = False,
         turns: int = 1,
     ) -> None:
-        available = installed()
-        if choice != "auto":
-            available = {choice: available[choice]} if choice in available else {}
-        if not available:
-            wanted = "neither ai-edge-litert nor tflite-runtime" if choice == "auto" else f"{choice} not"
-            raise NoRuntimeError(f"{wanted} is usable here; install one with: pip install ai-edge-litert")
-        for name, version in available.items():
-            try:
-                module = importlib.import_module(RUNTIMES[name])
-            except ImportError as error:
-                broken = f"{name} {version} is installed but cannot be imported: {error}"
-            else:
-                self.name, self.version = name, version
-                break
-        else:
-            raise NoRuntimeError(broken)
+        module, self.name, self.version = _loaded(choice)
         try:
             with without_chatter():
                 self._interpreter: Any = module.Interpreter(model_content=model, num_threads=threads)

@@ -210,6 +210,18 @@ def test_what_needs_no_pictures_loads_neither_opencv_nor_a_runtime(command, tmp_
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("command", [["--version"], ["schema", "field"], ["camera", "--help"]])
+def test_a_command_loads_nothing_of_the_other_commands(command):
+    script = (
+        "import sys\nfrom edge.cli import main\n"
+        f"try:\n    main({command!r})\nexcept SystemExit:\n    pass\n"
+        "others = ('config', 'model', 'mqtt', 'specimen', 'user', 'web')\n"
+        "print(*(name for name in others if f'edge.cli.{name}' in sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.split()) == (0, [])
+
+
 def test_a_reader_who_leaves_early_is_no_error(pictures):
     command = f"{sys.executable} -m edge.cli analyze --json {pictures}/a.png {pictures}/d.jpg | head -c 10"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
