@@ -132,7 +132,7 @@ def test_why_a_model_is_not_fitted_is_said_in_the_readers_language(page: Served,
     fitter.locator("#adapt button").click()
     fitter.locator("#remarks li").first.wait_for()
     assert "1 nommées Blaste : apprises comme autre" in fitter.locator("#remarks").inner_text()
-    assert fitter.locator("#adapt .error").inner_text().startswith("trop peu de cellules nommées : ")
+    assert fitter.locator("#adapt .error").inner_text().startswith("Trop peu de cellules nommées : ")
     assert "Neutrophile: 2" in fitter.locator("#adapt .error").inner_text()
 
 
