@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -31,7 +32,7 @@ from trainer.training.compute import PLAIN, Compute
 from trainer.training.optimizers import optimizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -87,8 +88,8 @@ def fit(
     Each epoch's draw depends on the seed and the epoch alone, so a resumed run sees what an unbroken one
     would have seen. `report` is called after each batch, and with step -1 after each epoch; what it is told
     then also goes to TensorBoard's event files in `out`.
-    Raises TrainingError when a checkpoint cannot be written or read, and after an epoch that diverged, which
-    leaves none.
+    Raises TrainingError when a checkpoint or those files cannot be written or read, and after an epoch that
+    diverged, which leaves none.
     """
     members = recipe.training.members
     if members == 1:
@@ -130,7 +131,8 @@ def _fit_member(
     model, average, history = _start_or_resume(recipe, steps, out, compute)
     held = centre(validation.pixels)
     averaging = AveragedWeights(average, settings.average, len(history) * steps)
-    events = tf.summary.create_file_writer(str(out / TENSORBOARD))
+    with _tensorboard(out):
+        events = tf.summary.create_file_writer(str(out / TENSORBOARD))
     for epoch in range(len(history), settings.epochs):
         started = time.perf_counter()
         progress = keras.callbacks.LambdaCallback(
@@ -155,11 +157,24 @@ def _fit_member(
             logs |= _validated(average, held, validation)
         history.append(logs)
         save_checkpoint(model, average, history, out)
-        with events.as_default(step=epoch + 1):
+        with _tensorboard(out), events.as_default(step=epoch + 1):
             for name, value in logs.items():
                 tf.summary.scalar(name, value)
+            events.flush()
         report(epoch, -1, logs)
     return average
+
+
+@contextmanager
+def _tensorboard(out: Path) -> Iterator[None]:
+    """Turn what TensorFlow raises where its events cannot be written into a TrainingError."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = str(error.message).splitlines()[0]
+        raise TrainingError(
+            f"{out / TENSORBOARD}: cannot be written ({reason}); checkpoints are kept"
+        ) from None
 
 
 def check_converging(average: keras.Model, loss: float, epoch: int, out: Path) -> None:

@@ -18,7 +18,7 @@ from trainer.data.arrays import Samples
 from trainer.networks.predicting import predict
 from trainer.recipe import Data, Recipe, Training
 from trainer.training import fitting
-from trainer.training.checkpoints import HISTORY, last_checkpoint
+from trainer.training.checkpoints import HISTORY, TrainingError, last_checkpoint
 from trainer.training.compute import Compute
 from trainer.training.fitting import fit
 
@@ -61,6 +61,21 @@ def test_what_an_epoch_gave_is_in_the_history_and_for_tensorboard(tmp_path):
     events.Reload()
     losses = [float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("loss")]
     assert losses == pytest.approx([epoch["loss"] for epoch in history])
+
+
+def test_where_events_cannot_be_written_the_training_ends_in_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / fitting.TENSORBOARD).touch()  # a file where the folder is to be
+    with pytest.raises(TrainingError, match=r"tensorboard: cannot be written \(.*checkpoints are kept"):
+        fit(RECIPE, drawn(), drawn(), tmp_path)
+    (tmp_path / fitting.TENSORBOARD).unlink()
+
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.summary, "scalar", full)
+    with pytest.raises(TrainingError, match="No space left on device"):
+        fit(RECIPE, drawn(), drawn(), tmp_path)
+    assert last_checkpoint(tmp_path).name == "epoch-0001"
 
 
 SEVERAL = """
