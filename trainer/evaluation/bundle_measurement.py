@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from trainer.training.run import Run
 
 SCHEMA = "leukoscope.measurement/1"
+_COUNTED = "photographs or slides"
 
 
 class Measurement(Struct, frozen=True):
@@ -236,8 +237,7 @@ def sentences(found: Measurement) -> str:
 
     by_photograph = percent(calls.photograph_accuracy), percent(calls.photograph_macro_recall)
     lines = [
-        f"{found.model} on {found.on}, {found.part}: {found.images} images, {found.photographs} photographs or "
-        "slides",
+        f"{found.model} on {found.on}, {found.part}: {found.images} images of {found.photographs} {_COUNTED}",
         *_left_out(found.trained_on),
         f"right: {percent(calls.accuracy)}; each cell once: {by_photograph[0]}",
         f"macro recall: {percent(calls.macro_recall)}; each cell once: {by_photograph[1]}",
