@@ -229,6 +229,18 @@ def test_a_recipe_on_a_folder_keeps_the_classes_that_it_has(slides, tmp_path, ca
     assert "slides: has no eosinophil and no monocyte and no basophil and no other" in said
 
 
+def test_a_set_that_a_recipe_describes_may_be_asked_for_by_its_name(tmp_path):
+    for name in ("neutrophil/patient 1/0.jpg", "lymphocyte/patient 2/0.jpg"):
+        write_image(tmp_path / "my slides" / name, size=(24, 24))
+    path = tmp_path / "mine.toml"
+    lines = '[data.own.ours]\nfolder = "my slides"\nlayout = "slide folders"\n'
+    path.write_text(f'extends = "any-microscope"\n{lines}', encoding="utf-8")
+    data = on_other_sets(load_recipe(str(path)), ["ours"], tmp_path).data
+    assert (data.sets, data.classes, data.leave_out) == (("ours",), ("lymphocyte", "neutrophil"), ())
+    images = list_images(tmp_path, "ours", data.own)
+    assert [image.group for image in images] == ["ours/patient 2", "ours/patient 1"]
+
+
 @pytest.mark.usefixtures("slides")
 def test_a_recipe_that_expects_other_expects_none_of_a_folder_without(tmp_path):
     data = on_other_sets(load_recipe("any-microscope"), ["slides"], tmp_path).data
