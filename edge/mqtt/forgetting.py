@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.errors import BrokerError
 from edge.messages import Status, decode
-from edge.mqtt.broker_words import refused_connection, unreachable
+from edge.mqtt.broker_words import hung_up, refused_connection, unreachable
 from edge.mqtt.connection import CONNECT_S
 from edge.mqtt.credentials import password, tls_context
 
@@ -43,7 +43,7 @@ class _Forgetting:
         self._device_id = device_id
         self._retained: dict[str, bytes] = {}
         self._refusal: str | None = None
-        self._subscribed = False
+        self._is_in = self._subscribed = False
         self._waiting: set[int | str] = set()
         self._heard_at = 0.0
         version = MQTTProtocolVersion.MQTTv5 if config.protocol == "5" else MQTTProtocolVersion.MQTTv311
@@ -68,7 +68,7 @@ class _Forgetting:
             self._turn(lambda: self._subscribed, "did not answer")
             quiet = self._heard_at + _QUIET_S
             while time.monotonic() < quiet:
-                self._client.loop(0.1)
+                self._step()
                 quiet = self._heard_at + _QUIET_S
             self._check_that_it_is_gone()
             for topic in self._retained:
@@ -87,7 +87,15 @@ class _Forgetting:
                 raise BrokerError(f"{self._broker}: {self._refusal}")
             if time.monotonic() > deadline:
                 raise BrokerError(f"{self._broker}: it {failure} within {_PATIENCE_S:.0f} s")
-            self._client.loop(0.1)
+            self._step()
+
+    def _step(self) -> None:
+        """Let the broker say something. Raises BrokerError where it hung up and has not said why."""
+        if self._client.loop(0.1) == MQTT_ERR_SUCCESS or self._refusal is not None:
+            return
+        raise BrokerError(
+            f"{self._broker}: {'it ended the connection' if self._is_in else hung_up(self._config)}"
+        )
 
     def _check_that_it_is_gone(self) -> None:
         payload = self._retained.get(f"leukoscope/{self._device_id}/status")
@@ -111,6 +119,7 @@ class _Forgetting:
         if code.is_failure:
             self._refusal = refused_connection(code, self._config, "of this command")
             return
+        self._is_in = True
         client.subscribe(f"leukoscope/{self._device_id}/#", qos=self._config.qos)
 
     def _on_subscribe(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from paho.mqtt.client import MQTT_ERR_CONN_LOST, MQTT_ERR_SUCCESS
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 from paper_connection import StoppedClock
@@ -31,7 +32,7 @@ class PaperClient:
         self.acknowledges = acknowledges
         self.published: list[tuple[str, bytes, int, bool]] = []
         self.subscribed: list[str] = []
-        self.left = False
+        self.left = self.hung_up = False
 
     def connect(self, *_given):
         pass
@@ -44,6 +45,7 @@ class PaperClient:
         self.clock.now += timeout
         while self.script and self.clock.now - self.began >= self.script[0][0]:
             self.script.pop(0)[1](self)
+        return MQTT_ERR_CONN_LOST if self.hung_up else MQTT_ERR_SUCCESS
 
     def subscribe(self, topic, qos):
         assert qos == 1
@@ -68,6 +70,10 @@ def lets_in(code=OK):
 def grants(code=1):
     said = ReasonCode(PacketTypes.SUBACK, identifier=code)
     return lambda client: client.on_subscribe(client, None, 1, [said], None)
+
+
+def hangs_up(client):
+    client.hung_up = True
 
 
 def says(topic, payload=b"x", *, retain=True):
@@ -132,6 +138,28 @@ def test_a_broker_that_does_not_answer_is_left_after_ten_seconds(forget, script,
     with pytest.raises(BrokerError, match=f"broker localhost:1883: {sentence}"):
         forget(*script, **keywords)
     assert 9.9 <= took(forget) <= 12.5
+    assert forget.client.left
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ([(0.3, hangs_up)], r"it hung up before it answered; it may speak TLS only \(section"),
+        ([(0.1, lets_in()), (0.3, hangs_up)], "it ended the connection"),
+        ([(0.1, lets_in()), (0.2, grants()), (0.4, hangs_up)], "it ended the connection"),
+        (
+            [(0.1, lets_in()), (0.2, grants()), (0.3, says("info")), (1.35, hangs_up)],
+            "it ended the connection",
+        ),
+    ],
+    ids=["at once", "before it grants", "while it says what it keeps", "before it acknowledges"],
+)
+def test_a_broker_that_hangs_up_is_not_waited_for_nor_taken_for_one_that_keeps_nothing(
+    forget, script, sentence
+):
+    with pytest.raises(BrokerError, match=f"broker localhost:1883: {sentence}"):
+        forget(*script, acknowledges=(None, OK))
+    assert took(forget) < 2.0
     assert forget.client.left
 
 
