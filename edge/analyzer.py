@@ -37,6 +37,7 @@ class Field:
     scale: how large a pixel is; None where that was not asked: without a cell, or under the study's recipe.
     red_cells, platelets: how many a finder saw, an estimate; None where no network finds the cells.
     alignment: what was taken from the cells' logits; None without a cell, or where the bundle knows of none.
+    red_cell: the diameter of a red cell at whose scale cells were looked for, pixels; None as scale is.
     """
 
     width: int
@@ -50,6 +51,7 @@ class Field:
     red_cells: int | None = None
     platelets: int | None = None
     alignment: Alignment | None = None
+    red_cell: float | None = None
 
 
 class Analyzer:
@@ -83,10 +85,17 @@ class Analyzer:
         self.classifier = classifier
         self._aligner = Aligner.of(classifier.bundle.description) if align else None
 
-    def analyze(self, pixels: NDArray[np.uint8], reference: QualityReference | None = None) -> Field:
+    def analyze(
+        self,
+        pixels: NDArray[np.uint8],
+        reference: QualityReference | None = None,
+        *,
+        red_cell: float | None = None,
+    ) -> Field:
         """Analyse a frame, uint8 RGB (height, width, 3), unless its quality is too poor.
 
         reference: what the specimen's fields are like; without it only the outer limits of quality hold.
+        red_cell: of this very frame, analysed before (`Field.red_cell`), where no ruler told either.
         """
         started = time.perf_counter()
         quality = assess(pixels, reference)
@@ -96,7 +105,7 @@ class Analyzer:
         calls: tuple[Call, ...] = ()
         masks = found = alignment = None
         if quality.accepted:
-            masks, found = self._find(pixels)
+            masks, found = self._find(pixels, red_cell)
             masked = time.perf_counter()
             if found is not None and found.white_overflow:
                 # What is not listed would be missing in the count, and nobody would know.
@@ -128,16 +137,19 @@ class Analyzer:
             red_cells,
             platelets,
             alignment,
+            None if found is None else found.red_cell,
         )
 
     def find(self, pixels: NDArray[np.uint8]) -> FieldMasks:
         """The white cells of a frame, uint8 RGB, whose crops this model reads, whatever its quality."""
         return self._find(pixels)[0]
 
-    def _find(self, pixels: NDArray[np.uint8]) -> tuple[FieldMasks, FoundCells | None]:
+    def _find(
+        self, pixels: NDArray[np.uint8], red_cell: float | None = None
+    ) -> tuple[FieldMasks, FoundCells | None]:
         if self._finder is None:
             return study.find(pixels), None
-        found = self._finder.find(pixels)
+        found = self._finder.find(pixels, red_cell)
         return outline_found(pixels, found), found
 
     def restore(

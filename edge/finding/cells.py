@@ -39,8 +39,8 @@ class FoundCells:
     """What lies in one field.
 
     white, red: the white and the red cells, the surest first. platelets: how many, or None where the finder
-    does not tell. scale: how large a pixel is. overflow: more than can be listed;
-    white_overflow: white cells, too.
+    does not tell. scale: how large a pixel is. overflow: more than can be listed; white_overflow: white
+    cells, too. red_cell: the diameter of a red cell at whose scale it was looked at, pixels of the frame.
     """
 
     white: Detections
@@ -49,6 +49,7 @@ class FoundCells:
     scale: Scale
     overflow: bool
     white_overflow: bool
+    red_cell: float
 
 
 class CellFinder:
@@ -84,10 +85,14 @@ class CellFinder:
             raise BundleError(f"{bundle.path}: {error}") from None
         return cls(finder, description.thresholds, ruler)
 
-    def find(self, pixels: NDArray[np.uint8]) -> FoundCells:
-        """Return the cells of a frame, uint8 RGB (height, width, 3); the ruler reads its red cells."""
+    def find(self, pixels: NDArray[np.uint8], red_cell: float | None = None) -> FoundCells:
+        """Return the cells of a frame, uint8 RGB (height, width, 3); the ruler reads its red cells.
+
+        red_cell: what was found for this very frame before (`FoundCells.red_cell`), where no ruler told
+        either: its scale is then not looked for again.
+        """
         frame = Looks(self._finder, pixels)
-        red_cell = self.ruler.red_cell or look_for_scale(frame)
+        red_cell = self.ruler.red_cell or red_cell or look_for_scale(frame)
         found = self._at(red_cell, frame)
         reading = None if self.ruler.is_fixed else reading_of(found)
         of_another_scale = reading is not None and differ(reading.diameter, red_cell)
@@ -110,7 +115,7 @@ class CellFinder:
             scale = Scale(round(RED_CELL_UM / red_cell, 5), "red cells", field=_told(reading))
         else:
             scale = self._scale(red_cell, reading)
-        return FoundCells(white, red, told, scale, found.overflow, found.white_overflow)
+        return FoundCells(white, red, told, scale, found.overflow, found.white_overflow, red_cell)
 
     def _says_little(self, found: Detections, reading: Reading | None, pixels: NDArray[np.uint8]) -> bool:
         """Return whether what was found at the ruler's scale leaves it open whether that is the field's."""

@@ -108,17 +108,20 @@ class Job(NamedTuple):
     overlay: Path | None
 
 
-def analyze_photograph(analyzer: Analyzer, data: bytes, path: Path, told: Told = NOTHING) -> Photograph:
+def analyze_photograph(
+    analyzer: Analyzer, data: bytes, path: Path, told: Told = NOTHING, red_cell: float | None = None
+) -> Photograph:
     """What a picture file shows, of whichever microscope. Raises UnreadableFrameError, naming `path`.
 
-    told: by cells of the same microscope, which the model is aligned to.
+    told: by cells of the same microscope, which the model is aligned to. red_cell: of this picture's field,
+    where it was analysed before.
     """
     started = time.perf_counter()
     pixels = decode_image(data, path)
     decode_ms = 1000 * (time.perf_counter() - started)
     # One photograph after the other may be of any magnification.
     analyzer.restore(told=told, hold=True)
-    return Photograph(pixels, analyzer.analyze(pixels), decode_ms)
+    return Photograph(pixels, analyzer.analyze(pixels, red_cell=red_cell), decode_ms)
 
 
 def find_photographs(
@@ -194,13 +197,15 @@ def analyze_photographs(
         except OSError as error:
             raise OutputError(f"{folder}: cannot be made a folder: {error.strerror}") from None
     seen: dict[bytes, Path] = {}
-    told = NOTHING if apart else _told_by([job.image for job in jobs], analyzer)
+    red_cells: dict[bytes, float | None] = {}
+    told = NOTHING if apart else _told_by([job.image for job in jobs], analyzer, red_cells)
     for job in jobs:
         path = job.image.path
         try:
             data = _contents(job.image)
-            first = seen.setdefault(hashlib.sha256(data).digest(), path)
-            photograph = analyze_photograph(analyzer, data, path, told)
+            digest = hashlib.sha256(data).digest()
+            first = seen.setdefault(digest, path)
+            photograph = analyze_photograph(analyzer, data, path, told, red_cells.get(digest))
         except UnreadableFrameError as error:
             yield _problem(str(path), error)
             continue
@@ -209,12 +214,14 @@ def analyze_photographs(
         yield Answer(printable(str(path)), photograph, same_as)
 
 
-def _told_by(images: Sequence[ImageFile], analyzer: Analyzer) -> Told:
-    """Return what some pictures' cells tell, enough to align the model by; nothing where they are few."""
+def _told_by(images: Sequence[ImageFile], analyzer: Analyzer, red_cells: dict[bytes, float | None]) -> Told:
+    """Return what some pictures' cells tell, enough to align the model by; nothing where they are few.
+
+    red_cells: each one's scale is put there, by its digest, so that it need not be looked for again.
+    """
     logits: list[list[float]] = []
     if len(images) < _FEWEST_PICTURES or not analyzer.aligns:
         return NOTHING
-    seen: set[bytes] = set()
     # Neighbours may be of one slide, or one class: wherever this ends, it has looked all over the pictures.
     for _, image in sorted(enumerate(images), key=lambda one: one[0] * _GOLDEN % 1):
         if len(logits) >= MOST:
@@ -222,10 +229,12 @@ def _told_by(images: Sequence[ImageFile], analyzer: Analyzer) -> Told:
         with suppress(UnreadableFrameError):  # it is said when its turn comes
             data = _contents(image)
             digest = hashlib.sha256(data).digest()
-            if digest not in seen:
-                seen.add(digest)
-                cells = analyze_photograph(analyzer, data, image.path).field.cells
-                whole = (cell for cell in cells if not cell.cut_by_edge)  # as the device learns from them
+            if digest not in red_cells:
+                red_cells[digest] = None  # it may be unreadable
+                field = analyze_photograph(analyzer, data, image.path).field
+                red_cells[digest] = field.red_cell
+                # As the device learns from them.
+                whole = (cell for cell in field.cells if not cell.cut_by_edge)
                 logits += [list(cell.logits.values()) for cell in whole if cell.logits]
     return Told(logits)
 

@@ -17,6 +17,8 @@ from edge.config import SHIPPED_MODEL, Config, ModelConfig, SimulatedConfig, Spe
 from edge.daemon.health import Progress
 from edge.daemon.model_loading import load_model
 from edge.daemon.pipeline import Pipeline
+from edge.finding import cells
+from edge.finding.ruler import look_for_scale
 from edge.models.bundle import read_bundle
 from edge.naming.alignment import MOST
 from edge.store.fields import Store
@@ -66,6 +68,22 @@ def aligned(cell, alignment):
 
 def without_time(answer):
     return {key: value for key, value in answer.items() if key != "timings_ms"}
+
+
+def test_a_pictures_scale_is_looked_for_once_and_its_cells_are_those_of_a_picture_by_itself(
+    folder, capsys, monkeypatch
+):
+    apart = answers(capsys, folder, "--apart")
+    looked = []
+    monkeypatch.setattr(cells, "look_for_scale", lambda frame: looked.append(1) or look_for_scale(frame))
+    together = answers(capsys, folder)
+    assert len(looked) == len(together) == 10
+    for name, one in together.items():
+        assert (one["scale"], one["red_cells"]) == (apart[name]["scale"], apart[name]["red_cells"])
+        here, alone = (
+            [(cell["box"], cell["logits"]) for cell in each["cells"]] for each in (one, apart[name])
+        )
+        assert here == alone
 
 
 def test_pictures_of_one_call_are_aligned_alike_and_their_probabilities_follow(folder, capsys):
