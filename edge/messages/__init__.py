@@ -119,7 +119,13 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
         ),
     ]
     updated_at: datetime
-    clock_synced: bool
+    clock_synced: Annotated[
+        bool,
+        Meta(
+            description="whether the device's clock was set as this was made; times of what was done before it "
+            "was set may be wrong all the same"
+        ),
+    ]
     started_at: datetime | None = None
     stopped_at: Annotated[datetime | None, Meta(description="null while cells are counted")] = None
     ended: Annotated[
