@@ -122,8 +122,8 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
     clock_synced: Annotated[
         bool,
         Meta(
-            description="whether the device's clock was set as this was made; times of what was done before it "
-            "was set may be wrong all the same"
+            description="whether the device's clock was set as this was made; times of what was done before "
+            "that may be wrong all the same"
         ),
     ]
     started_at: datetime | None = None
