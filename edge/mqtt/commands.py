@@ -17,7 +17,7 @@ from msgspec import Struct
 from edge.errors import LeukoscopeError, SpecimenError
 from edge.messages import Response, encode
 from edge.messages.commands import REQUESTS, CellImage, CorrelationId, Ping, SpecimenNote
-from edge.messages.ids import refused
+from edge.mqtt.command_words import NO_OBJECT, what_is_wrong
 from edge.store.command_log import REMEMBERED_S, Answer, Answers
 
 if TYPE_CHECKING:
@@ -187,13 +187,6 @@ def _no_picture(request: CellImage, picture: Callable[[str], bytes | None]) -> s
     return None if found is not None else f"no picture of cell {request.cell_id} is kept"
 
 
-def _plain(error: msgspec.ValidationError) -> str:
-    """Return msgspec's message; of an id or a text that may not be, the rule in words."""
-    what, at, where = str(error).partition(" - at `$.")
-    rule = refused(what)
-    return str(error) if rule is None or not at else f"{where.rstrip('`')}: {rule}"
-
-
 def _kept(correlation: str | None, kept: Answers | None) -> _Answered | None:
     """Return what a process before this one has answered. Raises StoreError."""
     answer = None if correlation is None or kept is None else kept.find(correlation)
@@ -211,16 +204,16 @@ def _correlation(payload: bytes) -> tuple[str | None, str | None]:
     try:
         return msgspec.json.decode(payload, type=_Correlated).correlation_id, None
     except msgspec.ValidationError as error:
-        return None, f"the payload is not what was expected: {error}"
+        return None, what_is_wrong(error, ("correlation_id",))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None, 'the payload is not a JSON object, such as {"correlation_id": "1"}'
+        return None, NO_OBJECT
 
 
 def _request(name: str, payload: bytes) -> tuple[Request | None, str | None]:
     try:
         return msgspec.json.decode(payload, type=REQUESTS[name]), None
     except msgspec.ValidationError as error:
-        return None, f"the payload is not what was expected: {_plain(error)}"
+        return None, what_is_wrong(error, REQUESTS[name].__struct_fields__)
     except UnicodeDecodeError:  # of a key: an unknown one that is skipped above is looked at here
         return None, "the payload is not UTF-8"
     except RecursionError:

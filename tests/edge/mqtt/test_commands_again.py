@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from edge.errors import StoreError
 from edge.messages import Response, encode
 from edge.messages.commands import REQUESTS
+from edge.mqtt.command_words import MEANT
 from edge.mqtt.commands import BURST, REFILL_S, Commands
 from edge.store.command_log import Answer
 from edge.store.fields import Store
@@ -182,7 +185,17 @@ def test_a_picture_that_was_not_there_is_asked_for_again_under_the_same_id(bed):
     ("name", "payload", "error"),
     [
         ("specimen/start", b'{"specimen_id": "a b"}', "specimen_id: "),
-        ("specimen/start", b'{"specimen_id": "A", "target": 0}', "Expected `int` >= 1 - at `$.target`"),
+        ("specimen/start", b'{"specimen_id": "A", "target": 0}', "target: write a whole number from 1 to"),
+        ("specimen/start", b"{}", "specimen_id: is missing; write an id in quotes"),
+        (
+            "specimen/start",
+            b'{"specimen_id": "A", "wbc_count": 0}',
+            'wbc_count: write "7.2" or "7,2" (10^9/L)',
+        ),
+        ("specimen/stop", b"[]", "the payload is not a JSON object"),
+        ("specimen/stop", b'{"id": "A"}', "id: is no key of this command; it has specimen_id, operator"),
+        ("specimen/review", b'{"cell_ids": ["a b"]}', "cell_ids: write a list of 1 to 2000 ids of cells"),
+        ("specimen/discard", b'{"reason": ""}', "reason: write a text of 1 to 200 characters"),
         ("ping", b'{"\xff": 1}', "UTF-8"),
         ("ping", b'{"x":' + b"[" * 1200 + b"]" * 1200 + b"}", "is not a JSON object"),
         ("ping", b"nonsense", "is not a JSON object"),
@@ -194,6 +207,14 @@ def test_what_is_wrong_with_a_command_is_said_in_its_senders_words(bed, name, pa
     answer = bed.commands.answer(name, payload)
     assert not answer.ok
     assert error in answer.error
+    assert bed.done == []
+
+
+@pytest.mark.parametrize("name", sorted(REQUESTS))
+def test_of_each_key_of_each_command_it_is_said_what_to_write(bed, name):
+    for key in REQUESTS[name].__struct_fields__:
+        answer = bed.commands.answer(name, json.dumps({key: {}}).encode())
+        assert answer.error == f"{key}: write {MEANT[key]}"
     assert bed.done == []
 
 
