@@ -1,5 +1,5 @@
 // The picture as the microscope shows it, what was found in it, and the count as it grows.
-import { ask, complain, number, wordsOf } from "./page.js";
+import { ask, complain, number, sentence, wordsOf } from "./page.js";
 import { Preview } from "./preview.js";
 
 const part = document.getElementById("live");
@@ -79,7 +79,8 @@ function tell(words, id) {
 
 /** That the count could not be asked for: apart from what is said of orders, and gone with the next answer. */
 function miss(words) {
-  if (at("missed").textContent !== words) at("missed").textContent = words;
+  const said = sentence(words);
+  if (at("missed").textContent !== said) at("missed").textContent = said;
 }
 
 // One at a time: a busy device would otherwise be asked faster than it answers, and Stop would wait behind.

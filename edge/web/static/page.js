@@ -48,11 +48,11 @@ export async function ask(path, { method = "GET", body, form } = {}) {
 }
 
 /** The usual refusals in the page's language, others as the device says them: of a place by its name on the screen. */
-function inWords(sentence) {
-  const known = sentence.split(":")[0];
+function inWords(text) {
+  const known = text.split(":")[0];
   const said = say(known);
   if (said !== known) return said;
-  const named = fields[known] ? fields[known] + sentence.slice(known.length) : sentence;
+  const named = fields[known] ? fields[known] + text.slice(known.length) : text;
   return named.replace(" (--reason; over MQTT: reason)", "");
 }
 
@@ -63,10 +63,13 @@ export function keyOf({ key, code, shiftKey }) {
   return found ? found[1].toLowerCase() : key;
 }
 
-/** Say an error at its place in a part of the screen, as a sentence. */
+/** What the device says, as a sentence that stands alone. */
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Say an error at its place in a part of the screen. */
 export function complain(part, error) {
   const place = part.querySelector(".error");
-  if (place) place.textContent = error ? error.message.charAt(0).toUpperCase() + error.message.slice(1) : "";
+  if (place) place.textContent = error ? sentence(error.message) : "";
 }
 
 const ZEROS = [0x660, 0x6f0, 0x9e6]; // of the digits that keyboards of the page's languages have

@@ -180,3 +180,14 @@ def test_a_refusal_says_its_place_as_the_screen_does(window: Window) -> None:
     assert "A to Z" in seen.locator("#specimen_id").get_attribute("title")
     seen.goto("/specimens/none")
     assert seen.locator("h1").inner_text() == "There is no specimen none"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_cells_are_in_sight_on_a_phone_before_anything_is_touched(
+    waiting: str, window: Window, language: str
+) -> None:
+    seen = window("REV", language=language, width=PHONE)
+    seen.goto(f"/specimens/{waiting}")
+    seen.locator(".cell").first.wait_for()
+    panel, photo = (seen.locator(part).first.bounding_box() for part in (".gallery-side", ".cell .photo"))
+    assert photo["y"] + photo["height"] <= panel["y"] + 1
