@@ -16,7 +16,10 @@ from mqtt_partners import MOSQUITTO, PATIENCE_S, Mosquitto, wait_for
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from edge.cli import main
+
 FIRMWARE = Path(__file__).parents[2] / "firmware_config"
+DEVICES = ("device-a", "device-b", "device-c")
 REFUSED = 135  # MQTT 5: not authorized
 
 
@@ -28,14 +31,17 @@ def certificates(*arguments, path=None):
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
-    """Return a folder with certificates: of the broker, two devices, a dashboard, an operator, a lost one."""
+    """Return a folder with certificates: of the broker, devices, people, and of a device that is lost."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     folder = tmp_path_factory.mktemp("authority") / "ca"
     for arguments in (
         ("init", folder),
         ("broker", folder, "localhost", "127.0.0.1"),
-        *(("client", folder, name) for name in ("device-a", "device-b", "dashboard-1", "operator-1", "lost")),
+        *(
+            ("client", folder, name)
+            for name in (*DEVICES, "dashboard-1", "operator-1", "caretaker-1", "lost")
+        ),
     ):
         done = certificates(*arguments)
         assert done.returncode == 0, done.stderr
@@ -125,7 +131,7 @@ def network(authority, tmp_path_factory):
     for name in ("ca.crt", "ca.crl", "broker.crt", "broker.key"):
         shutil.copy(authority / name, folder)
     acl = (FIRMWARE / "mosquitto-network.acl").read_text(encoding="utf-8")
-    # The two examples in it are meant to be used as they stand.
+    # The examples in it are meant to be used as they stand.
     examples = [line[2:] for line in acl.splitlines() if line.startswith(("# user", "# topic"))]
     (folder / "acl").write_text("\n".join([acl, *examples, ""]), encoding="utf-8")
     broker = NetworkBroker(folder)
@@ -242,6 +248,30 @@ def test_a_device_hears_its_own_commands_and_no_other_devices(partner):
 def test_a_dashboard_commands_nobody_and_an_operator_says_no_results(partner):
     assert partner("dashboard-1").publish("leukoscope/device-a/cmd/ping") == REFUSED
     assert partner("operator-1").publish("leukoscope/device-a/result/field") == REFUSED
+
+
+def test_a_caretaker_alone_clears_what_a_device_that_is_gone_has_left(
+    network, authority, partner, tmp_path, capsys
+):
+    gone, kept = partner("device-c"), "leukoscope/device-c/result/differential"
+    gone.client.publish(kept, b"a count", qos=1, retain=True).wait_for_publish(PATIENCE_S)
+    gone.close()
+
+    def forget(name):
+        config = tmp_path / f"{name}.toml"
+        config.write_text(
+            f'[camera]\nkind = "simulated"\n[mqtt]\nhost = "{network.host}"\nport = {network.port}\n'
+            f'[mqtt.tls]\nca_file = "{authority}/ca.crt"\ncertificate_file = "{authority}/{name}.crt"\n'
+            f'key_file = "{authority}/{name}.key"\n',
+            encoding="utf-8",
+        )
+        assert main(["mqtt", "forget", "device-c", "--config", str(config)]) == 0
+        return capsys.readouterr().out
+
+    nothing = "device-c: the broker keeps nothing of it that this user may read\n"
+    assert forget("device-b") == nothing
+    assert forget("caretaker-1") == f"{kept}: cleared\n"
+    assert forget("caretaker-1") == nothing
 
 
 def test_a_will_on_another_devices_topic_is_never_said(partner):
