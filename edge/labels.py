@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def same_class(name: str, labels: Sequence[str]) -> str | None:
 
 def did_you_mean(name: str, labels: Sequence[str]) -> str:
     """Return `; did you mean neutrophil?` for a label that a name is a slip of the pen for, or nothing."""
+    import difflib  # noqa: PLC0415 (only a slip of the pen needs it)
+
     plain = {plain_name(label): label for label in labels}
     near = difflib.get_close_matches(plain_name(name), plain, 1, _ALIKE)
     return f"; did you mean {plain[near[0]]}?" if near else ""
