@@ -150,7 +150,7 @@ class SpecimenCount:
             return None
         if self.counted >= self._target:
             return f"the target of {self._target} cells is reached"
-        widest = self._method.max_interval_width
+        widest = self._method.max_interval_width if self.counted else 0.0  # nothing counted is never enough
         excluded = self._excluded(self.familiar())
         if widest and all(share.high - share.low <= widest for share in self._shares(excluded).values()):
             return f"{BY_INTERVALS} {widest:g} percent points wide"

@@ -321,6 +321,16 @@ def test_it_is_enough_when_the_widest_interval_is_narrow_and_not_before():
     )
 
 
+@pytest.mark.parametrize(("labels", "width"), [((), 10.0), (LABELS, 100.0)])
+def test_where_nothing_is_counted_no_interval_is_narrow_enough(labels, width):
+    # Without a model that can be read there is no class, and so no interval that is too wide.
+    count = SpecimenCount("S", labels, 200, CountingMethod(max_interval_width=width))
+    assert count.stop_reason() is None
+    assert message(count).state == "running"
+    count.add(counted_of({"neutrophil": 1}))
+    assert (count.stop_reason() is None) is (width < 100)
+
+
 def test_the_model_that_called_last_comes_last():
     first, second = (ModelReference(name, "0" * 64) for name in ("first", "second"))
     count = SpecimenCount("S", LABELS, 200)
