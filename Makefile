@@ -104,6 +104,7 @@ COMPILED_WHEN_USED := /(tensorflow|keras|jax|shap|sklearn|scipy|matplotlib|numba
 $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@firmware_config/apt_need.sh mosquitto:mosquitto mosquitto_sub:mosquitto-clients || echo "tests of a real broker will be skipped"
 	@firmware_config/apt_need.sh chromium:chromium || echo "tests in a browser will be skipped"
+	@firmware_config/apt_need.sh cage:cage Xwayland:xwayland || echo "the test of the device's own display will be skipped"
 	@fc-list :lang=bn 2>/dev/null | grep -q . || firmware_config/apt_need.sh :fonts-noto-core || echo "screenshots lack letters"
 	@firmware_config/apt_need.sh shellcheck:shellcheck openssl:openssl || echo "tests that want them will be skipped"
 	$(PIP) install --quiet --no-compile --editable '.[$(EXTRAS)]'

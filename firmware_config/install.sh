@@ -258,8 +258,8 @@ install_broker() {
 install_kiosk() {
     [ -n "$kiosk" ] || return 0
     [ -n "$root" ] || {
-        "$here/apt_need.sh" cage:cage chromium:chromium chvt:kbd ||
-            lack "the display shows nothing yet: apt-get install cage chromium kbd"
+        "$here/apt_need.sh" cage:cage Xwayland:xwayland chromium:chromium chvt:kbd ||
+            lack "the display shows nothing yet: apt-get install cage xwayland chromium kbd"
         # One of the page's languages, whose letters are in none of the fonts that come with it.
         fc-list :lang=bn 2>/dev/null | grep -q . || "$here/apt_need.sh" :fonts-noto-core ||
             echo "--kiosk: without that font the display shows no Bengali"

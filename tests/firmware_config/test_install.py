@@ -352,7 +352,7 @@ def test_the_display_gets_the_letters_of_each_language(pi, tmp_path):
     for _ in range(2):
         assert part(pi, commands, "--kiosk", path=stub.parent).returncode == 0
         program(stub.with_name("fc-list"), 'echo "Noto Sans Bengali"')  # as from now on
-    programs = "cage:cage chromium:chromium chvt:kbd"
+    programs = "cage:cage Xwayland:xwayland chromium:chromium chvt:kbd"
     needed = [programs, ":fonts-noto-core", programs]
     assert asked.read_text(encoding="utf-8").splitlines() == needed
 
