@@ -140,6 +140,12 @@ dark.addEventListener("click", () => {
 });
 show();
 
+// The device's own display says at its first address whether it may lack a keyboard.
+try {
+  if (location.hash === "#touch") sessionStorage.setItem("touch", "yes");
+  if (sessionStorage.getItem("touch")) import("./keyboard.js");
+} catch { /* storage may be off: then there is no keyboard on the screen */ }
+
 document.getElementById("print")?.addEventListener("click", () => print());
 
 // A bar-code reader ends with Enter: it goes on to the next field, and starts nothing by itself.

@@ -1,0 +1,107 @@
+// A keyboard on the screen, for a display at the device that is touched and has none. It opens where a field is touched,
+// and closes as soon as a real key is pressed or the mouse is used.
+
+const LETTERS = ["1234567890", "qwertyuiop", "asdfghjkl-", "⇧zxcvbnm_.⌫", "/, ⏎⌄"];
+const DIGITS = ["123⌫", "456⏎", "789⌄", ".0,"];
+const TYPED = "input:not([type='radio'], [type='checkbox'], [type='file'], [type='hidden']), textarea";
+const words = JSON.parse(document.body.dataset.keys);
+const NAMES = { "⇧": "capitals", "⌫": "delete", " ": "space", "⏎": "enter", "⌄": "hide" };
+
+const board = document.createElement("div");
+board.id = "keyboard";
+board.dir = "ltr"; // as keyboards are
+board.role = "group";
+board.ariaLabel = words.keyboard;
+board.hidden = true;
+
+let field = null;
+let capitals = false;
+
+function draw() {
+  const rows = field.inputMode === "decimal" ? DIGITS : LETTERS;
+  board.classList.toggle("digits", rows === DIGITS);
+  board.replaceChildren(...rows.map((row) => {
+    const line = document.createElement("div");
+    line.append(...[...row].map(key));
+    return line;
+  }));
+}
+
+function key(letter) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.tabIndex = -1; // it types into the field that has the focus
+  button.dataset.key = letter;
+  button.textContent = letter === " " ? "␣" : capitals ? letter.toUpperCase() : letter;
+  if (NAMES[letter]) button.ariaLabel = words[NAMES[letter]];
+  if (letter === "⇧") button.ariaPressed = String(capitals);
+  return button;
+}
+
+function press(letter) {
+  if (letter === "⌄") return close();
+  if (letter === "⏎") return enter();
+  if (letter === "⇧") {
+    capitals = !capitals;
+    return draw();
+  }
+  const [start, end] = [field.selectionStart, field.selectionEnd];
+  if (letter === "⌫") field.setRangeText("", start === end ? Math.max(0, start - 1) : start, end, "end");
+  else if (field.maxLength < 0 || field.value.length - (end - start) < field.maxLength) {
+    field.setRangeText(capitals ? letter.toUpperCase() : letter, start, end, "end");
+  }
+  field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  if (capitals && letter !== "⌫") {
+    capitals = false;
+    draw();
+  }
+}
+
+/** As the real key: what the screen does with it, else the form is sent. */
+function enter() {
+  const { form } = field;
+  const goesOn = field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+  if (!goesOn) return;
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+  close();
+  form?.requestSubmit();
+}
+
+function open(touched) {
+  field = touched;
+  capitals = false;
+  board.hidden = false;
+  draw();
+  const height = `${board.offsetHeight}px`;
+  document.body.style.paddingBottom = height;
+  field.style.scrollMargin = `2rem 0 calc(${height} + 1rem)`; // its label above it, the board below
+  field.scrollIntoView({ block: "nearest" });
+}
+
+function close() {
+  board.hidden = true;
+  document.body.style.paddingBottom = "";
+}
+
+const opens = (element) => element?.matches?.(TYPED) && !element.readOnly && !element.disabled;
+
+let touching = false;
+document.body.append(board);
+addEventListener("pointerdown", (event) => {
+  touching = event.pointerType === "touch";
+  if (!board.contains(event.target) && !opens(event.target.closest("label")?.control ?? event.target)) close();
+}, { capture: true });
+// The field keeps the focus, and the selection that is typed over.
+board.addEventListener("pointerdown", (event) => event.preventDefault());
+board.addEventListener("mousedown", (event) => event.preventDefault());
+board.addEventListener("click", (event) => {
+  const pressed = event.target.closest("button");
+  if (pressed) press(pressed.dataset.key);
+});
+document.addEventListener("click", (event) => { if (touching && opens(event.target)) open(event.target); });
+document.addEventListener("focusin", (event) => {
+  if (board.hidden) return;
+  if (opens(event.target)) open(event.target);
+  else close();
+});
+addEventListener("keydown", (event) => { if (event.isTrusted) close(); }, { capture: true });
