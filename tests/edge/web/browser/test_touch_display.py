@@ -147,3 +147,14 @@ def test_its_keys_are_named_in_each_language(display: Callable[..., Page], langu
         keep(seen, "ar-touch-display-sign-in")
         first, second = (seen.locator(f'#keyboard button[data-key="{letter}"]') for letter in "qw")
         assert first.bounding_box()["x"] < second.bounding_box()["x"]  # as keyboards are
+
+
+def test_picture_and_count_stand_side_by_side(window: Callable[..., Page]) -> None:
+    seen = window("OPE")
+    seen.set_viewport_size(DISPLAY)
+    seen.goto("/live")
+    picture, count = (seen.locator(f".live > :nth-child({number})").bounding_box() for number in (1, 2))
+    assert picture["x"] + picture["width"] <= count["x"]
+    assert count["x"] + count["width"] <= DISPLAY["width"]
+    shown = seen.locator(".picture").bounding_box()
+    assert shown["y"] + shown["height"] <= DISPLAY["height"]
