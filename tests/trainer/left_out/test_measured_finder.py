@@ -14,6 +14,7 @@ pytest.importorskip("tensorflow", reason="the trainer needs TensorFlow")
 
 from edge.errors import ConfigError
 from edge.finding import Detections
+from edge.finding.finder import Looks
 from trainer.left_out import measured_finder
 from trainer.left_out.measured_finder import finder_table, measure_finder
 
@@ -26,14 +27,16 @@ class SeesTheFirstCell:
     def __init__(self, model, outputs):
         assert (model, outputs) == (b"a finder", {"maps": "maps:0"})
 
-    def find(self, pixels, _scale, _least):
-        white = int(pixels.min() < 100)
-        return Detections(
-            np.zeros(white, np.int64),
-            np.full(white, 0.9, np.float32),
-            np.array([(150, 140)] * white, np.float32).reshape(-1, 2),
-            np.full(white, 120, np.float32),
-        )
+
+def first_cell(looks, _scale, _least=0.1):
+    """Return one white cell where the looked at picture has anything dark."""
+    white = int(looks.pixels.min() < 100)
+    return Detections(
+        np.zeros(white, np.int64),
+        np.full(white, 0.9, np.float32),
+        np.array([(150, 140)] * white, np.float32).reshape(-1, 2),
+        np.full(white, 120, np.float32),
+    )
 
 
 @pytest.fixture
@@ -50,6 +53,7 @@ def run(tmp_path, monkeypatch):
     }
     (folder / "finder.json").write_text(json.dumps(record), encoding="utf-8")
     monkeypatch.setattr(measured_finder, "Finder", SeesTheFirstCell)
+    monkeypatch.setattr(Looks, "find", first_cell)
     return folder
 
 
