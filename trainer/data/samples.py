@@ -77,11 +77,6 @@ def load_samples(
     known: set[str] = set()
     files = Contents() if contents is None else contents
     listed = _listed(recipe, data, every_class=every_class)
-    groups_of = {}
-    if recipe.data.split != "study":
-        groups_of = photographs_by_set(
-            recipe.data, data, out, photographs, progress, files, all_files=contents is not None
-        )
     images_in_all = uncut = 0
     missed_of: Counter[str] = Counter()
     class_of = recipe.data.class_of()
@@ -111,13 +106,17 @@ def load_samples(
             )
             part = joined([part, Samples(pixels, labels, crops.missed)])
         part = Samples(part.pixels, np.array([*class_of.values()])[part.labels], part.photographs)
-        if name in groups_of:
+        parts.append(part)
+    if recipe.data.split != "study":
+        groups_of = photographs_by_set(
+            recipe.data, data, out, photographs, progress, files, all_files=contents is not None
+        )
+        for place, (name, images) in enumerate(listed):
             groups = groups_of[name]
             # An original counts without its copies, too: a part of a set may be just what is wanted.
             originals = originals_of(find_set(name, recipe.data.own, data), data)
             known |= {*groups.values(), *(path.stem for path in originals or ())}
-            part = _by_photograph(part, groups, _cells(images, files), recipe)
-        parts.append(part)
+            parts[place] = _by_photograph(parts[place], groups, _cells(images, files), recipe)
     strange = [photograph for photograph in recipe.data.leave_out if photograph not in known]
     if strange:
         raise DataError(
