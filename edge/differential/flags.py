@@ -110,12 +110,17 @@ def _sentence(rule: Rule, figure: Figure, certainty: Certainty) -> str:
     what = {UNCLASSIFIED: "unclassified cells", BLAST_LIKE: BLAST_LIKE}.get(rule.label, f"{rule.label}s")
     possibly = "Possibly " if certainty == "possible" else ""
     text = f"{possibly}{rule.side} than {rule.limit:g} {rule.unit} {what}"
-    value, low, high = (_figure(one) for one in figure)
+    value, low, high = (_figure(one, rule.limit) for one in figure)
     interval = f"{value} ({low} to {high}) {rule.unit}"
     advice = _ADVICE.get(rule.label, "confirm by eye")
     return f"{text[:1].upper()}{text[1:]}: {interval}; {advice}."
 
 
-def _figure(value: float) -> str:
+def _figure(value: float, limit: float) -> str:
     # Rounded as the classes are published; and of more than a thousand no power of ten, which few can read.
-    return f"{float(f'{round(value, 2):.3g}'):g}"
+    shown, digits = float(f"{round(value, 2):.3g}"), 3
+    # "More than 60 %: 60" reads as wrong.
+    while (shown > limit, shown < limit) != (value > limit, value < limit):
+        digits += 1
+        shown = float(f"{value:.{digits}g}")
+    return f"{shown:.{max(6, digits)}g}"

@@ -378,6 +378,26 @@ def test_a_figure_beside_a_flag_is_written_out(value, shown):
     assert f": {shown} ({shown} to {shown}) 10^9/L; " in flag.sentence
 
 
+@pytest.mark.parametrize(
+    ("figure", "shown"),
+    [
+        ((60.04, 55.0, 65.0), "60.04 (55 to 65)"),
+        ((60.004, 59.96, 65.0), "60.004 (59.96 to 65)"),
+        ((70.0, 60.0000001, 80.0), "70 (60.0000001 to 80)"),
+        ((70.0, 60.0, 80.0), "70 (60 to 80)"),
+    ],
+)
+def test_a_figure_beside_a_flag_lies_on_the_side_of_the_limit_that_the_flag_says(figure, shown):
+    (flag,) = raised({"lymphocyte": Figure(*figure)}, None)
+    assert "ore than 60 % lymphocytes: " in flag.sentence
+    assert f": {shown} %; " in flag.sentence
+
+
+def test_a_figure_below_a_limit_is_not_shown_as_the_limit():
+    (flag,) = raised({"neutrophil": Figure(29.96, 25.04, 34.96)}, None)
+    assert flag.sentence == "Possibly less than 30 % neutrophils: 29.96 (25 to 35) %; confirm by eye."
+
+
 def test_one_blast_that_a_person_has_named_is_enough_for_a_look_at_the_smear():
     count = SpecimenCount("S", LABELS, 200)
     count.add(counted_of({"lymphocyte": 5}))
