@@ -80,8 +80,15 @@ def changes(cells: Iterable[ReviewedCell]) -> CountChange:
 
 
 def agreement(cells: Iterable[ReviewedCell]) -> Agreement | None:
-    """Return how far model and people agree on cells, by what the model called each; None of no cell."""
-    pairs = Counter((cell.by_model, cell.by_model if cell.agrees else cell.said) for cell in cells)
+    """Return how far model and people agree on cells, by what the model called each; None of no cell.
+
+    Nothing is told by a cell that is cut by the edge, or smeared: another field shows it.
+    """
+    pairs = Counter(
+        (cell.by_model, cell.by_model if cell.agrees else cell.said)
+        for cell in cells
+        if cell.aside not in COUNTED_ELSEWHERE
+    )
     total = pairs.total()
     if not total:
         return None

@@ -15,6 +15,7 @@ from edge.drawing.cell_window import cell_window
 from edge.labels import OTHER
 from edge.masking import CROPS
 from edge.masking.crops import CROP_DIAMETERS, crop_box, cut_cell, cut_square
+from edge.slide.contribution import COUNTED_ELSEWHERE, standing
 from edge.specimens.cell_reading import known_cells
 from edge.specimens.named_count import unfit
 
@@ -46,9 +47,9 @@ def read_named(
     """Return the cells that people have confirmed or renamed, cut for the model from the pictures kept.
 
     What a person says is no white cell is `other`, as is a class that the model does not know: it was trained
-    so. A cell that is cut off, or whose picture is kept no longer, is passed over, the latter with a remark;
-    so is a discarded specimen, and one of a drawn slide unless `simulated`: then one of blood. specimen_ids:
-    of these only. Raises LabelledCellsError, StoreError.
+    so. A cell that is cut off, is of a smeared field, or whose picture is kept no longer, is passed over, the
+    last with a remark; so is a discarded specimen, and one of a drawn slide unless `simulated`: then one of
+    blood. specimen_ids: of these only. Raises LabelledCellsError, StoreError.
     """
     if parent.bundle.description.preprocessing != CROPS["found"]:
         raise LabelledCellsError(
@@ -107,7 +108,8 @@ class _Reading:
                 after = field.sequence
                 for number, cell in enumerate(field.cells):
                     word = known.words.get(cell.cell_id)
-                    if word is not None and not cell.cut_by_edge:
+                    own = known.standings.get(cell.cell_id) or standing(cell)
+                    if word is not None and own.aside not in COUNTED_ELSEWHERE:
                         self._take(field, number, word.label)
         for (several, one), count in self._missing.items():
             name = specimen.specimen_id

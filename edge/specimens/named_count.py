@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from edge.labels import NOT_WHITE
-from edge.slide.contribution import CUT
+from edge.slide.contribution import COUNTED_ELSEWHERE
 
 if TYPE_CHECKING:
     from edge.store.fields import Store
@@ -26,9 +26,9 @@ def unfit(specimen: Specimen, *, simulated: bool) -> str | None:
 
 
 def count_named(store: Store, *, simulated: bool) -> dict[str, int]:
-    """Return the named cells by what people call them, the most first; only whole ones with a picture.
+    """Return the named cells by what people call them, the most first. Raises StoreError.
 
-    Raises StoreError.
+    Only whole ones with a picture, of fields that were not smeared: of those the model can learn.
     """
     named: Counter[str] = Counter()
     for specimen in store.specimens():
@@ -37,6 +37,6 @@ def count_named(store: Store, *, simulated: bool) -> dict[str, int]:
         standings = store.ledger.standings(specimen.specimen_id)
         pictures = store.pictures.known(specimen.specimen_id)
         for cell_id, word in store.ledger.words(specimen.specimen_id, standings).items():
-            if cell_id in pictures and standings[cell_id].aside != CUT:
+            if cell_id in pictures and standings[cell_id].aside not in COUNTED_ELSEWHERE:
                 named[NOT_WHITE if word.label is None else word.label] += 1
     return dict(named.most_common())

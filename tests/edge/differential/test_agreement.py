@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.differential.review import ReviewedCell, agreement, changes
-from edge.slide.contribution import CUT
+from edge.slide.contribution import CUT, SMEARED
 
 
 def said(pairs: dict[tuple[str, str | None], int]) -> list[ReviewedCell]:
@@ -47,6 +47,13 @@ def test_who_was_called_what_is_listed_where_the_two_differ():
         ("a", "not a white cell", 1),
         ("b", "a", 2),
     ]
+
+
+@pytest.mark.parametrize("aside", [CUT, SMEARED])
+def test_a_cell_that_another_field_shows_tells_nothing_of_the_agreement(aside):
+    elsewhere = [ReviewedCell("a", aside, "b", "x")] * 5
+    assert agreement([*said({("a", "a"): 3}), *elsewhere]).cells == 3
+    assert agreement(elsewhere) is None
 
 
 @given(st.lists(st.integers(0, 30), min_size=9, max_size=9).filter(lambda row: sum(x > 0 for x in row) > 2))

@@ -24,6 +24,7 @@ from edge.masking import CROPS
 from edge.masking.crops import crop_box, cut_square
 from edge.messages.commands import DiscardSpecimen, ReviewCells
 from edge.naming.classifier import Classifier
+from edge.slide.scan import Scan
 from edge.specimens import adapting
 from edge.specimens.adapting import AdaptationJob
 from edge.specimens.named_cells import crop_of_picture, read_named
@@ -178,6 +179,22 @@ def test_what_people_said_is_what_it_learns(bench):
         shown = count_named(store, simulated=False)
         assert shown == {"monocyte": 4, "neutrophil": 3, "blast": 2, "not a white cell": 1}
         assert count_named(store, simulated=True) == {}, "no drawn slide was named"
+
+
+def test_a_cell_of_a_smeared_field_teaches_nothing_as_another_field_shows_it(bench):
+    sharp = bench.add(2, "neutrophil")
+    smeared = found("neutrophil")
+    with Store.open(Path(bench.config.store.path)) as store:
+        each = field(store.next_sequence(), smeared, specimen_id="S")  # without a place on the slide
+        scan, kept = Scan(1), CellPicture(smeared.cell_id, cell_picture(frame(3), smeared.box, None))
+        assert store.add(each, None, scan.contribution(each), cells=scan.standings(each), pictures=[kept])
+    bench.say([*sharp, smeared.cell_id], "confirm")
+    assert len(bench.read().crops) == 2
+    with Store.open(Path(bench.config.store.path)) as store:
+        assert count_named(store, simulated=False) == {"neutrophil": 2}
+    agreement = bench.service.agreement("S")
+    assert agreement is not None
+    assert agreement.cells == 2
 
 
 def test_a_damaged_picture_is_passed_over_with_a_remark(bench):
