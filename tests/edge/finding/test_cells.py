@@ -109,6 +109,21 @@ def test_specks_at_the_scale_of_another_lens_are_no_white_cells(cells):
     assert found <= 1
 
 
+@pytest.mark.parametrize("kind", ["eosinophil", "lymphocyte", "monocyte", "neutrophil"])
+def test_a_picture_of_one_cell_is_seen_at_its_scale(cells, kind):
+    """As analyzers take them, some five red cells wide: what lies in the middle is found, and whole."""
+    pictures = sorted(real_images("pbc", kind).iterdir())
+    pictures = pictures[:: max(1, len(pictures) // 20)]
+    found = 0
+    for picture in pictures:
+        field = read_image(picture)
+        cells.restore()
+        white = cells.find(field).white
+        away = np.abs(white.centres - np.array(field.shape[1::-1]) / 2).max(axis=1)
+        found += bool(((away < field.shape[0] / 8) & (white.diameters > field.shape[0] / 4)).any())
+    assert found >= len(pictures) - 3
+
+
 def test_few_red_cells_in_a_field_are_no_other_lens(cells, frames, whole):
     cells.restore([stored(whole[-1])])
     frame = frames[0].copy()

@@ -74,6 +74,20 @@ def test_specks_that_pass_for_a_crowd_of_red_cells_set_no_scale():
     assert look_for_scale(finder) == pytest.approx(50, rel=0.06)
 
 
+class PiecesMicroscope(Microscope):
+    """A field of large cells, of which a fine scale shows pieces, all over the middle."""
+
+    def find(self, scale, least=0.1):
+        if scale * 50 < RED_CELL_PIXELS / 1.5:
+            return super().find(scale, least)
+        return seen(red=[32.0] * 20) if self.pixels.shape[0] < 480 else seen(red=[50.0] * 15)
+
+
+def test_pieces_of_large_cells_set_no_scale():
+    finder = PiecesMicroscope(red=[150.0] * 6, white=[290.0])
+    assert look_for_scale(finder) == pytest.approx(150, rel=0.06)
+
+
 def test_without_red_cells_the_white_ones_tell_roughly():
     assert look_for_scale(Microscope(white=[150.0, 170.0])) == pytest.approx(80, rel=0.15)
 
