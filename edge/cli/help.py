@@ -6,6 +6,7 @@ import argparse
 import re
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge.cli.renamed import renamed_command
@@ -128,12 +129,14 @@ class Parser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         what = {int: "a whole number", float: "a number"}.get(action.type)  # type: ignore[call-overload]
+        name = action.option_strings[0] if action.option_strings else action.metavar or action.dest.upper()
+        if action.type is Path and not text:  # a script's variable without a value; a Path takes it for here
+            raise argparse.ArgumentError(None, f"{name}: is empty; name a file or a folder")
         try:
             return super()._get_value(action, text)
         except argparse.ArgumentError:
             if what is None:
                 raise
-            name = action.option_strings[0] if action.option_strings else action.metavar
             raise argparse.ArgumentError(None, f"{name}: {text} is not {what}") from None
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
