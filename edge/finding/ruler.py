@@ -188,14 +188,13 @@ def look_for_scale(frame: Looks) -> float:
 
     Each scale is judged by the cells that come out as large as it expects; the best one is then refined by
     these. Without red cells the white ones tell, and without any a field is taken to be 12 red cells across.
-    The finest scales would cost as much as all others, in memory too. They are left out where a coarser one
-    is better than the last coarse one; and the two finest, too, where clearly less speaks for the scale
-    before than for its neighbour, or where cells come out larger than it has them. They are judged by the
-    middle of the field, which shows cells enough.
+    The finest scales would cost as much as all others, in memory too. Each is left out where clearly less
+    speaks for the one before than for its neighbour, or where cells come out larger than that one has them;
+    else it is judged by the middle of the field, which shows cells enough.
     """
     longest = max(frame.pixels.shape[:2])
     most, red_cell = 0.0, longest / _ACROSS[2]
-    is_better, weight_before, score_before = True, 0.0, 0.0
+    is_better, was_best, weight_before, score_before = True, True, 0.0, 0.0
     for across in _ACROSS:
         is_fine = across >= _FINE
         if is_fine and not is_better:
@@ -207,11 +206,14 @@ def look_for_scale(frame: Looks) -> float:
         weight *= frame.pixels.size / shown.pixels.size
         cells, score = _expected(found, expected)
         is_crowd = cells >= _WIDE_CELLS and score >= max(_WIDE_SCORE, score_before)
-        # A fine scale cuts the cells of a better coarse one in pieces; beyond their own it shows specks.
-        enough = _HARDLY_LESS * weight_before if is_fine else most
-        is_better = weight >= enough and not (is_fine and diameter > expected)
-        if weight > most and (across < _WIDE or is_crowd):
+        # A fine scale cuts large cells in pieces: it counts where the one before was the best so far, and the
+        # finest where they show a crowd.
+        counts = is_crowd if across >= _WIDE else not is_fine or was_best
+        was_best = weight >= most
+        if weight > most and counts:
             most, red_cell = weight, diameter
+        # Beyond the cells' own scale a finer one shows specks.
+        is_better = weight >= _HARDLY_LESS * weight_before and not (is_fine and diameter > expected)
         weight_before, score_before = weight, score
     found = frame.find(RED_CELL_PIXELS / red_cell, _CELLS)
     weight, diameter = _told(found, red_cell)
