@@ -1,9 +1,9 @@
 // A keyboard on the screen, for a display at the device that is touched and has none. It opens where a field is touched,
-// and closes as soon as a real key is pressed or the mouse is used.
+// and closes when something else is touched, a real key is pressed or the mouse is used.
 
 const LETTERS = ["1234567890", "qwertyuiop", "asdfghjkl-", "⇧zxcvbnm_.⌫", "/, ⏎⌄"];
 const DIGITS = ["123⌫", "456⏎", "789⌄", ".0,"];
-const TYPED = "input:not([type='radio'], [type='checkbox'], [type='file'], [type='hidden']), textarea";
+const TYPED = "input:not([type='radio'], [type='checkbox'], [type='file'], [type='hidden'])";
 const words = JSON.parse(document.body.dataset.keys);
 const NAMES = { "⇧": "capitals", "⌫": "delete", " ": "space", "⏎": "enter", "⌄": "hide" };
 
@@ -14,7 +14,8 @@ board.role = "group";
 board.ariaLabel = words.keyboard;
 board.hidden = true;
 
-let field = null;
+let field = null; // what is typed into, while the board is open
+let before = ""; // what stood in it then
 let capitals = false;
 
 function draw() {
@@ -57,40 +58,45 @@ function press(letter) {
   }
 }
 
-/** As the real key: what the screen does with it, else the form is sent. */
+/** As the real key: what the screen does with it, else the form's button is pressed, unless it is disabled. */
 function enter() {
   const { form } = field;
   const goesOn = field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
-  if (!goesOn) return;
-  field.dispatchEvent(new Event("change", { bubbles: true }));
-  close();
-  form?.requestSubmit();
+  const { activeElement } = document;
+  if (goesOn) {
+    close();
+    form?.querySelector("button:default")?.click();
+  } else if (opens(activeElement)) open(activeElement);
+  else close();
 }
 
 function open(touched) {
+  if (touched === field) return;
+  close();
   field = touched;
+  before = field.value;
   capitals = false;
   board.hidden = false;
   draw();
-  const height = `${board.offsetHeight}px`;
-  document.body.style.paddingBottom = height;
-  field.style.scrollMargin = `2rem 0 calc(${height} + 1rem)`; // its label above it, the board below
+  document.documentElement.style.setProperty("--keyboard", `${board.offsetHeight}px`);
   field.scrollIntoView({ block: "nearest" });
 }
 
 function close() {
+  if (!field) return;
+  const left = field;
+  field = null;
   board.hidden = true;
-  document.body.style.paddingBottom = "";
+  document.documentElement.style.removeProperty("--keyboard");
+  // A browser says by itself what a real keyboard has changed, but not what a script has.
+  if (left.value !== before) left.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 const opens = (element) => element?.matches?.(TYPED) && !element.readOnly && !element.disabled;
 
 let touching = false;
 document.body.append(board);
-addEventListener("pointerdown", (event) => {
-  touching = event.pointerType === "touch";
-  if (!board.contains(event.target) && !opens(event.target.closest("label")?.control ?? event.target)) close();
-}, { capture: true });
+addEventListener("pointerdown", (event) => { touching = event.pointerType === "touch"; }, { capture: true });
 // The field keeps the focus, and the selection that is typed over.
 board.addEventListener("pointerdown", (event) => event.preventDefault());
 board.addEventListener("mousedown", (event) => event.preventDefault());
@@ -98,10 +104,11 @@ board.addEventListener("click", (event) => {
   const pressed = event.target.closest("button");
   if (pressed) press(pressed.dataset.key);
 });
-document.addEventListener("click", (event) => { if (touching && opens(event.target)) open(event.target); });
-document.addEventListener("focusin", (event) => {
-  if (board.hidden) return;
-  if (opens(event.target)) open(event.target);
+// Not before the click: what is touched would move away from under the finger when the board goes.
+document.addEventListener("click", ({ target }) => {
+  if (board.contains(target)) return;
+  const touched = target.closest("label")?.control ?? target;
+  if (touching && opens(touched)) open(touched);
   else close();
-});
+}, { capture: true });
 addEventListener("keydown", (event) => { if (event.isTrusted) close(); }, { capture: true });

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from barriers import PICTURES, barriers, keep
-from served import PIN
+from served import PIN, Served
+from stored import count_into
 
 from edge.web.languages import LANGUAGES
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, Page
-    from served import Served
 
 UNIT = Path(__file__).parents[4] / "firmware_config" / "leukoscope-kiosk.service"
 DISPLAY = {"width": 800, "height": 480}
@@ -29,8 +29,8 @@ def display(browser: Browser, page: Served) -> Iterator[Callable[..., Page]]:
     contexts = []
     (fragment,) = re.findall(r"^Environment=PAGE=\S+?/(#\S+)", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
 
-    def shown(*, language: str = "en", fragment: str = fragment) -> Page:
-        address = f"http://127.0.0.1:{page.port}"
+    def shown(*, language: str = "en", fragment: str = fragment, port: int = page.port) -> Page:
+        address = f"http://127.0.0.1:{port}"
         context = browser.new_context(viewport=DISPLAY, has_touch=True, base_url=address)
         context.set_default_timeout(20_000)
         context.add_cookies([{"name": "language", "value": language, "url": address}])
@@ -55,6 +55,15 @@ def type_on(seen: Page, text: str) -> None:
 
 def tap(seen: Page, letter: str) -> None:
     seen.locator(f'#keyboard button[data-key="{letter}"]').tap()
+
+
+def sign_in_by_touch(seen: Page, code: str) -> None:
+    seen.locator("#code").tap()
+    type_on(seen, code.lower())
+    seen.locator("#pin").tap()
+    type_on(seen, PIN)
+    tap(seen, "⏎")
+    seen.wait_for_url(lambda url: "/sign-in" not in url)
 
 
 def test_somebody_signs_in_and_looks_for_a_specimen_by_touch_alone(display: Callable[..., Page]) -> None:
@@ -82,12 +91,7 @@ def test_somebody_signs_in_and_looks_for_a_specimen_by_touch_alone(display: Call
 
 def test_the_field_is_seen_above_the_keyboard_wherever_it_is(display: Callable[..., Page]) -> None:
     seen = display()
-    seen.locator("#code").tap()
-    type_on(seen, "ope")
-    seen.locator("#pin").tap()
-    type_on(seen, PIN)
-    tap(seen, "⏎")
-    seen.wait_for_url(lambda url: "/sign-in" not in url)
+    sign_in_by_touch(seen, "OPE")
     for name in ("specimen_id", "total"):
         field = seen.locator(f"#{name}")
         field.tap()
@@ -115,6 +119,77 @@ def test_what_is_full_takes_no_more_and_what_is_chosen_is_typed_over(display: Ca
     code.evaluate("each => each.select()")
     tap(seen, "7")
     assert code.input_value() == "7"
+
+
+def test_a_button_below_is_pressed_though_the_keyboard_goes(
+    display: Callable[..., Page], page: Served
+) -> None:
+    count_into(page.store, "T-1", 3)
+    seen = display()
+    sign_in_by_touch(seen, "REV")
+    asked = []
+    seen.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    seen.goto("/specimens/T-1/review")
+    seen.get_by_text("Discard it").first.tap()
+    seen.locator("#why").tap()
+    type_on(seen, "clotted")
+    button = seen.locator("#discard button")
+    button.evaluate("each => scrollBy(0, each.getBoundingClientRect().top - 20)")  # as far as it goes, nearly
+    box = button.bounding_box()
+    assert box["y"] == pytest.approx(20, abs=1)
+    seen.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    seen.wait_for_timeout(300)
+    assert len(asked) == 1
+    assert seen.locator("#keyboard").is_hidden()
+
+
+def test_a_space_behind_goes_when_the_field_is_left(display: Callable[..., Page]) -> None:
+    seen = display()
+    seen.locator("#code").tap()
+    type_on(seen, "ope ")
+    seen.locator("#pin").tap()
+    assert seen.locator("#code").input_value() == "ope"
+
+
+def test_enter_presses_no_button_that_is_disabled(display: Callable[..., Page]) -> None:
+    seen = display()
+    sign_in_by_touch(seen, "OPE")
+    sent = []
+    seen.on("request", lambda asked: sent.append(asked.url) if asked.method == "POST" else None)
+    seen.locator("#specimen_id").tap()
+    type_on(seen, "s1")
+    tap(seen, "⏎")  # as a bar-code reader's: it goes on to the next field
+    assert seen.evaluate("document.activeElement.id") == "total"
+    seen.locator("#start button.first").evaluate("each => { each.disabled = true; }")
+    tap(seen, "⏎")
+    seen.wait_for_timeout(300)
+    assert seen.locator("#keyboard").is_hidden()
+    assert sent == []
+
+
+@pytest.mark.parametrize("size", [DISPLAY, {"width": 480, "height": 800}, {"width": 1280, "height": 720}])
+def test_who_looks_at_cells_can_say_who_it_is(
+    display: Callable[..., Page], tmp_path: Path, size: dict[str, int]
+) -> None:
+    open_to_all = Served(tmp_path)
+    try:
+        count_into(open_to_all.store, "T-2", 30)
+        seen = display(port=open_to_all.port)
+        seen.set_viewport_size(size)
+        seen.goto("/specimens/T-2")
+        seen.locator(".cell").first.tap()
+        field = seen.locator("#operator")
+        field.tap()
+        box, board = field.bounding_box(), seen.locator("#keyboard").bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= board["y"]
+        type_on(seen, "mt.01")
+        assert field.input_value() == "mt.01"
+        keep(seen, f"en-touch-display-gallery-{size['width']}")
+        seen.locator("[data-act=confirm]").tap()
+        seen.locator(".cell .person").first.wait_for()
+    finally:
+        open_to_all.close()
 
 
 def test_a_real_keyboard_and_a_mouse_need_none(display: Callable[..., Page]) -> None:
