@@ -81,7 +81,8 @@ def release_startup_memory() -> None:
     Measured over twenty fields on x86-64: peak RSS 100 MiB without, 75 MiB with it; PSS 73 and 58 MiB; memory
     that the process has written 45 MiB either way. What it unmaps stays in the kernel's cache as long as that
     has no better use for the room, and goes first where it is scarce. Only what cannot be written and is as
-    its file has it is unmapped. Not on other systems.
+    its file has it is unmapped. Not on other systems. No other thread may be loading a library: what that
+    has just written would be lost.
     """
     with suppress(OSError, AttributeError, ValueError):
         libc = ctypes.CDLL(None)

@@ -127,15 +127,15 @@ def serve(config: Config, *, host: str | None = None, port: int | None = None) -
 class PageServer(Server):
     """A server that ends when it should listen elsewhere: somebody has a PIN now, or nobody has one any more.
 
-    moves: whether that was why it ended. address: gives where it should listen. After ten quiet seconds it
-    gives back what the answers before have needed.
+    moves: whether that was why it ended. address: gives where it should listen. After ten seconds without a
+    request it gives back what the answers before have needed.
     """
 
     def __init__(self, config: ServerConfig, address: Callable[[], tuple[str, int]]) -> None:
         super().__init__(config)
         self.moves = False
         self._address = address
-        self._asked = self._rested = 0  # requests, until the last look and until the last rest
+        self._asked = self._rested = 0  # requests in all, as of the last look and of the last giving back
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and give back what only beginning needed."""
@@ -149,9 +149,9 @@ class PageServer(Server):
                 self.moves = await asyncio.to_thread(self._address) != (self.config.host, self.config.port)
         if counter % _QUIET == 0:
             asked = self.server_state.total_requests
-            if asked == self._asked != self._rested:
+            if asked == self._asked != self._rested and not self.server_state.tasks:
                 self._rested = asked
-                await asyncio.to_thread(_give_back)
+                _give_back()  # not in another thread: an answer begun meanwhile might load a library
             self._asked = asked
         return self.moves or await super().on_tick(counter)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,23 @@ def test_libraries_that_are_seldom_used_are_not_loaded_before_they_are(tmp_path)
 def test_memory_is_given_back_once_after_each_time_that_somebody_has_asked_and_not_meanwhile(monkeypatch):
     here, given_back = ("127.0.0.1", 8080), []
     page = server.PageServer(Config(lambda: None, host=here[0], port=here[1]), lambda: here)
-    monkeypatch.setattr(server, "_give_back", lambda: given_back.append(seconds))
+    monkeypatch.setattr(
+        server, "_give_back", lambda: given_back.append((seconds, threading.current_thread()))
+    )
     requests = {5: 3, 31: 4, 42: 5}
     for seconds in range(91):
         page.server_state.total_requests = requests.get(seconds, page.server_state.total_requests)
         assert not asyncio.run(page.on_tick(10 * seconds))
-    assert given_back == [20, 60]
+    # On the thread that answers begin on: none begins meanwhile, and none loads a library that is unmapped.
+    assert given_back == [(20, threading.main_thread()), (60, threading.main_thread())]
+
+
+def test_memory_is_not_given_back_while_an_answer_is_under_way(monkeypatch):
+    here, given_back = ("127.0.0.1", 8080), []
+    page = server.PageServer(Config(lambda: None, host=here[0], port=here[1]), lambda: here)
+    monkeypatch.setattr(server, "_give_back", lambda: given_back.append(seconds))
+    for seconds in range(61):
+        page.server_state.total_requests = int(seconds >= 5)
+        page.server_state.tasks = {object()} if 5 <= seconds < 45 else set()
+        assert not asyncio.run(page.on_tick(10 * seconds))
+    assert given_back == [50]
