@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -102,8 +101,8 @@ class Reporter:
         self._owed: SpecimenCount | None = None
         self._verdicts: dict[str, str | None] = {}
         self._plain = CountingMethod(config.specimen.interval, config.specimen.max_interval_width)
-        self._models: dict[str, CountedBy | None] = {}
-        self._kept: set[str] = set()
+        self._models: dict[str, CountedBy] = {}  # what is known of those that have called cells, by sha256
+        self._kept: set[str] = set()  # those that the store has
         self._methods: dict[str, CountingMethod] = {}
 
     @property
@@ -142,13 +141,12 @@ class Reporter:
     def _remember(self, store: Store) -> None:
         model = self._model
         sha256 = model.reference.sha256
-        if self._models.get(sha256) is None:
-            self._models[sha256] = CountedBy(model.labels, model.confusion, model.known)
+        described = self._models.setdefault(sha256, CountedBy(model.labels, model.confusion, model.known))
         if sha256 in self._kept or not model.labels:  # none stands for one that cannot be read
             return
         if store.models.find(sha256) is None:
             try:
-                store.models.remember(sha256, msgspec.json.encode(self._models[sha256]))
+                store.models.remember(sha256, msgspec.json.encode(described))
             except StoreError:
                 return  # on a full disk a count can still be shown, and with the next it is tried again
         self._kept.add(sha256)
@@ -156,23 +154,27 @@ class Reporter:
     def _described(self, store: Store, model: ModelReference) -> CountedBy | None:
         """Return what is known of a model that has called cells; None of one of before it was kept."""
         if model.sha256 not in self._models:
-            kept, described = store.models.find(model.sha256), None
-            with suppress(msgspec.MsgspecError):  # damaged, or of a release to come
-                described = None if kept is None else stored(kept, CountedBy)
-            self._models[model.sha256] = described  # once it is known: other threads take what stands here
+            kept = store.models.find(model.sha256)
+            if kept is None:
+                return None
+            try:
+                self._models[model.sha256] = stored(kept, CountedBy)
+            except msgspec.MsgspecError:  # damaged, or of a release to come
+                return None
         return self._models[model.sha256]
 
     def _method_of(self, store: Store, model: ModelReference) -> CountingMethod:
         if model.sha256 not in self._methods:  # the correction's draws are made once a model
             by = self._described(store, model)
-            made = self._plain if by is None else self._plain.by(by.confusion, by.known)
-            self._methods[model.sha256] = made
+            if by is None:
+                return self._plain
+            self._methods[model.sha256] = self._plain.by(by.confusion, by.known)
         return self._methods[model.sha256]
 
     def differential(self, count: SpecimenCount, specimen: Specimen) -> Differential:
         """Return the message. Signed after an update, a count is still that of the model that made it."""
         own, last = self._model.reference, next(reversed(count.models), None)
-        if specimen.state != "open" and last is not None and self._models.get(last.sha256) is not None:
+        if specimen.state != "open" and last is not None and last.sha256 in self._models:
             own = last
         others = [model.name for model in count.models if model != own]
         status = specimen.status

@@ -187,6 +187,18 @@ def test_what_a_full_disk_did_not_take_of_a_model_is_kept_with_a_later_count(tmp
         assert said_by(store, after) == said
 
 
+def test_a_model_that_is_kept_after_a_count_of_its_cells_was_asked_for_is_known_from_then_on(tmp_path):
+    before, after = reporter_of(MODEL), reporter_of(OTHER_MODEL)
+    with Store.open(tmp_path / "results.db") as store:
+        store.ledger.start("S", target=10, wbc_count=None, resume=False)
+        counted_cells(store, before, 3.0)
+        store.ledger.stop()
+        assert said_by(store, after).familiar.verdict is None
+        said = said_by(store, before)
+        assert said.familiar.verdict == "unfamiliar"
+        assert said_by(store, after) == said
+
+
 def test_a_count_that_is_asked_for_while_another_looks_the_model_up_is_made_by_it_all_the_same(
     tmp_path, monkeypatch
 ):
