@@ -38,13 +38,14 @@ _LONGEST = 40  # of a strange key, characters that are said again
 
 def what_is_wrong(error: msgspec.ValidationError, keys: tuple[str, ...]) -> str:
     """Return the sentence for a payload that is none of a command with these keys."""
-    what, at, where = str(error).partition(" - at `$.")
+    if unknown := _UNKNOWN.match(str(error)):
+        return f"{unknown[1][:_LONGEST]}: is no key of this command; it has {', '.join(keys)}"
+    # The last one: what the sender wrote stands before it, and may look the same.
+    what, at, where = str(error).rpartition(" - at `$.")
     if at:
         key = re.sub(r"\W.*", "", where, flags=re.DOTALL)
         rule = refused(what) if key in _IDS else None
         return f"{key}: {rule}" if rule is not None else f"{key}: write {MEANT[key]}"
-    if unknown := _UNKNOWN.match(what):
-        return f"{unknown[1][:_LONGEST]}: is no key of this command; it has {', '.join(keys)}"
-    if missing := _MISSING.match(what):
+    if missing := _MISSING.match(str(error)):
         return f"{missing[1]}: is missing; write {MEANT[missing[1]]}"
     return NO_OBJECT

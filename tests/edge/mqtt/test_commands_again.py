@@ -194,6 +194,12 @@ def test_a_picture_that_was_not_there_is_asked_for_again_under_the_same_id(bed):
         ),
         ("specimen/stop", b"[]", "the payload is not a JSON object"),
         ("specimen/stop", b'{"id": "A"}', "id: is no key of this command; it has specimen_id, operator"),
+        ("specimen/stop", b'{"a - at `$.b": 1}', "a - at `$.b: is no key of this command"),
+        (
+            "specimen/review",
+            b'{"cell_ids": ["a"], "action": "a - at `$.b`"}',
+            'action: write "confirm", "relabel"',
+        ),
         ("specimen/review", b'{"cell_ids": ["a b"]}', "cell_ids: write a list of 1 to 2000 ids of cells"),
         ("specimen/discard", b'{"reason": ""}', "reason: write a text of 1 to 200 characters"),
         ("ping", b'{"\xff": 1}', "UTF-8"),
