@@ -2,7 +2,8 @@
 
 Every figure comes from the command line, which both have, in a process of its own. A round measures both,
 every second one in the other order; a ratio is of two neighbours, so that a machine that is busier for a
-while is busier for both.
+while is busier for both. Both start from byte code that the round which does not count has made, of what they
+import also: what lies beside their files, and whether Python is let write there, is no matter of a version.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ class Row:
 
 def measure(before: Checkout, after: Checkout, folder: Path, *, rounds: int, fields: int) -> list[Row]:
     """Measure two versions in turns, after one round that does not count. Raises LeukoscopeError."""
-    files = [file for file, _ in pictures.drawn(fields, folder)]
+    shown = folder / "pictures"
+    shown.mkdir()
+    files = [file for file, _ in pictures.drawn(fields, shown)]
     found: dict[str, list[Figures]] = {"before": [], "after": []}
     sides = [("before", before), ("after", after)]
     with LocalBroker() as broker:
@@ -118,11 +121,15 @@ def _row(name: str, before: Sequence[float], after: Sequence[float]) -> Row:
 
 def _once(checkout: Checkout, files: Sequence[Path], place: Path, broker: LocalBroker) -> Figures:
     """Every figure of a version, once."""
+    analyze = ["analyze", "--json"]
     names = [str(file) for file in files]
     version = _run(checkout, place, "--version")
-    first = _run(checkout, place, "analyze", "--json", names[0])
-    many = _run(checkout, place, "analyze", "--json", *names)
-    drawn = _run(checkout, place, "analyze", "--json", "--overlays", str(place / "overlays"), *names)
+    first = _run(checkout, place, *analyze, names[0])
+    whole = _run(checkout, place, *analyze, str(files[0].parent))
+    # Each picture by itself; 0.1 has no other way.
+    apart = ["--apart"] if b"--apart" in b"".join(_run(checkout, place, "analyze", "--help").lines) else []
+    many = _run(checkout, place, *analyze, *apart, *names)
+    drawn = _run(checkout, place, *analyze, *apart, "--overlays", str(place / "overlays"), *names)
     lines = [msgspec.json.decode(line) for line in many.lines]
     stages = [line["timings_ms"] for line in lines if "classify" in line["timings_ms"]]
     if not stages:
@@ -143,6 +150,7 @@ def _once(checkout: Checkout, files: Sequence[Path], place: Path, broker: LocalB
         "a field, drawing the explanations: processor ms": 1000
         * (drawn.took["cpu_s"] - many.took["cpu_s"])
         / len(files),
+        f"analyze, a folder of {len(files)} fields from start to end: processor s": whole.took["cpu_s"],
         "throughput, fields a second": (len(files) - 1) / many.between_s,
         "throughput, fields a processor second": 1000 / (middle["decode"] + middle["total"]),
         "memory, analyze: peak RSS MiB": many.took["peak_kib"] / 1024,
@@ -168,11 +176,12 @@ class _Run:
 def _run(checkout: Checkout, place: Path, *words: str) -> _Run:
     report = place / "report.json"
     command = [sys.executable, "-P", str(_PROBE), str(report), *words]
+    environment = _environment(checkout, place)
     began = time.monotonic()
     lines, moments = [], []
     with (place / "log").open("w+b") as log:
         process = subprocess.Popen(  # noqa: S603 (our own interpreter)
-            command, stdout=subprocess.PIPE, stderr=log, env=_environment(checkout), cwd=checkout.folder
+            command, stdout=subprocess.PIPE, stderr=log, env=environment, cwd=checkout.folder
         )
         with process:
             for line in process.stdout or ():
@@ -201,7 +210,7 @@ def _counted(checkout: Checkout, files: Sequence[Path], place: Path, broker: Loc
         rss, pss, _ = daemon.run_to_its_end(
             [sys.executable, "-P", "-m", "edge.cli", "run", "--config", str(config)],
             place,
-            environment=_environment(checkout),
+            environment=_environment(checkout, place),
             at=checkout.folder,
         )
     except LeukoscopeError as error:
@@ -215,5 +224,7 @@ def _counted(checkout: Checkout, files: Sequence[Path], place: Path, broker: Loc
     }
 
 
-def _environment(checkout: Checkout) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(checkout.folder)}
+def _environment(checkout: Checkout, place: Path) -> dict[str, str]:
+    """The same for both versions but for where `edge` lies, and one place for byte code, which is written."""
+    own = {"PYTHONPATH": str(checkout.folder), "PYTHONPYCACHEPREFIX": str(place.parent / "bytecode")}
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | own
