@@ -46,7 +46,7 @@ def connect(path: Path, *, durable: bool, one_thread: bool = True) -> sqlite3.Co
             path, timeout=_BUSY_S, isolation_level=None, check_same_thread=one_thread
         )
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{path}: the result store cannot be opened: {_reason(error)}") from None
+        raise StoreError(f"{path}: the result store cannot be opened: {_reason(error, path)}") from None
     try:
         with errors(path, "opened"):
             _prepare(connection, path, durable=durable)
@@ -106,7 +106,7 @@ def errors(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: the result store cannot be {what}: {_reason(error)}") from error
+        raise StoreError(f"{path}: the result store cannot be {what}: {_reason(error, path)}") from error
 
 
 @contextmanager
@@ -171,7 +171,7 @@ def claim(path: Path) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("ab")
     except OSError as error:
-        raise StoreError(f"{path}: the result store cannot be opened: {_reason(error)}") from None
+        raise StoreError(f"{path}: the result store cannot be opened: {_reason(error, path)}") from None
     with closing(file):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -180,5 +180,16 @@ def claim(path: Path) -> Iterator[None]:
         yield
 
 
-def _reason(error: OSError | sqlite3.Error) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+def _reason(error: OSError | sqlite3.Error, path: Path) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN and not _may_write(path.parent):
+        return (
+            f"{path.parent} cannot be written here, and even to read it a file has to be made beside it; copy"
+            " the whole folder to another place, and read it there"
+        )
+    return str(error)
+
+
+def _may_write(folder: Path) -> bool:
+    return os.access(folder, os.W_OK, effective_ids=True)

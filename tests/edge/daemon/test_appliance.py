@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,32 @@ def test_a_read_only_state_directory(tmp_path, config, broker, listen):
         with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
             assert daemon.wait(PATIENCE_S) == 0
         wait_for(lambda: len(listener.fields()) == 12, "all fields, once it can be written")
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_what_to_do_with_a_store_on_a_disk_that_cannot_be_written_is_said(tmp_path, config):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        path = disk / "results.db"
+        with Store.open(path) as store:
+            store.ledger.start("S", target=10, wbc_count=None, resume=False)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        device = toml(changed(config, "store", path=str(path)), tmp_path / "device.toml")
+        for words in (("specimen", "list"), ("specimen", "show"), ("results", "list")):
+            done = leukoscope(*words, "--config", str(device))
+            assert done.returncode == 1
+            (said,) = done.stderr.splitlines()
+            assert said.startswith(
+                f"leukoscope: {path}: the result store cannot be opened: {disk} cannot be written here"
+            )
+            assert said.endswith("copy the whole folder to another place, and read it there")
+        shutil.copytree(disk, tmp_path / "copy")
+        assert leukoscope("results", "list", "--store", str(tmp_path / "copy/results.db")).returncode == 0
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
 
