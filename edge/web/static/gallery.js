@@ -304,6 +304,15 @@ async function lastGiven() {
 /** Whether a change needs a reason: what was discarded takes none, and is refused. */
 const stillSigned = ({ signature, discarded }) => Boolean(signature) && !discarded;
 
+/** Ask why a signed specimen is changed; null where nobody says. No `prompt`: the keyboard on the screen cannot type there. */
+async function askWhy() {
+  const [dialog, reason] = [at("why"), at("reason")];
+  dialog.returnValue = reason.value = "";
+  dialog.showModal();
+  await new Promise((closed) => dialog.addEventListener("close", closed, { once: true }));
+  return dialog.returnValue ? reason.value.trim() : null;
+}
+
 /** Send the order that `make` makes, with a reason where one is needed; false where there is none to send. */
 async function order(make) {
   let reason;
@@ -311,7 +320,7 @@ async function order(make) {
     const body = await make();
     if (!body) return false;
     if (signed && !reason) {
-      reason = prompt(say("why"));
+      reason = await askWhy();
       if (!reason) return false;
     }
     try {

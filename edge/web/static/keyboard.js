@@ -77,6 +77,7 @@ function open(touched) {
   before = field.value;
   capitals = false;
   board.hidden = false;
+  (field.closest("dialog") ?? document.body).append(board); // what is outside a dialog cannot be touched
   draw();
   document.documentElement.style.setProperty("--keyboard", `${board.offsetHeight}px`);
   field.scrollIntoView({ block: "nearest" });

@@ -11,6 +11,9 @@ from barriers import PICTURES, barriers, keep
 from served import PIN, Served
 from stored import count_into
 
+from edge.config import load_config
+from edge.messages.commands import SignSpecimen
+from edge.specimens.service import SpecimenService
 from edge.web.languages import LANGUAGES
 
 if TYPE_CHECKING:
@@ -190,6 +193,30 @@ def test_who_looks_at_cells_can_say_who_it_is(
         seen.locator(".cell .person").first.wait_for()
     finally:
         open_to_all.close()
+
+
+def test_why_a_signed_specimen_is_changed_is_typed_by_touch(
+    display: Callable[..., Page], page: Served
+) -> None:
+    (cell_id, *_) = count_into(page.store, "T-3", 3, target=3)
+    service = SpecimenService(load_config(page.config))
+    service.sign(SignSpecimen(specimen_id="T-3", operator="REV"))
+    seen = display()
+    sign_in_by_touch(seen, "OPE")
+    seen.goto("/specimens/T-3")
+    seen.locator(f'.cell[data-cell="{cell_id}"]').tap()
+    for answer in ("Cancel", "Change"):
+        seen.locator("[data-act=exclude]").tap()
+        seen.locator("#reason").tap()
+        type_on(seen, "a smudge")
+        keep(seen, "en-touch-display-why")
+        assert barriers(seen) == []
+        seen.locator("#why").get_by_role("button", name=answer).tap()
+        seen.locator("#why").wait_for(state="hidden")
+        assert seen.locator("#keyboard").is_hidden()
+    seen.locator(f'.cell.excluded[data-cell="{cell_id}"]').wait_for()
+    (change,) = service.differential("T-3").changes
+    assert change.why == "a smudge"
 
 
 def test_a_real_keyboard_and_a_mouse_need_none(display: Callable[..., Page]) -> None:
