@@ -37,7 +37,7 @@ class Field:
     scale: how large a pixel is; None where that was not asked: without a cell, or under the study's recipe.
     red_cells, platelets: how many a finder saw, an estimate; None where no network finds the cells.
     alignment: what was taken from the cells' logits; None without a cell, or where the bundle knows of none.
-    red_cell: the diameter of a red cell at whose scale cells were looked for, pixels; None as scale is.
+    red_cell: the diameter that a red cell was taken to have, pixels; None where scale is.
     """
 
     width: int
@@ -95,7 +95,7 @@ class Analyzer:
         """Analyse a frame, uint8 RGB (height, width, 3), unless its quality is too poor.
 
         reference: what the specimen's fields are like; without it only the outer limits of quality hold.
-        red_cell: of this very frame, analysed before (`Field.red_cell`), where no ruler told either.
+        red_cell: this frame's `Field.red_cell`, where it was analysed before; then no scale is looked for.
         """
         started = time.perf_counter()
         quality = assess(pixels, reference)

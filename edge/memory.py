@@ -24,8 +24,8 @@ _AS_THE_FILE_HAS_IT = re.compile(
     r"(?:[A-Z].*\n)*?Anonymous: +0 kB\n(?:[A-Z].*\n)*?Swap: +0 kB$",
     re.MULTILINE,
 )
-# Imported at the top by uvicorn, starlette, email and the room `slide`, and used by none of them as the page
-# goes. uvicorn's own `__init__` is its command line: click, processes, reloading.
+# Imported at the top by uvicorn, starlette, email and the room `slide`, but hardly ever used by the page.
+# uvicorn's own `__init__` loads its command line: click, processes, reloading.
 _SELDOM_USED = ("uvicorn", "logging.config", "http.client", "html", "statistics", "calendar")
 _LOAD = "__load__"
 _LOADING = threading.RLock()
@@ -46,7 +46,7 @@ def keep_little_memory() -> None:
     """Tell the C library to hand freed memory back; call it before anything large is loaded.
 
     For the page, which mostly waits: else the 16 MB that a PIN's hash takes stay, and each thread keeps a
-    heap of its own. Only glibc's. What libraries import and seldom use is loaded when it is used: 3 MiB.
+    heap of its own. Only glibc's. What libraries import and seldom use is loaded when it is used: 3 MiB less.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each thread of arithmetic has its buffers
     _tell_allocator(_LARGE)
@@ -122,11 +122,11 @@ class _Postponed(ModuleType):
     """A module that is loaded when it is asked for what is not there yet."""
 
     def __getattr__(self, name: str) -> object:
-        with _LOADING:  # whoever asks meanwhile, on another thread, waits for it
+        with _LOADING:  # another thread that asks meanwhile waits until it is loaded
             if load := vars(self).pop(_LOAD, None):
                 try:
                     load(self)
                 except BaseException:
-                    vars(self)[_LOAD] = load  # who asks again is told the same
+                    vars(self)[_LOAD] = load  # whoever asks again gets the same error
                     raise
         return super().__getattribute__(name)

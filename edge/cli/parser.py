@@ -68,9 +68,10 @@ def _flush() -> None:
 
 
 def _parser(first: str) -> argparse.ArgumentParser:
-    """Return the parser of all commands. first: the first word; of other commands it need only know the name.
+    """Return the parser of all commands.
 
-    So a command takes no time for what the others load and take.
+    first: the first word of the line. Where it is a command, the others get no arguments: what adds them need
+    not be loaded.
     """
     parser = Parser(
         prog="leukoscope",
@@ -201,8 +202,8 @@ def _results(options: argparse.Namespace) -> int:
         return show(path, options.specimen)
 
 
-def _by(module: str, function: str) -> Callable[[argparse.ArgumentParser], None]:
-    """Return the function of a module of this room that adds a command's arguments, loaded when called."""
+def _added_by(module: str, function: str) -> Callable[[argparse.ArgumentParser], None]:
+    """Return what adds a command's arguments: a function of a module of this room, which it loads first."""
 
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         getattr(import_module(f"edge.cli.{module}"), function)(parser)
@@ -213,27 +214,27 @@ def _by(module: str, function: str) -> Callable[[argparse.ArgumentParser], None]
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "demo": ("watch it work, on a simulated slide or on your own images", _add_demo),
     "run": ("the daemon: analyse, store, publish", _add_run),
-    "analyze": ("analyse images and print what is found", _by("images", "add_analyze_command")),
+    "analyze": ("analyse images and print what is found", _added_by("images", "add_analyze_command")),
     "measure": (
         "say how right the model is on named cells of your own",
-        _by("images", "add_measure_command"),
+        _added_by("images", "add_measure_command"),
     ),
     "config": (
         "say whether a configuration is right, or what may be in one",
-        _by("config", "add_config_commands"),
+        _added_by("config", "add_config_commands"),
     ),
-    "camera": ("list the cameras, focus one, measure its light", _by("camera", "add_camera_commands")),
+    "camera": ("list the cameras, focus one, measure its light", _added_by("camera", "add_camera_commands")),
     "model": (
         "look at a model, fit it to your cells, sign it, install it",
-        _by("model", "add_model_commands"),
+        _added_by("model", "add_model_commands"),
     ),
     "specimen": (
         "start, stop, sign, rename, discard or look at specimens",
-        _by("specimen", "add_specimen_commands"),
+        _added_by("specimen", "add_specimen_commands"),
     ),
-    "web": ("serve the page: count, look, name and sign in a browser", _by("web", "add_web_command")),
-    "user": ("who may use the page: add people, and give them PINs", _by("user", "add_user_commands")),
-    "mqtt": ("clear what the broker keeps of a device that is gone", _by("mqtt", "add_mqtt_commands")),
+    "web": ("serve the page: count, look, name and sign in a browser", _added_by("web", "add_web_command")),
+    "user": ("who may use the page: add people, and give them PINs", _added_by("user", "add_user_commands")),
+    "mqtt": ("clear what the broker keeps of a device that is gone", _added_by("mqtt", "add_mqtt_commands")),
     "schema": ("print the JSON Schema of all MQTT messages", _add_schema),
     "results": ("look at what the daemon has stored", _add_results),
 }

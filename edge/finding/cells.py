@@ -40,7 +40,7 @@ class FoundCells:
 
     white, red: the white and the red cells, the surest first. platelets: how many, or None where the finder
     does not tell. scale: how large a pixel is. overflow: more than can be listed; white_overflow: white
-    cells, too. red_cell: the diameter of a red cell at whose scale it was looked at, pixels of the frame.
+    cells, too. red_cell: the diameter that a red cell was taken to have, pixels of the frame.
     """
 
     white: Detections
@@ -88,8 +88,8 @@ class CellFinder:
     def find(self, pixels: NDArray[np.uint8], red_cell: float | None = None) -> FoundCells:
         """Return the cells of a frame, uint8 RGB (height, width, 3); the ruler reads its red cells.
 
-        red_cell: what was found for this very frame before (`FoundCells.red_cell`), where no ruler told
-        either: its scale is then not looked for again.
+        red_cell: this frame's `FoundCells.red_cell`, where it was looked at before: where the ruler knows no
+        scale, it is not looked for again.
         """
         frame = Looks(self._finder, pixels)
         red_cell = self.ruler.red_cell or red_cell or look_for_scale(frame)

@@ -68,7 +68,7 @@ class Finder:
 class Looks:
     """A finder's looks at one frame, uint8 RGB (height, width, 3), in several scales.
 
-    The maps tell by the size of the working picture alone: scales that come to the same size are one look.
+    The network runs once for each size of the working picture: scales that come to the same size share maps.
     """
 
     def __init__(self, finder: Finder, pixels: NDArray[np.uint8]) -> None:

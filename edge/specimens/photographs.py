@@ -230,7 +230,7 @@ def _told_by(images: Sequence[ImageFile], analyzer: Analyzer, red_cells: dict[by
             data = _contents(image)
             digest = hashlib.sha256(data).digest()
             if digest not in red_cells:
-                red_cells[digest] = None  # it may be unreadable
+                red_cells[digest] = None  # also where it cannot be decoded: its copies cannot either
                 field = analyze_photograph(analyzer, data, image.path).field
                 red_cells[digest] = field.red_cell
                 # As the device learns from them.
