@@ -146,6 +146,11 @@ NOT_MET_AT_THE_PAGE = {
     "7: is the database of another program, not a result store",
     "7: was written by a newer leukoscope (store version 7)",
     "7: the result store cannot be 7: 7",  # opened, read and written are tried below
+    # Nor can the people be read who lie in the same folder: nobody is signed in.
+    (
+        "7: the result store cannot be 7: 7 cannot be written here, and even to read it a file has to be made"
+        " beside it; copy the whole folder to another place, and read it there"
+    ),
     # Of files on a disk: a photograph comes over the network, within bounds and as what can be read.
     "7: cannot be read: 7",
     "7: is larger than 77 MB",
