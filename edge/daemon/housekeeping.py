@@ -94,12 +94,13 @@ class Housekeeping:
             since = give_way(since)
             later = self._is_over()
         while not later and reason is None and upkeep.used_bytes() > limit:
+            before = keyframes.count()
             batch = upkeep.drop_oldest_delivered(_BATCH)
             # A slide that a restart does not know again is worse than a result gone that the broker has, and
             # better than to stop counting.
             thumbnails = 0 if batch else keyframes.drop_oldest(_KEYFRAMES_BATCH)
             dropped += batch
-            forgotten += thumbnails
+            forgotten += before - keyframes.count()  # those that went with their fields' cells, too
             since = give_way(since)
             if not batch and not thumbnails:
                 reason = self._reached()

@@ -73,6 +73,11 @@ class Keyframes:
                 yield field, picture
             full = len(rows) == _PAGE
 
+    def count(self) -> int:
+        """Return how many are kept, of all specimens."""
+        with errors(self._path, "read"):
+            return int(self._db.execute("SELECT count(*) FROM keyframes").fetchone()[0])
+
     def drop_closed(self) -> int:
         """Drop those of the specimens that are stopped, and give their number."""
         return self._drop_closed("state = 'stopped'")

@@ -434,6 +434,24 @@ def test_a_full_store_lets_pictures_go_before_it_stops_the_count_and_says_so_onc
     assert said.startswith("the store is full: pictures by which a slide is known again are dropped")
 
 
+def test_that_cells_may_count_twice_is_said_also_where_pictures_go_with_their_fields_cells(
+    tmp_path, caplog, monkeypatch
+):
+    path = tmp_path / "results.db"
+    orders = Orders(path, by_command=True, target=200)
+    with Store.open(path) as store:
+        orders.start(StartSpecimen(specimen_id="S"))
+        store.mark_delivered(filled(store, 160))
+        assert store.upkeep.used_bytes() > 1e6 * LEAST_MAX_MB
+        monkeypatch.setattr("edge.daemon.housekeeping._BATCH", 20)
+        assert Housekeeping(StoreConfig(str(path), max_mb=LEAST_MAX_MB), store).tidy() is None
+        assert 0 < len(kept(path)) < 160
+    said = [each.message for each in caplog.records if each.levelno == logging.WARNING]
+    assert len(said) == 2
+    assert "delivered results are dropped" in said[0]
+    assert said[1].endswith("after a restart, what they show may count twice")
+
+
 def test_of_a_damaged_store_no_picture_is_taken_over_without_its_field(tmp_path):
     path = tmp_path / "results.db"
     with Store.open(path) as store:
