@@ -52,6 +52,9 @@ _MOST_VOTES = 30  # red cells of one field that count: a crowded field is no mor
 _MEMORY = 90  # red cells that a ruler from before this specimen speaks for: three fields outvote it
 _DIGITS = 5  # of micrometres a pixel: as results state them, so that they restore the ruler exactly
 
+SCALE_RULE = 3
+"""How `look_for_scale` decides: raise it where it may decide otherwise, for what was kept of its answers."""
+
 OTHER_SCALE = 0.3
 """Natural log: a field whose red cells differ that much from the ruler is of another magnification."""
 

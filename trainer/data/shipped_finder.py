@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.config import SHIPPED_MODEL
 from edge.finding.cells import CellFinder
+from edge.finding.ruler import SCALE_RULE
 from edge.masking import FieldMasks, Recipe, outline_found, study
 from edge.models.bundle import read_bundle
 
@@ -21,9 +22,12 @@ def _finder() -> CellFinder:
 
 @cache
 def finder_version() -> str:
-    """Return by what the finder is known in what is kept of its answers: another one sees other cells."""
+    """Return by what the finder is known in what is kept of its answers: another one sees other cells.
+
+    That is its network, and the rule by which a picture's scale is looked for.
+    """
     described = read_bundle(SHIPPED_MODEL).description.finder
-    return "" if described is None else described.sha256
+    return "" if described is None else f"{described.sha256[:16]}-{SCALE_RULE}"
 
 
 def find_white_cells(pixels: Pixels, recipe: Recipe = "found") -> FieldMasks:

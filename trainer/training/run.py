@@ -238,8 +238,8 @@ def _same_preprocessing(run: Run, folder: Path) -> None:
         )
     if run.finder and run.finder != finder_version():
         raise ConfigError(
-            f"{folder}: was trained on crops of the finder {run.finder[:12]}; the bundle that ships has "
-            f"{finder_version()[:12]} now, and the network would be shown others"
+            f"{folder}: was trained on crops of the finder {run.finder[:18]}; the bundle that ships has "
+            f"{finder_version()} now, and the network would be shown others"
         )
 
 

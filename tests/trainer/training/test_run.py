@@ -225,7 +225,7 @@ def test_a_run_on_crops_of_another_finder_is_not_gone_on_with_or_measured(
     monkeypatch.setattr(runs, "finder_version", lambda: "another finder")
     for command in (["fit", "--recipe", recipe, "--out", str(out)], ["evaluate", "--run", str(out)]):
         assert main([*command, "--data", str(data)]) == ConfigError.exit_status
-        assert f"was trained on crops of the finder {record['finder'][:12]};" in capsys.readouterr().err
+        assert f"was trained on crops of the finder {record['finder']};" in capsys.readouterr().err
     # A record of before says nothing of it.
     del record["finder"]
     (out / runs.RUN).write_text(json.dumps(record), encoding="utf-8")
