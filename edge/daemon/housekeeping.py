@@ -100,7 +100,8 @@ class Housekeeping:
             # better than to stop counting.
             thumbnails = 0 if batch else keyframes.drop_oldest(_KEYFRAMES_BATCH)
             dropped += batch
-            forgotten += before - keyframes.count()  # those that went with their fields' cells, too
+            # Those that went with their fields' cells, too. Meanwhile fields may have brought new ones.
+            forgotten += max(0, before - keyframes.count())
             since = give_way(since)
             if not batch and not thumbnails:
                 reason = self._reached()

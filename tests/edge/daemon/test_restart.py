@@ -41,6 +41,7 @@ from edge.specimens.orders import Orders
 from edge.store import keyframes
 from edge.store.fields import Store
 from edge.store.recovery import repair_if_damaged
+from edge.store.retention import Upkeep
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -450,6 +451,28 @@ def test_that_cells_may_count_twice_is_said_also_where_pictures_go_with_their_fi
     assert len(said) == 2
     assert "delivered results are dropped" in said[0]
     assert said[1].endswith("after a restart, what they show may count twice")
+
+
+def test_a_field_that_is_stored_while_room_is_made_passes_for_no_picture_dropped(
+    tmp_path, caplog, monkeypatch
+):
+    path = tmp_path / "results.db"
+    with Store.open(path) as store:
+        Orders(path, by_command=True, target=200).start(StartSpecimen(specimen_id="S"))
+        waiting = field(store.next_sequence(), cell(), specimen_id="S")
+        assert store.add(waiting, None)
+        store.mark_delivered([waiting.field_id])
+        drop, used = Upkeep.drop_oldest_delivered, iter([2e9, 2e9, 2e9, 0])
+
+        def drop_while_one_is_stored(upkeep, batch):
+            filled(store, 1)
+            return drop(upkeep, batch)
+
+        monkeypatch.setattr(Upkeep, "drop_oldest_delivered", drop_while_one_is_stored)
+        monkeypatch.setattr(Upkeep, "used_bytes", lambda _: next(used))
+        Housekeeping(StoreConfig(str(path), max_mb=LEAST_MAX_MB), store).tidy()
+    (said,) = (each.message for each in caplog.records if each.levelno == logging.WARNING)
+    assert "the cells of 1 delivered results are dropped" in said
 
 
 def test_of_a_damaged_store_no_picture_is_taken_over_without_its_field(tmp_path):
