@@ -31,7 +31,7 @@ def _forget(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     from edge.mqtt.forgetting import forget  # noqa: PLC0415
 
-    topics = forget(config.mqtt, options.device)
+    topics = forget(config.mqtt, options.device, config.device)
     for topic in topics:
         print(f"{topic}: cleared")
     if not topics:

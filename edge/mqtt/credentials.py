@@ -72,6 +72,20 @@ def tls_context(config: MqttConfig) -> ssl.SSLContext | None:
     return context
 
 
+def certificate_name(config: MqttConfig) -> str | None:
+    """Return whom the certificate is made out to, which a broker may take for the user; None without one."""
+    if config.tls is None or not config.tls.certificate_file:
+        return None
+    from cryptography import x509  # noqa: PLC0415 (the daemon does not ask)
+
+    try:
+        subject = x509.load_pem_x509_certificate(Path(config.tls.certificate_file).read_bytes()).subject
+    except (OSError, ValueError):
+        return None  # to use it says what is wrong with it
+    names = subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(names[0].value) if names else None
+
+
 def credential(name: str) -> Path | None:
     """Return the file of a credential that systemd passed on, if there is one.
 

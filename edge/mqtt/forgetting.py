@@ -9,11 +9,11 @@ import msgspec
 from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge.errors import BrokerError
+from edge.errors import BrokerError, ConfigError
 from edge.messages import Status, decode
 from edge.mqtt.broker_words import hung_up, refused_connection, unreachable
 from edge.mqtt.connection import CONNECT_S
-from edge.mqtt.credentials import password, tls_context
+from edge.mqtt.credentials import certificate_name, password, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +26,19 @@ _PATIENCE_S = 10.0  # for what the broker must answer
 _QUIET_S = 1.0  # retained messages come at once: after so long without one there is none left
 
 
-def forget(config: MqttConfig, device_id: str) -> list[str]:
+def forget(config: MqttConfig, device_id: str, own_id: str | None = None) -> list[str]:
     """Clear every retained message below `leukoscope/<device_id>/`; return their topics, sorted.
 
-    Raises BrokerError, also where the device is online: it would say them again.
+    own_id: of the device whose configuration it is. Raises BrokerError, also where the device is online: it
+    would say them again. Raises ConfigError where the certificate is a device's own: a broker that knows its
+    users by their certificates would end that device's connection, and say it is offline.
     """
+    name = certificate_name(config)
+    if config.tls is not None and name is not None and name in (device_id, own_id):
+        raise ConfigError(
+            f"{config.tls.certificate_file}: is the certificate of {name} itself, whose connection the broker"
+            " may end for this command; use a configuration with that of somebody who is no device"
+        )
     try:
         return _Forgetting(config, device_id).topics()
     except OSError as error:

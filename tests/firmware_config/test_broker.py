@@ -250,6 +250,19 @@ def test_a_dashboard_commands_nobody_and_an_operator_says_no_results(partner):
     assert partner("operator-1").publish("leukoscope/device-a/result/field") == REFUSED
 
 
+def config_with(network, authority, folder, name, device_id="desk"):
+    """Write a configuration with the certificate of that name; give its path."""
+    config = folder / f"{name}.toml"
+    config.write_text(
+        f'device_id = "{device_id}"\n'
+        f'[camera]\nkind = "simulated"\n[mqtt]\nhost = "{network.host}"\nport = {network.port}\n'
+        f'[mqtt.tls]\nca_file = "{authority}/ca.crt"\ncertificate_file = "{authority}/{name}.crt"\n'
+        f'key_file = "{authority}/{name}.key"\n',
+        encoding="utf-8",
+    )
+    return str(config)
+
+
 def test_a_caretaker_alone_clears_what_a_device_that_is_gone_has_left(
     network, authority, partner, tmp_path, capsys
 ):
@@ -258,20 +271,30 @@ def test_a_caretaker_alone_clears_what_a_device_that_is_gone_has_left(
     gone.close()
 
     def forget(name):
-        config = tmp_path / f"{name}.toml"
-        config.write_text(
-            f'[camera]\nkind = "simulated"\n[mqtt]\nhost = "{network.host}"\nport = {network.port}\n'
-            f'[mqtt.tls]\nca_file = "{authority}/ca.crt"\ncertificate_file = "{authority}/{name}.crt"\n'
-            f'key_file = "{authority}/{name}.key"\n',
-            encoding="utf-8",
-        )
-        assert main(["mqtt", "forget", "device-c", "--config", str(config)]) == 0
+        config = config_with(network, authority, tmp_path, name)
+        assert main(["mqtt", "forget", "device-c", "--config", config]) == 0
         return capsys.readouterr().out
 
     nothing = "device-c: the broker keeps nothing of it that this user may read\n"
     assert forget("device-b") == nothing
     assert forget("caretaker-1") == f"{kept}: cleared\n"
     assert forget("caretaker-1") == nothing
+
+
+@pytest.mark.parametrize(
+    ("device_id", "gone"), [("device-b", "device-c"), ("device-b", "device-b"), ("desk", "device-b")]
+)
+def test_forgetting_with_a_devices_own_certificate_does_not_end_that_devices_connection(
+    network, authority, partner, tmp_path, capsys, device_id, gone
+):
+    b = partner("device-b", will="leukoscope/device-b/status")
+    assert b.connected
+    config = config_with(network, authority, tmp_path, "device-b", device_id)
+    status = main(["mqtt", "forget", gone, "--config", config])
+    assert b.publish("leukoscope/device-b/status") < REFUSED
+    assert not b.ended.is_set()
+    assert status == 2
+    assert f"{authority}/device-b.crt: is the certificate of device-b itself" in capsys.readouterr().err
 
 
 def test_a_will_on_another_devices_topic_is_never_said(partner):
