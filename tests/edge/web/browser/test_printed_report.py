@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from served import PIN
 from stored import count_into
 
 from edge.config import load_config
-from edge.messages.commands import ReviewCells
+from edge.messages.commands import ReviewCells, SignSpecimen
 from edge.specimens.service import SpecimenService
 from edge.web.languages import LANGUAGES
 from edge.web.words import CLASSES
@@ -82,3 +83,39 @@ def test_a_full_report_is_printed_on_one_sheet(
         seen.set_viewport_size({"width": round(width_mm / 25.4 * 96), "height": 900})
         assert seen.evaluate(STICKS_OUT) == [], paper
         seen.emulate_media(media="null")
+
+
+def test_a_report_of_several_sheets_has_its_number_at_the_foot_of_each(
+    page: Served, window: Callable[..., Page]
+) -> None:
+    ids = count_into(page.store, "LONG-1", 100, target=100)
+    service = SpecimenService(load_config(page.config))
+    for cell_id in ids:
+        service.sign(SignSpecimen(specimen_id="LONG-1", operator="REV", reason="again"))
+        service.review(
+            ReviewCells(
+                specimen_id="LONG-1",
+                operator="REV",
+                cell_ids=(cell_id,),
+                action="exclude",
+                reason=f"at {cell_id}",
+            )
+        )
+    seen = window("REV")
+    seen.goto("/specimens/LONG-1/report")
+    foot = " ".join(seen.locator(".running").text_content().split())
+    assert re.match(r"LONG-1 . Revision \d+ . ", foot)
+    sheets = [glyphs for glyphs in drawn_glyphs(seen.pdf(prefer_css_page_size=True)) if glyphs]
+    assert len(sheets) > 1
+    assert len({tuple(glyphs[-len(foot) :]) for glyphs in sheets}) == 1, "each ends with the same words"
+
+
+def drawn_glyphs(printed: bytes) -> list[list[bytes]]:
+    """Return the glyphs of each part of a PDF, by their numbers in its fonts: a sheet's, or none."""
+    parts = []
+    for packed in re.findall(rb"stream\r?\n(.*?)endstream", printed, re.DOTALL):
+        try:
+            parts.append(re.findall(rb"<([0-9A-F]{4})> Tj", zlib.decompress(packed)))
+        except zlib.error:  # a part that is not packed
+            continue
+    return parts
