@@ -172,7 +172,8 @@ def _print(said: Differential) -> None:
     notes += [f"not corrected: {said.correction.reason}"] * bool(said.correction.reason)
     notes += [f"{flag.sentence} [{flag.rule}/{flag.version}]" for flag in said.flags]
     notes += [
-        f"{change.at:%Y-%m-%d %H:%M}: {change.what}{_by(change)}: {change.why}" for change in said.changes
+        f"{change.at:%Y-%m-%d %H:%M}: {change.what}{_by(change)}" + (f": {change.why}" if change.why else "")
+        for change in said.changes
     ]
     notes += [f"discarded: {said.discarded.why}"] if said.discarded else []
     for note in notes:

@@ -54,6 +54,11 @@ class Specimen(NamedTuple):
         return self.signature is None and self.state in {"stopped", "complete", "final", "corrected"}
 
     @property
+    def was_signed(self) -> bool:
+        """Whether it was signed, perhaps before it was changed: a change needs a reason then."""
+        return self.state in {"final", "corrected"}
+
+    @property
     def under_way(self) -> bool:
         """Whether cells are still counted into it, perhaps after an interruption."""
         return self.ended is None and self.state != "discarded"

@@ -177,8 +177,12 @@ def with_events(specimen: Specimen, events: Iterable[Event]) -> Specimen:
     specimen = specimen._replace(signature=None, discarded=None, ended=None, opened=0, event=0)
     if specimen.state not in {"open", "stopped"} and not any(kind == "started" for _, kind, *_ in rows):
         specimen = specimen._replace(ended=SOURCE_ENDED)  # of release 0.1, which noted no more of it
+    signed = False
     for event in rows:
+        if signed and event.kind == "reviewed":  # as earlier releases noted all but the first correction
+            event = event._replace(kind="corrected")  # noqa: PLW2901
         kind = event.kind
+        signed = signed or kind == "signed"
         specimen = specimen._replace(event=event.number)
         if kind in {"started", "resumed"}:
             specimen = specimen._replace(opened=event.number, ended=None)

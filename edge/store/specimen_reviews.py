@@ -34,7 +34,7 @@ class ReviewLedger(SourceLedger):
         """Note what a person says of cells: of all of them, or nothing is changed.
 
         Of a cell that was seen several times, what is said of one sighting is said of the one that counts.
-        A specimen that is signed is corrected by it, and waits for a new signature.
+        A specimen that was signed is corrected by it, and waits for a new signature.
 
         Raises SpecimenError where there is no such cell, nothing to undo, or no reason after a signature;
         StaleRevisionError where the specimen has changed since the person has seen it, or a cell is no longer
@@ -56,12 +56,12 @@ class ReviewLedger(SourceLedger):
             changes = Counter(word.change for word in said.values())
             self._note(
                 found.specimen_id,
-                "reviewed" if found.signature is None else "corrected",
+                "corrected" if found.was_signed else "reviewed",
                 operator=order.operator,
                 what=", ".join(f"{cells} {change}" for change, cells in changes.items()),
                 why=order.reason,
             )
-            if found.signature is not None:
+            if found.was_signed:
                 self._set("corrected", found.specimen_id)
         return self._again(found.specimen_id)
 
@@ -70,11 +70,8 @@ class ReviewLedger(SourceLedger):
         if found.discarded is not None:
             raise SpecimenError(f"specimen {found.specimen_id} was discarded")
         check_revision(found, order.revision)
-        if found.signature is not None and order.reason is None:
-            raise SpecimenError(
-                f"specimen {found.specimen_id} is signed by {found.signature.operator}: give a reason why "
-                "its cells are named again (--reason; over MQTT: reason), which is kept"
-            )
+        if found.was_signed and order.reason is None:
+            raise SpecimenError(_why_asked(found))
         return found
 
     @staticmethod
@@ -114,6 +111,18 @@ def check_revision(found: Specimen, revision: int | None) -> None:
             f"specimen {found.specimen_id} has changed since you looked (revision {found.revision}, not "
             f"{revision}): look again"
         )
+
+
+def _why_asked(found: Specimen) -> str:
+    if found.signature is None:
+        return (
+            f"specimen {found.specimen_id} was signed: give a reason why its cells are named again "
+            "(--reason; over MQTT: reason), which is kept"
+        )
+    return (
+        f"specimen {found.specimen_id} is signed by {found.signature.operator}: give a reason why its cells "
+        "are named again (--reason; over MQTT: reason), which is kept"
+    )
 
 
 def _said(order: ReviewCells, cell: CellStanding, before: Review | None) -> _Word:

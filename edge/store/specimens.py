@@ -135,7 +135,7 @@ class Ledger(ReviewLedger):
         """A specimen another id, with all its fields, until it is signed. The former stays on record."""
         with self._transaction():
             known = self.get(specimen_id)
-            if known.state in {"final", "corrected"}:
+            if known.was_signed:
                 raise SpecimenError(f"specimen {specimen_id} was signed: its id stays as it is")
             if known.discarded is not None:
                 raise SpecimenError(f"specimen {specimen_id} was discarded: its id stays as it is")

@@ -147,7 +147,7 @@ def gallery(request: Request) -> Response:
         specimen_id=specimen.specimen_id,
         simulated=specimen.simulated,
         discarded=specimen.discarded,
-        signed=specimen.signature is not None and specimen.discarded is None,
+        signed=specimen.was_signed,
         labels=request.app.state.service.classes(),
         usual=len(NORMAL_CLASSES),
         **_tables(request),

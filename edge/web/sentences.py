@@ -46,6 +46,10 @@ SENTENCES = (
         " MQTT: reason), which is kept"
     ),
     mark(
+        "specimen %(id)s was signed: give a reason why its cells are named again (--reason; over MQTT:"
+        " reason), which is kept"
+    ),
+    mark(
         "specimen %(id)s has %(cells)s of %(target)s cells: give a reason why they are enough (--reason; over"
         " MQTT: reason), which is kept with the signature"
     ),

@@ -155,7 +155,7 @@ def discard(call: Call) -> SpecimenNote:
     specimen_id = known_specimen(call)
     found = call.app.service.entry(specimen_id)
     operator, revision = _signed_in(call) or call.body.code, call.body.revision
-    if found.state in {"final", "corrected"}:
+    if found.was_signed:
         _confirm(call)
         operator = _operator(call)
     elif revision is None:

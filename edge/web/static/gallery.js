@@ -16,7 +16,8 @@ const sizes = new Map(); // of the groups, as their headings say them
 const selected = new Set();
 let clicked = null; // the one cell that a plain click has chosen: for as long as the focus stays on it
 const done = []; // the orders given here, the newest last, to be undone: of each its cells, with the word on each
-let signed = part.dataset.signed === "1";
+let signed = part.dataset.signed === "1"; // once, perhaps before it was changed
+let why = null; // it is changed: said here once after each signature, and kept with each change
 let focused = null;
 let onlyDoubtful = new URLSearchParams(location.search).get("show") === "doubtful";
 let dropped = false; // its cells are kept no longer
@@ -270,7 +271,7 @@ async function undo(chosen) {
   const ordered = await order(async () => {
     // The revision before the words: the device refuses the order if somebody changes one of them from here on.
     const now = await ask(path);
-    signed = stillSigned(now);
+    signed = wasSigned(now);
     words = chosen.length ? await wordsOfChosen(chosen) : await lastGiven();
     return words && { cell_ids: [...words.keys()], action: "undo", revision: now.revision };
   });
@@ -302,7 +303,7 @@ async function lastGiven() {
 }
 
 /** Whether a change needs a reason: what was discarded takes none, and is refused. */
-const stillSigned = ({ signature, discarded }) => Boolean(signature) && !discarded;
+const wasSigned = ({ state }) => state === "final" || state === "corrected";
 
 /** Ask why a signed specimen is changed; null where nobody says. No `prompt`: the keyboard on the screen cannot type there. */
 async function askWhy() {
@@ -320,20 +321,27 @@ async function order(make) {
     const body = await make();
     if (!body) return false;
     if (signed && !reason) {
-      reason = await askWhy();
+      if (why) {
+        const now = await ask(path);
+        if (now.signature) why = null;
+        body.revision ??= now.revision; // who signs meanwhile is not overruled with a reason of before
+      }
+      reason = why ?? (await askWhy());
       if (!reason) return false;
     }
     try {
       const note = await ask(`${path}/review`, { method: "POST", body: { ...body, operator: operator?.value, reason: reason || undefined } });
-      signed = note.state === "final"; // what is named after a signature voids it
+      signed = wasSigned(note);
+      why = reason;
       return true;
     } catch (error) {
       if (error.status !== 409) throw error;
       // Perhaps somebody has signed or changed the specimen meanwhile: then it is made and sent again.
       const now = await ask(path);
       const moved = body.revision !== undefined && body.revision !== now.revision;
-      signed = stillSigned(now);
+      signed = wasSigned(now);
       if (!left || !(moved || (signed && !reason))) throw error;
+      if (reason === why) reason = undefined; // perhaps it was said of a signature before
     }
   }
 }

@@ -169,3 +169,29 @@ def test_an_order_that_cannot_be_names_the_option_and_what_to_give(leukoscope, w
     assert (status, out) == (1, "")
     assert err.startswith(f"leukoscope: {said}")
     assert "`" not in err
+
+
+def test_all_that_was_renamed_between_two_signatures_is_shown_with_its_reason(leukoscope, tmp_path):
+    sign = ("sign", "S-7", "--operator", "dr.2", "--reason", "few")
+    assert leukoscope(*sign)[0] == 0
+    named = ("review", "S-7", "--as", "blast", "--operator", "mt.1", "--cell")
+    for each, reason in zip(CELLS, ("one", "two", "three"), strict=True):
+        assert "S-7" in leukoscope(*named, each.cell_id)[2], "each asks for a reason"
+        assert leukoscope(*named, each.cell_id, "--reason", reason)[0] == 0
+    assert leukoscope(*sign)[0] == 0
+    changes = [
+        "1 renamed from neutrophil to blast, by mt.1: one",
+        "1 renamed from lymphocyte to blast, by mt.1: two",
+        "1 renamed from monocyte to blast, by mt.1: three",
+    ]
+
+    def shown() -> list[str]:
+        lines = [line.strip() for line in leukoscope("show", "S-7")[1].splitlines()]
+        return [line.partition(": ")[2] for line in lines if "renamed from" in line]
+
+    assert shown() == changes
+    with Store.open(tmp_path / "results.db") as store:
+        store._db.execute(  # noqa: SLF001 (as an earlier release left it)
+            "UPDATE specimen_events SET kind = 'reviewed', why = NULL WHERE why IN ('two', 'three')"
+        )
+    assert shown() == [changes[0], changes[1].removesuffix(": two"), changes[2].removesuffix(": three")]

@@ -229,6 +229,61 @@ def test_what_is_named_after_a_signature_is_a_correction_with_who_when_and_why(s
     assert [entry.kind for entry in service.history("S")][-3:] == ["signed", "corrected", "signed"]
 
 
+def renamed_after_signing(service) -> None:
+    """Sign it, name three cells again, one after the other, and sign it again."""
+    sign = SignSpecimen(operator="dr.2", specimen_id="S", reason="seen")
+    service.sign(sign)
+    for number, why in enumerate(("first", "second", "third")):
+        service.review(relabel(number, label="blast", operator="dr.3", reason=why))
+    service.sign(sign)
+
+
+CORRECTIONS = [
+    ("1 renamed from neutrophil to blast", "dr.3", "first"),
+    ("1 renamed from neutrophil to blast", "dr.3", "second"),
+    ("1 renamed from lymphocyte to blast", "dr.3", "third"),
+]
+
+
+def test_all_that_is_named_after_a_signature_is_a_correction_until_it_is_signed_again(service):
+    renamed_after_signing(service)
+    said = service.differential("S")
+    assert [(each.what, each.operator, each.why) for each in said.changes] == CORRECTIONS
+    kinds = [(each.kind, each.why) for each in service.history("S") if each.operator == "dr.3"]
+    assert kinds == [("corrected", "first"), ("corrected", "second"), ("corrected", "third")]
+    assert (said.renamed, said.agreement.cells) == (3, 3)
+    first, _ = (each.revision for each in service.history("S") if each.kind == "signed")
+    then = service.signed_report("S", first)
+    assert (then.changes, then.superseded.corrected) == ((), said.changes[0])
+
+
+def test_a_reason_is_asked_for_each_change_until_it_is_signed_again(service):
+    service.sign(SignSpecimen(operator="dr.2", specimen_id="S", reason="seen"))
+    service.review(relabel(0, label="blast", reason="seen again at 100x"))
+    for order in (relabel(1, label="blast"), review(2, action="exclude"), review(0, action="undo")):
+        with pytest.raises(SpecimenError, match="specimen S was signed: give a reason"):
+            service.review(order)
+    assert len(service.words("S")) == 1
+
+
+def test_what_an_earlier_release_noted_as_looked_at_after_a_correction_is_among_the_changes(
+    service, tmp_path
+):
+    service.review(review(3))
+    renamed_after_signing(service)
+    with Store.open(tmp_path / "results.db") as store:
+        store._db.execute(  # noqa: SLF001 (as an earlier release left it)
+            "UPDATE specimen_events SET kind = 'reviewed', why = NULL WHERE why IN ('second', 'third')"
+        )
+    expected = [CORRECTIONS[0], *((what, who, "") for what, who, _ in CORRECTIONS[1:])]
+    said = service.differential("S")
+    assert [(each.what, each.operator, each.why) for each in said.changes] == expected
+    assert said.signature.operator == "dr.2"
+    first, second = (each.revision for each in service.history("S") if each.kind == "signed")
+    assert service.signed_report("S", first).reviewed == 1
+    assert service.signed_report("S", second).changes == said.changes
+
+
 def test_words_go_with_a_specimen_that_is_renamed_and_end_with_one_that_is_discarded(service):
     service.review(relabel(0, label="blast"))
     service.rename(RenameSpecimen(specimen_id="S", new_id="S-7"))

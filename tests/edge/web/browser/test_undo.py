@@ -228,8 +228,22 @@ def test_who_signs_meanwhile_makes_the_page_ask_why_once(gallery: Gallery) -> No
     gallery.expect("Done.")
     (change,) = gallery.service.differential(gallery.specimen_id).changes
     assert change.why == "dirt"
-    gallery.exclude(second)  # the signature is void: nothing is asked
+    gallery.exclude(second)  # the signature is void: nothing is asked, and the reason holds on
     assert gallery.word(second) == (None, "OPE")
+    changes = gallery.service.differential(gallery.specimen_id).changes
+    assert [each.why for each in changes] == ["dirt", "dirt"]
+
+
+def test_what_was_corrected_elsewhere_asks_why_here(gallery: Gallery) -> None:
+    first, second, *_ = gallery.ids
+    gallery.sign()
+    order = {"specimen_id": gallery.specimen_id, "cell_ids": (first,), "operator": OTHER, "reason": "dirt"}
+    gallery.service.review(ReviewCells(action="exclude", **order))
+    gallery.open()
+    assert "was signed" in gallery.asked_why("x", "a crushed one", second)
+    gallery.tile(second, ".excluded").wait_for()
+    whys = [each.why for each in gallery.service.differential(gallery.specimen_id).changes]
+    assert whys == ["dirt", "a crushed one"]
 
 
 def test_an_undo_after_a_signature_asks_why(gallery: Gallery) -> None:
