@@ -50,7 +50,8 @@ class People:
     """The people of a device. All methods raise PeopleError.
 
     clock: seconds since 1970, which ends sessions and forgets wrong PINs. keep_open: keep what it reads with
-    for a moment, for who asks many times a second.
+    for a moment, for who asks many times a second. noted, where a person is added, removed or given another
+    PIN: who calls notes it in the audit trail, as the page does; else it was done on the device itself.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class People:
         with reading(self._path, self._kept) as db:
             return [Person(*row) for row in db.execute(f"{_PERSON} ORDER BY code").fetchall()]
 
-    def add(self, code: str, name: str, role: str, pin: str, *, by: str | None = None) -> Person:
+    def add(self, code: str, name: str, role: str, pin: str, *, noted: bool = False) -> Person:
         """Add a person. The first is an administrator: nobody else could add the second."""
         person = check_words(code, name, role)
         check_pin(pin)
@@ -91,10 +92,11 @@ class People:
                 raise PeopleError("the first person is an administrator, who can add the others")
             at = identity.now().isoformat()
             db.execute("INSERT INTO people VALUES (?, ?, ?, ?, ?)", (*person, kept, at))
-            audit.note(db, "person added", code=by, address=_LOCAL, about=f"{code} ({role})", outcome="done")
+            if not noted:
+                _note_here(db, "person added", f"{code} ({role})")
         return person
 
-    def remove(self, code: str, *, by: str | None = None) -> None:
+    def remove(self, code: str, *, noted: bool = False) -> None:
         """Remove a person, whose sessions end. What they did stays on record."""
         with opened(self._path) as db:
             person = _expected(db, code)
@@ -102,9 +104,10 @@ class People:
             if others and _administrators(db) == [person.code]:
                 raise PeopleError(f"{person.code} is the last administrator: add another one first")
             db.execute("DELETE FROM people WHERE code = ?", (code,))
-            audit.note(db, "person removed", code=by, address=_LOCAL, about=person.code, outcome="done")
+            if not noted:
+                _note_here(db, "person removed", person.code)
 
-    def reset(self, code: str, pin: str, *, by: str | None = None) -> None:
+    def reset(self, code: str, pin: str, *, noted: bool = False) -> None:
         """Set a person's PIN: their sessions end, and wrong PINs so far are forgotten."""
         check_pin(pin)
         kept = hash_pin(pin)
@@ -113,7 +116,8 @@ class People:
             db.execute("UPDATE people SET pin = ? WHERE code = ?", (kept, code))
             db.execute("DELETE FROM sessions WHERE code = ?", (code,))
             db.execute("DELETE FROM guesses WHERE code = ?", (code,))
-            audit.note(db, "PIN reset", code=by, address=_LOCAL, about=person.code, outcome="done")
+            if not noted:
+                _note_here(db, "PIN reset", person.code)
 
     def check(self, code: str, pin: str, address: str, *, purpose: str = "sign-in") -> Person | None:
         """Return the person whose PIN this is; None where it is not, which is noted, and takes as long.
@@ -217,6 +221,10 @@ class People:
         db.execute("DELETE FROM guesses WHERE at_s < ? OR at_s > ?", (now - WINDOW_S, now + WINDOW_S))
         db.execute("DELETE FROM sessions WHERE opened_s < ? OR used_s < ?", (now - SESSION_S, now - IDLE_S))
         db.execute("DELETE FROM sessions WHERE max(opened_s, used_s) > ?", (now + _AHEAD_S,))
+
+
+def _note_here(db: sqlite3.Connection, action: str, about: str) -> None:
+    audit.note(db, action, code=None, address=_LOCAL, about=about, outcome="done")
 
 
 def _find(db: sqlite3.Connection, code: str) -> Person | None:

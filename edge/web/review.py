@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Condition(NamedTuple):
-    """One thing to see to before signing, and whether it is seen to."""
+    """One thing to see to before signing, and whether it is seen to; None: that cannot be told yet."""
 
-    done: bool
+    done: bool | None
     words: str
 
 
@@ -49,7 +49,9 @@ def conditions(differential: Differential, summary: SpecimenSummary, words: Word
             if summary.doubtful
             else words("All doubtful cells are looked at."),
         ),
-        Condition(verdict in {None, "familiar"}, words(FAMILIARITY[verdict or "unknown"])),
+        Condition(
+            None if verdict is None else verdict == "familiar", words(FAMILIARITY[verdict or "unknown"])
+        ),
     ]
 
 

@@ -132,7 +132,7 @@ class Endpoint:
         if not self.audited:
             return None
         code = None if call.person is None else call.person.code
-        named = [str(getattr(call.body, name, "")) for name in ("specimen_id", "calibration_id")]
+        named = [str(getattr(call.body, name, "")) for name in ("specimen_id", "calibration_id", "about")]
         about = " ".join(call.path.values()) or "".join(named) or None
         number: int = call.app.people.note(self.audited, code=code, address=call.address, about=about)
         return number

@@ -28,6 +28,11 @@ class NewPerson(Struct, frozen=True, forbid_unknown_fields=True):
     pin: Pin
     name: Annotated[str, Meta(max_length=64)] = ""
 
+    @property
+    def about(self) -> str:
+        """Whom the audit trail says to be added."""
+        return f"{self.code} ({self.role})"
+
 
 class NewPin(Struct, frozen=True, forbid_unknown_fields=True):
     """Another PIN. own_pin: of who is signed in and changes it."""
@@ -50,12 +55,12 @@ def everybody(call: Call) -> list[KnownPerson]:
 def add(call: Call) -> KnownPerson:
     """Add a person."""
     new = call.body
-    return KnownPerson(*call.app.people.add(new.code, new.name, new.role, new.pin, by=_by(call)))
+    return KnownPerson(*call.app.people.add(new.code, new.name, new.role, new.pin, noted=True))
 
 
 def remove(call: Call) -> Nothing:
     """Remove a person."""
-    call.app.people.remove(call.path["code"], by=_by(call))
+    call.app.people.remove(call.path["code"], noted=True)
     return Nothing()
 
 
@@ -66,7 +71,7 @@ def change_pin(call: Call) -> Nothing:
         if person.role != "administrator" and person.code.lower() != code.lower():
             raise HTTPException(403, "only an administrator changes the PIN of somebody else")
         confirm_pin(call, call.body.own_pin)
-    call.app.people.reset(code, call.body.pin, by=_by(call))
+    call.app.people.reset(code, call.body.pin, noted=True)
     return Nothing()
 
 
@@ -84,10 +89,6 @@ def confirm_pin(call: Call, pin: str | None, purpose: str = "PIN asked again") -
         raise HTTPException(403, "give your PIN")
     if call.app.people.check(call.person.code, pin, call.address, purpose=purpose) is None:
         raise HTTPException(403, "wrong PIN")
-
-
-def _by(call: Call) -> str | None:
-    return None if call.person is None else call.person.code
 
 
 _TAGS = ("people",)

@@ -108,6 +108,14 @@ def test_the_page_asks_for_a_reason_for_what_is_missing_where_the_ledger_needs_o
     assert (answer.status == 200) == (label is not None), answer
 
 
+def test_what_cannot_be_told_yet_does_not_look_fulfilled(page, screen):
+    counted(page, "N-unknown", 8, target=8)
+    review = screen("/specimens/N-unknown/review")
+    told = "Whether the microscope is familiar to the model cannot be told yet."
+    assert conditions(review)[3] == f"\u2013{told}"
+    assert re.findall('class="mark ([a-z]+)"', review) == ["good", "good", "good", "muted"]
+
+
 def test_what_is_still_counted_is_told_of_the_reason_that_it_will_need(page, cookies, screen):
     with Store.open(page.store) as store:
         store.ledger.start("N-open", target=9, wbc_count=None, resume=False)

@@ -161,3 +161,19 @@ def test_where_nobody_has_a_pin_a_code_says_who_discards_what_was_signed(tmp_pat
         assert (history[-1]["kind"], history[-1]["operator"]) == ("discarded", "K7")
     finally:
         alone.close()
+
+
+def test_people_who_are_added_changed_and_removed_stand_once_each_in_the_audit_trail(ask):
+    before = ask("GET", "/audit?limit=1", who="ADA").json[0]["number"]
+    new = {"code": "NEW", "role": "operator", "pin": PIN}
+    assert ask("POST", "/people", new, who="ADA").status == 200
+    assert ask("POST", "/people/NEW/pin", {"pin": PIN[::-1], "own_pin": PIN}, who="ADA").status == 200
+    assert ask("DELETE", "/people/NEW", who="ADA").status == 200
+    entries = [each for each in ask("GET", "/audit", who="ADA").json if each["number"] > before]
+    assert [(each["action"], each["about"], each["outcome"]) for each in reversed(entries)] == [
+        ("add person", "NEW (operator)", "done"),
+        ("change PIN", "NEW", "done"),
+        ("PIN asked again", None, "done"),
+        ("remove person", "NEW", "done"),
+    ]
+    assert {(each["code"], each["address"]) for each in entries} == {("ADA", "127.0.0.1")}
