@@ -17,10 +17,12 @@ _WORDS = {
     "resumed": "taken up again",
     "stopped": "stopped",
     "finished": "its source ended",
-    "added": "fields were added",
     "signed": "signed",
     "discarded": "discarded",
 }
+
+
+_ON_THEIR_WAY = "added"  # fields that were in hand when counting ended: nobody did anything
 
 
 def history_of(store: Store, specimen_id: str) -> list[HistoryEntry]:
@@ -35,6 +37,7 @@ def history_of(store: Store, specimen_id: str) -> list[HistoryEntry]:
             why=event.why,
         )
         for revision, event in store.signed.history(specimen_id)
+        if event.kind != _ON_THEIR_WAY
     ]
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from edge.specimens.calibrating import CalibrationOrders
     from edge.web.languages import Words
 
+_LEAST_FREE = 5e8
+"""With fewer bytes free on the disk the rest of the device fails, too."""
+
 _MEMORY = Path("/proc/meminfo")
 _TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 
@@ -70,32 +73,47 @@ def calibration_of(config: Config, orders: CalibrationOrders) -> Calibration:
     return Calibration(since=found.made_at)
 
 
-def health_of(config: Config, words: Words) -> list[tuple[str, str]]:
-    """Return how the device is, by name: what waits for the broker, disk, memory, temperature, camera."""
+class Fact(NamedTuple):
+    """One thing that the device says of itself. alarming: somebody should see to it."""
+
+    name: str
+    value: str
+    alarming: bool = False
+
+
+def health_of(config: Config, words: Words) -> list[Fact]:
+    """Return how the device is: what waits for the broker, disk, memory, temperature, camera."""
     facts = _backlog(config, words)
     with suppress(OSError):
-        free = shutil.disk_usage(Path(config.store.path).parent).free / 1e9
-        facts.append((words("Disk"), words("%(gigabytes)s GB free", gigabytes=words.number(free))))
+        free = shutil.disk_usage(Path(config.store.path).parent).free
+        said = words("%(gigabytes)s GB free", gigabytes=words.number(free / 1e9))
+        facts.append(Fact(words("Disk"), said, free < max(_LEAST_FREE, _still_to_grow(config))))
     with suppress(OSError, ValueError, IndexError):
-        free = int(_MEMORY.read_text(encoding="ascii").partition("MemAvailable:")[2].split()[0]) / 1e6
-        facts.append((words("Memory"), words("%(gigabytes)s GB free", gigabytes=words.number(free))))
+        left = int(_MEMORY.read_text(encoding="ascii").partition("MemAvailable:")[2].split()[0]) / 1e6
+        facts.append(Fact(words("Memory"), words("%(gigabytes)s GB free", gigabytes=words.number(left))))
     with suppress(OSError, ValueError):
         degrees = int(_TEMPERATURE.read_text(encoding="ascii")) / 1000
-        facts.append((words("Temperature"), left_to_right(f"{words.number(degrees, 0)}\u00a0°C")))
-    return [*facts, (words("Camera"), str(config.camera.__struct_config__.tag))]
+        facts.append(Fact(words("Temperature"), left_to_right(f"{words.number(degrees, 0)}\u00a0°C")))
+    return [*facts, Fact(words("Camera"), str(config.camera.__struct_config__.tag))]
 
 
-def _backlog(config: Config, words: Words) -> list[tuple[str, str]]:
+def _still_to_grow(config: Config) -> float:
+    """Return how many bytes the store takes until it is at its limit; 0 or less: none."""
+    path = Path(config.store.path)
+    return config.store.max_mb * 1e6 - (path.stat().st_size if path.is_file() else 0)
+
+
+def _backlog(config: Config, words: Words) -> list[Fact]:
     path = Path(config.store.path)
     if not path.is_file():
         return []
     try:
         found = undelivered(path)
     except LeukoscopeError as error:
-        return [(words("Results"), str(error))]
+        return [Fact(words("Results"), str(error))]
     said = words("Nothing waits.")
     if found.waiting:
         said = words("%(number)s fields wait to be sent.", number=found.waiting)
     if found.refused:
         said += " " + words("The broker refuses %(number)s of them.", number=found.refused)
-    return [(words("Results"), said)]
+    return [Fact(words("Results"), said)]

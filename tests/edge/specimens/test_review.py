@@ -284,6 +284,24 @@ def test_what_an_earlier_release_noted_as_looked_at_after_a_correction_is_among_
     assert service.signed_report("S", second).changes == said.changes
 
 
+def test_fields_that_were_in_hand_when_it_was_stopped_are_no_entry_of_the_history(tmp_path, service):
+    with Store.open(tmp_path / "results.db") as store:
+        store.ledger.start("C", target=2, wbc_count=None, resume=False)
+        store.add(field(2, cell(), specimen_id="C"))
+        store.ledger.stop("C")
+        for number in (3, 4):
+            store.add(field(number, cell(), specimen_id="C"))
+        assert store.ledger.latest_event()[1] == "C", "the broker is to have their count, too"
+    assert service.differential("C").counted == 3
+    assert [each.kind for each in service.history("C")] == ["started", "stopped"]
+    signed = service.sign(SignSpecimen(operator="dr.2", specimen_id="C")).revision
+    with Store.open(tmp_path / "results.db") as store:
+        store.add(field(5, cell(), specimen_id="C"))
+    history = [(each.revision, each.what) for each in service.history("C")]
+    assert history[2:] == [(signed, "signed"), (signed + 1, "fields were added")], "what was signed, is"
+    assert service.signed_report("C", signed).counted == 3
+
+
 def test_words_go_with_a_specimen_that_is_renamed_and_end_with_one_that_is_discarded(service):
     service.review(relabel(0, label="blast"))
     service.rename(RenameSpecimen(specimen_id="S", new_id="S-7"))
