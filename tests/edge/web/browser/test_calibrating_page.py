@@ -147,9 +147,9 @@ def test_what_is_discarded_changes_nothing(device: PageDevice, open_page, calibr
 @pytest.mark.parametrize(
     ("shown", "english", "french"),
     [
-        ("slide", "the field is not empty", "le champ n'est pas vide"),
-        ("dark", "the field is too dark: its brightest channel is at", "le champ est trop sombre"),
-        ("bright", "the field is clipped to white: dim the lamp", "le champ est saturé de blanc"),
+        ("slide", "The field is not empty", "Le champ n'est pas vide"),
+        ("dark", "The field is too dark: its brightest channel is at", "Le champ est trop sombre"),
+        ("bright", "The field is clipped to white: dim the lamp", "Le champ est saturé de blanc"),
     ],
 )
 def test_a_field_that_cannot_be_measured_is_refused_in_a_sentence(
@@ -171,11 +171,11 @@ def test_while_a_specimen_is_counted_nothing_is_measured_and_nothing_used(
     try:
         page.locator("#use button").click()
         page.locator("#use .error:not(:empty)").wait_for()
-        assert page.locator("#use .error").inner_text() == "specimen C-3 is open: stop it first"
+        assert page.locator("#use .error").inner_text() == "Specimen C-3 is open: stop it first"
         assert not calibration.exists()
         page.locator("#measure button").click()
         page.locator("#measure .error:not(:empty)").wait_for()
-        assert page.locator("#measure .error").inner_text() == "specimen C-3 is open: stop it first"
+        assert page.locator("#measure .error").inner_text() == "Specimen C-3 is open: stop it first"
     finally:
         service.stop(StopSpecimen(specimen_id="C-3"))
 
@@ -216,10 +216,10 @@ def test_a_counter_that_is_killed_while_it_measures_or_does_not_run_is_said(
     device.counter.wait()
     page.locator("#measure .error:not(:empty)").wait_for()
     assert (
-        "the counter ended while it measured; nothing is changed" in page.locator(".error").first.inner_text()
+        "The counter ended while it measured; nothing is changed" in page.locator(".error").first.inner_text()
     )
     assert not calibration.exists()
-    assert refusal(page).startswith("the counter does not answer")
+    assert refusal(page).startswith("The counter does not answer")
     device.start_counter()
     page.locator("#measured").wait_for(state="hidden")
     wait_for(lambda: page.locator("#verdict.warn").count() == 0, "a picture", PATIENCE_S)
