@@ -197,8 +197,7 @@ def analyze_photographs(
         except OSError as error:
             raise OutputError(f"{folder}: cannot be made a folder: {error.strerror}") from None
     seen: dict[bytes, Path] = {}
-    red_cells: dict[bytes, float | None] = {}
-    told = NOTHING if apart else _told_by([job.image for job in jobs], analyzer, red_cells)
+    told, red_cells = (NOTHING, {}) if apart else _told_by([job.image for job in jobs], analyzer)
     for job in jobs:
         path = job.image.path
         try:
@@ -214,14 +213,15 @@ def analyze_photographs(
         yield Answer(printable(str(path)), photograph, same_as)
 
 
-def _told_by(images: Sequence[ImageFile], analyzer: Analyzer, red_cells: dict[bytes, float | None]) -> Told:
+def _told_by(images: Sequence[ImageFile], analyzer: Analyzer) -> tuple[Told, dict[bytes, float | None]]:
     """Return what some pictures' cells tell, enough to align the model by; nothing where they are few.
 
-    red_cells: each one's scale is put there, by its digest, so that it need not be looked for again.
+    And each of these pictures' `Field.red_cell`, by its digest, so that its scale is not looked for again.
     """
     logits: list[list[float]] = []
+    red_cells: dict[bytes, float | None] = {}
     if len(images) < _FEWEST_PICTURES or not analyzer.aligns:
-        return NOTHING
+        return NOTHING, red_cells
     # Neighbours may be of one slide, or one class: wherever this ends, it has looked all over the pictures.
     for _, image in sorted(enumerate(images), key=lambda one: one[0] * _GOLDEN % 1):
         if len(logits) >= MOST:
@@ -236,7 +236,7 @@ def _told_by(images: Sequence[ImageFile], analyzer: Analyzer, red_cells: dict[by
                 # As the device learns from them.
                 whole = (cell for cell in field.cells if not cell.cut_by_edge)
                 logits += [list(cell.logits.values()) for cell in whole if cell.logits]
-    return Told(logits)
+    return Told(logits), red_cells
 
 
 def _contents(image: ImageFile) -> bytes:
