@@ -13,7 +13,7 @@ from edge.cli.renamed import renamed_command
 from edge.cli.terminal import without_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _COLUMNS = 80
 _NAME = 18  # columns of a command's name in the overview
@@ -121,9 +121,7 @@ class Parser(argparse.ArgumentParser):
             for word in (str(getattr(options, each, "")) for each in ("command", "action")):
                 chosen = {name: found for name, found, _ in _commands(chosen)}.get(word, chosen)
             known = [name for action in chosen._actions for name in action.option_strings]  # noqa: SLF001
-            import difflib  # noqa: PLC0415 (only what goes wrong needs it)
-
-            close = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
+            close = _close(unknown[0].partition("=")[0], known)
             chosen.error(f"{unknown[0]} is not known here" + (f"; did you mean {close[0]}?" if close else ""))
         return options
 
@@ -214,12 +212,17 @@ def _plain(message: str) -> str:
     return message
 
 
+def _close(word: str, known: Iterable[str]) -> list[str]:
+    """Return the one of the known words that comes closest, where one comes close."""
+    import difflib  # noqa: PLC0415 (only what goes wrong needs it)
+
+    return difflib.get_close_matches(word, list(known), n=1)
+
+
 def _meant(word: str, known: Sequence[str] | dict[str, Any]) -> str:
     if not known:
         return ""
-    import difflib  # noqa: PLC0415
-
-    close = difflib.get_close_matches(word, known, n=1)
+    close = _close(word, known)
     return f"; did you mean {close[0]}?" if close else f"; there is: {', '.join(known)}"
 
 
