@@ -156,15 +156,15 @@ def test_cells_of_an_unknown_microscope_stay_so_beside_those_that_an_adapted_mod
         assert "another model" in said.correction.reason
 
 
+def full(*_: object) -> None:
+    raise StoreError("the disk is full")
+
+
 def test_a_count_is_said_also_where_the_store_takes_nothing_any_more(tmp_path, monkeypatch):
     reporter = reporter_of(MODEL)
     with Store.open(tmp_path / "results.db") as store:
         store.ledger.start("S", target=10, wbc_count=None, resume=False)
         counted_cells(store, reporter, 0.5)
-
-        def full(*_: object) -> None:
-            raise StoreError("the disk is full")
-
         monkeypatch.setattr(Models, "remember", full)
         assert said_by(store, reporter).counted == 30
 
@@ -175,10 +175,6 @@ def test_what_a_full_disk_did_not_take_of_a_model_is_kept_with_a_later_count(tmp
         store.ledger.start("S", target=10, wbc_count=None, resume=False)
         counted_cells(store, before, 3.0)
         with monkeypatch.context() as meanwhile:
-
-            def full(*_: object) -> None:
-                raise StoreError("the disk is full")
-
             meanwhile.setattr(Models, "remember", full)
             said_by(store, before)
         store.ledger.stop()
