@@ -1,4 +1,4 @@
-"""What the daemon does for its store between frames: age, size, times from before the clock was set."""
+"""What the daemon does for its store between frames: age, size, room, times from before the clock was set."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from edge import identity
 from edge.store.database import give_way
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge.config import StoreConfig
     from edge.store.fields import Store
 
@@ -26,10 +28,16 @@ _KEYFRAMES_BATCH = 20  # as large as a batch of results
 
 
 class Housekeeping:
-    """Keeps a store within its limits. For the thread that the store belongs to."""
+    """Keeps a store within its limits. For the thread that the store belongs to.
 
-    def __init__(self, config: StoreConfig, store: Store) -> None:
+    watch: shown the configuration at each look; it says how much room the disk has.
+    """
+
+    def __init__(
+        self, config: StoreConfig, store: Store, watch: Callable[[StoreConfig], None] = lambda _: None
+    ) -> None:
         self.config = config
+        self._watch = watch
         self._store = store
         self._prune_at = self._look_at = 0.0
         self._until = 0.0
@@ -48,6 +56,7 @@ class Housekeeping:
         if now < self._look_at:
             return self._full
         self._look_at, self._until = now + _LOOK_S, now + _WORK_S
+        self._watch(self.config)
         self._set_times_right()
         if now >= self._prune_at:
             self._told_forgotten = self._told_pictures = False

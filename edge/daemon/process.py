@@ -17,6 +17,7 @@ from edge.cameras import longest_pause_s, open_camera
 from edge.config import load_config
 from edge.daemon.calibrating import Calibrator, behind_calibration
 from edge.daemon.device_info import about
+from edge.daemon.disk_watch import DiskWatch
 from edge.daemon.frames import FrameSource
 from edge.daemon.health import Machine, Progress
 from edge.daemon.housekeeping import Housekeeping
@@ -160,7 +161,9 @@ class Daemon:
         """
         config = self._config
         machine = Machine(store.path.parent)
-        housekeeping = Housekeeping(config.store, store)
+        disk = DiskWatch(self._progress)
+        disk.look(config.store)  # before the first health message
+        housekeeping = Housekeeping(config.store, store, disk.look)
         frames = FrameSource(
             housekeeping, self._progress, self._log, self._service, self._stop, ends=config.ends
         )

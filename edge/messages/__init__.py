@@ -223,7 +223,7 @@ class Health(Struct, frozen=True, kw_only=True, tag_field="schema", tag="leukosc
     ] = None
     notices: Annotated[
         dict[str, str],
-        Meta(description="what an operator must know: paused, camera, a store that was damaged"),
+        Meta(description="what an operator must know: paused, camera, disk, a store that was damaged"),
     ] = {}
     results_refused: Annotated[
         int, Meta(ge=0, description="of the backlog: the broker does not take them")

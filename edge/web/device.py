@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge.config.disk import disk_room
 from edge.errors import LeukoscopeError
 from edge.models.bundle import read_bundle
 from edge.specimens.results import undelivered
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from edge.config import Config
     from edge.specimens.calibrating import CalibrationOrders
     from edge.web.languages import Words
-
-_LEAST_FREE = 5e8
-"""With fewer bytes free on the disk the rest of the device fails, too."""
 
 _MEMORY = Path("/proc/meminfo")
 _TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
@@ -85,9 +82,9 @@ def health_of(config: Config, words: Words) -> list[Fact]:
     """Return how the device is: what waits for the broker, disk, memory, temperature, camera."""
     facts = _backlog(config, words)
     with suppress(OSError):
-        free = shutil.disk_usage(Path(config.store.path).parent).free
-        said = words("%(gigabytes)s GB free", gigabytes=words.number(free / 1e9))
-        facts.append(Fact(words("Disk"), said, free < max(_LEAST_FREE, _still_to_grow(config))))
+        room = disk_room(config.store)
+        said = words("%(gigabytes)s GB free", gigabytes=words.number(room.free / 1e3))
+        facts.append(Fact(words("Disk"), said, room.is_little))
     with suppress(OSError, ValueError, IndexError):
         left = int(_MEMORY.read_text(encoding="ascii").partition("MemAvailable:")[2].split()[0]) / 1e6
         facts.append(Fact(words("Memory"), words("%(gigabytes)s GB free", gigabytes=words.number(left))))
@@ -97,10 +94,12 @@ def health_of(config: Config, words: Words) -> list[Fact]:
     return [*facts, Fact(words("Camera"), str(config.camera.__struct_config__.tag))]
 
 
-def _still_to_grow(config: Config) -> float:
-    """Return how many bytes the store takes until it is at its limit; 0 or less: none."""
-    path = Path(config.store.path)
-    return config.store.max_mb * 1e6 - (path.stat().st_size if path.is_file() else 0)
+def nearly_full(config: Config) -> bool:
+    """Return whether the disk is as good as full; False where that cannot be told."""
+    try:
+        return disk_room(config.store).is_nearly_full
+    except OSError:
+        return False
 
 
 def _backlog(config: Config, words: Words) -> list[Fact]:

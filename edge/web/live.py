@@ -16,6 +16,7 @@ from starlette.routing import Route
 from edge.errors import LeukoscopeError, PeopleError
 from edge.messages.live import PICTURE, STATE, WANTED, LiveFrame
 from edge.web.answers import refusal
+from edge.web.device import nearly_full
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,6 +41,7 @@ class LiveState(msgspec.Struct, frozen=True, kw_only=True):
     """How it stands now: the latest picture's figures, and the open specimen's count.
 
     number: null where there is no picture of now. specimen_id: null where no specimen is open.
+    disk_nearly_full: counting may stop any day.
     """
 
     number: int | None
@@ -53,18 +55,21 @@ class LiveState(msgspec.Struct, frozen=True, kw_only=True):
     refused: str | None
     focus: float | None
     simulated: bool
+    disk_nearly_full: bool
 
 
 class Live:
     """What is seen now. It looks only while somebody asks, and lets the daemon know that somebody does."""
 
     def __init__(self, config: Config, open_specimen: Any) -> None:
+        self._config = config
         self._folder = Path(config.web.preview_dir) if config.web.preview_dir else None
         self._open_specimen = open_specimen
         self._state: LiveState | None = None
         self._id = 0
         self._looked_at = self._counted_at = float("-inf")
         self._specimen: Any = None
+        self._nearly_full = False
         self._lock = asyncio.Lock()
         self.lookers: dict[str, int] = {}
 
@@ -94,6 +99,7 @@ class Live:
         frame = self._frame()
         if time.monotonic() - self._counted_at >= _COUNT_S:
             self._counted_at = time.monotonic()
+            self._nearly_full = nearly_full(self._config)
             try:
                 self._specimen = self._open_specimen()
             except LeukoscopeError:
@@ -111,6 +117,7 @@ class Live:
             refused=None if frame is None else frame.refused,
             focus=None if frame is None else frame.focus,
             simulated=bool((frame and frame.simulated) or (found and found.simulated)),
+            disk_nearly_full=self._nearly_full,
         )
 
     def _frame(self) -> LiveFrame | None:

@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from edge.people import may
 from edge.web.answers import refusal
+from edge.web.device import nearly_full
 from edge.web.languages import COOKIE, LANGUAGES, Words, choose
 from edge.web.sentences import in_words
 
@@ -85,6 +86,7 @@ def page(
             administrates=open_to_all if person is None else may(person, "administrator"),
             here=here,
             back=in_path(request.scope["path"], safe="/"),
+            nearly_full=functools.partial(nearly_full, request.app.state.config),
             **context,
         )
     )

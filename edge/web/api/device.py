@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 from msgspec import Struct
 
 from edge import __version__
+from edge.config.disk import disk_room
 from edge.messages import ModelReference
 from edge.models.bundle import read_bundle
 from edge.specimens.records import MeasuredCalls  # noqa: TC001 (msgspec reads annotations)
@@ -58,7 +56,7 @@ async def status(call: Call) -> DeviceStatus:
     config = call.app.config
     _, state = await call.app.live.now()
     try:
-        free = shutil.disk_usage(Path(config.store.path).parent).free / 1e6
+        free = disk_room(config.store).free
     except OSError:
         free = None
     return DeviceStatus(

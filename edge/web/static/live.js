@@ -17,6 +17,7 @@ new Preview(refusals, say, classes, (state) => show(state));
 
 function show(state) {
   at("simulated").hidden = !state.simulated;
+  at("disk").hidden = !state.disk_nearly_full;
   const open = state.specimen_id ?? null;
   if (open !== specimen) {
     // The counter may close it with the very field that is enough: nobody has heard of that yet.

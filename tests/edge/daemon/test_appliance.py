@@ -44,6 +44,28 @@ def test_a_full_store_pauses_the_count_says_so_and_goes_on(tmp_path, config, idl
         assert sum(one.fields for _, one in store.contributions("T")) == 100
 
 
+def test_a_disk_with_little_room_says_so_in_the_log_and_over_mqtt(tmp_path, config, broker, listen):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", disk], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        path = toml(changed(config, "store", path=str(disk / "results.db")), tmp_path / "device.toml")
+        listener = listen(broker)
+        log = tmp_path / "log"
+        with spawn(SCRIPTED, path, log) as daemon:
+            assert daemon.wait(PATIENCE_S) == 0
+        assert log.read_text().count("the disk is nearly full") == 1
+        said = [each.notices["disk"] for each in listener.of("health") if "disk" in each.notices]
+        assert said
+        assert "make room before counting stops" in said[-1]
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
 def test_a_read_only_state_directory(tmp_path, config, broker, listen):
     disk = tmp_path / "disk"
     disk.mkdir()
