@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
 from edge.labels import OTHER
+from trainer.recipe_files import read_recipe, recipe_path
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -123,11 +123,11 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
 def load_recipe(name: str) -> Recipe:
     """Read a recipe that comes with the package, by name, or a TOML file, by path.
 
-    A recipe may start from another one, `extends = NAME`, and say only what differs; a [network] of another
-    name takes over none of the former's options. Raises ConfigError naming the file and the key.
+    It may extend another one (`trainer.recipe_files.read_recipe`). Raises ConfigError naming the file and the
+    key.
     """
-    path = _path(name, Path())
-    raw = _read(path, ())
+    path = recipe_path(name, Path(), RECIPES)
+    raw = read_recipe(path, RECIPES)
     try:
         recipe = msgspec.convert({**raw, "name": path.stem}, Recipe)
     except msgspec.ValidationError as error:
@@ -190,35 +190,6 @@ def _check_split(data: Data, where: str) -> None:
         raise ConfigError(f'{where}: split "folders" needs data.test_sets')
 
 
-def _path(name: str, folder: Path) -> Path:
-    return folder / name if name.endswith(".toml") else RECIPES / f"{name}.toml"
-
-
-def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
-    if path in heirs:
-        raise ConfigError(f"{heirs[0]}: extends itself, by way of {heirs[-1].name}")
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
-        raise ConfigError(f"{path}: there is no such recipe; with the package come: {known}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-    former = raw.pop("extends", None)
-    if former is None:
-        return raw
-    if not isinstance(former, str):
-        raise ConfigError(f"{path}: extends names one recipe, as text")
-    base = _read(_path(former, path.parent), (*heirs, path))
-    for key, value in raw.items():
-        kept = base.get(key)
-        if not isinstance(kept, dict) or not isinstance(value, dict) or _another(kept, value):
-            base[key] = value
-        else:
-            base[key] = {**kept, **value}
-    return base
-
-
 def _sentence(message: str) -> str:
     """Return msgspec's message with the section it means and, for an unknown key, the keys that are known."""
     what, _, where = message.partition(" - at `$")
@@ -231,7 +202,3 @@ def _sentence(message: str) -> str:
     near = difflib.get_close_matches(unknown[1], known, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
     return f"{unknown[1]} is no key of {f'[{section}]' if section else 'a recipe'}: {', '.join(known)}{meant}"
-
-
-def _another(kept: dict[str, Any], value: dict[str, Any]) -> bool:
-    return "name" in value and value["name"] != kept.get("name")

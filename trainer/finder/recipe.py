@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
 from edge.finding import KINDS
+from trainer.recipe_files import read_recipe, recipe_path
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -108,15 +108,14 @@ class FinderRecipe(Struct, frozen=True, forbid_unknown_fields=True):
 def load_finder_recipe(name: str) -> FinderRecipe:
     """Return a recipe that comes with the package, by name, or one of a TOML file, by path.
 
-    Raises ConfigError naming the file and the key.
+    It may extend another one (`trainer.recipe_files.read_recipe`). Raises ConfigError naming the file and the
+    key.
     """
-    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    path = recipe_path(name, Path(), RECIPES)
+    raw = read_recipe(path, RECIPES)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        recipe = msgspec.convert({"name": path.stem, **raw}, FinderRecipe)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such recipe") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        recipe = msgspec.convert({**raw, "name": path.stem}, FinderRecipe)
+    except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from None
     if set(recipe.thresholds) != set(KINDS):
         raise ConfigError(f"{path}: [thresholds] must have one of each kind: {', '.join(KINDS)}")
