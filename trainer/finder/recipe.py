@@ -38,7 +38,7 @@ LIGHT = {
 class FinderData(Struct, frozen=True, forbid_unknown_fields=True):
     """What the finder is trained on.
 
-    fields: sets with boxes. cells: sets of pictures of one cell, which is boxed by the old thresholds.
+    fields: sets with boxes. cells: sets of pictures of one cell, boxed by the finder that ships.
     incomplete: of `fields`, those in which some white cells have no box: after `look_again_after` epochs the
     network itself says where, and nothing is asked there. drawn: seed of the drawn slides, or None for none.
     unseen: photographs that are kept for measuring.

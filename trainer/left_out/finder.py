@@ -77,7 +77,7 @@ class FinderHalf:
         if single:
             # What else such a picture shows is not marked.
             figures.pop("precision", None)
-            notes = ("pictures of one cell: only that one has a box, by the thresholds of the old masking",)
+            notes = ("pictures of one cell: only that one has a box, where the finder that ships sees it",)
         return Measured(tuple(record["data"]), (name,), counts, figures, notes)
 
     def _images(self, microscope: str, data: Path) -> tuple[list[AnnotatedImage], str, str, bool]:
