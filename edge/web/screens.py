@@ -247,7 +247,9 @@ def people(request: Request) -> Response:
 
 def sign_in(request: Request) -> Response:
     """Who it is."""
-    return page(request, "sign_in.html", next=on_this_device(request.query_params.get("next", "/")))
+    asked = request.query_params
+    next_ = on_this_device(asked.get("next", "/"))
+    return page(request, "sign_in.html", next=next_, new_pin=asked.get("new") == "pin")
 
 
 def language(request: Request) -> Response:

@@ -72,6 +72,11 @@ export function complain(part, error) {
   if (place) place.textContent = error ? sentence(error.message) : "";
 }
 
+/** Say beside a form with `data-done` that its order is done. */
+function report(form, words) {
+  if (form.dataset.done) form.parentElement.querySelector("[role=status]").textContent = words;
+}
+
 const ZEROS = [0x660, 0x6f0, 0x9e6]; // of the digits that keyboards of the page's languages have
 
 /** A number as the device reads it: digits and decimal sign of another script in ASCII, behind it the chosen unit. */
@@ -107,11 +112,13 @@ for (const form of document.querySelectorAll("form[data-post]")) {
     const button = form.querySelector("button");
     button.disabled = true;
     complain(form, null);
+    report(form, "");
     try {
       const method = form.dataset.method ?? "POST";
       const answer = await ask(form.dataset.post, { method, body: method === "DELETE" ? undefined : bodyOf(form) });
       if (form.dataset.next) location.assign(form.dataset.next);
       else {
+        if (form.dataset.done) { form.reset(); report(form, form.dataset.done); }
         button.disabled = false;
         form.dispatchEvent(new CustomEvent("done", { detail: answer }));
       }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from page_device import sign_in
-from served import PEOPLE, PIN
+from served import PEOPLE, PIN, Served
 from stored import count_into
 
 from edge.config import load_config
@@ -15,8 +15,9 @@ from edge.specimens.service import SpecimenService
 from edge.store.fields import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Page
-    from served import Served
 
 BEN, FIRST_PIN, OTHER_PIN = "ben", "582016", "640935"
 CELLS = 400
@@ -50,8 +51,11 @@ def test_a_person_comes_gets_another_pin_and_goes(page: Served, window) -> None:
     card.locator(".error:not(:empty)").first.wait_for()
     assert card.locator(".error").first.inner_text() == "Wrong PIN."
     card.get_by_label("Your own PIN").fill(PIN)
-    with ada.expect_navigation():
-        card.get_by_role("button", name="Set the PIN").click()
+    card.get_by_role("button", name="Set the PIN").click()
+    said = card.get_by_role("status")
+    said.get_by_text("The new PIN of Ben is set.").wait_for()
+    assert card.get_by_label("New PIN").input_value() == "", "nobody who comes by later reads it"
+    assert card.locator(".error").first.inner_text() == ""
     his.goto("/people")
     assert "/sign-in" in his.url, "his session has ended with the old PIN"
     sign_in(his, code=BEN, pin=OTHER_PIN)
@@ -73,6 +77,41 @@ def test_a_person_comes_gets_another_pin_and_goes(page: Served, window) -> None:
         ("ADA", "Another PIN ben", "Refused: Wrong PIN."),
         (BEN, "Sign in", "Done."),
     } <= said
+
+
+def test_who_has_changed_the_own_pin_is_told_so_at_the_sign_in(page: Served, window) -> None:
+    hers = window("REV")
+    hers.goto("/people")
+    hers.get_by_text("Another PIN").click()
+    hers.get_by_label("New PIN").fill(OTHER_PIN)
+    hers.get_by_label("Your own PIN").fill(PIN)
+    hers.get_by_role("button", name="Set the PIN").click()
+    try:
+        hers.get_by_role("status").get_by_text("Your PIN is set. Sign in with it now.").wait_for()
+        hers.locator("#code").fill("REV")
+        hers.locator("#pin").fill(OTHER_PIN)
+        hers.get_by_role("button", name="Sign in").click()
+        hers.get_by_role("heading", name="Name of REV").wait_for()
+    finally:
+        page.people.reset("REV", PIN)
+
+
+def test_the_first_person_is_told_to_sign_in_with_the_new_pin(tmp_path: Path, open_page) -> None:
+    nobodys = Served(tmp_path)
+    try:
+        seen = open_page(f"http://127.0.0.1:{nobodys.port}")
+        count_into(nobodys.store, "P-1", 2, target=2)
+        seen.goto("/specimens/P-1/review")
+        seen.locator("#sign #code").fill("Amina Hassan")
+        seen.locator("#sign button").click()
+        assert seen.locator("#sign #code:invalid").count() == 1, "a code is no name"
+        seen.goto("/people")
+        seen.locator("#code").fill("K7")
+        seen.locator("#pin").fill(FIRST_PIN)
+        seen.get_by_role("button", name="Add").click()
+        seen.get_by_role("status").get_by_text("Your PIN is set. Sign in with it now.").wait_for()
+    finally:
+        nobodys.close()
 
 
 def add(window: Page, code: str, pin: str) -> None:
