@@ -9,11 +9,21 @@ from mqtt_partners import MOSQUITTO, Listener, Mosquitto
 from page_device import CHROMIUM, FLAGS, PATIENCE_S, TARGET, PageDevice, sign_in
 from served import PIN
 
+from edge.config import load_config
+from edge.specimens.service import SpecimenService
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, Page
     from served import Served
+
+
+FAILED = pytest.StashKey[bool]()
+"""Of a module: one of its tests has failed."""
+
+IMPATIENCE_S = 20.0
+"""What a test waits once another of its module has failed: else all of them may wait in vain, one by one."""
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +65,20 @@ def _device(factory: pytest.TempPathFactory, *, drawn: bool) -> Iterator[PageDev
         broker.kill()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed and (module := item.getparent(pytest.Module)):
+        module.stash[FAILED] = True
+    return report
+
+
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a page; it must say nothing on the console, and ask nobody else."""
     contexts, complaints = [], []
+    has_failed = request.node.getparent(pytest.Module).stash.get(FAILED, False)
+    patience_s = IMPATIENCE_S if has_failed else PATIENCE_S
 
     def opened(address: str, *, language: str = "en", dark: bool = False, width: int = 1280) -> Page:
         context = browser.new_context(
@@ -67,7 +87,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             base_url=address,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(PATIENCE_S * 1000)
+        context.set_default_timeout(patience_s * 1000)
         context.add_cookies([{"name": "language", "value": language, "url": address}])
         contexts.append(context)
         page = context.new_page()
@@ -82,6 +102,12 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def service(page: Served) -> SpecimenService:
+    """Return what the command line and the page work with, over the page's store."""
+    return SpecimenService(load_config(page.config))
 
 
 @pytest.fixture

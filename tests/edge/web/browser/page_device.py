@@ -129,6 +129,13 @@ preview_dir = "{folder}/run"
         """Start the counter, again where it was killed."""
         self.counter = self._run(["-m", "edge.cli", "run", "--config", str(self.path)], "daemon")
 
+    def revive(self) -> None:
+        """Start again what a test has killed and, because it failed, not started again."""
+        if self.page.poll() is not None:
+            self.start_page()
+        if self.counter.poll() is not None:
+            self.start_counter()
+
     def show(self, what: str) -> None:
         """Let the camera see something else, as `slide_server` knows it; until that is what comes of it."""
         urllib.request.urlopen(f"http://127.0.0.1:{self._camera_port}/show/{what}", timeout=5).close()

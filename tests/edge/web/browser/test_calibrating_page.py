@@ -33,6 +33,7 @@ DARK = {"fr", "ar"}
 @pytest.fixture
 def calibration(device: PageDevice) -> Iterator[Path]:
     """Return the file of the calibration in use, which is not there yet; the camera sees clear glass."""
+    device.revive()
     device.show("glass")
     folder = device.folder / "calibration"
     for each in folder.glob("*"):

@@ -12,9 +12,8 @@ from served import PIN
 from stored import count_into
 
 from edge.cameras import open_camera
-from edge.config import SimulatedConfig, load_config
+from edge.config import SimulatedConfig
 from edge.messages.commands import ReviewCells, SignSpecimen
-from edge.specimens.service import SpecimenService
 from edge.web.languages import LANGUAGES
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from served import Served
 
+    from edge.specimens.service import SpecimenService
+
     Window = Callable[..., Page]
 
 WIDTHS = (PHONE, 768, 820, 1024, 1280)
@@ -31,11 +32,6 @@ WIDTHS = (PHONE, 768, 820, 1024, 1280)
 
 LEAST_PX = 11
 """How high a line is at least that can be read."""
-
-
-@pytest.fixture(scope="module")
-def service(page: Served) -> SpecimenService:
-    return SpecimenService(load_config(page.config))
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,7 @@ from barriers import PHONE, barriers, keep
 from served import PIN
 from stored import count_into
 
-from edge.config import load_config
 from edge.messages.commands import ReviewCells, SignSpecimen
-from edge.specimens.service import SpecimenService
 from edge.web.languages import LANGUAGES
 from edge.web.words import CLASSES
 
@@ -21,12 +19,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from served import Served
 
+    from edge.specimens.service import SpecimenService
+
     Window = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def service(page: Served) -> SpecimenService:
-    return SpecimenService(load_config(page.config))
 
 
 @pytest.fixture(scope="module")
