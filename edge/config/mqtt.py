@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from edge.config.hosts import host_fault
 from edge.config.texts import SomeText, Text  # noqa: TC001 (msgspec reads annotations at run time)
 
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 
-_ADDRESS = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:[^/@]*@)?(?P<rest>[^/]*)(?P<path>.*)")
-_HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]*))?")
-_NO_NAME = 'is no name of a computer; write its name or address alone, such as host = "192.168.1.5"'
-_PLAIN, _ENCRYPTED = {"", "mqtt", "tcp"}, {"mqtts", "ssl", "tls"}
+_PORT = "the port of the broker for plain MQTT, mostly port = 1883"
+_TLS = "the section [mqtt.tls]"
+_WRITTEN_AS = {**dict.fromkeys(("mqtt", "tcp"), ""), **dict.fromkeys(("mqtts", "ssl", "tls"), _TLS)}
 
 
 class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,46 +42,6 @@ class MqttConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse an address where a host is meant: it would be looked for in vain, for ever."""
-        fault = _host_fault(self.host)
+        fault = host_fault(self.host, _WRITTEN_AS, _PORT)
         if fault is not None:
             raise ValueError(f"host: {fault}")
-
-
-def _host_fault(host: str) -> str | None:
-    """Say what to write instead of a host that cannot be one; None where it can."""
-    stripped = host.strip()
-    if stripped.count(":") > 1 and re.fullmatch(r"[0-9A-Fa-f:.]+(%\w+)?", stripped):
-        return None if stripped == host else f'has a space in it; write host = "{stripped}"'  # IPv6
-    found = _ADDRESS.fullmatch(stripped)
-    inner = None if found is None else _HOST_AND_PORT.fullmatch(found["rest"])
-    if found is None or inner is None or re.search(r"\s", stripped):
-        return _NO_NAME
-    name, port, scheme = inner["host"].strip("[]"), inner["port"], (found["scheme"] or "").lower()
-    if not _may_be_looked_up(name):
-        return _NO_NAME
-    if name == host:
-        return None
-    if scheme not in _PLAIN | _ENCRYPTED:
-        return (
-            f'begins with {scheme}://, which is not spoken; write host = "{name}" and the port of the'
-            " broker for plain MQTT, mostly port = 1883"
-        )
-    parts = [f'host = "{name}"'] + ([f"port = {port}"] if port else [])
-    if scheme in _ENCRYPTED:
-        parts.append("the section [mqtt.tls]")
-    if name == stripped:
-        what = "has a space in it"
-    elif scheme or found["path"]:
-        what = "is a whole address"
-    else:
-        what = "has the port in it" if port else "has more than the name in it"
-    return f"{what}; write {' and '.join(parts)}"
-
-
-def _may_be_looked_up(name: str) -> bool:
-    """Whether the system can be asked for a name: between its dots stand 1 to 63 characters."""
-    try:
-        name.encode("idna")
-    except UnicodeError:
-        return False
-    return True

@@ -6,7 +6,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from edge.config.hosts import host_fault
 from edge.config.texts import SomeText, Text  # noqa: TC001 (msgspec reads annotations at run time)
+
+_PORT = "the port of the page, mostly port = 8080"
+_WRITTEN_AS = {"http": "", "https": 'certificate_file = "FILE"'}
 
 
 class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,6 +25,9 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     preview_dir: Text = "/run/leukoscope"
 
     def __post_init__(self) -> None:
-        """Refuse a key without a certificate: the page would not be encrypted, unnoticed."""
+        """Refuse a whole address as host, and a key without a certificate: the page would not be encrypted."""
+        fault = host_fault(self.host, _WRITTEN_AS, _PORT)
+        if fault is not None:
+            raise ValueError(f"host: {fault}")
         if self.key_file and not self.certificate_file:
             raise ValueError("key_file: is of use with certificate_file only; write that, too")

@@ -22,6 +22,7 @@ KINDS = (
     '"usb" for a USB microscope, "picamera2" for a camera of the Raspberry Pi, "replay" for images,'
     ' "video" for a film, or "simulated" for a drawn slide'
 )
+WEB = SIMULATED + "[web]\n"
 STORE = SIMULATED + "[store]\n"
 SPECIMEN = SIMULATED + "[specimen]\n"
 
@@ -84,6 +85,27 @@ WRONG = [
         MQTT + 'host = ""\n',
         "line 4: mqtt.host is empty; write something between the quotes, or leave the line out",
         MQTT,
+    ),
+    # The page's address
+    (
+        WEB + 'host = "http://0.0.0.0:8080"\n',
+        'line 4: web.host is a whole address; write host = "0.0.0.0" and port = 8080',
+        WEB + 'host = "0.0.0.0"\nport = 8080\n',
+    ),
+    (
+        WEB + 'host = "https://0.0.0.0"\n',
+        'line 4: web.host is a whole address; write host = "0.0.0.0" and certificate_file = "FILE"',
+        WEB + 'host = "0.0.0.0"\ncertificate_file = "page.crt"\n',
+    ),
+    (
+        WEB + 'host = "0.0.0.0:8080"\n',
+        'line 4: web.host has the port in it; write host = "0.0.0.0" and port = 8080',
+        WEB + 'host = "0.0.0.0"\nport = 8080\n',
+    ),
+    (
+        WEB + 'host = " 0.0.0.0"\n',
+        'line 4: web.host has a space in it; write host = "0.0.0.0"',
+        WEB + 'host = "0.0.0.0"\n',
     ),
     # Encryption
     (
@@ -694,6 +716,13 @@ def test_names_and_addresses_of_computers_are_hosts(tmp_path, host):
     path = tmp_path / "device.toml"
     path.write_text(MQTT + f'host = "{host}"\n')
     assert load_config(path).mqtt.host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "localhost", "clinic-7.local"])  # noqa: S104
+def test_where_a_page_may_be_served_is_a_host(tmp_path, host):
+    path = tmp_path / "device.toml"
+    path.write_text(WEB + f'host = "{host}"\n')
+    assert load_config(path).web.host == host
 
 
 pieces = st.sampled_from(
