@@ -34,17 +34,19 @@ def read_wbc_count(given: float | str) -> float:
             # 7,200/uL is 7200 to one reader and 7.2 to another.
             raise ValueError(f"{given!r}: cells per microlitre are a whole number; write it as 7200/uL")
         number /= 1000
-    return _checked(number, given)
+    return _checked(number, given, is_of_cells=unit in _CELLS)
 
 
 _ALIKE = str.maketrans({"\u00b5": "u", "\u03bc": "u", "\u00d7": "x"})  # micro, Greek mu, times
 
 
-def _checked(number: float, given: float | str) -> float:
+def _checked(number: float, given: float | str, *, is_of_cells: bool = False) -> float:
+    """Return a count in 10^9/L that can be. is_of_cells: it was given in cells per microlitre."""
     if not 0 < number <= _MOST:
         meant = ""
-        if number > _MOST:
-            meant = f"; if it is per microlitre, write {str(given).strip().split()[0].rstrip('/uL')}/uL"
+        # In cells per microlitre it would be a thousandth; where that is too much as well, nobody can say.
+        if _MOST < number <= 1000 * _MOST and not is_of_cells:
+            meant = f"; if it is per microlitre, write {round(number)}/uL"
         raise ValueError(f"{given}: a white count is above 0 and at most {_MOST:g} {UNIT}{meant}")
     return number
 
