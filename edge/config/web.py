@@ -25,7 +25,7 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     preview_dir: Text = "/run/leukoscope"
 
     def __post_init__(self) -> None:
-        """Refuse a whole address as host, and a key without a certificate: the page would not be encrypted."""
+        """Refuse a whole address as host, and a key without a certificate: nothing would be encrypted."""
         fault = host_fault(self.host, _WRITTEN_AS, _PORT)
         if fault is not None:
             raise ValueError(f"host: {fault}")
