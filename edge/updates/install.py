@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from edge.config import Config
 
+_NOT_WHOLE = "its file is missing or damaged"
 _SHOWN = 12  # characters of a hash: as many as tell models apart
 
 
@@ -85,15 +86,19 @@ def roll_back(config: Config) -> Row:
 
 
 def list_models(config: Config) -> list[Row]:
-    """The model that answers, the one before, and the one that was gone back from. Raises StoreError."""
+    """The model that a start would use, the one before it, and one that has failed. Raises StoreError."""
     if config.model.path:
         return [Row("configured", config.model.path, note="model.path says so")]
-    state = ModelStore(config.models).state()
+    store = ModelStore(config.models)
+    named, state = store.state(), store.standing()
     on_trial = "has not proved itself yet" if state.trial is not None else ""
     rows = [Row("current", *_told(state, state.current), on_trial)]
     if state.former is not None:
-        rows.append(Row("former", *_told(state, state.former)))
-    if state.fallen is not None:
+        is_whole = state.former == SHIPPED or store.whole(state.former)
+        rows.append(Row("former", *_told(state, state.former), "" if is_whole else _NOT_WHOLE))
+    if named.current != state.current:
+        rows.append(Row("failed", *_told(named, named.current), _NOT_WHOLE))
+    elif state.fallen is not None:
         fallen = state.fallen
         gone_back = f"gone back from at {fallen.at}: {fallen.reason}"
         rows.append(Row("failed", *_told(state, fallen.sha256), gone_back))

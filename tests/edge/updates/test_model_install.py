@@ -129,6 +129,28 @@ def test_every_listing_goes_by_the_model_that_answers(bench, capsys):
     assert all("signed by maker" not in text for text in said())
 
 
+@pytest.mark.parametrize("content", [None, b"", MODEL[:1000]])
+def test_a_list_does_not_call_a_model_current_whose_file_is_gone_or_damaged(content, bench, capsys):
+    assert bench.model("install", bench.file) == 0
+    path = bench.store.path(bench.store.state().current)
+    path.unlink() if content is None else path.write_bytes(content)
+    capsys.readouterr()
+    assert bench.model("list") == 0
+    current, failed = listed(capsys)
+    assert current[:2] == ["current", "the model that ships"]
+    assert (failed[0], failed[2], failed[5]) == ("failed", path.stem[:12], "its file is missing or damaged")
+
+
+def test_a_list_says_which_former_model_cannot_be_gone_back_to(bench, capsys):
+    for temperature in (2.0, 3.0):
+        assert bench.model("install", bench.signed(rewritten(bench.file, temperature=temperature))) == 0
+        bench.store.end_trial(bench.store.state().current, passed=True)
+    bench.store.path(bench.store.state().former).unlink()
+    capsys.readouterr()
+    assert bench.model("list") == 0
+    assert [row[5] for row in listed(capsys)] == ["", "its file is missing or damaged"]
+
+
 def test_the_same_model_again_changes_nothing(bench, capsys):
     assert bench.model("install", bench.file) == 0
     before = bench.store.state()
