@@ -266,6 +266,8 @@ install_kiosk() {
     }
     put 644 "$here/leukoscope-kiosk.service" /etc/systemd/system/leukoscope-kiosk.service
     put 644 "$here/sysusers-kiosk.conf" /etc/sysusers.d/leukoscope-kiosk.conf
+    # Who stands at the display must not look through the device's files: no choosing, opening or saving of any.
+    put 644 "$here/kiosk-policy.json" /etc/chromium/policies/managed/leukoscope-kiosk.json
     link /etc/systemd/system/leukoscope-kiosk.service \
         /etc/systemd/system/multi-user.target.wants/leukoscope-kiosk.service
     [ -n "$root" ] || systemd-sysusers /etc/sysusers.d/leukoscope-kiosk.conf

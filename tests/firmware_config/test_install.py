@@ -95,8 +95,9 @@ def pi(tmp_path):
 def test_installed_twice_and_undone_nothing_is_left(pi, wheelhouse, tmp_path_factory):
     before = contents(pi)
     options = ("--root", pi, "--wheelhouse", wheelhouse)
-    done = run(INSTALL, *options, "--broker", "network", "--camera", "imx477")
+    done = run(INSTALL, *options, "--broker", "network", "--camera", "imx477", "--kiosk")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert (pi / "etc/chromium/policies/managed/leukoscope-kiosk.json").is_file()
     config = pi / "etc/leukoscope/leukoscope.toml"
     assert load_config(config).camera == PicameraConfig()
     config.write_text("# edited\n", encoding="utf-8")

@@ -150,7 +150,10 @@ show();
 // The device's own display says at its first address whether it may lack a keyboard.
 try {
   if (location.hash === "#touch") sessionStorage.setItem("touch", "yes");
-  if (sessionStorage.getItem("touch")) import("./keyboard.js");
+  if (sessionStorage.getItem("touch")) {
+    document.documentElement.dataset.touch = "yes";
+    import("./keyboard.js");
+  }
 } catch { /* storage may be off: then there is no keyboard on the screen */ }
 
 document.getElementById("print")?.addEventListener("click", () => print());

@@ -260,3 +260,27 @@ def test_picture_and_count_stand_side_by_side(window: Callable[..., Page]) -> No
     assert count["x"] + count["width"] <= DISPLAY["width"]
     shown = seen.locator(".picture").bounding_box()
     assert shown["y"] + shown["height"] <= DISPLAY["height"]
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_where_no_file_can_be_chosen_it_is_said_and_none_is_offered(
+    page: Served, display: Callable[..., Page], window: Callable[..., Page], language: str
+) -> None:
+    if "F-1" not in {each.specimen_id for each in SpecimenService(load_config(page.config)).entries()}:
+        count_into(page.store, "F-1", 4, target=4)
+    seen = display(language=language)
+    sign_in_by_touch(seen, "OPE")
+    seen.goto("/pictures")
+    seen.locator("#own-display").wait_for()
+    assert seen.locator("#files").is_hidden()
+    keep(seen, f"{language}-touch-display-pictures")
+    assert barriers(seen) == []
+    seen.goto("/specimens/F-1/report")
+    seen.locator("#print").wait_for()
+    assert [each.is_visible() for each in seen.locator("a[download]").all()] == [False, False]
+    elsewhere = window("OPE", language=language)
+    elsewhere.goto("/pictures")
+    assert elsewhere.locator("#files").is_visible()
+    assert elsewhere.locator("#own-display").is_hidden()
+    elsewhere.goto("/specimens/F-1/report")
+    assert [each.is_visible() for each in elsewhere.locator("a[download]").all()] == [True, True]
