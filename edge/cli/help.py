@@ -128,7 +128,8 @@ class Parser(argparse.ArgumentParser):
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         what = {int: "a whole number", float: "a number"}.get(action.type)  # type: ignore[call-overload]
         name = action.option_strings[0] if action.option_strings else action.metavar or action.dest.upper()
-        if action.type is Path and not text:  # a script's variable without a value; a Path takes it for here
+        is_path = action.type is Path or action.metavar == "PATH"
+        if is_path and not text:  # a script's variable without a value; a Path takes it for here
             raise argparse.ArgumentError(None, f"{name}: is empty; name a file or a folder")
         try:
             return super()._get_value(action, text)
