@@ -140,8 +140,13 @@ class Housekeeping:
             )
 
     def _set_times_right(self) -> None:
+        if not identity.clock_synced():
+            self._times_right_at = float(
+                "inf"
+            )  # also where a time source was lost: what is noted waits again
+            return
         now = time.monotonic()
-        if now > self._times_right_at or not identity.clock_synced():
+        if now > self._times_right_at:
             return
         corrected = self._store.upkeep.correct_times(identity.clock_offset_s(), self._until)
         if self._times_right_at == float("inf") and not self._is_over():

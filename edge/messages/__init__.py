@@ -122,8 +122,8 @@ class Differential(Struct, frozen=True, kw_only=True, tag_field="schema", tag="l
     clock_synced: Annotated[
         bool,
         Meta(
-            description="whether the device's clock was set as this was made; times of what was done before "
-            "that may be wrong all the same"
+            description="false: the device's clock is not set, or was not when some of this was done, and "
+            "a time here may be wrong; times are set right, with a new revision, where the clock is set later"
         ),
     ]
     started_at: datetime | None = None

@@ -106,7 +106,7 @@ class Signature(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """What was changed after the count had ended, or of its id or total count, and why.
+    """What was changed after the count had ended, or of its id, total count or times, and why.
 
     operator: null: not by a person.
     """

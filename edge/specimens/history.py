@@ -31,6 +31,8 @@ def history_of(store: Store, specimen_id: str) -> list[HistoryEntry]:
         HistoryEntry(
             revision=revision,
             at=read_time(event.at),
+            noted_at=None if event.noted_at is None else read_time(event.noted_at),
+            clock_synced=event.clock_synced,
             kind=event.kind,
             what=_what(event),
             operator=event.operator,

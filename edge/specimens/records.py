@@ -114,11 +114,15 @@ class SignedReport(Differential, frozen=True, kw_only=True):
 class HistoryEntry(Struct, frozen=True, kw_only=True):
     """What was done to a specimen: what, when, by whom where a person did it, and why.
 
-    revision: that it made. One that was signed has a report of its own.
+    revision: that it made. One that was signed has a report of its own. noted_at: what the device's clock
+    showed then, where it was set only later; null: `at`. clock_synced: false where `at` is by a clock that
+    was not set.
     """
 
     revision: int
     at: datetime
+    noted_at: datetime | None = None
+    clock_synced: bool = True
     kind: str
     what: str
     operator: str | None

@@ -184,7 +184,7 @@ class Reporter:
             device_id=self._device_id,
             model=own if specimen.state == "open" or not count.models else count.models[-1],
             updated_at=identity.now(),
-            clock_synced=identity.clock_synced(),
+            clock_synced=identity.clock_synced() and specimen.clock_synced,
             status=status,
             uncorrected=f"cells were called by another model, {', '.join(others)}" if others else None,
         )

@@ -13,6 +13,12 @@ WBC_COUNT = "wbc_count"
 ADDED_LATE = "fields were added"
 """What is noted where fields came after the signature."""
 
+CLOCK_SET = "clock"
+"""What is noted where the device's clock was set after a specimen was begun."""
+
+TIMES_SET_RIGHT = "its times were set right"
+"""What is noted with it."""
+
 _NO_COUNT = "there was none"
 _FORMER_COUNT = re.compile(rf"it was (\S+) {re.escape(UNIT)}")
 _LATE = re.compile(r"they came after the count was final \(fields until then: (\d+)\)")
@@ -21,7 +27,11 @@ _SAID = re.compile(r"(?:^|, )(\d+) (?:confirmed as|no longer named|renamed from)
 
 
 class Event(NamedTuple):
-    """What was noted of a specimen. at: as the store keeps times."""
+    """What was noted of a specimen. at: as the store keeps times.
+
+    noted_at: what the clock showed then, where it was set only later and `at` is set right; else None.
+    clock_synced: False where `at` is by a clock that was not set.
+    """
 
     number: int
     kind: str
@@ -29,6 +39,8 @@ class Event(NamedTuple):
     operator: str | None
     what: str | None
     why: str | None
+    noted_at: str | None = None
+    clock_synced: bool = True
 
 
 def wbc_count_in_words(noted: str | None) -> str:
@@ -76,6 +88,19 @@ def fields_before(event: Event) -> int | None:
     if found is None:
         raise ValueError(event.why)
     return int(found[1])
+
+
+def clock_in_words(behind_s: float) -> str:
+    """Return why a specimen's times were set right.
+
+    behind_s: seconds that the clock was behind; below 0, that it was ahead.
+    """
+    minutes, seconds = divmod(round(abs(behind_s)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s"))
+    far = " ".join(f"{number} {unit}" for number, unit in parts if number)
+    return f"the device's clock was set; until then it was {far} {'slow' if behind_s > 0 else 'fast'}"
 
 
 def words_said(event: Event) -> int:

@@ -83,7 +83,7 @@ class Store(Outbox):
         self.rulers = Rulers(connection, path)
         self.alignments = Alignments(connection, path)
         self.models = Models(connection, path)
-        self.upkeep = Upkeep(connection, path)
+        self.upkeep = Upkeep(connection, path, self.ledger)
         self.signed = SignedRevisions(connection, path, self.ledger, self.cells)
 
     @classmethod

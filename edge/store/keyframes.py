@@ -14,7 +14,7 @@ import msgspec
 from edge.messages import decode_field
 from edge.messages.position import MAX_KEYFRAMES
 from edge.store.database import errors, transaction
-from edge.store.specimens import stamp
+from edge.store.noted_times import stamp
 
 if TYPE_CHECKING:
     import sqlite3

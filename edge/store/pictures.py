@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge import identity
 from edge.store.database import errors, give_way, transaction
-from edge.store.specimens import stamp
+from edge.store.noted_times import stamp
 
 if TYPE_CHECKING:
     import sqlite3

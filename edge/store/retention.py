@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -15,13 +16,16 @@ from edge.messages import decode_field
 from edge.messages.former import stored
 from edge.slide.contribution import Contribution, summed
 from edge.store.database import errors, give_way, transaction
-from edge.store.specimens import stamp
+from edge.store.noted_times import stamp
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
     from edge.messages import ModelReference
+    from edge.store.specimens import Ledger
+
+log = logging.getLogger(__name__)
 
 _PAGE = 100
 
@@ -37,9 +41,10 @@ CREATE TEMP TABLE needed AS WITH RECURSIVE spoken_of (cell_id) AS (
 class Upkeep:
     """The care of one store's connection, for the thread that has it. All methods raise StoreError."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, ledger: Ledger) -> None:
         self._db = connection
         self._path = path
+        self._ledger = ledger
 
     def prune(self, retention_days: float, until: float = inf) -> int:
         """Drop the cells of fields that were delivered longer ago, and give their number.
@@ -128,13 +133,15 @@ class Upkeep:
         return (pages - free) * size
 
     def correct_times(self, offset_s: float, until: float = inf) -> int:
-        """Set right what was captured on this boot before the clock was, and give the number.
+        """Set right what was captured or noted on this boot before the clock was; the number of fields.
 
         until: as in `prune`.
         offset_s: clock minus monotonic clock, now that the clock is right. What was delivered or is of an
         earlier boot keeps its time, which says of itself that it is not to be trusted. When it was delivered
         nobody knows: now, at the latest, and from now on it ages.
         """
+        if specimens := self._ledger.set_times_right(offset_s):
+            log.info("the clock is set: times of %d specimens are set right", specimens)
         with transaction(self._db, self._path):
             self._db.execute(
                 "UPDATE fields SET delivered_at = ?, clock_offset_s = NULL"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ReviewAction = Literal["confirm", "relabel", "exclude", "undo"]
 
-_COLUMNS = "number, cell_id, action, label, model_label, operator, at, reason, undone_by"
+_COLUMNS = "number, cell_id, action, label, model_label, operator, coalesce(right_at, at), reason, undone_by"
 
 
 class Review(NamedTuple):

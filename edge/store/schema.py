@@ -208,5 +208,15 @@ CREATE TABLE models (
     description BLOB NOT NULL
 ) STRICT;
 """,
+    # 12 to 13: of what is noted while the clock is not set, the boot and clock minus monotonic clock; and the
+    # right time, once it is known. `at` stays what the clock showed.
+    """
+ALTER TABLE specimen_events ADD COLUMN boot_id TEXT;
+ALTER TABLE specimen_events ADD COLUMN clock_offset_s REAL;
+ALTER TABLE specimen_events ADD COLUMN right_at TEXT;
+ALTER TABLE reviews ADD COLUMN boot_id TEXT;
+ALTER TABLE reviews ADD COLUMN clock_offset_s REAL;
+ALTER TABLE reviews ADD COLUMN right_at TEXT;
+""",
 )
 """How a store of each version becomes one of the next; the first is from version 1 to 2."""

@@ -27,6 +27,7 @@ class Specimen(NamedTuple):
     simulated: cells of a drawn slide were counted. uuid: never another's. revision: rises with all that is
     noted of it. ended: why no more is counted; None while it is.
     opened, event: the number of what opened it last, and of what was noted of it last.
+    clock_synced: False where one of its times is by a clock that was not set, and is not set right.
     """
 
     specimen_id: str
@@ -47,6 +48,7 @@ class Specimen(NamedTuple):
     ended: str | None = None
     opened: int = 0
     event: int = 0
+    clock_synced: bool = True
 
     @property
     def waiting(self) -> bool:

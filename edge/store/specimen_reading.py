@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge import identity
 from edge.errors import SpecimenError, StoreError
 from edge.messages.differential import Change, Signature
 from edge.store.database import errors, transaction
 from edge.store.event_words import Event, wbc_count_in_words
+from edge.store.noted_times import noted_now
 from edge.store.specimen import SOURCE_ENDED, STOPPED, Specimen, read_time
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
-    from datetime import timedelta
     from pathlib import Path
 
 _COLUMNS = (
@@ -111,11 +110,13 @@ class LedgerReading:
     def events(self, specimen_id: str) -> list[Event]:
         """Return all that was noted of a specimen, the oldest first."""
         query = (
-            "SELECT number, kind, at, operator, what, why FROM specimen_events"
-            " WHERE specimen_id = ? ORDER BY number"
+            "SELECT number, kind, coalesce(right_at, at), operator, what, why,"
+            " CASE WHEN right_at != at THEN at END, boot_id IS NULL OR right_at IS NOT NULL"
+            " FROM specimen_events WHERE specimen_id = ? ORDER BY number"
         )
         with errors(self._path, "read"):
-            return [Event(*row) for row in self._db.execute(query, (specimen_id,)).fetchall()]
+            rows = self._db.execute(query, (specimen_id,)).fetchall()
+        return [Event(*row)._replace(clock_synced=bool(row[-1])) for row in rows]
 
     def field_count(self, specimen_id: str) -> int:
         """Count a specimen's fields."""
@@ -143,9 +144,10 @@ class LedgerReading:
         why: str | None = None,
     ) -> None:
         self._db.execute(
-            "INSERT INTO specimen_events (specimen_id, kind, at, operator, what, why)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (specimen_id, kind, stamp(), operator, what, why),
+            "INSERT INTO specimen_events"
+            " (specimen_id, kind, operator, what, why, at, boot_id, clock_offset_s)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (specimen_id, kind, operator, what, why, *noted_now()),
         )
         self._db.execute("UPDATE specimens SET revision = revision + 1 WHERE id = ?", (specimen_id,))
 
@@ -174,6 +176,7 @@ def with_events(specimen: Specimen, events: Iterable[Event]) -> Specimen:
     """Return a specimen with what follows from these events of it, the oldest first, and from no others."""
     rows = list(events)
     changes: list[Change] = []
+    specimen = _with_right_times(specimen, rows)
     specimen = specimen._replace(signature=None, discarded=None, ended=None, opened=0, event=0)
     if specimen.state not in {"open", "stopped"} and not any(kind == "started" for _, kind, *_ in rows):
         specimen = specimen._replace(ended=SOURCE_ENDED)  # of release 0.1, which noted no more of it
@@ -203,6 +206,22 @@ def with_events(specimen: Specimen, events: Iterable[Event]) -> Specimen:
     return specimen._replace(changes=tuple(changes))
 
 
+def _with_right_times(specimen: Specimen, events: Iterable[Event]) -> Specimen:
+    """Return a specimen with the times that were set right; of the others it has what the clock showed."""
+    end, synced = None, True
+    for event in events:
+        synced = synced and event.clock_synced
+        if event.kind == "started" and event.noted_at is not None:
+            specimen = specimen._replace(started_at=event.at)
+        if event.kind in {"started", "resumed"}:
+            end = None
+        elif event.kind in {"stopped", "finished", "discarded"}:
+            end = end or event
+    if end is not None and end.noted_at is not None:
+        specimen = specimen._replace(stopped_at=end.at)
+    return specimen._replace(clock_synced=synced)
+
+
 def signature_of(event: Event) -> Signature:
     """Return the signature that an event stands for."""
     return Signature(event.operator or "", read_time(event.at), event.why, simulated=event.what == SIMULATED)
@@ -217,14 +236,8 @@ def change_of(event: Event) -> Change | None:
             what, why = wbc_count_in_words(event.what), _COUNTED_LATER
         case "resumed" if event.what is None:
             return None
-        case "corrected" | "resumed" | "discarded":
+        case "corrected" | "resumed" | "discarded" | "clock":
             what, why = event.what or "", event.why or ""
         case _:
             return None
     return Change(read_time(event.at), what, why, event.operator)
-
-
-def stamp(ago: timedelta | None = None) -> str:
-    """Return the time now, or that long ago, as the store keeps it: UTC, ISO 8601."""
-    moment = identity.now() if ago is None else identity.now() - ago
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

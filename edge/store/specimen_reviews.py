@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge.errors import SpecimenError, StaleRevisionError
 from edge.labels import NOT_WHITE
+from edge.store.noted_times import noted_now
 from edge.store.review_reading import counting_sighting
-from edge.store.specimen_reading import stamp
 from edge.store.specimen_sources import SourceLedger
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ class ReviewLedger(SourceLedger):
 
     def _keep(self, order: ReviewCells, cell: CellStanding, word: _Word, before: Review | None) -> None:
         number = self._db.execute(
-            "INSERT INTO reviews (specimen_id, cell_id, action, label, model_label, operator, at, reason)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO reviews (specimen_id, cell_id, action, label, model_label, operator, reason,"
+            " at, boot_id, clock_offset_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(order.specimen_id, cell.cell_id, order.action, word.label, cell.label),
-                *(order.operator, stamp(), order.reason),
+                *(order.operator, order.reason, *noted_now()),
             ),
         ).lastrowid
         if order.action == "undo" and before is not None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from edge.errors import SpecimenError
 from edge.messages import decode_field
 from edge.store.event_words import ADDED_LATE, late_in_words
+from edge.store.noted_times import stamp
 from edge.store.review_reading import ReviewReading
-from edge.store.specimen_reading import stamp
 
 if TYPE_CHECKING:
     from edge.store.specimen import Specimen, SpecimenState

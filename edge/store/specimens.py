@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING
 
 from edge.differential.count import BY_INTERVALS
 from edge.errors import SpecimenError
-from edge.store.event_words import WBC_COUNT, former_count_in_words
-from edge.store.specimen_reading import SIMULATED, stamp
+from edge.store.event_words import (
+    CLOCK_SET,
+    TIMES_SET_RIGHT,
+    WBC_COUNT,
+    clock_in_words,
+    former_count_in_words,
+)
+from edge.store.noted_times import set_right, stamp
+from edge.store.specimen_reading import SIMULATED
 from edge.store.specimen_reviews import ReviewLedger, check_revision
 
 if TYPE_CHECKING:
     from edge.store.specimen import Specimen
-
-__all__ = ["Ledger", "lacks_cells", "stamp"]
 
 
 class Ledger(ReviewLedger):
@@ -198,6 +203,18 @@ class Ledger(ReviewLedger):
             what = "it was discarded"
             self._note(chosen.specimen_id, "discarded", operator=operator, what=what, why=reason)
         return self._again(chosen.specimen_id)
+
+    def set_times_right(self, offset_s: float) -> int:
+        """Set right what was noted on this boot before the clock was; the number of specimens that say so.
+
+        What the clock showed stays on record. Of a specimen of which a time was off by a second or more it is
+        noted, and so it is published again. offset_s: clock minus monotonic clock, now that the clock is set.
+        """
+        with self._transaction():
+            behind_s = set_right(self._db, offset_s)
+            for specimen_id, seconds in behind_s.items():
+                self._note(specimen_id, CLOCK_SET, what=TIMES_SET_RIGHT, why=clock_in_words(seconds))
+        return len(behind_s)
 
     def _chosen(self, specimen_id: str | None, what: str) -> Specimen:
         if specimen_id is not None:

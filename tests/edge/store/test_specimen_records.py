@@ -132,8 +132,8 @@ def test_a_discarded_specimen_stays_with_its_reason_and_takes_no_more(store):
 
 
 def test_discarded_after_its_end_a_specimen_has_ended_when_it_ended(store, monkeypatch):
-    hours = iter(range(8, 20))
-    monkeypatch.setattr(identity, "now", lambda: datetime(2026, 5, 1, next(hours), tzinfo=UTC))
+    minutes = iter(range(60))
+    monkeypatch.setattr(identity, "now", lambda: datetime(2026, 5, 1, 8, next(minutes), tzinfo=UTC))
     start(store, "A")
     ended = store.ledger.stop().stopped_at
     assert store.ledger.discard("mixed up", "A").stopped_at == ended
