@@ -22,6 +22,7 @@ from edge.models.known import KnownMicroscopes, Limits
 from edge.people import People, people_file
 from edge.slide.contribution import Likeness
 from edge.specimens.orders import Orders
+from edge.store.event_words import TIMES_SET_RIGHT, clock_in_words
 from edge.store.fields import Store
 from edge.web.api.endpoint import in_words as refused_in_words
 from edge.web.api.orders import Rename, Review, Start
@@ -334,3 +335,10 @@ def test_a_flag_is_written_with_the_readers_decimal_sign():
     (said,) = flags_in_words(flags, FRENCH)
     assert "20,5" in said
     assert "8,66\u201329,1" in said
+
+
+@pytest.mark.parametrize(("behind_s", "words"), [(3661, "retardait"), (-3661, "avançait")])
+def test_that_a_clock_was_set_later_is_said_in_the_readers_language(behind_s, words):
+    assert in_words(TIMES_SET_RIGHT, FRENCH) == "ses heures ont été corrigées"
+    said = in_words(clock_in_words(behind_s), FRENCH)
+    assert said == f"l'horloge de l'appareil a été réglée ; jusque-là elle {words} de 1 h 1 min 1 s"
