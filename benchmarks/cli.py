@@ -80,7 +80,7 @@ def _web(arguments: list[str]) -> int:
         "--seconds", type=_minutes, default=10.0, help="of asking, and of looking on (default: 10)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
     measured = web.measure(options.seconds)
     print(web.markdown(measured))
     options.html = None
@@ -101,7 +101,7 @@ def _microscope(arguments: list[str]) -> int:
     parser.add_argument("--fields", type=_count, default=100, help="that are counted (default: 100)")
     parser.add_argument("--named", type=_count, default=25, help="cells of each class (default: 25)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
     read_bundle(options.model)  # what is wrong with it is said now, in a sentence
     with tempfile.TemporaryDirectory(prefix="leukoscope-bench-") as folder:
         measured = microscope.measure(
@@ -129,7 +129,7 @@ def _compare(arguments: list[str]) -> int:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="of versions: write the result there as well"
     )
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
     given = [each for each in (options.before, options.after) if each is not None]
     if not any(each.endswith(".json") for each in given):
         return _compare_versions(options)
@@ -222,11 +222,27 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 def _asked(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
     """Read the command line. Raises LeukoscopeError where a page is asked for and cannot be drawn."""
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
     if options.html:
         Plots()  # now, and not when all is measured
-    if getattr(options, "labelled", None) is not None and not options.labelled.is_dir():
-        raise LeukoscopeError(f"--labelled: {options.labelled}: there is no such folder")
+    return options
+
+
+def _parsed(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Read the command line. Raises LeukoscopeError for a file that cannot be used, before any measuring."""
+    options = parser.parse_args(arguments)
+    labelled: Path | None = getattr(options, "labelled", None)
+    if labelled is not None and not labelled.is_dir():
+        raise LeukoscopeError(f"--labelled: {labelled}: there is no such folder")
+    for name in ("float_model", "peers_python"):
+        read: Path | None = getattr(options, name, None)
+        if read is not None and not read.is_file():
+            raise LeukoscopeError(f"--{name.replace('_', '-')}: {read}: there is no such file")
+    for name in ("json", "html"):
+        written: Path | None = getattr(options, name, None)
+        if written is not None and (written.is_dir() or not written.parent.is_dir()):
+            why = "it is a folder" if written.is_dir() else f"there is no folder {written.parent}"
+            raise LeukoscopeError(f"--{name}: {written}: cannot be written: {why}")
     return options
 
 

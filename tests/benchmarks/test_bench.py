@@ -118,6 +118,31 @@ def test_pictures_that_are_not_there_are_named(tmp_path, capsys):
     assert "there is no such file or folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "said"),
+    [
+        ([], "--float-model", "there is no such file"),
+        ([], "--peers-python", "there is no such file"),
+        ([], "--labelled", "there is no such folder"),
+        ([], "--json", "cannot be written: there is no folder"),
+        (["soak", "--minutes", "60"], "--json", "cannot be written: there is no folder"),
+        (["web"], "--json", "cannot be written: there is no folder"),
+        (["microscope", "--set", "raabin"], "--json", "cannot be written: there is no folder"),
+        (["compare", "v0.1"], "--json", "cannot be written: there is no folder"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_before_anything_is_measured(
+    command, option, said, tmp_path, monkeypatch, capsys
+):
+    for measuring in ("run.measure", "run.soaked", "web.measure", "microscope.measure", "versions.measure"):
+        monkeypatch.setattr(f"benchmarks.{measuring}", lambda *_, **__: pytest.fail("it was measured"))
+    monkeypatch.setattr("benchmarks.checkouts.checked_out", lambda _: pytest.fail("it was checked out"))
+    assert main([*command, option, str(tmp_path / "none" / "file")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"leukoscope-bench: {option}: ")
+    assert said in error
+
+
 def test_the_network_without_its_map_gives_the_same_scores():
     bundle = read_bundle(SHIPPED_MODEL)
     outputs = bundle.description.outputs
