@@ -1,4 +1,4 @@
-"""Frame in, field out: quality, masks, crops, calls in one straight line. No file, no broker."""
+"""Frame in, field out: quality, finding, masks, crops and calls in one straight line. No file, no broker."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from edge.messages.field import Box
     from edge.models.bundle import Bundle
     from edge.naming.classifier import Call, Classifier
     from edge.quality.reference import QualityReference
@@ -34,10 +35,10 @@ class Field:
     """One analysed frame. cells: the largest first, without ids. masks: None when the frame was refused.
 
     calls: what the classifier said of each cell, with the maps of all classes.
-    scale: how large a pixel is; None where that was not asked: without a cell, or under the study's recipe.
-    red_cells, platelets: how many a finder saw, an estimate; None where no network finds the cells.
-    alignment: what was taken from the cells' logits; None without a cell, or where the bundle knows of none.
-    red_cell: the diameter that a red cell was taken to have, pixels; None where scale is.
+    scale: how large a pixel is; None if the frame was refused, and under the study's recipe.
+    red_cells, platelets: how many the finder saw, an estimate; None where no network finds the cells.
+    alignment: what was subtracted from the cells' logits; None without a cell, or if the bundle has no data
+    for it. red_cell: the diameter of a red cell that was assumed, pixels; None where scale is.
     """
 
     width: int
@@ -57,10 +58,10 @@ class Field:
 class Analyzer:
     """Masks, crops and classifies frames. Not thread-safe, as its classifier is not.
 
-    micrometres_per_pixel: of the frames, where it is known; otherwise the specimen's red cells tell.
-    align: whether the specimen's cells tell how far the model's logits have moved on its microscope.
-    Raises BundleError when the model was trained on crops of another recipe or another version of it, and
-    where its bundle has no finder that this device reads.
+    micrometres_per_pixel: of the frames, if it is known; otherwise it is measured by the specimen's red
+    cells. align: whether to subtract the shift of this microscope from the logits, as the specimen's cells
+    show it. Raises BundleError if the model was trained on crops of another recipe or of another version of
+    it, or if its bundle has no finder that this device can read.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Analyzer:
             ruler = Ruler.configured(micrometres_per_pixel) if micrometres_per_pixel else None
             runtime = classifier.runtime_name.partition(" ")[0]
             self._finder = CellFinder.of_bundle(classifier.bundle, runtime=runtime, ruler=ruler)
+        self._onlooker = None if self._finder is None else self._finder.onlooker()
         self.classifier = classifier
         self._aligner = Aligner.of(classifier.bundle.description) if align else None
 
@@ -108,7 +110,7 @@ class Analyzer:
             masks, found = self._find(pixels, red_cell)
             masked = time.perf_counter()
             if found is not None and found.white_overflow:
-                # What is not listed would be missing in the count, and nobody would know.
+                # White cells beyond the list would be missing from the count, and nobody would notice.
                 quality = msgspec.structs.replace(quality, accepted=False, reason="too crowded")
                 masks = None
             if masks is not None:
@@ -123,7 +125,7 @@ class Analyzer:
         milliseconds = {stage: round(1000 * seconds, 3) for stage, seconds in timings.items()}
         scale = None if found is None else found.scale
         red_cells, platelets = None, None
-        if found is not None and not found.overflow:  # else some are not listed
+        if found is not None and not found.overflow:  # otherwise the list is incomplete
             red_cells, platelets = len(found.red), found.platelets
         return Field(
             width,
@@ -144,6 +146,16 @@ class Analyzer:
         """The white cells of a frame, uint8 RGB, whose crops this model reads, whatever its quality."""
         return self._find(pixels)[0]
 
+    def look(self, pixels: NDArray[np.uint8]) -> tuple[Box, ...]:
+        """The boxes of a frame's white cells, uint8 RGB, from which nothing is learnt: it is not counted."""
+        if self._onlooker is None:
+            return tuple(cell.box for cell in study.find(pixels).cells)
+        white = self._onlooker.find(pixels).white
+        return tuple(
+            (round(x - size / 2), round(y - size / 2), round(size), round(size))
+            for (x, y), size in zip(white.centres.tolist(), white.diameters.tolist(), strict=True)
+        )
+
     def _find(
         self, pixels: NDArray[np.uint8], red_cell: float | None = None
     ) -> tuple[FieldMasks, FoundCells | None]:
@@ -160,11 +172,11 @@ class Analyzer:
         *,
         hold: bool = False,
     ) -> None:
-        """Begin a specimen, or go on with it: what comes may be of another microscope than what was.
+        """Begin a specimen, or go on with it: the next frames may be of another microscope than the last.
 
-        scales: of its fields so far, in their order. remembered: micrometres a pixel, of the specimen before
-        with the same camera. told: by its cells so far, of how far its logits have moved. hold: these cells
-        are all that tell.
+        scales: of its fields so far, in their order. remembered: micrometres a pixel of the previous specimen
+        with the same camera. told: how far its cells so far show the logits to have moved. hold: use these
+        cells only, and learn from no others.
         """
         if self._finder is not None:
             self._finder.restore(scales, remembered)
@@ -172,9 +184,9 @@ class Analyzer:
             self._aligner.begin(told, hold=hold)
 
     def learn(self, logits: Sequence[Sequence[float]]) -> None:
-        """Let cells of this specimen tell how far its logits have moved, for the fields that come.
+        """Use more cells of this specimen to estimate how far its logits have moved, for the next fields.
 
-        logits: (n, labels), of cells that have not told yet.
+        logits: (n, labels), of cells that were not used yet.
         """
         if self._aligner is not None:
             self._aligner.learn(logits)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.messages import Alignment, Cell, ModelReference, Quality, Scale
+    from edge.messages.field import Box
     from edge.models.confusion import Confusion
     from edge.models.known import KnownMicroscopes
     from edge.naming.alignment import Told
@@ -73,6 +74,10 @@ class FieldAnalyzer(Protocol):
 
     def analyze(self, pixels: NDArray[np.uint8], reference: QualityReference) -> AnalyzedField:
         """Analyse a frame, uint8 RGB (height, width, 3). reference: what the specimen's fields are like."""
+        ...
+
+    def look(self, pixels: NDArray[np.uint8], /) -> tuple[Box, ...]:
+        """Return the boxes of a frame's white cells, from which nothing is learnt: it is not counted."""
         ...
 
     def restore(self, scales: Iterable[Scale], remembered: float | None, told: Told, /) -> None:

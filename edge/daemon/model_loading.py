@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from edge.config import Config
     from edge.daemon.model import FieldAnalyzer
     from edge.messages import ModelReference
+    from edge.messages.field import Box
     from edge.models.confusion import Confusion
     from edge.models.known import KnownMicroscopes
     from edge.updates.probation import FirstStart
@@ -114,6 +118,10 @@ class ModelInUse:
     def first_start(self) -> FirstStart:
         """Who is told that it works."""
         return self._now.first_start
+
+    def look(self, pixels: NDArray[np.uint8]) -> tuple[Box, ...]:
+        """Return the boxes of the white cells of a frame that is not counted."""
+        return self._now.analyzer.look(pixels)
 
     def renew(self) -> bool:
         """Load the model that is to answer now, if it is another one, and say whether it is.

@@ -14,36 +14,48 @@ from edge import identity
 from edge.messages.live import PICTURE, STATE, WANTED, WANTED_S, LiveCell, LiveFrame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
     from edge.cameras import Frame
     from edge.messages import FieldResult
+    from edge.messages.field import Box
 
 log = logging.getLogger(__name__)
 
 _LEAST_S = 0.2  # between two pictures
 _WIDTH, _QUALITY = 640, 70
 
+_NOT_LOOKED_THROUGH = {"blank", "motion", "out of focus"}
+"""Refusals of pictures in which the search takes longest, and while a person turns a knob or moves the slide."""
+
 
 class Preview:
-    """Shows frames to the page. folder: shared with it; None, or one that is not there: nothing is shown."""
+    """Shows frames to the page. folder: shared with it; None, or one that is not there: nothing is shown.
 
-    def __init__(self, folder: Path | None) -> None:
+    look: gives the boxes of the white cells of a frame that is not counted.
+    """
+
+    def __init__(
+        self, folder: Path | None, look: Callable[[NDArray[np.uint8]], Iterable[Box]] = lambda _: ()
+    ) -> None:
         self._folder = folder
+        self._look = look
         self._shown_at = float("-inf")
         self._number = 0
 
     @classmethod
-    def of(cls, folder: str) -> Preview:
+    def of(cls, folder: str, look: Callable[[NDArray[np.uint8]], Iterable[Box]]) -> Preview:
         """Return the preview into a configured folder; empty: none."""
-        return cls(Path(folder) if folder else None)
+        return cls(Path(folder) if folder else None, look)
 
     def show(self, frame: Frame, field: FieldResult | None = None) -> None:
         """Write a frame, if somebody looks and the last one is a while ago. field: what was found in it.
 
-        A frame that nobody counts is measured, so that a person can bring it into focus. Counting never
-        fails by it.
+        A frame that nobody counts is measured, so that a person can bring it into focus, and its cells are
+        outlined without a name. Counting never fails by it.
         """
         if self._folder is None or not self._wanted(self._folder):
             return
@@ -72,7 +84,13 @@ class Preview:
             quality = assess(frame.pixels)
         else:
             quality = field.quality
-        cells = () if field is None else field.cells
+        if field is None or not quality.accepted:
+            boxes = () if quality.reason in _NOT_LOOKED_THROUGH else self._look(frame.pixels)
+            cells = tuple(LiveCell(box, "", 0.0, None) for box in boxes)
+        else:
+            cells = tuple(
+                LiveCell(cell.box, cell.label, cell.probability, cell.rejected) for cell in field.cells
+            )
         return LiveFrame(
             run_id=identity.RUN_ID,
             number=self._number,
@@ -80,7 +98,7 @@ class Preview:
             specimen_id=None if field is None else field.specimen_id,
             width=width,
             height=height,
-            cells=tuple(LiveCell(cell.box, cell.label, cell.probability, cell.rejected) for cell in cells),
+            cells=cells,
             refused=quality.reason,
             focus=quality.focus,
             simulated=frame.simulated,

@@ -177,7 +177,7 @@ class Daemon:
             health=lambda backlog: self._progress.health(config.device, machine, backlog),
             handlers=orders.handlers(),
         )
-        preview = Preview.of(config.web.preview_dir)
+        preview = Preview.of(config.web.preview_dir, model.look)
         begin = partial(
             Pipeline,
             config,

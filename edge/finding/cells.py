@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from edge.finding.decoding import Detections
     from edge.models.bundle import Bundle
 
-_LOWEST = {"white cell": 0.2}  # score, of what golden cells are sought in
-_GOLDEN_APART = 2.0  # pixels of the working picture, of a golden cell's middle and diameter
+_LOWEST = {"white cell": 0.2}  # score from which a detection may be a golden cell
+_GOLDEN_APART = 2.0  # pixels of the working picture that a golden cell's middle or diameter may be off
 _GOLDEN_SCORE = 0.15
 
-_SPARSE = 0.1  # share of a field: of 200 fields of five sets, red cells cover less in three
-_MANY_WHITE, _ODD_SHARE = 5, 0.3  # white cells; of the red ones: so many are of a disease, or specks
-_CLEARLY = 1.5  # times what red cells cover at the ruler's scale
+_SPARSE = 0.1  # share of a field that red cells cover; in 200 fields of five sets, three are below it
+_MANY_WHITE, _ODD_SHARE = 5, 0.3  # white cells, and their share of the red: above both, perhaps only specks
+_CLEARLY = 1.5  # times the area that red cells cover at the ruler's scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,10 @@ class CellFinder:
             raise BundleError(f"{bundle.path}: {error}") from None
         return cls(finder, description.thresholds, ruler)
 
+    def onlooker(self) -> CellFinder:
+        """Return a finder with the same network that learns the scale for itself: this one is not changed."""
+        return CellFinder(self._finder, self._thresholds, self.ruler if self.ruler.is_fixed else None)
+
     def find(self, pixels: NDArray[np.uint8], red_cell: float | None = None) -> FoundCells:
         """Return the cells of a frame, uint8 RGB (height, width, 3); the ruler reads its red cells.
 
@@ -97,7 +101,7 @@ class CellFinder:
         reading = None if self.ruler.is_fixed else reading_of(found)
         of_another_scale = reading is not None and differ(reading.diameter, red_cell)
         if of_another_scale or self._says_little(found, reading, pixels):
-            # Through another lens than before, there may be nothing to see at its scale, or specks alone.
+            # If the lens was changed, the old scale may show nothing at all, or only specks.
             another = look_for_scale(frame)
             seen = self._at(another, frame)
             is_another = reading_of(seen) is not None and differ(another, red_cell)
@@ -118,7 +122,7 @@ class CellFinder:
         return FoundCells(white, red, told, scale, found.overflow, found.white_overflow, red_cell)
 
     def _says_little(self, found: Detections, reading: Reading | None, pixels: NDArray[np.uint8]) -> bool:
-        """Return whether what was found at the ruler's scale leaves it open whether that is the field's."""
+        """Return whether what was found at the ruler's scale leaves it open whether that scale is right."""
         if self.ruler.is_fixed or self.ruler.red_cell is None:
             return False
         white, red = len(found.of("white cell")), len(found.of("red cell"))
@@ -131,9 +135,9 @@ class CellFinder:
         return frame.find(RED_CELL_PIXELS / red_cell, self._thresholds)
 
     def restore(self, scales: Iterable[Scale] = (), remembered: float | None = None) -> None:
-        """Begin a specimen, or go on with it: its ruler is again what the scales of its fields made of it.
+        """Begin a specimen, or go on with it: rebuild its ruler from the scales of its fields.
 
-        scales: of the fields so far, in their order. remembered: micrometres a pixel of the specimen before,
+        scales: of the fields so far, in their order. remembered: micrometres a pixel of the previous specimen
         with the same camera. A ruler that is configured stays.
         """
         if self.ruler.is_fixed:
@@ -166,7 +170,7 @@ def _told(reading: Reading | None) -> FieldScale | None:
 
 
 def _covered(found: Detections) -> float:
-    """Return the area that red cells cover, pixels of the frame; those that overlap count twice."""
+    """Return the area that red cells cover, pixels of the frame; where they overlap it counts twice."""
     return float((found.of("red cell").diameters ** 2).sum() * math.pi / 4)
 
 

@@ -16,7 +16,7 @@ WANTED_S = 3.0
 
 
 class LiveCell(Struct, frozen=True):
-    """A white cell in the picture."""
+    """A white cell in the picture. label: empty in a picture that is not counted, where nothing names it."""
 
     box: Box
     label: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import msgspec
 import pytest
 from bundles import rewritten
@@ -59,6 +60,22 @@ def test_more_red_cells_than_can_be_listed_cost_their_number_and_no_white_cell(m
     assert field.quality.accepted
     assert len(field.cells) == len(usual.cells) > 1
     assert (field.red_cells, field.platelets) == (None, None)
+
+
+def test_a_frame_that_is_only_looked_at_changes_nothing_of_what_is_counted():
+    frames = [SimulatedCamera(SimulatedConfig(seed=seed, cells=12)).read().pixels for seed in (3, 4)]
+    alone, looking = (Analyzer(Classifier.load(SHIPPED_MODEL)) for _ in range(2))
+    other_scale = cv2.resize(frames[1], None, fx=1.7, fy=1.7)
+    for pixels in frames:
+        counted = alone.analyze(pixels)
+        boxes = looking.look(pixels)
+        assert len(boxes) == len(counted.cells) > 1
+        middles = [(x + w / 2, y + h / 2) for x, y, w, h in boxes]
+        for x, y, w, h in (cell.box for cell in counted.cells):
+            assert any(x <= across <= x + w and y <= down <= y + h for across, down in middles)
+        looking.look(other_scale)
+        same = looking.analyze(pixels)
+        assert (same.cells, same.scale) == (counted.cells, counted.scale)
 
 
 def test_by_what_a_cell_says_of_itself_it_can_be_shown_to_the_model_again():

@@ -7,7 +7,10 @@ const REFUSED_MS = 10_000; // until the stream is asked for again
 
 const LEGIBLE_PX = 13; // of a name over a cell, however large the picture and however small the screen
 
-/** Outlines and names over a picture of that size. shown: how wide the part of the screen is that it gets. */
+/**
+ * Outlines and names over a picture of that size; dashed, and with a question mark, where the model is not sure or was
+ * not asked. shown: how wide the part of the screen is that it gets.
+ */
 export function outline(svg, width, height, found, nameOf, shown = svg.clientWidth) {
   const scale = shown ? Math.max(width / shown, (4 * height) / (3 * shown)) : 0; // the part is of 4 to 3
   const size = Math.max(width / 32, LEGIBLE_PX * scale);
@@ -16,12 +19,14 @@ export function outline(svg, width, height, found, nameOf, shown = svg.clientWid
     const [x, y, w, h] = each.box;
     const box = document.createElementNS(SVG, "rect");
     for (const [key, value] of Object.entries({ x, y, width: w, height: h, rx: width / 160 })) box.setAttribute(key, value);
+    const doubtful = Boolean(each.rejected) || !each.label;
+    box.classList.toggle("doubtful", doubtful);
     const name = document.createElementNS(SVG, "text");
     name.setAttribute("font-size", size);
     name.setAttribute("stroke-width", size / 5);
     name.setAttribute("x", Math.max(0, Math.min(x, width - 6 * size)));
     name.setAttribute("y", y > 1.3 * size ? y - size / 3 : y + h + size);
-    name.textContent = nameOf(each);
+    name.textContent = doubtful ? `${nameOf(each)} ?`.trim() : nameOf(each);
     return [box, name];
   }));
 }

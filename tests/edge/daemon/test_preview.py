@@ -51,10 +51,36 @@ def test_what_is_seen_is_shown_with_what_was_found_in_it(tmp_path, frame):
         True,
     )
     assert (shown.width, shown.height) == (1280, 960)
-    assert [(each.box, each.label) for each in shown.cells] == [((1, 2, 30, 40), "monocyte")]
     picture = cv2.imdecode(np.frombuffer((tmp_path / PICTURE).read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == (480, 640, 3)
     assert {path.name for path in tmp_path.iterdir()} == {WANTED, PICTURE, STATE}
+
+
+def test_cells_are_outlined_with_the_model_s_name_and_its_doubt(tmp_path, frame):
+    (tmp_path / WANTED).touch()
+    found = field(7, cell("monocyte"), cell("basophil", rejected="uncertain"), specimen_id="S-1")
+    Preview(tmp_path, lambda _: [(0, 0, 9, 9)]).show(frame, found)
+    assert [(each.box, each.label, each.rejected) for each in read(tmp_path).cells] == [
+        ((1, 2, 30, 40), "monocyte", None),
+        ((1, 2, 30, 40), "basophil", "uncertain"),
+    ]
+
+
+@pytest.mark.parametrize("refused", [None, "too crowded"])
+def test_cells_of_a_picture_that_is_not_counted_are_outlined_without_a_name(tmp_path, frame, refused):
+    (tmp_path / WANTED).touch()
+    counted = field(7, specimen_id="S-1", refused=refused) if refused else None
+    Preview(tmp_path, lambda _: [(5, 6, 70, 70)]).show(frame, counted)
+    assert [(each.box, each.label) for each in read(tmp_path).cells] == [((5, 6, 70, 70), "")]
+
+
+@pytest.mark.parametrize("refused", ["out of focus", "motion", "blank"])
+def test_a_picture_is_not_looked_through_while_a_person_turns_or_moves(tmp_path, frame, refused):
+    (tmp_path / WANTED).touch()
+    Preview(tmp_path, lambda _: pytest.fail("it would lag")).show(
+        frame, field(7, specimen_id="S-1", refused=refused)
+    )
+    assert read(tmp_path).cells == ()
 
 
 def test_a_frame_that_nobody_counts_can_be_brought_into_focus(tmp_path, frame):

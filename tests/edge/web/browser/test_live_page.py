@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from samples import LABELS, cell, field
 from served import Served
 
+from edge.messages.live import STATE, LiveCell, LiveFrame
 from edge.store.fields import Store
 
 if TYPE_CHECKING:
@@ -110,6 +112,40 @@ def wait_for_lost(live: Page, specimen_id: str, number: int) -> None:
             "requestfailed", lambda asked: asked.url.endswith(f"/api/v1/specimens/{specimen_id}")
         ):
             pass
+
+
+def test_a_cell_that_the_model_is_not_sure_of_or_was_not_asked_of_is_outlined_with_a_question_mark(
+    page: Served, window
+) -> None:
+    cells = (
+        LiveCell((40, 40, 60, 60), "monocyte", 0.98, None),
+        LiveCell((200, 100, 60, 60), "basophil", 0.4, "uncertain"),
+        LiveCell((400, 300, 60, 60), "", 0.0, None),
+    )
+    state = LiveFrame(
+        run_id="r",
+        number=1,
+        sequence=None,
+        specimen_id=None,
+        width=640,
+        height=480,
+        cells=cells,
+        refused=None,
+        focus=1.0,
+        simulated=False,
+    )
+    (page.folder / "run" / STATE).write_bytes(msgspec.json.encode(state))
+    seen = window("OPE")
+    seen.goto("/live")
+    seen.locator("#outlines rect").first.wait_for(state="attached")
+    said = [each.text_content() for each in seen.locator("#outlines text").all()]
+    assert said == ["Monocyte", "Basophil ?", "?"]
+    dashed = [
+        each.evaluate("each => getComputedStyle(each).strokeDasharray")
+        for each in seen.locator("#outlines rect").all()
+    ]
+    assert dashed[0] == "none"
+    assert "none" not in dashed[1:]
 
 
 @pytest.mark.parametrize("screen", ["live", "microscope"])
