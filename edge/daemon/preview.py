@@ -29,7 +29,7 @@ _LEAST_S = 0.2  # between two pictures
 _WIDTH, _QUALITY = 640, 70
 
 _NOT_LOOKED_THROUGH = {"blank", "motion", "out of focus"}
-"""Refusals of pictures in which the search takes longest, and while a person turns a knob or moves the slide."""
+"""Refusals of pictures whose search takes longest, or while a person turns a knob or moves the slide."""
 
 
 class Preview:
