@@ -169,7 +169,7 @@ def review(request: Request) -> Response:
         conditions=conditions(differential, summary, words),
         doubtful_left=summary.doubtful,
         reason=reason_asked(summary, words),
-        was_signed=summary.state in {"final", "corrected"},
+        was_signed=request.app.state.service.entry(differential.specimen_id).was_signed,
         resumable=request.app.state.config.by_command and summary.state == "stopped",
         may_sign=person is None or may(person, "reviewer"),
         events=translated(EVENTS, words),

@@ -64,10 +64,11 @@ def specimens(call: Call) -> list[SpecimenSummary]:
 
 
 def specimen(call: Call) -> dict[str, Any]:
-    """The differential as it is published, with `summary`: the same in a line."""
-    name = known_specimen(call)
-    plain: dict[str, Any] = msgspec.to_builtins(call.app.service.differential(name))
-    plain["summary"] = call.app.service.specimen(name)
+    """The differential as it is published, with `summary`: the same in a line, and `was_signed`."""
+    name, service = known_specimen(call), call.app.service
+    plain: dict[str, Any] = msgspec.to_builtins(service.differential(name))
+    plain["summary"] = service.specimen(name)
+    plain["was_signed"] = service.entry(name).was_signed
     return plain
 
 
@@ -159,9 +160,10 @@ def _file(text: str, name: str) -> Content:
 
 
 class Specimen(Differential, frozen=True, kw_only=True):
-    """A differential with the same in a line."""
+    """A differential with the same in a line. was_signed: it is to be used, and a change takes a reason."""
 
     summary: SpecimenSummary
+    was_signed: bool
 
 
 _ONE = "/specimens/{specimen_id}"

@@ -271,7 +271,7 @@ async function undo(chosen) {
   const ordered = await order(async () => {
     // The revision before the words: the device refuses the order if somebody changes one of them from here on.
     const now = await ask(path);
-    signed = wasSigned(now);
+    signed = now.was_signed;
     words = chosen.length ? await wordsOfChosen(chosen) : await lastGiven();
     return words && { cell_ids: [...words.keys()], action: "undo", revision: now.revision };
   });
@@ -302,9 +302,6 @@ async function lastGiven() {
   return null;
 }
 
-/** Whether a change needs a reason: what was discarded takes none, and is refused. */
-const wasSigned = ({ state }) => state === "final" || state === "corrected";
-
 /** Ask why a signed specimen is changed; null where nobody says. No `prompt`: the keyboard on the screen cannot type there. */
 async function askWhy() {
   const [dialog, reason] = [at("why"), at("reason")];
@@ -330,8 +327,7 @@ async function order(make) {
       if (!reason) return false;
     }
     try {
-      const note = await ask(`${path}/review`, { method: "POST", body: { ...body, operator: operator?.value, reason: reason || undefined } });
-      signed = wasSigned(note);
+      await ask(`${path}/review`, { method: "POST", body: { ...body, operator: operator?.value, reason: reason || undefined } });
       why = reason;
       return true;
     } catch (error) {
@@ -339,7 +335,7 @@ async function order(make) {
       // Perhaps somebody has signed or changed the specimen meanwhile: then it is made and sent again.
       const now = await ask(path);
       const moved = body.revision !== undefined && body.revision !== now.revision;
-      signed = wasSigned(now);
+      signed = now.was_signed;
       if (!left || !(moved || (signed && !reason))) throw error;
       if (reason === why) reason = undefined; // perhaps it was said of a signature before
     }

@@ -68,6 +68,7 @@ def test_specimens_and_differential_are_those_of_the_command_line(page, ask):
     assert [each["specimen_id"] for each in ask("GET", "/specimens").json] == ["S-1"]
     found = ask("GET", "/specimens/S-1").json
     assert found.pop("summary")["cells"] == 40
+    assert found.pop("was_signed") is False
     told = shown(page, "S-1")
     for moment in ("updated_at", "clock_synced"):
         del found[moment], told[moment]
