@@ -67,6 +67,8 @@ class Ledger(ReviewLedger):
             )
             kind = "resumed" if known else "started"  # as ordered: no change to be told
             self._note(specimen_id, kind, operator=operator)
+            if known is not None and wbc_count not in {None, known.wbc_count}:
+                self._note_wbc_count(known, wbc_count, operator)
         return self._again(specimen_id)
 
     def stop(
@@ -175,10 +177,13 @@ class Ledger(ReviewLedger):
                     f"specimen {specimen_id} was discarded: its total white count stays as it is"
                 )
             self._db.execute("UPDATE specimens SET total_count = ? WHERE id = ?", (wbc_count, specimen_id))
-            what = None if wbc_count is None else f"{wbc_count:g}"
-            former = former_count_in_words(known.wbc_count)
-            self._note(specimen_id, WBC_COUNT, operator=operator, what=what, why=former)
+            self._note_wbc_count(known, wbc_count, operator)
         return self._again(specimen_id)
+
+    def _note_wbc_count(self, known: Specimen, wbc_count: float | None, operator: str | None) -> None:
+        what = None if wbc_count is None else f"{wbc_count:g}"
+        former = former_count_in_words(known.wbc_count)
+        self._note(known.specimen_id, WBC_COUNT, operator=operator, what=what, why=former)
 
     def discard(
         self,

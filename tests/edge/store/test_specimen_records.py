@@ -51,6 +51,23 @@ def test_from_start_to_signature_each_step_is_kept(store):
     assert signed.signature.at.tzinfo is not None
 
 
+def test_a_total_white_count_that_is_given_on_resuming_leaves_the_former_one_on_record(store):
+    start(store, "A", wbc_count=5.5)
+    store.ledger.stop()
+    again = start(store, "A", wbc_count=7.25, resume=True, operator="mt.01")
+    assert again.wbc_count == 7.25
+    *_, noted = store.ledger.events("A")
+    assert (noted.kind, noted.operator, noted.what) == ("wbc_count", "mt.01", "7.25")
+    assert noted.why == "it was 5.5 10^9/L"
+    store.ledger.stop()
+    before = len(store.ledger.events("A"))
+    start(store, "A", wbc_count=7.25, resume=True)
+    store.ledger.stop()
+    start(store, "A", resume=True)
+    kinds = [event.kind for event in store.ledger.events("A")[before:]]
+    assert kinds == ["resumed", "stopped", "resumed"], "it is the same"
+
+
 @pytest.mark.parametrize(
     ("prepare", "order", "sentence"),
     [
