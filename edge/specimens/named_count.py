@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.labels import NOT_WHITE
 from edge.slide.contribution import COUNTED_ELSEWHERE
+from edge.store.review_reading import aside_of
 
 if TYPE_CHECKING:
     from edge.store.fields import Store
@@ -37,6 +38,6 @@ def count_named(store: Store, *, simulated: bool) -> dict[str, int]:
         standings = store.ledger.standings(specimen.specimen_id)
         pictures = store.pictures.known(specimen.specimen_id)
         for cell_id, word in store.ledger.words(specimen.specimen_id, standings).items():
-            if cell_id in pictures and standings[cell_id].aside not in COUNTED_ELSEWHERE:
+            if cell_id in pictures and aside_of(cell_id, standings) not in COUNTED_ELSEWHERE:
                 named[NOT_WHITE if word.label is None else word.label] += 1
     return dict(named.most_common())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import sqlite3
 import threading
 from collections import Counter
 
@@ -300,6 +302,13 @@ def test_fields_that_were_in_hand_when_it_was_stopped_are_no_entry_of_the_histor
     history = [(each.revision, each.what) for each in service.history("C")]
     assert history[2:] == [(signed, "signed"), (signed + 1, "fields were added")], "what was signed, is"
     assert service.signed_report("C", signed).counted == 3
+
+
+def test_named_cells_are_counted_also_where_a_damaged_store_has_lost_one(service, tmp_path):
+    service.review(review(0, 1))
+    with contextlib.closing(sqlite3.connect(tmp_path / "results.db")) as db, db:
+        db.execute("DELETE FROM cells WHERE cell_id = ?", (CELLS[0].cell_id,))
+    assert service.named() == {"neutrophil": 1}
 
 
 def test_words_go_with_a_specimen_that_is_renamed_and_end_with_one_that_is_discarded(service):
