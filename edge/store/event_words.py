@@ -23,7 +23,7 @@ _NO_COUNT = "there was none"
 _FORMER_COUNT = re.compile(rf"it was (\S+) {re.escape(UNIT)}")
 _LATE = re.compile(r"they came after the count was final \(fields until then: (\d+)\)")
 _RESUMED = re.compile(r"with --resume; it was \w+, (\d+) fields with .*", re.DOTALL)
-_SAID = re.compile(r"(?:^|, )(\d+) (?:confirmed as|no longer named|renamed from) ")
+_SAID = re.compile(r"(?:^|, )(\d+) (?:(?:no longer )?confirmed as|no longer named|renamed from) ")
 
 
 class Event(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge.errors import SpecimenError, StaleRevisionError
 from edge.labels import NOT_WHITE
 from edge.store.noted_times import noted_now
-from edge.store.review_reading import counting_sighting
+from edge.store.review_reading import counting_sighting, holding
 from edge.store.specimen_sources import SourceLedger
 
 if TYPE_CHECKING:
@@ -46,11 +46,17 @@ class ReviewLedger(SourceLedger):
             for cell_id in order.cell_ids:
                 if cell_id not in standings:
                     raise SpecimenError(f"specimen {found.specimen_id} has no cell {cell_id}")
-            before = self.words(found.specimen_id, standings)
+            reviews = self.reviews(found.specimen_id)
+            before = holding(reviews, standings)
             if order.shown is not None:
                 self._check_shown(order.cell_ids, order.shown, standings, before)
             chosen = dict.fromkeys(counting_sighting(cell_id, standings) for cell_id in order.cell_ids)
-            said = {cell_id: _said(order, standings[cell_id], before.get(cell_id)) for cell_id in chosen}
+            taken_back = {each.number for cell_id in chosen if (each := before.get(cell_id)) is not None}
+            left = holding((each for each in reviews if each.number not in taken_back), standings)
+            said = {
+                cell_id: _said(order, standings[cell_id], before.get(cell_id), left.get(cell_id))
+                for cell_id in chosen
+            }
             for cell_id, word in said.items():
                 self._keep(order, standings[cell_id], word, before.get(cell_id))
             changes = Counter(word.change for word in said.values())
@@ -125,7 +131,8 @@ def _why_asked(found: Specimen) -> str:
     )
 
 
-def _said(order: ReviewCells, cell: CellStanding, before: Review | None) -> _Word:
+def _said(order: ReviewCells, cell: CellStanding, before: Review | None, earlier: Review | None) -> _Word:
+    """Return what an order says of a cell. before: the word that holds; earlier: that would without it."""
     was = _name_of(cell, before)
     spoken = _spoken(was)
     match order.action:
@@ -134,7 +141,8 @@ def _said(order: ReviewCells, cell: CellStanding, before: Review | None) -> _Wor
         case "undo":
             if before is None:
                 raise SpecimenError(f"nobody has named cell {cell.cell_id}: there is nothing to undo")
-            return _Word(None, f"no longer named {spoken}")
+            stays = _name_of(cell, earlier) == was
+            return _Word(None, f"no longer {'confirmed as' if stays else 'named'} {spoken}")
         case "exclude":
             return _Word(None, f"renamed from {spoken} to {NOT_WHITE}")
         case _:

@@ -224,6 +224,7 @@ SENTENCES = (
     mark("the target of %(target)s cells is reached"),
     mark("every interval is at most %(width)s percent points wide"),
     mark("%(number)s confirmed as %(label)s"),
+    mark("%(number)s no longer confirmed as %(label)s"),
     mark("%(number)s renamed from %(label)s to %(other)s"),
     mark("%(number)s no longer named %(label)s"),
 )

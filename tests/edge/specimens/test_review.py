@@ -304,6 +304,25 @@ def test_fields_that_were_in_hand_when_it_was_stopped_are_no_entry_of_the_histor
     assert service.signed_report("C", signed).counted == 3
 
 
+def test_a_name_that_holds_although_a_word_was_taken_back_is_not_said_to_hold_no_longer(service):
+    for order in (
+        *(relabel(0, label="monocyte"), review(0, operator="mt.02")),
+        *(review(0, action="undo", operator="mt.02"), review(0, action="undo")),
+        *(review(3), review(3, action="undo")),
+    ):
+        service.review(order)
+    assert [entry.what for entry in service.history("S") if entry.operator] == [
+        "1 renamed from neutrophil to monocyte",
+        "1 confirmed as monocyte",
+        "1 no longer confirmed as monocyte",
+        "1 no longer named monocyte",
+        "1 confirmed as monocyte",
+        "1 no longer confirmed as monocyte",
+    ]
+    revision = service.sign(SignSpecimen(specimen_id="S", operator="dr.1", reason="seen")).revision
+    assert service.signed_report("S", revision).reviewed == 0
+
+
 def test_named_cells_are_counted_also_where_a_damaged_store_has_lost_one(service, tmp_path):
     service.review(review(0, 1))
     with contextlib.closing(sqlite3.connect(tmp_path / "results.db")) as db, db:
