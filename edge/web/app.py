@@ -84,6 +84,10 @@ async def _failed(request: Request, error: Exception) -> Response:
     return of_error(error, in_words(str(error), words_of(request)))
 
 
-async def _broken(_: Request, __: Exception) -> Response:
+async def _broken(request: Request, _: Exception) -> Response:
     # What went wrong stands in the log; to whoever asked it says nothing.
-    return refusal(500, "something went wrong on the device; its log says what")
+    sentence = "something went wrong on the device; its log says what"
+    try:
+        return refused(request, 500, sentence)
+    except Exception:  # noqa: BLE001 (perhaps it is the pages themselves that cannot be made)
+        return refusal(500, sentence)

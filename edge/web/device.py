@@ -12,6 +12,7 @@ from edge.models.bundle import read_bundle
 from edge.specimens.results import undelivered
 from edge.updates.choice import answering
 from edge.web.languages import left_to_right
+from edge.web.words import CAMERAS
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -91,7 +92,8 @@ def health_of(config: Config, words: Words) -> list[Fact]:
     with suppress(OSError, ValueError):
         degrees = int(_TEMPERATURE.read_text(encoding="ascii")) / 1000
         facts.append(Fact(words("Temperature"), left_to_right(f"{words.number(degrees, 0)}\u00a0°C")))
-    return [*facts, Fact(words("Camera"), str(config.camera.__struct_config__.tag))]
+    kind = str(config.camera.__struct_config__.tag)
+    return [*facts, Fact(words("Camera"), words(CAMERAS[kind]))]
 
 
 def nearly_full(config: Config) -> bool:

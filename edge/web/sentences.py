@@ -29,6 +29,7 @@ SENTENCES = (
     mark("there is no specimen %(id)s to resume"),
     mark("there is no specimen %(id)s"),
     mark("no specimen is open"),
+    mark("something went wrong on the device; its log says what"),
     mark("specimen %(id)s is open: stop it first"),
     mark("specimen %(id)s is not open; %(other)s is"),
     mark("specimen %(id)s was stopped: resume it, or give another id"),
@@ -223,8 +224,8 @@ SENTENCES = (
     mark("with --resume; it was %(state)s, %(fields)s fields with %(cells)s cells of %(given)s"),
     mark("the target of %(target)s cells is reached"),
     mark("every interval is at most %(width)s percent points wide"),
-    mark("%(number)s confirmed as %(label)s"),
     mark("%(number)s no longer confirmed as %(label)s"),
+    mark("%(number)s confirmed as %(label)s"),
     mark("%(number)s renamed from %(label)s to %(other)s"),
     mark("%(number)s no longer named %(label)s"),
 )

@@ -72,6 +72,14 @@ REMARKS = {
     SMEARED: mark("its picture is smeared by movement"),
 }
 
+CAMERAS = {
+    "usb": mark("USB microscope"),
+    "picamera2": mark("Raspberry Pi camera"),
+    "simulated": mark("A drawn slide"),
+    "replay": mark("Pictures from files"),
+    "video": mark("A video file"),
+}
+
 ADAPTING = {
     "too few": mark("%(label)s: is passed over: %(count)s cells, and at least %(least)s are needed"),
     "seen before": mark(
