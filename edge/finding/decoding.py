@@ -30,9 +30,9 @@ RED_CELL_PIXELS = 24.0
 MAPS = 6
 """Maps of the network: one a kind (logits), log of the diameter in red cells, middle to right and down."""
 
-_SAME = 0.5  # of the larger diameter: two middles closer than that are one thing
-_NEVER = 1 - 1e-9
-_STEEPEST = 3.0  # log of a diameter in red cells is cut off there: a float overflow would be no size
+_SAME = 0.5  # of the larger diameter: two middles closer than that belong to one thing
+_NEVER = 1 - 1e-9  # a score that nothing reaches
+_STEEPEST = 3.0  # limit for the log of a diameter in red cells: exp of more could overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def decode(
     logits = np.ascontiguousarray(maps[:, :, : len(KINDS)])
     peak = cv2.dilate(logits, np.ones((3, 3), np.uint8))
     by_kind = dict.fromkeys(KINDS, least) if isinstance(least, float) else least
-    # Before rivals are parted: what is not sure enough to be found must not hide another kind.
+    # Before overlaps are resolved: what is not sure enough to be found must not hide another kind.
     floors = np.array([by_kind.get(kind, _NEVER) for kind in KINDS])
     floor = np.log(floors / (1 - floors)).astype(np.float32)
     rows, columns, kinds = np.nonzero((logits >= peak) & (logits >= floor))
@@ -111,14 +111,15 @@ def decode(
 
 
 def _each_once(centres: NDArray[Any], diameters: NDArray[Any], kinds: NDArray[Any]) -> NDArray[np.intp]:
-    """Return which to keep of things in the order of their scores: those that no surer one lies upon.
+    """Return which things to keep, given in the order of their scores: those that overlap no surer one.
 
-    A red cell that touches a platelet is no rival of it: between kinds, only things of like size are.
+    Things of different kinds exclude each other only if they are of similar size: a platelet may lie at the
+    rim of a red cell.
     """
     count = len(kinds)
     if not count:
         return np.empty(0, np.intp)
-    # In float32, an axis at a time: a thousand things take some megabytes, and a device has few.
+    # In float32, one axis at a time: a thousand things take some megabytes, and the device has little memory.
     x, y = centres.T
     apart = np.hypot(x[:, None] - x, y[:, None] - y)
     larger = np.maximum(diameters[:, None], diameters[None])

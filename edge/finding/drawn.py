@@ -9,13 +9,13 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_LEVELS = 4  # grey levels from the dot's colour, which a JPEG leaves
-_MOST = 0.85  # of the middle: of 1,300 white cells of seven sets none has more than 0.64 of one colour
-_ENOUGH = 16  # rows in half of it are looked at
-_MIDDLE = 0.4  # of the diameter: within it a cell has its nucleus
-_AROUND = 1.5  # diameters: within them there is glass
-_GLASS = 0.95  # of the green levels there are at most as bright as glass
-_BRIGHT = 120  # level of the glass, from which on a nucleus has so many levels; all sets have more
+_LEVELS = 4  # grey levels by which JPEG may change the dot's one colour
+_MOST = 0.85  # share of the middle in one colour; of 1,300 white cells of seven sets none has more than 0.64
+_ENOUGH = 16  # rows in half of the middle: of a larger one only every second or third row is read
+_MIDDLE = 0.4  # of the diameter: a cell's nucleus lies within
+_AROUND = 1.5  # diameters: within this distance there is some bare glass
+_GLASS = 0.95  # quantile of the green levels there that is taken for the glass
+_BRIGHT = 120  # level of the glass from which `_LEVELS` holds; in all data sets the glass is brighter
 
 
 def is_drawn(pixels: NDArray[np.uint8], centre: NDArray[np.float32], diameter: float) -> bool:
@@ -37,10 +37,10 @@ def is_drawn(pixels: NDArray[np.uint8], centre: NDArray[np.float32], diameter: f
     for channel in range(3):
         levels = window[:, :, channel][middle]
         apart = np.maximum(apart, np.abs(levels - np.median(levels)))
-        # One channel is enough to tell a cell by, mostly the first.
+        # One varied channel is enough to know it for a cell; mostly the first is.
         if (apart <= _LEVELS).mean() <= _MOST:
             return False
-    # In a dim picture the grain of a nucleus has few levels as well.
+    # In a dim picture a real nucleus, too, has few grey levels.
     most = max(1, min(_LEVELS, int(_LEVELS * _glass(pixels, x, y, float(diameter)) / _BRIGHT)))
     return bool((apart <= most).mean() > _MOST)
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 _MULTIPLE = 2 * STRIDE
 _LARGEST = 1600
-"""Longest side of a working picture, pixels: a larger one would be of a scale that no ruler means."""
+"""Longest side of a working picture, pixels: no sensible scale needs a larger one."""
 
 
 class Finder:
     """Finds white cells, red cells and platelets in frames. Not thread-safe.
 
-    model: the flatbuffer. outputs: our name -> the tensor's. choice: the runtime, as `Runtime` has it.
-    Raises NoRuntimeError, or BundleError where the network is none that finds cells.
+    model: the flatbuffer. outputs: our name -> the tensor's name. choice: the runtime, as in `Runtime`.
+    Raises NoRuntimeError, or BundleError if the network does not find cells.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Finder:
     def maps(self, pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
         """Return the network's maps of a frame, float32 (h, w, 6), in a working picture of a size.
 
-        size: width, height. Raises BundleError where the network's maps are not of its version.
+        size: width, height. Raises BundleError if the maps are not as this version expects them.
         """
         height, width = pixels.shape[:2]
         way = cv2.INTER_AREA if size[0] < width or size[1] < height else cv2.INTER_LINEAR
@@ -66,9 +66,9 @@ class Finder:
 
 
 class Looks:
-    """A finder's looks at one frame, uint8 RGB (height, width, 3), in several scales.
+    """A finder's looks at one frame, uint8 RGB (height, width, 3), at several scales.
 
-    The network runs once for each size of the working picture: scales that come to the same size share maps.
+    The network runs once for each size of the working picture: scales that give the same size share its maps.
     """
 
     def __init__(self, finder: Finder, pixels: NDArray[np.uint8]) -> None:
@@ -80,8 +80,8 @@ class Looks:
         """Return what lies in the frame.
 
         scale: pixels of the working picture to one of the frame; above 1 the frame is enlarged. least: score
-        below which nothing is listed, of all kinds or by kind. Raises BundleError where the network's maps
-        are not of its version.
+        below which nothing is listed, for all kinds or by kind. Raises BundleError if the maps are not as
+        this version expects them.
         """
         height, width = self.pixels.shape[:2]
         scale = min(scale, _LARGEST / max(height, width))

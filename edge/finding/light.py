@@ -1,4 +1,4 @@
-"""Light made even: the glass between the cells is brought to one grey, before anything is looked for."""
+"""Evens out the light: the glass between the cells is brought to one grey before cells are looked for."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ WHITE_LEVEL = 235
 """Grey level that bare glass is brought to."""
 
 TILE = 4.0
-"""Red cells along a side of the tiles in which glass is looked for: a white cell must not fill one."""
+"""Side of the tiles in which glass is looked for, in red cells: no white cell may fill a whole tile."""
 
 _MOST_TILES = 8
 _SAMPLES = 16  # pixels along a side of a tile that are looked at
 _GLASS = 0.15  # share of a tile, the brightest, that is taken for glass
-_DARKEST = 30.0  # darker glass would turn noise into colours
+_DARKEST = 30.0  # glass darker than this is not brightened fully: noise would become colour
 
 
 def tiles(size: tuple[int, int], red_cell: float) -> tuple[int, int]:
@@ -45,7 +45,7 @@ def glass(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> NDArray[np.float3
 
 
 def evened(pixels: NDArray[np.uint8], glass_of_tiles: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the picture as if its glass were everywhere of the one grey, uint8 RGB (height, width, 3)."""
+    """Return the picture with its glass at the same grey everywhere, uint8 RGB (height, width, 3)."""
     level = np.maximum(glass_of_tiles, _DARKEST)
     if level.shape[:2] == (1, 1):
         table = np.arange(256, dtype=np.float32)[:, None] * (WHITE_LEVEL / level[0])

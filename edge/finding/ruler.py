@@ -1,9 +1,9 @@
-"""How large a red cell is in pixels: the ruler of a specimen, told by its red cells over all of its fields.
+"""How large a red cell is in pixels: the ruler of a specimen, measured by the red cells of all its fields.
 
-Magnification, camera and adapter of a microscope stay as they are for a whole slide, so one ruler holds for
-all fields. When twenty fields agree it stays as it is: a field has the same answer then, whenever it comes.
-Where nothing is known yet, a field is looked at in several scales, and the one at which its red cells come
-out as large as that scale has them is the right one.
+Magnification, camera and adapter of a microscope stay the same for a whole slide, so one ruler holds for all
+fields. When twenty fields agree, the ruler is fixed, so that a field gives the same answer whenever it comes.
+As long as nothing is known, a field is looked at in several scales; the right one is that at which the red
+cells have the size that the scale expects.
 """
 
 from __future__ import annotations
@@ -28,40 +28,39 @@ RED_CELL_UM = 7.5
 """Diameter of a red cell in a dried smear, micrometres."""
 
 WHITE_CELL = 1.95
-"""Diameter of a white cell in red cells, the middle over the sets of training: the ruler where none lie."""
+"""Diameter of a white cell in red cells, median of the training sets: used where there are no red cells."""
 
 _ACROSS = (4.0, 7.0, 12.0, 20.0, 34.0, 58.0)
-"""Red cells along the longer side of a frame: the scales that are tried; all lie within 1.4 of one."""
+"""Scales that are tried, in red cells along the frame's longer side; any size is within 1.4 times of one."""
 
-_FINE = 20.0  # red cells across, from where the middle of a field is enough to judge a scale by
-_WIDE = 30.0  # from where specks pass for cells: a field shows many red cells then, and they are sure
-_HARDLY_LESS = 0.75  # of what speaks for the scale before: a finer one is looked at all the same
+_FINE = 20.0  # red cells across; from here on the middle of a field shows enough cells to judge a scale
+_WIDE = 30.0  # red cells across; from here on specks may pass for cells, so many sure ones are needed
+_HARDLY_LESS = 0.75  # share of the previous scale's weight: with this much, a finer scale is still tried
 _WIDE_CELLS, _WIDE_SCORE = 40, 0.56  # in the middle; specks in 100 fields of `chula` have 0.54 at most
 
 _SURE = 0.35  # score from which a cell is measured
 _CELLS = {"white cell": _SURE, "red cell": _SURE}
-_NEAR = 0.45  # natural log: sizes that a scale expects
-_COVERED = (
-    1.3  # power of the diameter: specks that pass for cells in too small a scale are many, but cover little
-)
-_WHITE_VOTE = 0.3  # white cells are of many sizes, and a scale that is far too large makes one of a shadow
+_NEAR = 0.45  # natural log: how far a size may be from what a scale expects
+# Power of the diameter: in too small a scale many specks pass for cells, but they cover little.
+_COVERED = 1.3
+_WHITE_VOTE = 0.3  # white cells vary in size, and in far too large a scale a shadow passes for one
 _FEWEST = 3  # red cells that can speak for a scale
 _REMEMBERED = 100  # fields
-_LIMITS = (0.01, 2.0)  # micrometres a pixel: no microscope shows cells beyond
-_MOST_VOTES = 30  # red cells of one field that count: a crowded field is no more than one field
-_MEMORY = 90  # red cells that a ruler from before this specimen speaks for: three fields outvote it
+_LIMITS = (0.01, 2.0)  # micrometres a pixel; outside of these no microscope shows cells
+_MOST_VOTES = 30  # red cells of one field that count: a crowded field must not outvote the others
+_MEMORY = 90  # votes, in red cells, of a ruler from before this specimen: three fields outvote it
 _DIGITS = 5  # of micrometres a pixel: as results state them, so that they restore the ruler exactly
 
 SCALE_RULE = 3
-"""How `look_for_scale` decides: raise it where it may decide otherwise, for what was kept of its answers."""
+"""Version of `look_for_scale`: raise it when its answers may change, since answers are stored with it."""
 
 OTHER_SCALE = 0.3
-"""Natural log: a field whose red cells differ that much from the ruler is of another magnification."""
+"""Natural log: a field whose red cells differ from the ruler by more has another magnification."""
 
 SETTLING = 20
 """Fields that must agree before the ruler of a specimen stays as it is."""
 
-_AGREEING = 0.12  # spread of these fields: from there on more of them say nothing new
+_AGREEING = 0.12  # spread at which these fields agree: more of them would change nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,8 @@ class Reading:
 class Ruler:
     """The size of red cells in a specimen's fields. It settles when enough fields agree.
 
-    micrometres_per_pixel: where it is configured or remembered, else None until a field tells.
-    fixed: it is configured, and the fields are not asked.
+    micrometres_per_pixel: if it is configured or remembered; else None until a field shows it.
+    fixed: it is configured, and fields do not change it.
     """
 
     def __init__(self, micrometres_per_pixel: float | None = None, *, fixed: bool = False) -> None:
@@ -96,13 +95,13 @@ class Ruler:
 
     @property
     def red_cell(self) -> float | None:
-        """Return the diameter of a red cell in pixels of the frame, or None where nothing told it yet."""
+        """Return the diameter of a red cell in pixels of the frame, or None while it is not known."""
         known = self.micrometres_per_pixel
         return None if known is None else RED_CELL_UM / known
 
     @property
     def micrometres_per_pixel(self) -> float | None:
-        """Return the size of a pixel on the slide, or None where nothing told it yet."""
+        """Return the size of a pixel on the slide, micrometres, or None while it is not known."""
         if self._settled is not None:
             return self._settled[0]
         if self.is_fixed or not self._readings:
@@ -116,7 +115,7 @@ class Ruler:
 
     @property
     def spread(self) -> float | None:
-        """Return how far fields differ from the ruler, as a share of it (68 % of them by less), or None."""
+        """Return by how much 68 % of the fields differ from the ruler at most, as a share of it, or None."""
         if self._settled is not None:
             return self._settled[1]
         if len(self._readings) < 2 or self.is_fixed:
@@ -125,14 +124,14 @@ class Ruler:
 
     @property
     def is_seen(self) -> bool:
-        """Return whether red cells of this specimen told it; else it is configured, remembered or a guess."""
+        """Return whether this specimen's red cells set it; else it is configured, remembered or a guess."""
         if self.is_fixed or self.is_settled:
             return self.is_settled
         return bool(self._readings) and self.micrometres_per_pixel != self._start
 
     @property
     def is_remembered(self) -> bool:
-        """Return whether only what was known before this specimen tells it."""
+        """Return whether it still is what was known before this specimen."""
         return not (self.is_fixed or self.is_seen) and self._start is not None
 
     @property
@@ -141,14 +140,14 @@ class Ruler:
         return self._settled is not None
 
     def read(self, found: Detections) -> Reading | None:
-        """Take what a field shows into account, and return it; without enough red cells it says nothing."""
+        """Learn from a field, and return its reading; None if it has too few red cells."""
         reading = None if self.is_fixed else reading_of(found)
         if reading is not None:
             self.learn(reading)
         return reading
 
     def learn(self, reading: Reading) -> None:
-        """Take into account what a field has said. The same readings in the same order: the same ruler."""
+        """Learn from a field's reading. The same readings in the same order always give the same ruler."""
         if self.is_fixed or self.is_settled:
             return
         if self._start is not None and differ(reading.micrometres_per_pixel, self._start):
@@ -161,7 +160,7 @@ class Ruler:
             self.settle(round(known, _DIGITS), round(spread, 3))
 
     def settle(self, micrometres_per_pixel: float, spread: float) -> None:
-        """Stay at this, as an earlier run of the same specimen did."""
+        """Fix the ruler to what an earlier run of the same specimen had settled on."""
         if not self.is_fixed:
             self._settled = micrometres_per_pixel, spread
 
@@ -173,12 +172,12 @@ class Ruler:
 
 
 def differ(one: float, other: float) -> bool:
-    """Return whether two sizes of one thing are of two magnifications."""
+    """Return whether two sizes of the same thing differ so much that the magnification must differ."""
     return abs(math.log(one / other)) > OTHER_SCALE
 
 
 def reading_of(found: Detections) -> Reading | None:
-    """Return what a field's red cells say; None where there are too few, or they are as none can be."""
+    """Return what a field's red cells say; None if they are too few, or of an impossible size."""
     red = found.of("red cell", _SURE)
     if len(red) < _FEWEST:
         return None
@@ -189,11 +188,12 @@ def reading_of(found: Detections) -> Reading | None:
 def look_for_scale(frame: Looks) -> float:
     """Return the diameter of a red cell in a frame of unknown scale, in its pixels.
 
-    Each scale is judged by the cells that come out as large as it expects; the best one is then refined by
-    these. Without red cells the white ones tell, and without any a field is taken to be 12 red cells across.
-    The finest scales would cost as much as all others, in memory too. Each is left out where clearly less
-    speaks for the one before than for its neighbour, or where cells come out larger than that one has them;
-    else it is judged by the middle of the field, which shows cells enough.
+    Each scale is judged by the cells that have the size it expects; the best scale is then refined by these
+    cells. Without red cells the white ones decide; without any cell the field is taken to be 12 red cells
+    across. The finest scales would cost as much time and memory as all others together. A fine scale is
+    skipped if clearly less speaks for the scale before it than for the one before that, or if the cells are
+    larger than that scale expects; otherwise it is judged by the middle of the field alone, which shows
+    enough cells.
     """
     longest = max(frame.pixels.shape[:2])
     most, red_cell = 0.0, longest / _ACROSS[2]
@@ -209,13 +209,13 @@ def look_for_scale(frame: Looks) -> float:
         weight *= frame.pixels.size / shown.pixels.size
         cells, score = _expected(found, expected)
         is_crowd = cells >= _WIDE_CELLS and score >= max(_WIDE_SCORE, score_before)
-        # A fine scale cuts large cells in pieces: it counts where the one before was the best so far, and the
-        # finest where they show a crowd.
+        # A fine scale cuts large cells into pieces. So it counts only if the scale before it was the best so
+        # far, and the finest ones only if they show a crowd of cells.
         counts = is_crowd if across >= _WIDE else not is_fine or was_best
         was_best = weight >= most
         if weight > most and counts:
             most, red_cell = weight, diameter
-        # Beyond the cells' own scale a finer one shows specks.
+        # Scales finer than the cells' own show only specks.
         is_better = weight >= _HARDLY_LESS * weight_before and not (is_fine and diameter > expected)
         weight_before, score_before = weight, score
     found = frame.find(RED_CELL_PIXELS / red_cell, _CELLS)
@@ -231,7 +231,7 @@ def _expected(found: Detections, diameter: float) -> tuple[int, float]:
 
 
 def _told(found: Detections, expected: float) -> tuple[float, float]:
-    """Return how much a field's cells speak for a scale, and the diameter of a red cell that they say."""
+    """Return how strongly a field's cells support a scale, and the red cell's diameter by them, pixels."""
     total, sizes, weights = 0.0, [], []
     for kind, size, vote in (("red cell", 1.0, 1.0), ("white cell", WHITE_CELL, _WHITE_VOTE)):
         cells = found.of(kind)

@@ -1,4 +1,4 @@
-"""The black that a turned picture or a diaphragm brings along: no part of what the microscope shows."""
+"""The black around a picture that was rotated, or cut by a diaphragm: not part of what the lens shows."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edge.imaging.components import components_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLACK = np.array([[0, 0, 0], [23, 23, 23]], np.uint8)  # RGB, from and to: what is no picture
-_LEAST = 0.001  # of the frame: a smaller black patch at its edge is something in the picture
+_BLACK = np.array([[0, 0, 0], [23, 23, 23]], np.uint8)  # RGB, from and to
+_LEAST = 0.001  # of the frame: a smaller black patch at its edge belongs to the picture
 
 
 def black_border(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Where uint8 RGB (height, width, 3) is no picture, bool (height, width): large, black, at the edge.
+    """Return where a frame, uint8 RGB (height, width, 3), has large black areas at its edge: bool (h, w).
 
-    With three pixels more, for JPEG and interpolation smear the edge. None where there is no such place.
+    They are widened by three pixels, since JPEG and interpolation blur their edge. None if there are none.
     """
     sides = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
     if not cv2.countNonZero(_black(sides[None])):

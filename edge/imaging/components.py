@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     Window = tuple[slice, slice]
 
-_FEW = 4  # pieces: so many comparisons take less time than a table
+_FEW = 4  # pieces: up to so many comparisons are faster than a table
 
 
 class Components(NamedTuple):
-    """What hangs together in a mask.
+    """The connected pieces of a mask.
 
     window: rows and columns of the frame that hold them all. labels: int32, of the window's shape, 0 where
     there is no piece. boxes: [x, y, width, height] in the window, and areas, pixels: of each label, int32;
@@ -45,12 +45,12 @@ class Components(NamedTuple):
 
 
 def components_of(mask: Pixels) -> Components:
-    """Find what hangs together in a mask, uint8 (h, w), where it is not 0; corners join as well."""
+    """Find the connected pieces of a mask, uint8 (h, w), where it is not 0; corners connect as well."""
     window = _window(mask)
     if not mask[window].size:
         return _nothing(window)
-    # Not sixteen bits: noise in a dark surround makes more pieces than these can number, and OpenCV would
-    # write beyond its tables.
+    # Not sixteen bits: noise in a dark surround makes more pieces than 16 bits can number, and OpenCV would
+    # then write beyond its tables.
     _, labels, measures, _ = cv2.connectedComponentsWithStats(mask[window], ltype=cv2.CV_32S)
     boxes = np.asarray(measures[:, : cv2.CC_STAT_AREA], np.int32)
     areas = np.array(measures[:, cv2.CC_STAT_AREA], np.int32)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     Histogram = NDArray[np.float64]
 
-_COARSE = 64  # bins that three classes are sought in; all pairs of 256 would cost more than the picture
-_FEW = 0.15  # share of an image: so few pixels are faster picked out than passed over
-_KIND_BITS = 17  # of a float32 that are left out: exponent and first digits make 64 kinds an octave
+_COARSE = 64  # bins for a split in three; to try all pairs of 256 levels would take too long
+_FEW = 0.15  # share of an image: fewer pixels than this are faster to pick out than to mask
+_KIND_BITS = 17  # bits of a float32 that are dropped: what is left makes 64 bins an octave
 _LEVELS = np.arange(256, dtype=np.float64)
 _BINS = np.arange(_COARSE)
 
@@ -46,9 +46,9 @@ def ranked(values: NDArray[np.int16] | NDArray[np.uint8], *ranks: int) -> list[i
 def smallest(values: NDArray[np.float32], *ranks: int) -> list[float]:
     """Return the values of these ranks, 0 to n - 1, of float32 (n,), none of which is below 0.
 
-    By counting: a picture's values are in no order, and to part them by comparing takes three times as long.
+    By counting: comparing values, which a picture has in no order, takes three times as long.
     """
-    # Of numbers from 0 on, the bits are in the order of the numbers.
+    # For floats of 0 and more, the order of their bits is the order of the numbers.
     kinds = values.view(np.int32) >> _KIND_BITS
     ends = np.bincount(kinds).cumsum()
     found = []
@@ -72,10 +72,10 @@ def split_in_two(counts: Histogram) -> tuple[int, float]:
     total, mean = below[-1], sums[-1] / max(1.0, below[-1])
     above = total - below
     sizes = below * above
-    # Where one of the classes is empty, what is divided is none as well.
+    # Where one of the classes is empty, the numerator is 0, too.
     between = (mean * below - sums) ** 2 / np.maximum(sizes, 1)
     most = between.max()
-    # Between two sharp kinds every level is as good: the middle one leaves most room to noise.
+    # Between two sharp classes every level is as good: the middle one leaves the most room for noise.
     best = np.flatnonzero(between >= most * (1 - 1e-9))
     variance = float(((_LEVELS - mean) ** 2) @ counts) / max(1.0, total)
     if variance <= 0:
@@ -88,7 +88,7 @@ def split_in_three(counts: Histogram) -> tuple[int, int]:
     bins = counts[0::4] + counts[1::4] + counts[2::4] + counts[3::4]
     kinds = np.flatnonzero(bins)
     if len(kinds) >= 3:
-        # A bin of nothing parts what the one before it parts.
+        # An empty bin splits the pixels as the bin before it does.
         between = _between(bins[kinds], kinds)
     else:
         kinds = _BINS
@@ -101,15 +101,15 @@ def split_in_three(counts: Histogram) -> tuple[int, int]:
 
 
 def _between(bins: Histogram, kinds: NDArray[np.int64]) -> Histogram:
-    """The variance between three classes, but for a constant: float64 (n, n - 1), n the number of kinds.
+    """Return the variance between three classes, up to a constant: float64 (n, n - 1), n filled bins.
 
-    A row's kind is the last of the lowest class, a column's the last of the middle one. bins: float64 (n,),
-    pixels of each kind.
+    The row is the last bin of the lowest class, the column the last bin of the middle one. bins: float64
+    (n,), the pixels of each bin. kinds: int64 (n,), the bins' numbers.
     """
     n, s = bins.cumsum(), (bins * kinds).cumsum()
     between: Histogram = s[:-1] - s[:, None]
     sizes = n[:-1] - n[:, None]
-    # The middle class of one border twice is empty, and no choice.
+    # Where both borders are the same, the middle class is empty: not a choice.
     sizes.reshape(-1)[:: len(kinds)] = 1
     between *= between
     between /= sizes

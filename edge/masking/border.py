@@ -1,7 +1,7 @@
-"""The border of one cell, sought on rays from its middle.
+"""The border of one cell, looked for along rays from its middle.
 
-On each ray, what lies within looks like cell and what lies beyond does not; the border is near those of the
-rays beside it, and not far from the finder's circle. So red cells that touch bend it little.
+On each ray the pixels inside the border look like cell, and those outside do not. The border lies close to
+that of the neighbouring rays and not far from the finder's circle, so touching red cells bend it little.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     from edge.imaging.pixels import Pixels
     from edge.masking.window import Floats, Window
 
-_PLAUSIBLE = (0.5, 1.6)  # area of a cell by that of its disc
+_PLAUSIBLE = (0.5, 1.6)  # least and most area of a cell, divided by the area of the finder's disc
 _RAYS, _STEPS = 32, 28
-_WRAPPED = 6  # rays that stand at both ends of the turn, for smoothing
-_LENGTH = 1.45  # of the radius: end of a ray
-_CIRCLE = (1.0, 2.5)  # weight of the circle beside what the rays see: the finder's, then that of the outline
-_BULGE = 1.3  # of the usual length: more of a ray is a neighbour's
-_INNER = 0.8  # of the radius: within lies the cell
+_WRAPPED = 6  # rays that are repeated at both ends of the turn, for smoothing
+_LENGTH = 1.45  # length of a ray, in radii
+_CIRCLE = (1.0, 2.5)  # weight of the circle against the pixels: first the finder's, then the outline's own
+_BULGE = 1.3  # of the median length: a ray that is longer runs into a neighbour
+_INNER = 0.8  # of the radius: all within belongs to the cell
 _FEWEST = 12  # pixels of a nucleus
-_TYPICAL = 0.35  # share of the cytoplasm that is darker than its level
-_HALF_WAY = 0.55  # from the glass to that level: there the border is
-_EDGE = (0.04, 0.2)  # least and most that the border takes of the green light
-_SHARP = 0.3  # of that: from "certainly cell" to "perhaps"
-_WITHOUT_BLUE = -0.15  # what tissue without the nucleus's dye says for the cell, from -1 to 1
-_BLUE = 2.0  # how much more it says where it is as blue as the nucleus
-_CLEAR_BLUE = 0.25  # light that a nucleus takes of green but not of blue: in a paler one, colour says less
+_TYPICAL = 0.35  # quantile of the cytoplasm's green levels that is taken for its level
+_HALF_WAY = 0.55  # of the way from the glass to that level: there is the border
+_EDGE = (0.04, 0.2)  # least and most share of the green light that is absorbed at the border
+_SHARP = 0.3  # of that share: width of the step from "certainly cell" to "perhaps"
+_WITHOUT_BLUE = -0.15  # vote of tissue without the nucleus's dye, from -1 (not cell) to 1 (cell)
+_BLUE = 2.0  # added to that vote where the tissue is as blue as the nucleus
+_CLEAR_BLUE = 0.25  # more green than blue absorbed by a nucleus; in a paler one, colour counts for less
 _LEVELS = np.arange(256, dtype=np.float32)
 _NO_MAP = np.zeros(0, np.float32)
 
 
 def find_cell(window: Window, nucleus: Pixels) -> tuple[Pixels, bool]:
-    """Return the cell with its nucleus, uint8 (h, w), 0 or 1, and whether its border is one that can be.
+    """Return the cell with its nucleus, uint8 (h, w), 0 or 1, and whether its border is plausible.
 
-    Where it is not, the cell is the finder's disc.
+    If it is not, the cell is the finder's disc.
     """
     cell = np.zeros_like(nucleus)
     cv2.fillPoly(cell, [_outline(_votes(window, nucleus), window.circle)], (1,), shift=BITS)
@@ -58,10 +58,10 @@ def find_cell(window: Window, nucleus: Pixels) -> tuple[Pixels, bool]:
 
 
 def _votes(window: Window, nucleus: Pixels) -> Floats:
-    """Return what each pixel says for the cell, float32 (h, w): 1 for it, -1 against it.
+    """Return how much each pixel looks like cell, float32 (h, w): 1 is cell, -1 is not.
 
-    Against it is what lets light pass as glass does; and, the more clearly the nucleus is blue, tissue
-    without any of its dye, as red cells are.
+    Not cell is what is as bright as glass. Tissue without the dye of the nucleus, as red cells are, counts
+    against the cell as well, the more so the bluer the nucleus is.
     """
     inner = (window.near < _INNER).view(np.uint8)
     plasma = cv2.subtract(inner, nucleus)
@@ -85,10 +85,11 @@ def _votes(window: Window, nucleus: Pixels) -> Floats:
 
 
 class _Rays(NamedTuple):
-    """Rays of one turn, and some of them once more at both ends.
+    """The rays of one turn, some of them repeated at both ends.
 
-    directions: float32 (rays, 2), x and y. places: float32 (rays, steps, 2), where one looks. ends: float32
-    (steps,), where a border may be: beyond each step. prior: what a circle of radius 1 says against these.
+    directions: float32 (rays, 2), x and y. places: float32 (rays, steps, 2), where pixels are read. ends:
+    float32 (steps,), where a border may be: at the end of each step. prior: the penalty of each of these for
+    its distance from a circle of radius 1.
     """
 
     directions: Floats
@@ -128,7 +129,7 @@ def _lengths(votes: Floats, circle: Circle, weight: float) -> Floats:
     places = rays.places * np.float32(circle.radius) + middle
     along = cv2.remap(votes, places, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     within = np.cumsum(along, axis=1) - np.float32(weight) * rays.prior
-    # Neighbouring rays agree: before the border is chosen, and once more after it.
+    # Smoothed over neighbouring rays, before the border is chosen and once more after.
     best = cv2.GaussianBlur(within, (1, 7), 1.2).argmax(axis=1)
     lengths = cv2.GaussianBlur(rays.ends[best][:, None], (1, 7), 1.0)[_WRAPPED:-_WRAPPED, 0]
     return np.asarray(lengths * np.float32(circle.radius), np.float32)

@@ -1,4 +1,4 @@
-"""The picture of one cell that the network names: cut by the finder's circle, its light set to one white."""
+"""The picture of one cell for the namer: cut around the finder's circle, with its glass set to one white."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from edge.imaging.pixels import BoxTuple, Pixels
 
 CROP_DIAMETERS = 1.35
-"""Side of a crop in diameters of its cell: all of it, and a rim of what lies around."""
+"""Side of a crop in diameters of its cell: the whole cell, and a rim around it."""
 
-_AROUND = 3.0  # diameters: side of the window in which the glass is looked for
+_AROUND = 3.0  # side of the window in which the glass is looked for, in diameters
 _SAMPLES = 48  # pixels along a side of it
 _GLASS = 0.15  # share of its pixels, the brightest, that are taken for glass
-_FEWEST = 60  # samples outside of the cell; where there are fewer, its own rim must do
-_DARKEST = 40.0  # a white point below that would turn noise into colours
+_FEWEST = 60  # samples outside of the cell; if there are fewer, the cell's own pixels are used, too
+_DARKEST = 40.0  # lowest white point: a lower one would turn noise into colours
 
 
 def local_whites(
@@ -38,8 +38,8 @@ def local_whites(
 def local_white(pixels: Pixels, centre: tuple[float, float], diameter: float) -> NDArray[np.float32]:
     """Return the colour of the glass around a cell, float32 RGB (3,).
 
-    It is that of the brightest things in the window around it, so uneven light is told where it matters.
-    centre: x and y, pixels of the frame, uint8 RGB (height, width, 3).
+    It is the colour of the brightest pixels in the window around the cell, so uneven light is measured where
+    it matters. centre: x and y, pixels of the frame, uint8 RGB (height, width, 3).
     """
     height, width = pixels.shape[:2]
     reach = _AROUND * diameter / 2

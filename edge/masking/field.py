@@ -1,4 +1,4 @@
-"""What finding cells gives: their boxes, and the masks of a whole field."""
+"""The result of outlining: each cell's boxes, and the masks of a whole field."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class FieldMasks:
     """All cells of a field, in the order in which they were found.
 
     labels: int32 (h, w) at working scale: 0 background, 2k+1 the cytoplasm and 2k+2 the nucleus of cell k.
-    outside: bool (h, w), what is no picture at all (the black wedges of a rotated image), or None. scale: how
-    large a pixel is; None under the study's recipe.
+    outside: bool (h, w), where there is no picture (the black corners of a rotated image), or None. scale:
+    how large a pixel is; None under the study's recipe.
     """
 
     cells: tuple[FoundCell, ...]

@@ -1,4 +1,4 @@
-"""The nucleus of one cell: the darkest of what its window holds, by the light that the nuclear dye takes."""
+"""The nucleus of one cell: what is darkest in its window, by the light that the nuclear dye absorbs."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from edge.masking.window import Floats, Window
 
 _FURTHEST = 1.5  # of the radius: how far a nucleus may lie from the finder's middle
-_HELD = 0.85  # of the radius: every part of a nucleus reaches into this
-_LEAST_CONTRAST = 16  # levels of stain: a nucleus takes so much more light than what lies around it
-_WHOLE = 0.55  # of the disc's area: a larger nucleus may be the whole cell
-_TWO_KINDS = 0.72  # share of variance between the kinds: from there it is nucleus and cytoplasm
-_APART = 0.2  # of a nucleus's contrast: how far apart these kinds are
+_HELD = 0.85  # of the radius: each lobe of a nucleus reaches into this circle
+_LEAST_CONTRAST = 16  # levels of stain by which a nucleus must be darker than what lies around it
+_WHOLE = 0.55  # of the disc's area: what seems a larger nucleus may be the whole cell
+_TWO_KINDS = 0.72  # share of the variance between two parts, from which they are nucleus and cytoplasm
+_APART = 0.2  # of the nucleus's contrast: how far apart these two parts must be
 _SPECK = 0.08  # of the largest part's area: granules and deposits, not lobes
 _HOLE = 0.03  # of the largest part's area: pale chromatin, not the gap within a ring
 _FEWEST = 12  # pixels of a nucleus
-_TAKES_RED = 0.15  # of the light: nuclei that take as much red are told from red cells by it
-_SHARE_OF_RED = 0.4  # of what the nucleus takes of red: what takes less is a red cell
+_TAKES_RED = 0.15  # share of red light: a nucleus that absorbs this much can be told from red cells by it
+_SHARE_OF_RED = 0.4  # of the red that the nucleus absorbs: what absorbs less is a red cell
 _DISC = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 
 def find_nucleus(window: Window) -> Pixels:
-    """Return the nucleus, all lobes, uint8 (h, w), 0 or 1; empty where nothing is darker than what is around.
+    """Return the nucleus, all lobes, uint8 (h, w), 0 or 1; empty if nothing is darker than its surroundings.
 
-    Otsu's border lies too deep where cytoplasm is so pale that the blurred edges of the nucleus pass for a
-    kind of their own. A blurred edge lies where the stain is half way from what is around to what is within.
+    Otsu's threshold is too strict where the cytoplasm is so pale that the blurred edges of the nucleus form a
+    class of their own. So the edge is put where the stain is half way between outside and inside.
     """
     stain = window.stain
     _, threshold = split_in_three(counts_of(stain, window.own))
@@ -57,7 +57,7 @@ def find_nucleus(window: Window) -> Pixels:
     if 1 - level > _TAKES_RED:
         most = window.glass[0] * (1 - _SHARE_OF_RED * (1 - level))
         here &= (window.red <= most).view(np.uint8)
-    # Most of the ring, not half of it: where there is cytoplasm on one side only, that side counts.
+    # The darker quarter of the ring, not its median: cytoplasm may lie on one side only.
     half = (within + quantile(beside, 0.75)) / 2 if beside.any() else threshold
     return _tidy(_dark(stain, min(threshold, half), here), window.near)
 
@@ -69,9 +69,9 @@ def counts_of(image: Pixels, inside: cv2.typing.MatLike) -> NDArray[np.float64]:
 
 
 def _deeper(window: Window, nucleus: Pixels, threshold: int) -> int:
-    """Return the threshold for what may be a whole cell, of which the darker part is the nucleus.
+    """Return a stricter threshold for what may be a whole cell whose darker part is the nucleus.
 
-    It is the one given where all is of one kind, or most is dark: a nucleus's own texture is like that.
+    It is the given one if all is alike, or if most is dark: then it is only the texture of a nucleus.
     """
     inside = counts_of(window.stain, nucleus)
     deeper, clearness = split_in_two(inside)
@@ -87,13 +87,13 @@ def _deeper(window: Window, nucleus: Pixels, threshold: int) -> int:
 
 
 def _dark(stain: Pixels, threshold: float, here: Pixels) -> Pixels:
-    """Return what takes more light than a threshold, without hairs: uint8 (h, w), 0 or 1."""
+    """Return what is stained more than a threshold, without thin threads: uint8 (h, w), 0 or 1."""
     dark = cv2.bitwise_and(cv2.threshold(stain, threshold, 1, cv2.THRESH_BINARY)[1], here)
     return np.asarray(cv2.morphologyEx(dark, cv2.MORPH_OPEN, _DISC), np.uint8)
 
 
 def _tidy(mask: Pixels, near: Floats) -> Pixels:
-    """Return a mask's lobes, without specks, small holes and what lies beside the cell: uint8, 0 or 1."""
+    """Return a mask's lobes, without specks, small holes, and parts beside the cell: uint8, 0 or 1."""
     contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     tidy = np.zeros_like(mask)
     if not contours:

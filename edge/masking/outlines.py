@@ -1,7 +1,7 @@
-"""Nucleus and cell of each white cell, outlined inside the window where the finder saw it.
+"""Nucleus and cell of each white cell, outlined in a window where the finder saw it.
 
-Middle and diameter of every cell are known. So all thresholds are set by one cell's window, and uneven
-light, a pale stain or a neighbour of another kind matters no further than that.
+Middle and diameter of each cell are known, so every threshold comes from one cell's own window. Uneven light,
+a pale stain or an unusual neighbour in one window does not affect the others.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from edge.imaging.pixels import BoxTuple, Pixels
     from edge.masking.window import Floats
 
-_WORKING_DIAMETER = 64  # pixels, times or by the square root of two: a nucleus is then 20 to 60 across
-_OVERLAID = 0.7  # of the radius: a red cell whose middle is so near is the white cell itself, seen twice
+_WORKING_DIAMETER = 64  # pixels, within a factor of the square root of 2: a nucleus is then 20 to 60 wide
+_OVERLAID = 0.7  # of the radius: a red cell with its middle this near is the white cell, found twice
 
 
 def outline_cells(
@@ -39,9 +39,9 @@ def outline_cells(
     """Return nucleus and cell of each white cell of a frame, uint8 RGB (height, width, 3), in their order.
 
     centres: float32 (n, 2), x and y; diameters: float32 (n,); in pixels of the frame. whites: float32 (n, 3),
-    RGB of the bare glass around each. red_cells: centres and diameters of these; where they lie is no
-    cytoplasm. A cell without a visible nucleus has an empty one, of area 0. One without a visible border has
-    the finder's disc for its mask, and the square around that for its box.
+    RGB of the bare glass around each. red_cells: their centres and diameters; there is no cytoplasm there. A
+    cell without a visible nucleus gets an empty one, of area 0. A cell without a visible border gets the
+    finder's disc as its mask, and the square around the disc as its box.
     """
     height, width = pixels.shape[:2]
     halvings = _halvings(diameters)
@@ -109,7 +109,7 @@ def _found(field: Field, window: Window, cell: Pixels | None, nucleus: Pixels) -
     complete = x > 0 and y > 0 and x + w < width and y + h < height
     x0, y0, x1, y1 = span(x, 0, width)[0], span(y, 0, height)[0], min(width, x + w), min(height, y + h)
     if complete and field.outside is not None:
-        # With a pixel more: it is what touches the black that is cut by it.
+        # One pixel more on each side: a cell that touches the black is cut by it.
         rows = slice(y0 // step - 1, -(-y1 // step) + 1)
         columns = slice(x0 // step - 1, -(-x1 // step) + 1)
         complete = not bool(

@@ -1,4 +1,4 @@
-"""What lies around one cell: its window of the frame, at working scale, with what is another's left out."""
+"""What lies around one cell: its window of the frame, at working scale, without the pixels of other cells."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 REACH = 1.6
-"""Half the side of a window, of the cell's radius."""
+"""Half the side of a window, in radii of the cell."""
 
 BITS = 4
-"""Bits of a pixel's fraction in the whole numbers by which OpenCV draws."""
+"""Bits for the fraction of a pixel in the whole numbers that OpenCV draws by."""
 
 _LEVELS = np.arange(256, dtype=np.float32)
 
@@ -47,10 +47,10 @@ class Window(NamedTuple):
     """What lies around one cell; all images are (h, w) at working scale.
 
     x, y: its upper left corner in the working picture. circle: of the cell, in pixels of the window. red,
-    green: uint8. glass: RGB on bare glass. stain: uint8, the light that the nuclear dye takes, 255 for all.
-    hue: float32, green by blue, 1 on bare glass and less where the dye is. near: float32, distance from the
-    middle in radii. own: uint8, 0 where another white cell or no picture is, else 1. free: the same, and 0
-    on red cells.
+    green: uint8. glass: RGB of bare glass. stain: uint8, the light that the nuclear dye absorbs, 255 for all
+    of it. hue: float32, green divided by blue, 1 on bare glass and less where the dye is. near: float32,
+    distance from the middle in radii. own: uint8, 0 where there is another white cell or no picture, else 1.
+    free: the same, but 0 on red cells, too.
     """
 
     x: int
@@ -67,13 +67,13 @@ class Window(NamedTuple):
 
 
 def cut_window(field: Field, circle: Circle, white: Floats, rivals: Sequence[Circle]) -> Window:
-    """Cut a cell's window; what other white cells have, or are nearer to by their radii, is not its own."""
+    """Cut a cell's window. Not its own are pixels of other white cells, or nearer to them by their radii."""
     reach = REACH * circle.radius
     y0, y1 = span(circle.y, reach, field.labels.shape[0])
     x0, x1 = span(circle.x, reach, field.labels.shape[1])
     halvings = field.halvings
     part = field.pixels[y0 << halvings : y1 << halvings, x0 << halvings : x1 << halvings]
-    # In steps: OpenCV has a fast way for halves, and for no other share.
+    # In several halvings: OpenCV has a fast method for a half, but for no other ratio.
     for left in range(halvings - 1, -1, -1):
         size = ((x1 - x0) << left, (y1 - y0) << left)
         part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -113,7 +113,7 @@ def _distances(circle: Circle, shape: tuple[int, ...]) -> Floats:
 
 
 def without_red_cells(window: Window, reds: Sequence[Circle]) -> Window:
-    """Return a window without its red cells, each of which ends where the white cell's disc begins."""
+    """Return a window without its red cells, each made so small that it ends where the white disc begins."""
     free = window.own.copy()
     for red in reds:
         x, y, radius = red.x - window.x, red.y - window.y, red.radius

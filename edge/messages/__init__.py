@@ -75,7 +75,9 @@ class FieldResult(Struct, frozen=True, kw_only=True, tag_field="schema", tag="le
     height: int
     model: ModelReference
     quality: Quality
-    scale: Annotated[Scale | None, Meta(description="null where there is no white cell")] = None
+    scale: Annotated[
+        Scale | None, Meta(description="null: the frame was refused, or no finder looks for the cells")
+    ] = None
     position: Annotated[
         FieldPosition | None,
         Meta(description="null: not looked for, as of images, or refused, or blurred by motion"),
