@@ -1,4 +1,4 @@
-"""What nobody has foreseen is said in a page with a way on, in the reader's language; the log has the rest."""
+"""What nobody has foreseen is said in a page with a way on, in its reader's language; the log says more."""
 
 from __future__ import annotations
 
