@@ -16,10 +16,8 @@ import msgspec
 from edge import identity
 from edge.differential.count import SpecimenCount
 from edge.differential.method import CountingMethod
-from edge.errors import LeukoscopeError, StoreError
-from edge.messages.former import stored
-from edge.models.confusion import Confusion  # noqa: TC001 (msgspec reads annotations at run time)
-from edge.models.known import KnownMicroscopes  # noqa: TC001
+from edge.errors import LeukoscopeError
+from edge.specimens.counting_models import CountingModels
 from edge.specimens.sources import is_simulated
 from edge.specimens.words import specimen_in_words
 from edge.store.fields import Store
@@ -29,6 +27,8 @@ if TYPE_CHECKING:
 
     from edge.config import Config
     from edge.messages import Differential, ModelReference
+    from edge.models.known import KnownMicroscopes
+    from edge.specimens.counting_models import Described
     from edge.store.signed_revisions import SignedRevision
     from edge.store.specimen import Specimen
 
@@ -36,38 +36,6 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 0.5  # how soon the daemon notices what the command line did
 _RUNNING_S = 1.0  # between two counts of fields that keep coming: a dashboard shows no more, each takes 2 ms
-
-
-class Described(Protocol):
-    """What is known of a model, beyond its calls."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes that it counts."""
-        ...
-
-    @property
-    def reference(self) -> ModelReference:
-        """Its name, and its bundle's hash."""
-        ...
-
-    @property
-    def confusion(self) -> Confusion | None:
-        """How it errs, if its bundle says so."""
-        ...
-
-    @property
-    def known(self) -> KnownMicroscopes | None:
-        """How cells of the microscopes that it knows answer, if its bundle says so."""
-        ...
-
-
-class CountedBy(msgspec.Struct, frozen=True):
-    """What a count needs of the model that called its cells; the store keeps it for when another answers."""
-
-    labels: tuple[str, ...]
-    confusion: Confusion | None = None
-    known: KnownMicroscopes | None = None
 
 
 class Listener(Protocol):
@@ -100,10 +68,8 @@ class Reporter:
         self._made_at = float("-inf")
         self._owed: SpecimenCount | None = None
         self._verdicts: dict[str, str | None] = {}
-        self._plain = CountingMethod(config.specimen.interval, config.specimen.max_interval_width)
-        self._models: dict[str, CountedBy] = {}  # what is known of those that have called cells, by sha256
-        self._kept: set[str] = set()  # those that the store has
-        self._methods: dict[str, CountingMethod] = {}
+        plain = CountingMethod(config.specimen.interval, config.specimen.max_interval_width)
+        self._models = CountingModels(model, plain)
 
     @property
     def reference(self) -> ModelReference:
@@ -119,62 +85,29 @@ class Reporter:
         signed: as it was signed; then SpecimenError, too.
         """
         own, target = self._model.reference, specimen.target or self._target
-        self._remember(store)
+        models = self._models
+        models.remember(store)
 
         def known_by(model: ModelReference) -> KnownMicroscopes | None:
-            described = self._described(store, model)
+            described = models.described(store, model)
             return None if described is None else described.known
 
-        count = SpecimenCount(
-            specimen.specimen_id, self._model.labels, target, self._method_of(store, own), known_by
-        )
+        method = models.method_of(store, own)
+        count = SpecimenCount(specimen.specimen_id, self._model.labels, target, method, known_by)
         for _, contribution in store.contributions(specimen.specimen_id, signed and signed.until):
             count.add(contribution)
         if specimen.state != "open" and count.models:
-            described = self._described(store, count.models[-1])
+            described = models.described(store, count.models[-1])
             if described is not None:
-                count.by(self._method_of(store, count.models[-1]), described.labels)
+                count.by(models.method_of(store, count.models[-1]), described.labels)
         ledger, name = store.ledger, specimen.specimen_id
         count.review(ledger.reviewed(name) if signed is None else store.signed.reviewed(signed))
         return count
 
-    def _remember(self, store: Store) -> None:
-        model = self._model
-        sha256 = model.reference.sha256
-        described = self._models.setdefault(sha256, CountedBy(model.labels, model.confusion, model.known))
-        if sha256 in self._kept or not model.labels:  # none stands for one that cannot be read
-            return
-        if store.models.find(sha256) is None:
-            try:
-                store.models.remember(sha256, msgspec.json.encode(described))
-            except StoreError:
-                return  # on a full disk a count can still be shown, and with the next it is tried again
-        self._kept.add(sha256)
-
-    def _described(self, store: Store, model: ModelReference) -> CountedBy | None:
-        """Return what is known of a model that has called cells; None of one of before it was kept."""
-        if model.sha256 not in self._models:
-            kept = store.models.find(model.sha256)
-            if kept is None:
-                return None
-            try:
-                self._models[model.sha256] = stored(kept, CountedBy)
-            except msgspec.MsgspecError:  # damaged, or of a release to come
-                return None
-        return self._models[model.sha256]
-
-    def _method_of(self, store: Store, model: ModelReference) -> CountingMethod:
-        if model.sha256 not in self._methods:  # the correction's draws are made once a model
-            by = self._described(store, model)
-            if by is None:
-                return self._plain
-            self._methods[model.sha256] = self._plain.by(by.confusion, by.known)
-        return self._methods[model.sha256]
-
     def differential(self, count: SpecimenCount, specimen: Specimen) -> Differential:
         """Return the message. Signed after an update, a count is still that of the model that made it."""
         own, last = self._model.reference, next(reversed(count.models), None)
-        if specimen.state != "open" and last is not None and last.sha256 in self._models:
+        if specimen.state != "open" and last is not None and self._models.has_read(last):
             own = last
         others = [model.name for model in count.models if model != own]
         status = specimen.status

@@ -212,13 +212,13 @@ def test_a_count_that_is_asked_for_while_another_looks_the_model_up_is_made_by_i
         store.ledger.stop()
 
         def slow(*given: object) -> object:
-            monkeypatch.setattr("edge.specimens.reporting.stored", stored)
+            monkeypatch.setattr("edge.specimens.counting_models.stored", stored)
             other = threading.Thread(target=ask)
             other.start()
             other.join()
             return stored(*given)
 
-        monkeypatch.setattr("edge.specimens.reporting.stored", slow)
+        monkeypatch.setattr("edge.specimens.counting_models.stored", slow)
         ask()
     assert [one.correction.reason for one in said] == [None, None]
     assert said[0] == said[1]
