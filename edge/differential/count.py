@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from edge.differential.familiarity import Signs, judge_each
-from edge.differential.flags import BLAST, BLAST_LIKE, LEAST_CELLS, UNCLASSIFIED, Figure, raised
+from edge.differential.flags import BLAST_LIKE, UNCLASSIFIED, flags_of
 from edge.differential.intervals import METHODS
 from edge.differential.method import CountingMethod
 from edge.differential.review import ReviewedCell, agreement, changes
@@ -287,23 +287,14 @@ class SpecimenCount:
         return Share(100 * count / total if total else 0.0, low, high)
 
     def _flags(self, shares: dict[str, Share], absolutes: dict[str, Absolute]) -> tuple[Flag, ...]:
-        excluded = self._refused_cells()
-        percentages = {}
-        if self.counted >= LEAST_CELLS:
-            percentages = {label.casefold(): _figure(share) for label, share in shares.items()}
-        if BLAST in shares:
-            percentages[BLAST] = _figure(shares[BLAST])
-        if self.counted + excluded >= LEAST_CELLS:
-            percentages[UNCLASSIFIED] = _figure(self._share(excluded, self.counted + excluded))
-            percentages[BLAST_LIKE] = _figure(self._share(self._unclassified[OTHER], self.counted + excluded))
-        of_blood = {label.casefold(): Figure(a.value, a.low, a.high) for label, a in absolutes.items()}
-        return raised(percentages, of_blood if absolutes and self.counted >= LEAST_CELLS else None)
+        counted, excluded = self.counted, self._refused_cells()
+        unnamed = {
+            UNCLASSIFIED: self._share(excluded, counted + excluded),
+            BLAST_LIKE: self._share(self._unclassified[OTHER], counted + excluded),
+        }
+        return flags_of(shares, absolutes, unnamed, counted=counted, white=counted + excluded)
 
 
 def _refused(reasons: Counter[str]) -> int:
     """Count the white cells that the model could not name: neither `other`, nor seen in too few fields."""
     return sum(count for reason, count in reasons.items() if reason not in {UNSTEADY, OTHER})
-
-
-def _figure(share: Share) -> Figure:
-    return Figure(share.percent, share.low, share.high)

@@ -14,7 +14,7 @@ from edge.messages.differential import Flag
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from edge.messages.differential import Certainty
+    from edge.messages.differential import Absolute, Certainty, Share
 
 UNCLASSIFIED = "unclassified"
 """What the rules call the share of whole cells that the model did not name."""
@@ -69,6 +69,35 @@ RULES = (
     Rule("eosinophil-count-high", 1, "eosinophil", "more", 2.0, "10^9/L"),
     Rule("basophil-count-high", 1, "basophil", "more", 0.5, "10^9/L"),
 )
+
+
+def flags_of(
+    shares: Mapping[str, Share],
+    absolutes: Mapping[str, Absolute],
+    unnamed: Mapping[str, Share],
+    *,
+    counted: int,
+    white: int,
+) -> tuple[Flag, ...]:
+    """Return the flags of a count, in the rules' order; with few cells, only that a blast was named.
+
+    shares, absolutes: of each class, by its label; no absolutes without a total count. unnamed: shares of
+    what the model did not name, by what the rules call them. counted, white: how many cells count, and how
+    many there are with those that the model did not name.
+    """
+    percentages = {}
+    if counted >= LEAST_CELLS:
+        percentages = {label.casefold(): _of_share(share) for label, share in shares.items()}
+    if BLAST in shares:
+        percentages[BLAST] = _of_share(shares[BLAST])
+    if white >= LEAST_CELLS:
+        percentages |= {label: _of_share(share) for label, share in unnamed.items()}
+    of_blood = {label.casefold(): Figure(a.value, a.low, a.high) for label, a in absolutes.items()}
+    return raised(percentages, of_blood if absolutes and counted >= LEAST_CELLS else None)
+
+
+def _of_share(share: Share) -> Figure:
+    return Figure(share.percent, share.low, share.high)
 
 
 def raised(
