@@ -52,7 +52,7 @@ __all__ = [
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "clinic.tflite"
 
 LEAST_MAX_MB = 1.0
-"""An empty store and the most crowded field that can be: with less, counting would stop before it begins."""
+"""Holds an empty store and the most crowded field: with less, counting would stop before it begins."""
 FINEST = 0.01
 """Micrometres a pixel: with less, a red cell would be wider than any frame."""
 # Of the device and of a specimen; empty: it is made.
@@ -65,8 +65,9 @@ Identifier = Annotated[
 class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """How white cells are found."""
 
-    recipe: Literal["found", "study"] = "found"  # study: as published, for a model trained for it
-    # Of the camera's pixels on the slide. 0: measured by the red cells of the specimen.
+    # "found": by the finder network. "study": as in the published study, for a model trained for that.
+    recipe: Literal["found", "study"] = "found"
+    # Size of one of the camera's pixels on the slide. 0: measured by the specimen's red cells.
     micrometres_per_pixel: Annotated[
         float, Meta(ge=0, le=2, extra_json_schema={"anyOf": [{"const": 0}, {"minimum": FINEST}]})
     ] = 0.0
@@ -81,15 +82,15 @@ class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which bundle answers, and how it is run."""
+    """Which model bundle is used, and how it is run."""
 
-    path: Text = ""  # empty: the one that `model install` put there, else the one that ships
-    trusted_keys: Text = "/etc/leukoscope/keys"  # a folder of public keys, *.pub: who may sign a bundle
-    threads: Annotated[int, Meta(ge=1, le=16)] = 1  # of the network and of OpenCV
-    # auto: the first of the others that is installed.
+    path: Text = ""  # a bundle; empty: the one installed by `model install`, or else the one that ships
+    trusted_keys: Text = "/etc/leukoscope/keys"  # a folder of public keys (*.pub) that may sign a bundle
+    threads: Annotated[int, Meta(ge=1, le=16)] = 1  # for the network and for OpenCV
+    # "auto": the first of the two that is installed.
     runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = "auto"
-    # Whether what a microscope adds to its cells' scores, as a specimen's first hundred tell, is taken from
-    # them. false: each cell is called as if its microscope were a known one.
+    # true: the shift that this microscope adds to the scores of all cells is estimated from a specimen's
+    # first hundred cells, and taken back. false: cells are called as if the microscope were a known one.
     align: bool = True
 
     @property
@@ -104,32 +105,34 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose blood it is, as the operator typed it (never a name), and how many cells are wanted."""
+    """The specimen's id (never a person's name), and how many cells are wanted."""
 
-    id: Identifier = ""  # empty: made from the source: the same images are the same specimen, others are not
-    target: Annotated[int, Meta(ge=1, le=1_000_000)] = 200  # counted cells; in laboratories 100, 200 or 400
-    interval: Literal["exact", "wilson"] = "exact"  # exact: Clopper-Pearson, as in Rumke's tables
-    # Enough are counted, too, when no class's interval is wider than this, in percent points. 0: only the
-    # target says.
+    id: Identifier = ""  # empty: made from the source, so that the same images are one specimen
+    target: Annotated[int, Meta(ge=1, le=1_000_000)] = 200  # cells to count; laboratories use 100, 200 or 400
+    interval: Literal["exact", "wilson"] = "exact"  # "exact": Clopper-Pearson, as in Rumke's tables
+    # Counting is also enough when no class's interval is wider than this, in percentage points. 0: only the
+    # target counts.
     max_interval_width: Annotated[float, Meta(ge=0, le=100)] = 0.0
-    # By "source", what the camera shows is one specimen, this one; by "command", one begins and ends when
-    # told to. Empty: by source for images, videos and the simulated slide, by command for a live camera.
-    # A live camera by source is one specimen for ever: for a bench, and said at every start.
+    # "source": all that the camera shows is one specimen, this one. "command": a specimen begins and ends by
+    # command. Empty: "source" for images, videos and the simulated slide, "command" for a live camera. With
+    # "source", a live camera is one specimen for ever: for a test bench only, and every start warns of it.
     lifecycle: Literal["", "source", "command"] = ""
-    on_target: Literal["go on", "stop"] = "go on"  # of specimens by command
-    # Whether frames that overlap are registered to each other, so that a cell that is seen again counts once.
-    # "auto": off for images and the simulated slide of the grid, where each view is new; on for what moves.
+    on_target: Literal["go on", "stop"] = "go on"  # by "command": what to do when enough are counted
+    # Whether overlapping frames are registered to each other, so that a cell that is seen again counts once.
+    # "auto": off for images and for the simulated slide's grid, where each view is new; on for all else.
     registration: Literal["auto", "on", "off"] = "auto"
 
 
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where results are kept until they are delivered, and after."""
+    """Where results are kept until they are delivered, and for some time after."""
 
     path: SomeText = "leukoscope.db"  # an SQLite file
-    retention_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0  # after delivery; then only what it counted
-    # Of the picture that is kept of each cell, so that a person can look at it. 0: none is kept.
+    # How long a field is kept after its delivery; after that only what it counted.
+    retention_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0
+    # How long the picture of each cell is kept, so that a person can look at it. 0: none is kept.
     pictures_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0
-    # 0: no limit. Pictures go first, then the oldest delivered, what waits never.
+    # The largest size of the store, MB. 0: no limit. When it is full, pictures are deleted first, then the
+    # oldest delivered fields; what waits for delivery never is.
     max_mb: Annotated[
         float, Meta(ge=0, extra_json_schema={"anyOf": [{"const": 0}, {"minimum": LEAST_MAX_MB}]})
     ] = 2000.0
@@ -146,8 +149,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. Every section but the camera has defaults that work."""
 
     camera: CameraConfig
-    device_id: Identifier = ""  # stands in the topics; empty: made from the machine's own id
-    log_level: Literal["debug", "info", "warning", "error"] = "info"  # what the daemon writes of itself
+    device_id: Identifier = ""  # the name in the MQTT topics; empty: made from the machine's own id
+    log_level: Literal["debug", "info", "warning", "error"] = "info"  # how much the daemon writes to its log
     masking: MaskingConfig = MaskingConfig()
     model: ModelConfig = ModelConfig()
     specimen: SpecimenConfig = SpecimenConfig()

@@ -11,7 +11,7 @@ from edge.config.texts import SomeText, Text  # noqa: TC001 (msgspec reads annot
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Mark = Literal["banner", "scale bar", "arrow", "ink", "text", "frame"]
-# What cameras of the network call a secret in their addresses.
+# What network cameras call a secret in their addresses.
 _SECRET = re.compile(r"[?&;]-?(\w*pwd?|\w*pas|\w*pass\w*|\w*(secret|token|key)|auth\w*|sid)=", re.IGNORECASE)
 
 
@@ -19,7 +19,7 @@ class ReplayConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     """A folder of images, single files or globs, each shown once, in the order of their names."""
 
     paths: Annotated[tuple[Text, ...], Meta(min_length=1)]  # folders, files, or patterns with *
-    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as frames are analysed
 
 
 class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="simulated"):
@@ -27,24 +27,23 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1  # which slide is drawn
     cells: Annotated[int, Meta(ge=0, le=5000)] = 60  # white cells on the slide
-    # Each view once; or pushed by hand, with pauses, returns, shake, motion blur and lost focus.
+    # "grid": each view once. "manual": as if pushed by hand, with pauses, returns, shake and lost focus.
     motion: Literal["grid", "manual"] = "grid"
-    hand_rate: Annotated[float, Meta(ge=0.5, le=100)] = 4.0  # frames in a second of the hand's own time
-    exposure_ms: Annotated[float, Meta(ge=0, le=500)] = 15.0  # what moves in this time smears; by hand only
+    hand_rate: Annotated[float, Meta(ge=0.5, le=100)] = 4.0  # "manual": frames a second of the hand's time
+    exposure_ms: Annotated[float, Meta(ge=0, le=500)] = 15.0  # "manual": movement in this time blurs
     width: Annotated[int, Meta(ge=160, le=4096)] = 640  # of one frame, pixels
     height: Annotated[int, Meta(ge=120, le=4096)] = 480  # pixels
-    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as frames are analysed
     defocus: Annotated[float, Meta(ge=0, le=10)] = 0.6  # standard deviation of the blur, pixels
     noise: Annotated[float, Meta(ge=0, le=60)] = 2.0  # standard deviation of the sensor noise, grey levels
     vignetting: Fraction = 0.12  # light lost in the corners
     illumination: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # 1: background as on the training microscope
     stain: Annotated[float, Meta(ge=0.2, le=2)] = 1.0  # optical density of the dyes, 1: as usual
     warmth: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # white balance: -1 bluish, 1 yellowish
-    uneven: Fraction = (
-        0.0  # light lost on the side away from the lamp, as of a microscope that is not centred
-    )
-    haze: Fraction = 0.0  # stray light: at 1 nothing of the slide is seen
-    # What people and programs draw into pictures, to see that it hides and invents no cell.
+    # Light lost on the side away from the lamp, as in a microscope that is not centred.
+    uneven: Fraction = 0.0
+    haze: Fraction = 0.0  # stray light; at 1 the slide cannot be seen at all
+    # Drawn over the pictures, as people and programs do, to test that no cell is hidden or invented by it.
     marks: tuple[Mark, ...] = ()
     empty: bool = False  # clear glass without blood, as `camera calibrate` wants it
     calibration: Text = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
@@ -53,22 +52,24 @@ class SimulatedConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field
 class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="usb"):
     """A USB microscope or any other V4L2 camera; or a stream of JPEG pictures from another machine."""
 
-    # A path (the udev rule gives a USB microscope this one), the number of /dev/video*, or http://...
+    # A path (the default is made by the udev rule), the number of a /dev/video*, or http://...
     device: Annotated[int, Meta(ge=0, le=255)] | Annotated[SomeText, Meta(max_length=1000)] = (
         "/dev/leukoscope-camera"
     )
-    width: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels; 0, like the height: 640x480, a stream's own
+    # Pixels. 0 for both width and height: 640x480, or for a stream its own size.
+    width: Annotated[int, Meta(ge=0, le=16384)] = 0
     height: Annotated[int, Meta(ge=0, le=16384)] = 0  # pixels, as the width
-    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of a device; 0: 30
-    # Held by a device, and verified. Left as they are, a calibration says them, else they are what the device
-    # has: automatic once it was plugged in, and else what it was set to last, by whomever.
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # asked of the device; 0: 30
+    # Microseconds; set, kept and checked. 0: not set here: the calibration's, or without one what the device
+    # has, which is automatic after it was plugged in, and later what any program has set.
     exposure_us: Annotated[int, Meta(ge=0, le=60_000_000)] = 0
-    gain: Annotated[int, Meta(ge=-1, le=1_000_000)] = -1  # in steps of the driver's own
-    white_balance_k: Annotated[int, Meta(ge=0, le=100_000)] = 0  # kelvin
+    # In the driver's own steps; -1: not set here, as exposure_us.
+    gain: Annotated[int, Meta(ge=-1, le=1_000_000)] = -1
+    white_balance_k: Annotated[int, Meta(ge=0, le=100_000)] = 0  # kelvin; 0: not set here, as exposure_us
     calibration: Text = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 
     def __post_init__(self) -> None:
-        """Refuse half a size, and an address that is none to publish."""
+        """Refuse half a size, and an address that must not be published."""
         if isinstance(self.device, str) and "://" in self.device:
             if not self.device.startswith(("http://", "https://")):
                 raise ValueError(
@@ -96,8 +97,8 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ki
     """A video file, each picture once, in order."""
 
     path: SomeText  # the file
-    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as they are analysed
-    native_rate: bool = False  # at the rate at which it was filmed
+    frames_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # 0: as fast as frames are analysed
+    native_rate: bool = False  # true: at the rate at which it was filmed
     calibration: Text = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 
     def __post_init__(self) -> None:
@@ -110,7 +111,7 @@ class PicameraConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     """A camera on the Pi's own connector, by picamera2 and libcamera."""
 
     camera: Annotated[int, Meta(ge=0, le=31)] = 0  # its number, as `leukoscope camera list` lists it
-    width: Annotated[int, Meta(ge=160, le=16384)] = 1640  # of what is analysed, pixels
+    width: Annotated[int, Meta(ge=160, le=16384)] = 1640  # of the frames, pixels
     height: Annotated[int, Meta(ge=120, le=16384)] = 1232  # pixels
     calibration: Text = ""  # the file that `camera calibrate` wrote; empty: frames stay as they are
 

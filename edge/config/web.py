@@ -16,12 +16,12 @@ _WRITTEN_AS = {"http": "", "https": 'certificate_file = "FILE"'}
 class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The device's page, as `leukoscope web` serves it."""
 
-    # "0.0.0.0": for everybody in the network. As long as nobody has a PIN, only this machine is served.
+    # "0.0.0.0": for everybody in the network; but as long as nobody has a PIN, for this machine only.
     host: SomeText = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535)] = 8080  # below 1024 only root may listen
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8080  # ports below 1024 are for root only
     certificate_file: Text = ""  # the page's certificate; empty: not encrypted
     key_file: Text = ""  # the secret key to it; empty: the systemd credential `web-key`, where there is one
-    # Where the daemon leaves the live picture while somebody looks, in memory; empty: there is none.
+    # A folder in memory, where the daemon puts the live picture while somebody looks; empty: no live picture.
     preview_dir: Text = "/run/leukoscope"
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a field is made of, as its message carries it."""
+"""The parts of a field's message."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Cell(Struct, frozen=True, kw_only=True):
     glass_rgb: Annotated[
         tuple[float, float, float] | None,
         Meta(
-            description="red, green and blue level of the glass around it, by which its light was set; null: "
-            "the study's masking sets none, or an older version made the message"
+            description="red, green and blue level of the glass around it, by which its crop was brightened; "
+            "null: the study's masking does not do that, or an older version made the message"
         ),
     ] = None
     label: str
@@ -52,40 +52,38 @@ class Cell(Struct, frozen=True, kw_only=True):
     logits: Annotated[
         dict[str, float] | None,
         Meta(
-            description="as the network gives them; less the field's alignment, and divided by the model's "
-            "temperature, they give the probabilities; null: an older version made the message"
+            description="as the network gives them; the field's alignment subtracted, and divided by the "
+            "model's temperature, they give the probabilities; null: an older version made the message"
         ),
     ] = None
     confidence: Annotated[
         Probability | None,
-        Meta(description="in the call, from its probability and its likeness to known cells of its class"),
+        Meta(description="how far to trust the call, by its probability and its likeness to known cells"),
     ] = None
     distance: Annotated[
         Annotated[float, Meta(ge=0)] | None,
         Meta(
-            description="to known cells of its class, in times of what 99 % of these stay within; null: the "
-            "model's bundle does not tell"
+            description="from known cells of its class; 99 % of these are within 1; null: the model's bundle "
+            "has no data for it"
         ),
     ] = None
     rejected: Annotated[
         str | None,
-        Meta(description="why it is not counted: other, unfamiliar, uncertain; null where it is"),
+        Meta(description="why it is not counted: other, unfamiliar, uncertain; null: it is"),
     ]
     cut_by_edge: Annotated[bool, Meta(description="the frame's edge cuts it: it is not counted")]
     heatmap: Heatmap | None
     evidence_in_cell: Annotated[
         Probability | None,
-        Meta(description="share of the heatmap's sum that lies in the cell's own mask; null: no evidence"),
+        Meta(description="share of the heatmap's sum that lies within the cell; null: no evidence"),
     ] = None
     evidence_in_nucleus: Annotated[
         Probability | None,
-        Meta(
-            description="share of the heatmap's sum that lies in the nucleus; null: no evidence or no nucleus"
-        ),
+        Meta(description="share of the heatmap's sum within the nucleus; null: no evidence, or no nucleus"),
     ] = None
     flags: Annotated[
         tuple[str, ...],
-        Meta(description="why to doubt a call, counted or not: evidence outside the cell"),
+        Meta(description="reasons to doubt a call, counted or not, such as: evidence outside the cell"),
     ] = ()
 
     def spoken(self) -> str:
@@ -96,27 +94,28 @@ class Cell(Struct, frozen=True, kw_only=True):
 
 
 class Alignment(Struct, frozen=True):
-    """What was taken from the logits of a field's cells, for cells of this microscope have it all.
+    """What was subtracted from the logits of a field's cells: the shift that this microscope adds to all.
 
-    It is told by cells that nobody has named: the first hundred that the specimen's fields before this one
+    It is estimated from cells that nobody has named: the first hundred that earlier fields of the specimen
     show whole, each once.
     """
 
-    cells: Annotated[int, Meta(ge=0, description="how many cells told it")]
-    logits: Annotated[dict[str, float], Meta(description="what is taken from each class's logit")]
+    cells: Annotated[int, Meta(ge=0, description="how many cells it is estimated from")]
+    logits: Annotated[dict[str, float], Meta(description="what is subtracted from each class's logit")]
     settled: Annotated[
-        bool, Meta(description="enough cells have told it: it stays for the rest of the specimen")
+        bool, Meta(description="it rests on enough cells, and stays for the rest of the specimen")
     ] = False
     before: Annotated[
         dict[str, float] | None,
         Meta(
-            description="what the specimen began with: of the one before, with the same camera; null: nothing"
+            description="the shift that the specimen began with, from the one before it on the same camera; "
+            "null: none"
         ),
     ] = None
 
 
 class FieldScale(Struct, frozen=True):
-    """What the red cells of one field say, and how many there are to say so."""
+    """The size of a pixel by the red cells of one field, and how many red cells were measured."""
 
     micrometres_per_pixel: Annotated[float, Meta(gt=0)]
     red_cells: Annotated[int, Meta(ge=1)]
@@ -125,27 +124,27 @@ class FieldScale(Struct, frozen=True):
 class Scale(Struct, frozen=True):
     """How large a pixel is, and how that is known.
 
-    "red cells": of all fields of the specimen so far, or of this one. "remembered": of the specimen before,
-    with the same camera. "nucleus", "white cells": a guess from their size, where no field has red cells to
-    measure.
+    "red cells": measured by those of the specimen's fields so far, or of this field. "remembered": from the
+    previous specimen with the same camera. "nucleus", "white cells": a guess from their size, as no field had
+    red cells to measure.
     """
 
     micrometres_per_pixel: Annotated[float, Meta(gt=0)]
     source: Literal["configured", "red cells", "remembered", "nucleus", "white cells"]
     spread: Annotated[
         Annotated[float, Meta(ge=0)] | None,
-        Meta(description="how far fields differ from it, as a share of it; null: one field or none"),
+        Meta(description="how far the fields differ from it, as a share of it; null: too few fields"),
     ] = None
     settled: Annotated[
-        bool, Meta(description="enough fields agree: it stays for the rest of the specimen")
+        bool, Meta(description="enough fields agree, so it stays for the rest of the specimen")
     ] = False
     field: Annotated[
-        FieldScale | None, Meta(description="what this field alone says; null: it has too few red cells")
+        FieldScale | None, Meta(description="by this field alone; null: it has too few red cells")
     ] = None
 
     @property
     def is_guess(self) -> bool:
-        """Return whether it is only told by how large nuclei or white cells usually are."""
+        """Return whether it is only a guess from the usual size of nuclei or white cells."""
         return self.source in {"nucleus", "white cells"}
 
 
@@ -164,16 +163,16 @@ RefusalReason = Literal[
 
 
 class Quality(Struct, frozen=True, kw_only=True):
-    """Is the frame worth analysing. Figures are relative to nothing: compare them within a specimen."""
+    """Is the frame worth analysing. Compare the figures only within a specimen: they have no fixed scale."""
 
     accepted: bool
-    reason: Annotated[RefusalReason | None, Meta(description="the one that it was refused for; null: none")]
+    reason: Annotated[RefusalReason | None, Meta(description="why it was refused; null: it was not")]
     focus: Annotated[
         float,
-        Meta(ge=0, description="strength of the sharpest edges, percent of the contrast; rises when sharper"),
+        Meta(ge=0, description="strength of the sharpest edges, percent of the contrast; higher is sharper"),
     ]
     motion: Annotated[
-        Share | None, Meta(description="how far the strong edges are parallel, as motion leaves them")
+        Share | None, Meta(description="how far the strong edges are parallel, as motion makes them")
     ] = None
     brightness: Annotated[float, Meta(description="mean grey level, 0 to 255")]
     clipped: Annotated[Share, Meta(description="share of pixels at white")]

@@ -1,4 +1,4 @@
-"""Where a field lies on the slide, as its message says it."""
+"""Where a field lies on the slide, as in its message."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class FieldPosition(Struct, frozen=True):
     several of them is in each one's `cells` and counts once in the differential, by its best sighting.
     """
 
-    region: Annotated[int, Meta(ge=0, description="no other region of this device has this number")]
+    region: Annotated[int, Meta(ge=0, description="number of the region, unique on this device")]
     x: float
     y: float
     new_region: Annotated[
         bool, Meta(description="a new region: this field could not be registered to any before it")
     ] = False
     merged: Annotated[
-        MergedRegion | None, Meta(description="a region that ended: by this field it is part of this one")
+        MergedRegion | None, Meta(description="a region that this field has shown to be part of this one")
     ] = None
