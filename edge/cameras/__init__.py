@@ -24,8 +24,9 @@ __all__ = [
 def open_camera(config: CameraConfig) -> Camera:
     """Make the camera that the configuration names, importing only what that one needs.
 
-    Where the configuration names a calibration, its frames are corrected by it. Raises CameraError where the
-    camera is not there, or the calibration is not of it; a live camera may come later, and is waited for.
+    If the configuration names a calibration, the frames are corrected by it. Raises CameraError if the camera
+    is not there, or if the calibration belongs to another one. A live camera that is not there yet is waited
+    for instead.
     """
     camera = _opened(config)
     calibration = getattr(config, "calibration", "")
@@ -37,7 +38,7 @@ def open_camera(config: CameraConfig) -> Camera:
 
 
 def longest_pause_s(camera: Camera, config: CameraConfig) -> float:
-    """How far apart a camera's frames may be, in seconds, by its own account and its configuration's."""
+    """Return how many seconds may lie between two frames, by the camera itself and by its configuration."""
     rate = float(getattr(config, "frames_per_second", 0.0))
     return max(pause_of(camera), 1 / rate if rate > 0 else 0.0)
 
@@ -57,7 +58,7 @@ def _opened(config: CameraConfig) -> Camera:
             from edge.cameras.replay import ReplayCamera  # noqa: PLC0415
 
             replay = ReplayCamera(config)
-            # At a set rate, a picture is read when it is due, and there is time enough for it.
+            # At a set rate there is time enough to read each picture when it is due.
             return replay if config.frames_per_second else read_ahead(replay)
         case SimulatedConfig():
             from edge.cameras.simulation.camera import SimulatedCamera  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What a camera lets itself be told: exposure, gain and colour gains, and that they stay."""
+"""The settings of a camera: exposure, gain and colour gains; setting them, and checking that they stay."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Controls:
     """Settings of a sensor. None: left as it is.
 
-    exposure_us: how long a line gathers light, microseconds. analogue_gain: before the digits, 1 or more.
-    colour_gains: factors to red and to blue; green has none. driver_gain, temperature_k: what V4L2 devices
-    have in their place, a gain in steps of the driver's own, and the kelvin of the light that is white.
+    exposure_us: how long a line gathers light, microseconds. analogue_gain: the factor before digitising, 1
+    or more. colour_gains: factors for red and blue; green has none. driver_gain, temperature_k: what V4L2
+    devices have instead: a gain in the driver's own steps, and the colour temperature of white, kelvin.
     """
 
     exposure_us: int | None = None
@@ -34,7 +34,7 @@ class Adjustable(Protocol):
 
     @property
     def exposure_range_us(self) -> tuple[int, int] | None:
-        """The shortest and the longest exposure; None where it cannot be set."""
+        """The shortest and the longest exposure, microseconds; None if it cannot be set."""
         ...
 
     @property
@@ -43,51 +43,51 @@ class Adjustable(Protocol):
         ...
 
     def lock(self, controls: Controls) -> None:
-        """Switch the automatic off and hold these from now on.
+        """Switch the automatics off and keep these settings from now on.
 
-        A control that the camera lacks is passed over. Frames that are on their way were still taken
-        without. Raises CameraError.
+        A setting that the camera does not have is skipped. Frames that are already on their way were still
+        taken with the old settings. Raises CameraError.
         """
         ...
 
     def release(self) -> None:
-        """Hold nothing but what the configuration says, and leave all else as it was before the first try."""
+        """Keep only what the configuration says, and put all else back as it was before the first try."""
         ...
 
 
 @runtime_checkable
 class Approximate(Adjustable, Camera, Protocol):
-    """A camera that makes of an exposure what it has, which only a try can tell."""
+    """A camera that takes the nearest exposure it has; which one that is shows only when it is tried."""
 
     @property
     def granted(self) -> Controls:
-        """What it said, when it was told last, that it had made of it."""
+        """The settings that it really took when they were set last."""
         ...
 
     def try_out(self, exposure_us: int | None, *, find_white: bool = False) -> None:
-        """Switch the automatic off, set about this exposure, and hold what comes of it; None: has none.
+        """Switch the automatics off, set about this exposure, and keep what it becomes; None: it has none.
 
-        What else it has is held at what its configuration says, else at the least gain, and at the white that
-        its automatic has found; find_white: that one goes on looking.
+        The gain is kept as configured, or else at the lowest; the white balance as configured, or else at
+        what the camera's automatic has found. find_white: let that automatic go on looking.
         """
         ...
 
 
 NOT_HELD = "camera settings not held"
-"""Why there is no picture, as `UnreadableFrameError.reason` and health say it."""
+"""The reason why there is no picture, as in `UnreadableFrameError.reason` and in health."""
 
-_GRACE = (
-    20  # frames: a sensor takes a few, a pipeline has some on their way, and the gain follows the exposure
-)
-_EXPOSURE_OFF = 0.03  # of it: sensors expose by whole lines
-_LINE_US = 40.0
-_GAIN_OFF = 0.03
+# Frames until new settings must hold: a sensor needs a few, a pipeline holds some more, and the gain follows
+# the exposure.
+_GRACE = 20
+_EXPOSURE_OFF = 0.03  # share of the exposure: sensors expose by whole lines
+_LINE_US = 40.0  # microseconds: the longest of such lines
+_GAIN_OFF = 0.03  # share of the gain
 
 
 class Lock:
-    """Settings that every frame must have been taken with, after a few that could not yet be.
+    """Settings that every frame must have been taken with, except the first few.
 
-    controls: those that the camera has; a None among them is not looked at.
+    controls: those that the camera has; one that is None is not checked.
     """
 
     def __init__(self, controls: Controls) -> None:
@@ -95,9 +95,9 @@ class Lock:
         self._grace = _GRACE
 
     def holds(self, taken: FrameMetadata) -> bool:
-        """Say whether a frame was taken with the settings; one of the first that was not is passed over.
+        """Return whether a frame was taken with the settings; False only for one of the first frames.
 
-        Raises UnreadableFrameError for a later one.
+        Raises UnreadableFrameError for a later frame that was not.
         """
         wrong = self._wrong(taken)
         if wrong is None:

@@ -39,14 +39,14 @@ class Frame:
     pixels: uint8 RGB, (height, width, 3).
     name: what an operator would call it (a file name, a position on the slide).
     captured_at: UTC.
-    source_id: where the same picture would come again after a restart (a file), its lasting identity, by
-        which it is analysed once only; None for a live camera.
-    metadata: what the sensor says of it; None where there is no sensor that speaks.
-    calibration: the id of the camera calibration by which the pixels were corrected; None: they were not.
-    content: of a picture file, what its copies have in common whatever they are called; None for all else.
+    source_id: if the same picture comes again after a restart, as that of a file does, its lasting identity,
+        by which it is analysed only once; None for a live camera.
+    metadata: what the sensor says of it; None if there is no sensor that does.
+    calibration: the id of the camera calibration that the pixels were corrected by; None: they were not.
+    content: of a picture file, a hash of its bytes, by which its copies are known; None for all else.
     simulated: it was drawn by a program: no microscope, no blood.
-    clock_offset_s: clock minus monotonic clock as it was captured, where the clock was not set; else None.
-        Taken with `captured_at`, which it sets right once somebody sets the clock.
+    clock_offset_s: clock minus monotonic clock when it was captured, if the clock was not set; else None.
+        `captured_at` is corrected by it once the clock is set.
     """
 
     pixels: NDArray[np.uint8]
@@ -78,10 +78,10 @@ class Camera(Protocol):
 
 
 def sensor_of(camera: Camera) -> str:
-    """Return what a camera calls itself, by which its calibration knows it again; empty where it does not."""
+    """Return what a camera calls itself, by which its calibration recognises it; empty if it does not say."""
     return str(getattr(camera, "sensor", ""))
 
 
 def pause_of(camera: Camera) -> float:
-    """Return how far apart a camera's frames are by its own account, in seconds; 0 where it says nothing."""
+    """Return the seconds between a camera's frames, as it says itself; 0 if it does not say."""
     return float(getattr(camera, "pause_s", 0.0))

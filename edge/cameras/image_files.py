@@ -1,4 +1,4 @@
-"""Picture files as pixels: read rightly, or refused with the reason."""
+"""Picture files as pixels: read correctly, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MAX_PIXELS = 64_000_000  # 192 MB as RGB: more would end a small device
+MAX_PIXELS = 64_000_000  # 192 MB as RGB: more would exhaust a small device
 MAX_BYTES = 512_000_000
 
 _JPEG = b"\xff\xd8\xff"
@@ -29,7 +29,7 @@ _DEPTHS = 8, 10, 12, 14, 16  # bits that a camera has
 _ANIMATED = 2
 _HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
 _AS_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")  # OpenCV 4.11 and later
-# An orientation tag would turn the picture, and with it every box, away from what the file holds.
+# Followed, an orientation tag would rotate the picture, and the boxes would not fit the file's own pixels.
 _FLAGS = (
     (cv2.IMREAD_COLOR_RGB if _AS_RGB else cv2.IMREAD_COLOR)
     | cv2.IMREAD_IGNORE_ORIENTATION
@@ -91,7 +91,7 @@ def _why_no_image(data: bytes) -> str:
 
 
 def _unusual(data: bytes) -> str | None:
-    """Why a whole file is no picture of one field; None where it is one."""
+    """Return why a complete file is not a picture of one field; None if it is."""
     tiff = read_tiff_header(data)
     if tiff is not None and tiff.pages > 1:
         return f"holds {tiff.pages} pages; save each that shows a field as a picture of its own"
@@ -127,7 +127,7 @@ def _by_opencv(data: bytes, path: Path) -> NDArray[np.uint8]:
 
 
 def _upper_bits(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """The upper 8 bits of those in use: many a camera puts its 10, 12 or 14 into the lower ones of 16."""
+    """Return the upper 8 bits of those in use: many cameras fill only the lower 10, 12 or 14 of 16 bits."""
     most = int(pixels.max())
     bits = next(bits for bits in _DEPTHS if most < 1 << bits)
     return (pixels >> (bits - 8)).astype(np.uint8)

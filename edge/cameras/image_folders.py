@@ -1,4 +1,4 @@
-"""Which picture files are meant by a path: the one way into a folder that every command takes."""
+"""Which picture files a path stands for; every command looks into folders by this module."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOT_READ = frozenset(
     | {".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".raw"}  # of cameras
     | {".svs", ".ndpi", ".scn", ".mrxs", ".bif", ".czi", ".lif", ".nd2", ".vsi", ".oib", ".oif", ".lsm"}
 )
-"""Pictures all the same: to pass over them without a word would lose cells."""
+"""Pictures that cannot be read. They are named, not skipped silently: their cells would be missing."""
 
 _LEFT_OUT = frozenset(
     {
@@ -51,8 +51,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 class ImageFile(NamedTuple):
     """A picture that was found.
 
-    name: what it is called from here on, from the last part of the folder that was given. problem: why it
-    will not be read, a sentence; None where nothing speaks against it so far.
+    name: what it is called from here on: its path from the last part of the given folder on. problem: why it
+    will not be read, a sentence; None if no reason is known so far.
     """
 
     path: Path
@@ -63,15 +63,14 @@ class ImageFile(NamedTuple):
 def find_images(paths: Sequence[str]) -> list[ImageFile]:
     """The pictures that folders, files and globs stand for, each once, in the order of their paths.
 
-    Folders are searched through and through for the usual suffixes. Left out are hidden files and folders,
-    and what a system keeps as thumbnails and deleted files. A linked folder is followed once, and not where
-    it leads back up. A file that is named itself is taken whatever its name. A glob may hold `**`; a part of
-    it that is there under its very name, brackets and all, is that.
+    Folders are searched with all their subfolders for the usual suffixes. Left out are hidden files and
+    folders, and a system's thumbnails and deleted files. A linked folder is followed once, but not if it
+    leads back up. A file that is given itself is taken whatever its name is. A glob may hold `**`; if part of
+    a glob is the exact name of something that is there, brackets and all, that is meant.
 
-    A link that leads nowhere and a picture of a kind that is not read are among them, with their problems.
+    Links that lead nowhere, and pictures of a kind that is not read, are in the list with their problems.
 
-    Raises CameraError where a path is not there, holds no picture, cannot be searched, or is a pipe or a
-    device.
+    Raises CameraError if a path is not there, holds no picture, cannot be searched, or is a pipe or a device.
     """
     found: dict[Path, ImageFile] = {}
     for given in paths:
@@ -84,7 +83,7 @@ def find_images(paths: Sequence[str]) -> list[ImageFile]:
 
 
 def place_of(file: Path) -> Path:
-    """Where a file lies behind all links; of one that leads in a circle, a place all the same."""
+    """Return where a file lies once all links are followed; it also works for links in a circle."""
     return Path(os.path.realpath(file))  # `resolve` raises RuntimeError there
 
 
@@ -108,7 +107,7 @@ def is_left_out(name: str) -> bool:
 def printable(name: str) -> str:
     """A file's name as text for messages, on one line.
 
-    Bytes that are no UTF-8, line ends and a terminal's own orders are legal in a name and in no message.
+    Bytes that are not UTF-8, line ends and terminal control codes may be in a name, but not in a message.
     """
     text = name.encode(errors="surrogateescape").decode(errors="replace")
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
@@ -164,7 +163,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _folders(top: Path) -> Iterator[Path]:
-    """A folder and all below it, each once under its own name if it has one there; linked ones come last."""
+    """Return a folder and all below it, each once, by its own name rather than a link's; links come last."""
     seen: set[tuple[int, int]] = set()
     waiting = [top]
     while waiting:
@@ -188,7 +187,7 @@ def _leads_back_up(link: Path) -> bool:
 
 
 def _entries(folder: Path) -> list[Path]:
-    # A folder that cannot be opened is an error: its cells would be missed without a word.
+    # A folder that cannot be opened is an error: otherwise its cells would be missing and nobody would know.
     return sorted(each for each in folder.iterdir() if not is_left_out(each.name))
 
 
@@ -222,7 +221,7 @@ def _fixed_part(path: Path) -> Path:
 
 
 def _name(file: Path, root: Path) -> str:
-    # The last folder's name stays in, so that one file has one name whether its folder, a glob or the file
-    # itself was given. abspath and not resolve: a link keeps its own name.
+    # The name begins with the folder's, so that a file has the same name whether its folder, a glob or the
+    # file itself was given. abspath, not resolve: a link keeps its own name.
     folder = os.path.abspath(root)  # noqa: PTH100
     return printable(Path(os.path.abspath(file)).relative_to(Path(folder).parent).as_posix())  # noqa: PTH100

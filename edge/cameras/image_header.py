@@ -1,7 +1,7 @@
-"""Width and height of an image file before a pixel is decoded, and whether all of it is there.
+"""Width and height of an image file before a pixel is decoded, and whether the file is complete.
 
-OpenCV fills what is missing of a cut-off file with grey and says nothing, and would allocate whatever a
-header asks for; both are decided here.
+OpenCV fills the missing part of a cut-off file with grey and says nothing, and it would allocate any size
+that a header asks for. Both are checked here first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # JPEG markers without a le
 _FRAME_STARTS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
 _START_OF_IMAGE, _END_OF_IMAGE = 0xD8, 0xD9
-_FIRST_WITH_LENGTH = 0xC0  # those below it are of no use today, and stand in damaged pictures only
+_FIRST_WITH_LENGTH = 0xC0  # lower markers are not in use today, and occur only in damaged pictures
 # A scan's own 0xFF is followed by 0, a restart marker ends nothing, and 0xFF before a marker only fills up.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -61,10 +61,10 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
 
 
 def end_of_jpeg(data: bytes, at: int = 2) -> int:
-    """Where a JPEG picture's end-of-image marker is; -1 where it has none. at: a marker to begin from.
+    """Return where a JPEG picture's end-of-image marker is; -1 if it has none. at: a marker to begin from.
 
-    It is the first picture's: a phone puts others behind it, a preview, a depth or a gain map, and a second
-    beginning before the end is that of such a one behind a picture that is cut off.
+    Only the first picture counts: phones add others behind it, such as a preview, a depth or a gain map. A
+    second start-of-image before the end belongs to one of those, so the first picture is cut off.
     """
     while found := _MARKER.search(data, at):
         marker = data[found.end() - 1]

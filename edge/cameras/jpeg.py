@@ -1,6 +1,6 @@
-"""JPEG pictures, decoded by a libjpeg that tells what it misses: OpenCV fills that in and says nothing.
+"""JPEG pictures, decoded by a libjpeg that reports missing data: OpenCV fills it in and says nothing.
 
-Both give the same pixels, bit for bit.
+For whole pictures both give the same pixels, bit for bit.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ def decode_jpeg(data: bytes) -> NDArray[np.uint8]:
 
 
 def _is_padding(data: bytes, count: int) -> bool:
-    """Whether so many bytes before the end are all the same, as many a camera fills its pictures up."""
+    """Whether this many bytes before the end are all the same: many cameras pad their pictures so."""
     end = end_of_jpeg(data)
     return len(set(data[end - count : end])) == 1
 
 
 def _is_erased(data: bytes) -> bool:
-    """Whether zeros stand in the scan that no encoder has put there.
+    """Whether there are zeros in the scan that no encoder has written.
 
-    Zeros are the first code of each Huffman table. In a run they can only be an even ground, where that code
-    of all tables means that nothing changes.
+    Zero bits are the first code of each Huffman table. A long run of them is genuine only for an even area,
+    and only if that code means "no change" in every table.
     """
     at, sequential, even = 2, False, True
     while (marker := data[at + 1]) != _START_OF_SCAN:

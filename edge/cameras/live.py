@@ -1,8 +1,8 @@
 """A live camera: one thread reads the device, and whoever asks gets the newest picture, never a queue.
 
-What a device is, its `Grabber` says: OpenCV's, picamera2's. Here is what is the same for all: a device that
-is unplugged, or that another program has, is tried again with growing pauses; one that stalls is reported and
-opened again; a driver that hangs holds a thread of its own and nobody else.
+The kinds of device (OpenCV's, picamera2's) have a `Grabber` each. Here is what they have in common: a device
+that is unplugged, or that another program uses, is tried again after growing pauses; one that stalls is
+reported and opened again; a driver that hangs blocks only its own thread.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ AWAY = "camera away"
 STALLED = "camera stalled"
 SHORT = "short frame"
 CORRUPT = "corrupt frame"
-"""Why there is no picture, as `UnreadableFrameError.reason` says it, and health but for WAITING."""
+"""Reasons why there is no picture, as in `UnreadableFrameError.reason`, and in health except for WAITING."""
 
-_BAD_IN_A_ROW = 10  # from here on a device that gives nothing whole is opened again
-_STUCK_AT_ONCE = 1  # threads that hang in a driver beside the one that reads; more would be a leak
+_BAD_IN_A_ROW = 10  # pictures; after so many bad ones the device is opened again
+_STUCK_AT_ONCE = 1  # threads that may hang in a driver beside the one that reads; more would be a leak
 
 
 class Grabber(Protocol):
@@ -55,17 +55,17 @@ class Grabber(Protocol):
         ...
 
     def close(self) -> None:
-        """Return the device back. Called after every `open`, also one that failed."""
+        """Give the device back. Called after every `open`, also one that failed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long is waited for what, in seconds.
+    """How long to wait for what, in seconds.
 
     read: for a picture, until `read` says that there is none. picture: until an open device counts as
-    stalled. opening: until a device that is being opened does. pauses: the first between two attempts to open
-    it, and the longest. closing: for the device to be given back.
+    stalled. opening: until a device that is being opened counts as stalled. pauses: the first and the longest
+    pause between two attempts to open it. closing: for the device to be given back.
     """
 
     read: float = 2.0
@@ -78,9 +78,9 @@ class Patience:
 class LiveCamera:
     """The newest picture of a device that may come and go. A `Camera` that ends only by `close`.
 
-    name: what an operator would call the device; a frame's name is that and its number, so that a gap tells
-    of pictures nobody had time for. make: gives a grabber that is not open yet. The device is opened by the
-    thread that reads it, so that one which is not there yet is waited for like one that has gone.
+    name: what an operator would call the device. A frame's name is that and its number; a gap in the numbers
+    shows pictures that nobody had time for. make: makes a grabber that is not open yet. The thread that reads
+    the device also opens it, so a device that is not there yet is waited for like one that has gone.
     """
 
     def __init__(self, name: str, make: Callable[[], Grabber], patience: Patience | None = None) -> None:
@@ -119,8 +119,8 @@ class LiveCamera:
                 self._news.wait(left)
             if self._closed:
                 return None
-            # Alternate good frames and errors, or a slow reader would see only errors. That the camera has
-            # gone waits: the picture of before is still to be had.
+            # Alternate good frames and errors, or a slow reader would see only errors. If the camera has
+            # gone, its last picture is still given first.
             spoilt = self._fault is not None and not isinstance(self._fault, CameraAwayError)
             if self._frame is not None and (self._complained or not spoilt):
                 frame, self._frame, self._complained = self._frame, None, False
@@ -129,7 +129,7 @@ class LiveCamera:
             raise fault or self._absence()
 
     def close(self) -> None:
-        """The device back and end every `read` with None. A driver that hangs is not waited for long."""
+        """Give the device back and end every `read` with None; a driver that hangs is not waited for long."""
         with self._news:
             before, self._closed = self._closed, True
             self._frame = self._fault = None
@@ -140,16 +140,16 @@ class LiveCamera:
             reader.join(self._patience.closing)
 
     def let_go(self) -> None:
-        """Return no picture that was taken by now: neither the one that waits nor the one in hand."""
+        """Drop every picture that was taken up to now: the one that waits and the one being read."""
         with self._news:
             self._frame, self._is_of_before = None, True
 
     def _new_reader(self) -> _Reader:
-        """Make a thread that reads a new grabber; not started, for it must be known as the one that reads."""
+        """Make a thread that reads a new grabber; not started yet, since `_reader` must be set first."""
         return _Reader(self._name, self._make(), self._patience.pauses, self._came, self._failed)
 
     def _absence(self) -> CameraAwayError:
-        """Say why there is no picture; put another thread in the place of one that hangs."""
+        """Return why there is no picture; replace a thread that hangs by another."""
         reader, patience = self._reader, self._patience
         silent_s = time.monotonic() - reader.heard_at
         if silent_s > (patience.picture if reader.is_open else patience.opening):
@@ -188,8 +188,8 @@ class LiveCamera:
                 return
             if isinstance(fault, CameraAwayError):
                 if any(stuck.is_alive() for stuck in self._stuck):
-                    return  # that it cannot be opened again is no news: our own thread hangs in it
-                # Said at once when it goes or the reason changes, else by `read` at its own pace.
+                    return  # it cannot be opened, since our own thread hangs in it: that is known
+                # Reported at once if the camera goes or the reason changes, otherwise by `read` now and then.
                 before, self._absent = self._absent, fault
                 if before is not None and str(before) == str(fault):
                     return
@@ -198,9 +198,9 @@ class LiveCamera:
 
 
 class _Reader(threading.Thread):
-    """Opens and reads one grabber until it is told to stop; it may hang in the driver for good.
+    """Opens and reads one grabber until it is told to stop; it may hang in the driver for ever.
 
-    heard_at: when the driver answered last, monotonic seconds. is_open: whether it has the device.
+    heard_at: when the driver answered last, monotonic seconds. is_open: whether it holds the device.
     """
 
     def __init__(
@@ -240,12 +240,12 @@ class _Reader(threading.Thread):
             finally:
                 self.is_open = False
                 self._hear()
-            # heard_at is that of the attempt: a pause is shorter than anybody's patience.
+            # heard_at stays during the pause, which is shorter than anybody's patience.
             self._stopped.wait(pause)
             pause = min(2 * pause, self._pauses[1])
 
     def _read(self) -> bool:
-        """Open the device and read until it fails; give whether there was a picture."""
+        """Open the device and read until it fails; return whether there was a picture."""
         some = False
         try:
             self._grabber.open()

@@ -1,4 +1,4 @@
-"""OpenCV's own words, which would stand beside ours: of cameras that are away, of damaged pictures."""
+"""Silences OpenCV's own messages about missing cameras and damaged pictures: ours say the same, once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _QUIET = "-8"  # of FFmpeg's log levels
 
 
 def quieten() -> None:
-    """Leave it to our errors to say, once, what is wrong. Before the first device or file is opened."""
-    # Later releases of OpenCV have it there, and no longer where 4.11 had it.
+    """Switch OpenCV's messages off. Call it before the first device or file is opened."""
+    # Later releases of OpenCV have moved it there.
     logging: Any = getattr(cv2.utils, "logging", cv2)
     logging.setLogLevel(_SILENT)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)

@@ -9,7 +9,7 @@ import time
 class Pacer:
     """Holds each frame back until it is due. A rate of 0 holds nothing back.
 
-    A reader that falls behind loses the time it lost: it gets no burst of frames to catch up.
+    A reader that falls behind gets no burst of frames to catch up.
     """
 
     def __init__(self, frames_per_second: float) -> None:
@@ -32,7 +32,7 @@ class Pacer:
         if self._period:
             now = time.monotonic()
             self._due = max(self._due, now)
-            # An event and no sleep: at one frame in ten minutes a daemon must still be able to end.
+            # An event, not a sleep: even at one frame in ten minutes the daemon must be able to stop.
             self._stopped.wait(self._due - now)
             self._due += self._period
         return not self._stopped.is_set()

@@ -1,4 +1,4 @@
-"""The next picture read and decoded while the one before it is analysed."""
+"""Reads and decodes the next picture while the one before it is analysed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LARGEST = 4_000_000  # bytes: of larger pictures, two at once are more than a s
 
 
 def read_ahead(camera: Camera) -> Camera:
-    """Return the camera, read ahead where there is a processor that has nothing else to do."""
+    """Return the camera, read ahead if there is more than one processor."""
     mine = getattr(os, "sched_getaffinity", None)
     cores = len(mine(0)) if mine else os.cpu_count() or 1
     return ReadAhead(camera) if cores > 1 else camera

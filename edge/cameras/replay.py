@@ -25,7 +25,7 @@ class ReplayCamera:
     (`TEST/EOSINOPHIL/_0_5239.jpeg`), its content the SHA-256 of the file's bytes, and its source_id both:
     copying or touching a file does not make it another picture.
 
-    Raises CameraError where a path is not there or holds no image.
+    Raises CameraError if a path is not there or holds no image.
     """
 
     def __init__(self, config: ReplayConfig) -> None:

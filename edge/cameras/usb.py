@@ -1,7 +1,8 @@
 """USB microscopes and other V4L2 cameras, and streams of JPEG pictures, by OpenCV.
 
-JPEG is taken as the device sends it and decoded by `edge.cameras.jpeg`: of a damaged picture OpenCV would
-fill in what is missing. Of uncompressed pictures the kernel's uvcvideo lets only whole ones through.
+JPEG data is taken as the device sends it and decoded by `edge.cameras.jpeg`, because OpenCV would fill in
+what is missing from a damaged picture. Of uncompressed pictures, the kernel's uvcvideo passes only whole
+ones.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
 
 _MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 _OPENING_MS = 10_000
-_READING_MS = 8_000  # longer than a picture is waited for, so that a stall is called one
+_READING_MS = 8_000  # longer than `Patience.picture`, so that a stall is reported as one
 
 
 class UsbGrabber:
-    """The device that the configuration names: by V4L2, or as a stream where it is no device.
+    """The device that the configuration names: a V4L2 device, or a stream.
 
-    settings: what it is to hold; left out, what the configuration says. sensor: what it calls itself, once it
+    settings: what it must keep; left out, what the configuration says. sensor: what it calls itself, once it
     is open.
     """
 
@@ -92,13 +93,13 @@ class UsbGrabber:
         return pixels, metadata
 
     def close(self) -> None:
-        """Return the device back."""
+        """Give the device back."""
         capture, self._capture, self._held = self._capture, None, None
         if capture is not None:
             capture.release()
 
     def _check_device(self) -> bool:
-        """Whether it is a device, and no pipe. Raises CameraError where it is not to be had."""
+        """Return whether it is a device, and not a pipe. Raises CameraError if it cannot be opened."""
         try:
             mode = Path(self._name).stat().st_mode
         except OSError:
@@ -112,7 +113,7 @@ class UsbGrabber:
         return stat.S_ISCHR(mode)
 
     def _device(self) -> cv2.VideoCapture:
-        # A size or rate that the device does not have becomes its nearest: looked at after.
+        # A size or rate that the device does not have becomes its nearest one: `_check_size` checks that.
         capture = cv2.VideoCapture(self._name, cv2.CAP_V4L2)
         if capture.isOpened():
             capture.set(cv2.CAP_PROP_FOURCC, _MJPG)
@@ -150,7 +151,7 @@ class UsbGrabber:
         size = image_size(data)
         if size is None and data.startswith(b"\xff\xd8\xff"):
             raise UnreadableFrameError(f"{self._name}: a picture was cut short", SHORT)
-        # Looked at before it is decoded: a header may ask for any amount of memory.
+        # Checked before it is decoded: a header may ask for any amount of memory.
         if size is not None and size != self._size:
             raise UnreadableFrameError(f"{self._name}: a picture is not of the size agreed on", SHORT)
         if size is None:
@@ -179,24 +180,24 @@ class UsbCamera(LiveCamera):
 
     @property
     def granted(self) -> Controls:
-        """What the device said, when it was told last, that it had made of it."""
+        """The settings that the device really took when they were set last."""
         return self._settings.granted
 
     def lock(self, controls: Controls) -> None:
-        """Hold these from now on, also over an unplugging.
+        """Keep these settings from now on, even after the camera was unplugged.
 
-        Raises CameraError where the configuration's keys say otherwise.
+        Raises CameraError if the configuration's keys say otherwise.
         """
         self._settings.order = Order(merged(self._keys, controls))
         self.let_go()
 
     def release(self) -> None:
-        """Let the device be as it was before it was tried out, but for what the configuration says."""
+        """Put the device back as it was before it was tried out, except for what the configuration says."""
         self._settings.order = Order(self._keys, released=True)
         self.let_go()
 
     def try_out(self, exposure_us: int | None, *, find_white: bool = False) -> None:
-        """Set about this exposure, and hold what the device makes of it, as `controls.Approximate` has it."""
+        """Set about this exposure, and keep what the device makes of it; see `controls.Approximate`."""
         wanted = replace(self._keys, exposure_us=exposure_us)
         self._settings.order = Order(wanted, nearest=True, find_white=find_white)
 

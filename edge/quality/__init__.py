@@ -1,1 +1,1 @@
-"""Whether a frame is worth analysing: `assessment.assess`, beside the specimen's usual in `reference`."""
+"""Whether a frame is worth analysing: `assessment.assess`, compared with others by `reference`."""

@@ -1,9 +1,9 @@
 """Is this frame worth analysing: measured figures and a verdict with one reason.
 
-Sharpness is what edges lose first: the strongest hundredth of the Laplacian of a slightly smoothed picture
-(Pech-Pacheco et al. 2000 take its variance), less what noise alone gives, over the contrast of the picture
-made coarse, which blur does not reach. So neither the number of cells, nor their stain, nor the exposure
-count as sharpness. Motion leaves only the edges along its way, so the strong ones all point the same way.
+Sharpness is the strongest hundredth of the Laplacian of a slightly smoothed picture (Pech-Pacheco et al. 2000
+take its variance), minus what noise alone gives, divided by the contrast of a coarse picture, which blur does
+not change. So the number of cells, their stain and the exposure do not count as sharpness. Motion leaves only
+the edges along its direction, so all strong edges then point the same way.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ if TYPE_CHECKING:
     from edge.messages import RefusalReason
     from edge.quality.reference import QualityReference
 
-_WORK_SIDE = 640  # finer than cells are found at; a larger frame is brought down to it
-_COARSE_SIDE = 160  # where light, stain and contrast are measured, and every picture is sampled
-_SMOOTH = 1.2  # pixels: noise and JPEG's blocks go, an edge in focus stays
-_FINE = 32  # levels to one of the frame: smoothing rounds little off, and the Laplacian fits int16
+_WORK_SIDE = 640  # pixels; a larger frame is reduced to it, which is finer than cells are found at
+_COARSE_SIDE = 160  # pixels; light, stain and contrast are measured at this size
+_SMOOTH = 1.2  # pixels: removes noise and JPEG's blocks, but keeps edges that are in focus
+_FINE = 32  # steps to a grey level: smoothing loses little, and the Laplacian still fits int16
 _KERNEL = cv2.getGaussianKernel(11, _SMOOTH, cv2.CV_32F)
-_FEWEST = 100  # pixels, that there are edges to speak of
-_NOISE = 3.0  # medians: of the 3.8 that noise alone has at its 99th percentile, for cells have texture too
-_FLAT = 2.0  # grey levels: less contrast is none, and has no sharpness
-_STRONG = 0.9  # of the gradients, weaker ones say nothing of motion
-_GLASS = 0.9  # of the levels are darker than bare glass, if a tenth of the frame is bare
-_CELL = 0.82  # of the glass's light: cells let less through
+_FEWEST = 100  # pixels; with fewer there are no edges to measure
+_NOISE = 3.0  # medians taken for noise; pure noise has 3.8 at its 99th percentile, but cells have texture
+_FLAT = 2.0  # grey levels that are added to the contrast, so that a flat picture has no sharpness
+_STRONG = 0.9  # quantile of the gradients; weaker ones say nothing about motion
+_GLASS = 0.9  # quantile of the levels that is bare glass, if a tenth of the frame is bare
+_CELL = 0.82  # of the glass's light; cells let less through
 
 _LEVELS = np.maximum(np.arange(256, dtype=np.float64), 1.0)
-_DENSEST = 2.5  # natural log: darker is as dark
+_DENSEST = 2.5  # natural log: what is darker counts as this dark
 
 # Outer limits: no microscope's frame is of use beyond.
 _DARK = 30  # mean grey level below which a stained smear shows no colour that can be trusted
 _CLIPPED = 0.9  # share of white pixels at which cells are bleached out as well
 _BLANK = 3.0  # standard deviation of grey levels: a bare field or a covered lens has next to none
-_BARE = 0.002  # share that is covered: a tenth of a white cell
+_BARE = 0.002  # share of the frame that is covered: a tenth of a white cell
 _CROWDED = 0.97
 _UNSHARP = 0.5  # percent of the contrast: red cells are clouds
 _STREAKED = 0.8  # all edges are parallel
 
 
 def assess(pixels: NDArray[np.uint8], reference: QualityReference | None = None) -> Quality:
-    """Measure a frame (uint8 RGB, (height, width, 3)) and refuse one in which cells could not be told.
+    """Measure a frame, uint8 RGB (height, width, 3), and refuse it if its cells could not be recognised.
 
-    reference: what the specimen's fields are like; without it only the outer limits hold. It is not changed.
+    reference: what the specimen's fields are like; without it only the outer limits apply. It is not changed.
     """
     height, width = pixels.shape[:2]
     found = measure(pixels)
@@ -73,7 +73,7 @@ class Measured(NamedTuple):
 
 
 def measure(pixels: NDArray[np.uint8]) -> Measured:
-    """Measure a frame, uint8 RGB (height, width, 3); it is accepted so far."""
+    """Measure a frame, uint8 RGB (height, width, 3), without judging it: it is accepted."""
     picture = np.ascontiguousarray(pixels)
     longest = max(picture.shape[:2])
     if longest > _WORK_SIDE:
@@ -147,7 +147,7 @@ def _sharpness(
     if count < _FEWEST:
         return 0.0, 0.0
     middle, strong = (rank / _FINE for rank in ranked(np.abs(laplacian), count // 2, int(0.99 * count)))
-    # Of the square, for noise and what is no noise add up by their squares.
+    # Signal and noise add in quadrature.
     edge = math.sqrt(max(0.0, strong**2 - (_NOISE * middle) ** 2))
 
     size = -(-green.shape[1] // step), -(-green.shape[0] // step)
@@ -159,7 +159,7 @@ def _sharpness(
     chosen = np.flatnonzero(strength >= max(1.0, *smallest(strength, int(_STRONG * count))))
     if not chosen.size:
         return 0.0, 0.0
-    # Twice the angle, for an edge has a direction but no sense.
+    # The angle is doubled: an edge from dark to bright and one from bright to dark are parallel.
     twofold = (across[chosen] + 1j * down[chosen]) ** 2 / strength[chosen]
     return float(100 * edge / contrast), min(1.0, float(np.abs(twofold.mean())))
 
@@ -189,7 +189,7 @@ def _derivatives(
 def _coverage(green: NDArray[np.float64], white: float) -> tuple[float, float]:
     """Return the share that cells cover, and the optical density (natural log, root mean square), in green.
 
-    The second needs no threshold, which a paler stain would pass less of.
+    The density needs no threshold, so a pale stain is measured as well as a strong one.
     """
     coverage = float(green[: round(_CELL * white)].sum() / green.sum())
     density = np.clip(np.log(max(white, 1.0) / _LEVELS), 0, _DENSEST)
@@ -197,9 +197,9 @@ def _coverage(green: NDArray[np.float64], white: float) -> tuple[float, float]:
 
 
 def _inside(coarse: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Return where there is a picture, uint8 0 or 1, and not the black of a diaphragm or of a turned image.
+    """Return where there is a picture, uint8 0 or 1, and not the black of a diaphragm or of a rotated image.
 
-    None where all of it is; and where none of it is, for then the black is what there is to judge.
+    None if there is picture everywhere; and if all is black, for then the black itself has to be judged.
     """
     outside = black_border(coarse)
     if outside is None or outside.all():

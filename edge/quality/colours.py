@@ -1,7 +1,7 @@
-"""Whether a frame has the colours of a stained smear: some at all, and red where red is.
+"""Whether a frame has the colours of a stained smear: is it in colour at all, and are red and blue in place.
 
-Of a Romanowsky stain nuclei take the azure, which lets blue light through, and red cells the eosin, which
-lets red light through. With the two swapped, the darkest of what is covered is redder than the palest.
+In a Romanowsky stain, nuclei take up azure, which lets blue light through, and red cells take up eosin, which
+lets red light through. If red and blue are swapped, the darkest covered pixels are redder than the palest.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from edge.imaging.histograms import histogram
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_COLOURLESS = 4  # grey levels between two channels, in all but a hundredth of the pixels
-_CELL = 0.82  # of the glass's light: cells let less through
-_DARKEST, _PALEST = 0.98, 0.5  # quantiles, of what is covered
-_SWAPPED = 0.35  # natural log; of 6,000 real frames of 12 microscopes the most is 0.26
-_FEWEST = 100  # covered pixels, to speak of cells
+_COLOURLESS = 4  # most difference between two channels, grey levels, in 99 % of the pixels
+_CELL = 0.82  # of the glass's light; cells let less through
+_DARKEST, _PALEST = 0.98, 0.5  # quantiles of the covered pixels, by darkness
+_SWAPPED = 0.35  # natural log; the highest of 6,000 real frames of 12 microscopes is 0.26
+_FEWEST = 100  # covered pixels; with fewer nothing is said about swapped colours
 
 _DENSITIES = -np.log(np.maximum(np.arange(256), 1) / 255).astype(np.float32)
 
@@ -32,10 +32,10 @@ ColourProblem = Literal["no colour", "red and blue swapped"]
 def colour_problem(
     coarse: NDArray[np.uint8], inside: NDArray[np.uint8] | None, light: tuple[float, float, float]
 ) -> ColourProblem | None:
-    """What is wrong with the colours of a picture, uint8 RGB (height, width, 3); None where nothing is seen.
+    """Return what is wrong with the colours of a picture, uint8 RGB (height, width, 3); None if nothing is.
 
-    inside: where there is a picture, uint8 (height, width), not 0; None: everywhere. light: the levels of
-    bare glass. That channels are swapped is seen only where the stain tells.
+    inside: not 0 where there is a picture, uint8 (height, width); None: everywhere. light: the levels of bare
+    glass. Swapped channels are noticed only if the stain shows them.
     """
     red, green, blue = (np.asarray(channel, np.uint8) for channel in cv2.split(coarse))
     if inside is not None:
@@ -56,7 +56,7 @@ def colour_problem(
         return float(np.median(_DENSITIES[red[chosen]] - _DENSITIES[blue[chosen]])) - glass
 
     darkest = towards_blue(green <= dark)
-    if darkest >= -_SWAPPED:  # as nearly always; then the palest, which are many, need not be asked
+    if darkest >= -_SWAPPED:  # nearly always; the palest pixels are many, and need not be looked at then
         return None
     palest = towards_blue((green >= pale) & (green < len(counts)))
     return "red and blue swapped" if darkest - palest < -_SWAPPED else None

@@ -1,4 +1,4 @@
-"""How a specimen's fields usually look, and in which way one is worse. No arithmetic on pixels here."""
+"""How a specimen's fields usually look, and in what a frame is worse. No arithmetic on pixels here."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edge.messages import Quality, RefusalReason
 
-_FEWEST = 5  # fields before the reference says anything
+_FEWEST = 5  # fields; with fewer the reference refuses nothing
 _BINS = 400
-_SAME_SIZE = 0.1
-_FOCUS = 0.4  # of the sharp fields: real slides, mixed ones too, keep 95 % above
-_MOTION = 0.22  # above the usual: real slides keep 98 % below 0.2
-# Beyond what all but a tenth of the fields have on this side. Logarithms, but for shares.
+_SAME_SIZE = 0.1  # of width and height: how far frames of one camera setting may differ
+_FOCUS = 0.4  # of the sharp fields' focus; of real slides, mixed ones too, 95 % of the fields are above
+_MOTION = 0.22  # above the median; of real slides 98 % of the fields are less than 0.2 above
+# How far beyond the outer tenth of the fields a value may lie. Natural logarithms, except for shares.
 _DARKER, _BRIGHTER, _CLIPPED = 0.35, 0.25, 0.25
-_COLOUR = 0.35  # of red or blue: cells are found as well in a light of another colour, up to a point
+_COLOUR = 0.35  # of red or blue; up to this, cells are found as well in light of another colour
 _WHITE = math.log(250)
-_BLEACHED = 0.8  # share of white pixels: not glass alone
+_BLEACHED = 0.8  # share of white pixels: more than glass alone
 _STAIN = math.log(2.5)
 _COVERAGE = 0.25
-# What a refusal for these reasons says of light and stain may be right, and the first fields wrong.
+# Frames refused for these reasons still count for what is usual: perhaps the first fields were the odd ones.
 _VOTING: frozenset[RefusalReason | None] = frozenset(
     (None, "too dark", "overexposed", "colour changed", "stain changed", "too crowded")
 )
@@ -29,20 +29,20 @@ _VOTING: frozenset[RefusalReason | None] = frozenset(
 class QualityReference:
     """What the fields of one specimen were like so far.
 
-    Sharpness is compared with the sharpest tenth of the fields accepted, so a blurred beginning is overcome
-    by the first sharp fields, and blur that was refused never becomes the measure. Light, stain and cover are
-    compared with the middle eight tenths of all fields that were in focus, accepted or not, so a beginning
-    in the wrong light is outvoted; and a specimen that varies by itself is given that room. Frames of
-    another size, by more than a tenth, are of another camera setting and have a reference of their own.
+    Sharpness is compared with the sharpest tenth of the accepted fields: after a blurred beginning the first
+    sharp fields set the standard, and refused blur never does. Light, stain and coverage are compared with
+    the middle eight tenths of all fields that were in focus, accepted or not: a beginning in the wrong light
+    is outvoted later, and a specimen that varies by itself is allowed to. Frames whose size differs by more
+    than a tenth come from another camera setting and have a reference of their own.
     """
 
     def __init__(self) -> None:
         self._by_size: dict[tuple[int, int], _Usual] = {}
 
     def learn(self, quality: Quality, width: int, height: int) -> None:
-        """Take a judged field of this size, pixels, into account; one of before these figures is passed over.
+        """Learn from a judged field of this size, pixels; one of a version without these figures is skipped.
 
-        It depends on what the message says only, so the stored fields make the same reference again.
+        Only what is in the field's message counts, so the stored fields make the same reference again.
         """
         if quality.background_rgb is None:
             return
@@ -52,7 +52,7 @@ class QualityReference:
         usual.learn(quality)
 
     def reason(self, quality: Quality, width: int, height: int) -> RefusalReason | None:
-        """Tell in which way a frame of this size, pixels, is worse than the specimen's fields, if in any."""
+        """Return why a frame of this size, pixels, is worse than the specimen's fields; None if it is not."""
         usual = self._usual(width, height)
         return None if usual is None else usual.reason(quality)
 
@@ -80,7 +80,7 @@ class _Usual:
             self._all.learn(quality)
 
     def reason(self, quality: Quality) -> RefusalReason | None:
-        """Return the first that is wrong, in the order in which an operator would set it right."""
+        """Return the first thing that is wrong, in the order in which an operator would correct them."""
         if len(self._focus) < _FEWEST:
             return None
         outvoted = 2 * len(self._accepted) < len(self._all)
@@ -118,11 +118,11 @@ class _Look:
     def reason(self, quality: Quality) -> RefusalReason | None:
         light, red, blue = _light(quality)
         most = self._clipped.high + _CLIPPED
-        if self._light.high > _WHITE:  # glass is at the sensor's end as it is: then that is no fault
+        if self._light.high > _WHITE:  # bare glass is always at the sensor's limit here: that is no fault
             most = max(_BLEACHED, self._clipped.high + _CLIPPED / 2)
         reason: RefusalReason | None = None
         if (quality.coverage or 0.0) > self._coverage.high + _COVERAGE:
-            # Before the light: where cells lie on cells, no bare glass shows how bright it is.
+            # Checked before the light: among crowded cells no bare glass shows how bright the light is.
             reason = "too crowded"
         elif light < self._light.low - _DARKER:
             reason = "too dark"
@@ -136,7 +136,7 @@ class _Look:
 
 
 class _Spread:
-    """How a figure is spread, counted in bins from `lowest` to `highest`: as large after a million fields."""
+    """The distribution of a figure, in bins from `lowest` to `highest`: its size never grows."""
 
     def __init__(self, lowest: float, highest: float) -> None:
         self._lowest = lowest
@@ -159,7 +159,7 @@ class _Spread:
     def quantile(self, share: float) -> float:
         """Return the middle of the bin in which this share of the values is reached."""
         rank = max(1, math.ceil(share * self._total))
-        # A value more moves it little: it is sought from where it was, with what lies before that bin.
+        # One more value moves it little: start at its last place; `before` counts the values below that.
         place, before = self._places.get(share, (0, 0))
         while before >= rank:
             place -= 1

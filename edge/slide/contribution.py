@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 UNSTEADY = "unsteady"
-"""Why a thing is not counted: found in less than half of the fields that show it, or oftener as another."""
+"""Why something is not counted: found in under half of the fields that show it, or more often otherwise."""
 
 
 class Likeness(NamedTuple):
     """How like the known cells one whole white cell is.
 
-    distance: of its features to those of its kind, in times of what 99 % of known cells stay within.
+    distance: of its features from known cells of its class; 1 is the distance that 99 % of these stay within.
     probability: of its likeliest class. rejected: why it is not counted, or None.
     """
 
@@ -30,11 +30,11 @@ class Likeness(NamedTuple):
 
 
 class Contribution(Struct, frozen=True, omit_defaults=True):
-    """What one field adds to the count. Small, so that a specimen's count is rebuilt without its cells.
+    """What one field adds to the count. It is small, so a specimen's count can be rebuilt without its cells.
 
     Numbers below 0 take back what an earlier field added: a cell that is seen again, and better, is called by
-    its better sighting alone. likeness: of the field's whole white cells, each as often as it is seen.
-    fields: of how many it is the sum, all accepted or none.
+    its better sighting only. likeness: of the field's whole white cells. fields: how many fields are summed
+    up here, all of them accepted, or none.
     """
 
     accepted: bool
@@ -64,7 +64,7 @@ def summed(contributions: Sequence[Contribution]) -> Contribution:
 
 
 def likeness(cells: Iterable[Cell]) -> tuple[Likeness, ...]:
-    """Return how like the known ones whole cells are, as far as their model tells."""
+    """Return how like known cells these whole cells are, for those of which their model tells it."""
     return tuple(
         Likeness(cell.distance, cell.probability, cell.rejected)
         for cell in cells
@@ -73,13 +73,13 @@ def likeness(cells: Iterable[Cell]) -> tuple[Likeness, ...]:
 
 
 CUT = "cut by the edge"
-"""Why a cell is not counted whose other half is in another field."""
+"""Why a cell at the frame's edge is not counted: its other half is in another field."""
 
 SMEARED = "smeared by movement"
-"""Why no cell of a field is counted that was taken while the slide moved."""
+"""Why the cells of a field that was taken while the slide moved are not counted."""
 
 COUNTED_ELSEWHERE = frozenset({CUT, SMEARED})
-"""Why a cell is not counted, whatever a person calls it: in another field it may be counted, too."""
+"""Reasons that hold whatever a person calls the cell: it may be counted in another field."""
 
 
 class CellStanding(NamedTuple):
@@ -98,9 +98,9 @@ class CellStanding(NamedTuple):
 
 
 def standing(cell: Cell, aside: str | None = None) -> CellStanding:
-    """Return what a cell counts as that is in no other field. aside: why it does not, its own call apart.
+    """Return what a cell in no other field counts as. aside: a reason not to count it, besides its call.
 
-    Doubtful is a whole cell that the model did not name, or named with a remark.
+    A cell is doubtful if it is whole and the model did not name it, or named it with a remark.
     """
     if cell.cut_by_edge:
         return CellStanding(cell.cell_id, cell.label, aside or CUT)

@@ -1,7 +1,7 @@
-"""Which whole cells of a specimen were in no field before, as far as the fields' places tell. Pure.
+"""Which whole cells of a specimen are seen for the first time, by the positions of the fields. Pure.
 
 Simpler than the count (`edge.slide.sightings`): nothing is taken back, so that the same fields, read from the
-store again, always tell of the same cells.
+store again, always give the same cells.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Cell = TypeVar("_Cell", bound=_Boxed)
 
 
 class FirstSightings:
-    """The cells of one specimen that were seen whole. registers: its fields overlap, and have places."""
+    """The cells of one specimen that were seen whole. registers: its fields overlap, and have positions."""
 
     def __init__(self, *, registers: bool) -> None:
         self._registers = registers
@@ -42,8 +42,8 @@ class FirstSightings:
     def of(self, cells: Sequence[_Cell], position: FieldPosition | None) -> list[_Cell]:
         """Return those of a field's cells that are whole, and were in no field before; call it once a field.
 
-        position: where it lies; None of one that could not be laid to the others: none of its cells is new,
-        unless every field is a place of its own.
+        position: where the field lies; None if it could not be registered: then none of its cells count as
+        new, unless fields are not registered at all and each is a new place.
         """
         whole = [cell for cell in cells if not cell.cut_by_edge]
         if position is None:

@@ -12,9 +12,9 @@ import numpy as np
 if TYPE_CHECKING:
     from edge.slide.registration import Thumbnail
 
-_LATELY = 100  # frames, whose medians say what is usual
-_FEWEST = 5  # frames, before which nothing is
-_SMALLEST = 3  # pixels a side, which have one slope
+_LATELY = 100  # last frames, whose medians are taken for what is usual
+_FEWEST = 5  # frames; with fewer nothing is called blurred
+_SMALLEST = 3  # pixels a side; in a smaller picture no slope can be measured
 # Of the median, both. Drawn slides: streaks of a tenth of a frame's height up to 0.45 and 0.69, resting
 # frames 0.71 and 0.79 at least, out of focus or not; of a thousand real fields as they are, one falls below.
 _LEAST_DETAIL, _LEAST_EVENNESS = 0.55, 0.75
@@ -23,8 +23,8 @@ _LEAST_DETAIL, _LEAST_EVENNESS = 0.55, 0.75
 class Grain(NamedTuple):
     """How fine a picture is.
 
-    detail: mean square of its slopes in the direction that has least of them, of its variance. evenness: of
-    all directions' slopes the share of that one, up to 0.5 where no direction stands out.
+    detail: mean square of the slopes in the direction that has the least, divided by the picture's variance.
+    evenness: the share of that direction in the slopes of two directions, 0.5 where no direction stands out.
     """
 
     detail: float
@@ -32,7 +32,7 @@ class Grain(NamedTuple):
 
     @classmethod
     def of(cls, picture: Thumbnail) -> Grain:
-        """Measure a thumbnail: movement takes the detail along its way, and leaves that across."""
+        """Measure a thumbnail: movement removes detail along its direction, and leaves it across."""
         if min(picture.shape) < _SMALLEST:
             return cls(0.0, 0.5)
         pixels = picture.astype(np.float32)
@@ -52,7 +52,7 @@ class MotionBlur:
         self._seen: deque[Grain] = deque(maxlen=_LATELY)
 
     def is_blurred(self, picture: Thumbnail) -> bool:
-        """Take the next frame, as its thumbnail, and tell whether it shows streaks beside those before it."""
+        """Learn the next frame's thumbnail, and say whether it shows streaks, compared with those before."""
         grain = Grain.of(picture)
         self._seen.append(grain)
         if len(self._seen) < _FEWEST:

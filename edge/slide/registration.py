@@ -1,4 +1,4 @@
-"""How far one frame lies from another on the slide: phase correlation, proved on the overlap. Pure."""
+"""How far one frame lies from another on the slide: phase correlation, checked on the overlap. Pure."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     Sketch = NDArray[np.complex64]
 
 _SIDE = 160  # of a thumbnail, the longer one: a red cell is still a dozen pixels across
-_SIGN = np.uint8(128)  # int8 as a picture: mid grey for 0, so that what is even is smooth
-_SMOOTH, _BROAD = 1.0, 8.0  # pixels: noise and pixel grain go, and so do vignetting and the lamp's level
-_RIM = 4  # pixels: nearer to a frame's edge, what the light was evened out by is half missing
-_PEAKS = 4  # of the correlation that are looked at: with little overlap the true one is seldom the highest
+_SIGN = np.uint8(128)  # turns int8 into a picture with mid grey for 0, which compresses well
+_SMOOTH, _BROAD = 1.0, 8.0  # pixels: the first removes noise, the second vignetting and the lamp's level
+_RIM = 4  # pixels: this close to a frame's edge the light could not be evened out well
+_PEAKS = 4  # peaks of the correlation that are tried: with little overlap the highest is seldom the right one
 _LEAST_OVERLAP = 0.12  # of a frame
-_LARGE_OVERLAP = 0.25  # of a frame, its rims left out; of a smaller one every pixel is needed
+_LARGE_OVERLAP = 0.25  # of a frame without its rim; in a smaller overlap every pixel is needed
 _SKETCH = 5  # pixels of a thumbnail in one of a sketch: 32 a side, in which a white cell is still two pixels
 _WHITENED = 0.75  # drawn slides: the best of 216 remembered frames is then always among the first three
-_BATCH = 100  # sketches that are compared at once: more would only take memory
+_BATCH = 100  # sketches that are compared at once: more would only need more memory
 _LEAST_LIKENESS = 0.82  # over the overlap; drawn slides: right shifts mostly 0.94 and more, wrong up to 0.80
 
 
@@ -63,7 +63,7 @@ def packed(picture: Thumbnail) -> bytes:
 
 
 def unpacked(png: bytes, height: int, width: int) -> Thumbnail | None:
-    """Return what `packed` was given; None where it is no thumbnail of a frame of this size any more."""
+    """Return the thumbnail that `packed` was given; None if it is damaged or of a frame of another size."""
     read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE) if png else None
     if read is None or read.shape[::-1] != _size(height, width):
         return None
@@ -76,13 +76,13 @@ def sketch(picture: Thumbnail) -> Sketch:
     size = max(1, width // _SKETCH), max(1, height // _SKETCH)
     coarse = cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     spectrum = np.fft.rfft2(coarse - coarse.mean(), (2 * size[1], 2 * size[0]))
-    # Whitened, though not wholly: else frames of many cells would seem to fit everything.
+    # Partly whitened: otherwise frames with many cells would seem to fit everything.
     spectrum /= (np.abs(spectrum) + 1e-9) ** _WHITENED
     return np.asarray(spectrum / max(float(np.linalg.norm(spectrum)), 1e-9), np.complex64)
 
 
 def alike(sketches: Sequence[Sketch], one: Sketch) -> NDArray[np.float64]:
-    """Return how well each sketch, all of one form, fits `one` at its best place: of use for their order."""
+    """Return how well each sketch, all of one shape, fits `one` at its best place: good only for ranking."""
     peaks = [
         np.fft.irfft2(np.stack(sketches[start : start + _BATCH]).conj() * one).max(axis=(1, 2))
         for start in range(0, len(sketches), _BATCH)
@@ -91,10 +91,10 @@ def alike(sketches: Sequence[Sketch], one: Sketch) -> NDArray[np.float64]:
 
 
 def register(first: Thumbnail, second: Thumbnail, zoom: float) -> Shift | None:
-    """Find the second frame's place in the first; None where they show no common part that proves it.
+    """Find the second frame's place in the first; None if no common part confirms one.
 
-    zoom: pixels of the frame for one of the thumbnail. Kuglin and Hines 1975; padded, so that no shift wraps
-    around, and each of the highest peaks is tried on the pixels themselves.
+    zoom: pixels of the frame for one of the thumbnail. Phase correlation (Kuglin and Hines 1975) on padded
+    pictures, so that no shift wraps around; then the highest peaks are compared on the pixels themselves.
     """
     if first.shape != second.shape:
         return None
@@ -122,7 +122,7 @@ def _correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[
     # OpenCV's transform: a fifth of numpy's time.
     spectrum = cv2.mulSpectrums(_spectrum(one), _spectrum(two), 0, conjB=True)
     numbers = spectrum.view(np.complex64)[..., 0]
-    # The square root keeps the weight of what is strong: whitened wholly, blur and noise would decide.
+    # Only by the square root: fully whitened, blur and noise would decide.
     numbers /= np.sqrt(np.abs(numbers) + np.float32(1e-9))
     flags = cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE
     return np.asarray(cv2.dft(spectrum, flags=flags), np.float32)

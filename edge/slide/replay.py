@@ -1,4 +1,4 @@
-"""Which cells of stored fields are one, told from the fields alone: where they lie, and their boxes. Pure."""
+"""Which cells of stored fields are the same, by the fields' positions and the cells' boxes alone. Pure."""
 
 from __future__ import annotations
 

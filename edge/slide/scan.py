@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Scan:
     """The slide of one specimen, from its first frame to its last.
 
-    What it came to is in the store, as each field's share of the count, and so is what a run that goes on
-    needs: the fields, and the thumbnails that the map remembers. `restore` takes those of a live camera. A
-    source that begins again, as a video does, shows again what it showed, and `replay` takes that.
+    Its results are in the store, as each field's share of the count. So is what a later run needs to go on:
+    the fields, and the thumbnails that the map remembers. For a live camera `restore` takes these. A source
+    that begins again, such as a video, shows the same frames again, and `replay` takes them.
     first_region: a number that no region had before.
     """
 
@@ -36,12 +36,12 @@ class Scan:
         self._is_behind = False
 
     def locate(self, pixels: NDArray[np.uint8]) -> Located | None:
-        """Find the place of an accepted frame, uint8 RGB (height, width, 3); None where it is smeared."""
+        """Find the place of an accepted frame, uint8 RGB (height, width, 3); None if motion blurred it."""
         picture = thumbnail(pixels)
         return None if self._motion_blur.is_blurred(picture) else self._map.locate(pixels, picture)
 
     def replay(self, pixels: NDArray[np.uint8], field: FieldResult) -> None:
-        """Take an accepted field that an earlier run has counted, and its frame, as that run took them."""
+        """Add an accepted field that an earlier run has counted, with its frame, just as that run did."""
         picture = thumbnail(pixels)
         if not self._motion_blur.is_blurred(picture):
             self._is_behind = True
@@ -51,10 +51,10 @@ class Scan:
             self._take(field, told(self._map.locate(pixels, picture, begun)))
 
     def restore(self, field: FieldResult, picture: Thumbnail | None) -> None:
-        """Take a field that an earlier run has counted, each in its order; its thumbnail where one is kept.
+        """Add a field that an earlier run has counted, with its thumbnail if one is stored; call it in order.
 
-        The cells are then what they were, but for those that are no longer in the store. How fine the frames
-        usually are is told by the thumbnails that are kept.
+        Afterwards the cells are as they were, except for those that are no longer in the store. What motion
+        blur is compared with comes from the stored thumbnails.
         """
         position = field.position
         if position is None:
@@ -74,7 +74,7 @@ class Scan:
             return Contribution(accepted=True, counted={}, unclassified={}, incomplete=0, model=field.model)
         before = self._cells.contribution()
         if self._is_behind:
-            self._cells.changes()  # an earlier run has told them
+            self._cells.changes()  # an earlier run has reported these
             self._is_behind = False
         first = self._take(field, field.position)
         after = self._cells.contribution()

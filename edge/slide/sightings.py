@@ -1,9 +1,9 @@
 """The distinct cells of a specimen: each counted once, by its best sighting. Pure.
 
-A white cell is found in every field that shows it. A platelet or a smudge that passes for one in some light
-is found in some of them only, and over hundreds of fields every one of them has its chance: what is found in
-less than half of the fields that show its place is no white cell. Two cells that touch are taken for one in
-some light, and one cell with far lobes for two: what was found more often stands.
+A white cell is found in every field that shows it. A platelet or a smudge is taken for one only now and then,
+but in hundreds of fields each of them would be at some time: so what is found in fewer than half of the
+fields that show its place is not counted as a white cell. Two touching cells are sometimes taken for one, and
+one cell with lobes far apart for two: the reading that was found more often is kept.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     Box = tuple[float, float, float, float]
 
-_MARGIN = 0.05  # of a frame's height: nearer to its edge a whole cell passes for a cut one, or is not found
-_GRID = 4  # pixels: a stage at rest shows one place thousands of times, and it is kept once
-SAME = 0.5  # of the smaller cell's side: middles that near are one cell's, for two cells cannot overlap so
-_LARGE = 1.25  # of the usual cell's longer side: less does not hold two cells
+_MARGIN = 0.05  # of a frame's height: closer to the edge a whole cell may seem cut, or not be found
+_GRID = 4  # pixels: frames are rounded to it, so that a stage at rest fills no memory
+SAME = 0.5  # of the smaller cell's side: middles closer than this are one cell's; two cells cannot overlap so
+_LARGE = 1.25  # of the median cell's longer side: a smaller box cannot hold two cells
 
 
 class Sighting(NamedTuple):
@@ -81,7 +81,7 @@ class DistinctCells:
 
     @property
     def white_cells(self) -> tuple[Sighting, ...]:
-        """Return the best sightings of what counts: whole, steady, and not rather something else."""
+        """Return the best sightings of the cells that count: whole, steady, and not outvoted."""
         whole = [sighting for sighting in self._cells if not sighting.cell.cut_by_edge and sighting.is_steady]
         if not whole:
             return ()
@@ -142,7 +142,7 @@ class DistinctCells:
         return self._contribution
 
     def changes(self) -> tuple[CellStanding, ...]:
-        """Return what each cell counts as, of those of which that has changed since the last call."""
+        """Return what cells count as, for each cell whose entry has changed since the last call."""
         white = {sighting.cell.cell_id for sighting in self.white_cells}
         now = {
             s.cell.cell_id: standing(
@@ -174,18 +174,18 @@ class DistinctCells:
         """
         same = [old for old in self._cells if old.region == new.region and _are_same(old, new)]
         if new.cell.cut_by_edge and (whole := [old for old in same if not old.cell.cut_by_edge]):
-            # It tells nothing new, and a cut piece that lies over two cells does not make them one.
+            # It adds nothing, and a cut piece that lies over two cells must not merge them.
             self._note_same(new, whole[0])
             return False
         if same:
-            # A cell may have been taken for two where the edge cut it into two pieces.
+            # The edge may have cut one cell into two pieces that were kept as two cells.
             self._cells = [old for old in self._cells if not any(old is one for one in same)]
         whole = [old for old in same if not old.cell.cut_by_edge]
         found = shown = new.found
         if whole:
             found = max(old.found for old in whole) + (new.found if found_apart else 0)
             shown = max(found, *(old.shown for old in whole))
-        elif not same:  # else the frames before had it, with the edge or another cell in the way
+        elif not same:  # otherwise earlier frames did show it, partly hidden by the edge or another cell
             shown += self._times_shown(new.region, new.box)
         best = max((new, *same), key=lambda sighting: sighting.rank)
         self._cells.append(best._replace(found=found, shown=shown))
@@ -204,9 +204,9 @@ class DistinctCells:
 
 
 class _Squares:
-    """Sightings by the square of the slide that holds their middle, each square as large as the largest cell.
+    """Sightings by the square of the slide that holds their middle; a square is as large as the largest cell.
 
-    This is asked with every field: comparing all cells with all would soon take longer than the field.
+    This is used for every field: comparing all cells with each other would soon take longer than analysing.
     """
 
     def __init__(self, sightings: list[Sighting]) -> None:
@@ -232,7 +232,7 @@ def _on_grid(frame: Box) -> Box:
 
 
 def _looked_for(old: Sighting, seen: list[Sighting]) -> Sighting:
-    """Say of a whole cell whether a frame that shows its place has it; a cut piece there says nothing."""
+    """Note whether a frame that shows a whole cell's place has found it; a cut piece there says nothing."""
     same = [new for new in seen if _are_same(old, new)]
     if any(not new.cell.cut_by_edge for new in same):
         return old._replace(found=old.found + 1, shown=old.shown + 1)

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from edge.slide.registration import Sketch, Thumbnail
 
-_KEYFRAME_GAP = 0.35  # of a frame's sides: what lies at the rim of the known then still shares half with one
-_NEAREST = 4  # remembered frames that are tried before those of anywhere
-_LIKELIEST = 8  # of those of anywhere, by their sketches
-_SURE = 0.9  # likeness: no other can be better by more than a fraction of a pixel
+_KEYFRAME_GAP = (
+    0.35  # of a frame's sides: a frame at the rim of the map then still shares half with a keyframe
+)
+_NEAREST = 4  # nearby keyframes that are tried before all others
+_LIKELIEST = 8  # keyframes of anywhere that are tried, the likeliest by their sketches
+_SURE = 0.9  # likeness: with this, no other match would be better by more than a fraction of a pixel
 _LEAST_ALONE = 0.9  # likeness; drawn slides: right places 0.93 and more, wrong ones up to 0.80 in 450 jumps
-# Less like than that, a place is believed that two remembered frames say, of a frame's width within:
+# A less certain place is believed if two keyframes agree on it, within this share of a frame's width:
 _AGREEING = 0.03
 _INDEPENDENT = 0.25  # and at least this far from each other
 
@@ -52,7 +54,7 @@ class _Match(NamedTuple):
     by: Place
 
     def bears_out(self, other: _Match, width: int) -> bool:
-        """Tell whether both say the same, and not because they compare nearly the same pictures."""
+        """Return whether both give the same place, though they do not compare nearly the same pictures."""
         if self.place.region != other.place.region:
             return False
         apart = math.dist(self.by[1:], other.by[1:])
@@ -78,10 +80,10 @@ class SlideMap:
     ) -> Located:
         """Find a frame's place, uint8 RGB (height, width, 3), sharp enough to be analysed.
 
-        picture: its thumbnail, where that is made already. region: the number of the region that it may
-        begin, where that has one already.
-        The nearest remembered frames come first, so that a return to a place closes the loop instead of
-        adding up the errors on the way; then the frame before this one; then the likeliest of all.
+        picture: its thumbnail, if there is one already. region: the number for a region that it may begin, if
+        that has one already.
+        The nearest keyframes are tried first, so that a return to a place closes the loop instead of adding
+        up the errors on the way; then the frame before this one; then the likeliest of all.
         """
         self._begin_anew_for(pixels.shape)
         picture = thumbnail(pixels) if picture is None else picture
@@ -105,9 +107,9 @@ class SlideMap:
         return Located(place, is_new, joined, remembered)
 
     def restore(self, located: Located, shape: tuple[int, ...]) -> None:
-        """Take a frame that an earlier run located, each in its order. shape: of the frame, as in `locate`.
+        """Add a frame that an earlier run located; call it in order. shape: of the frame, as in `locate`.
 
-        The next frame is then looked for beside the last remembered one, and after that among all.
+        The next frame is then looked for first beside the last keyframe, and after that among all.
         """
         self._begin_anew_for(shape)
         if located.joined is not None:
@@ -121,7 +123,7 @@ class SlideMap:
         del self._keyframes[:-MAX_KEYFRAMES]
 
     def _begin_anew_for(self, shape: tuple[int, ...]) -> None:
-        """Forget everything where frames of another size come: nothing known is to scale any more."""
+        """Forget everything if the frames' size changes: nothing known fits their scale any more."""
         if shape != self._shape:
             self._shape = shape
             self._keyframes, self._last = [], None
@@ -156,7 +158,7 @@ class SlideMap:
         ]
 
     def _anywhere(self, keyframes: list[_Keyframe], frame: _Keyframe) -> Place | None:
-        """Find a frame among all these, in a time that hardly grows with them."""
+        """Find a frame among all these, in a time that hardly grows with their number."""
         scores = alike([keyframe.sketch for keyframe in keyframes], frame.sketch)
         return self._best(self._matches([keyframes[i] for i in np.argsort(-scores)[:_LIKELIEST]], frame))
 
