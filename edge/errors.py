@@ -45,7 +45,7 @@ class BundleError(LeukoscopeError):
 
 
 class SignatureError(LeukoscopeError):
-    """A model's signature, or a key to it, is missing, is none, or is of nobody who is trusted."""
+    """A model's signature, or a key to it, is missing, malformed, or by an untrusted key."""
 
 
 class NoRuntimeError(LeukoscopeError):

@@ -1,4 +1,4 @@
-"""So many of so many, with what that number of cells leaves open."""
+"""A count out of a total, in percent, with its interval."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.differential.intervals import exact
 
 
 class CountedShare(Struct, frozen=True):
-    """So many of so many, in percent, with the exact 95 % interval; percent: null of nothing."""
+    """A count out of a total, in percent, with the exact 95 % interval; percent: null if the total is 0."""
 
     count: int
     of: int
@@ -20,7 +20,7 @@ class CountedShare(Struct, frozen=True):
 
     @classmethod
     def counted(cls, count: int, of: int, digits: int = 2) -> Self:
-        """The share with its interval (Clopper-Pearson), rounded; of nothing, nothing is known."""
+        """Return the share with its interval (Clopper-Pearson), rounded; of 0 cells it is 0 to 100 %."""
         low, high = exact(count, of)
         percent = round(100 * count / of, digits) if of else None
         return cls(count, of, percent, round(low, digits), round(high, digits))

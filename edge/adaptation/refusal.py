@@ -1,8 +1,8 @@
-"""When an adapted model does not answer: where its classes lie now, and from which trust on it is right.
+"""When an adapted model refuses to answer: where its classes lie now, and above which confidence it is right.
 
-The parent knows where its classes lay on the microscopes that it was trained on. On another one they lie
-elsewhere, and few cells tell where: the parent's centres move with what all named classes have moved by, and
-each towards its own cells the more there are.
+The parent model knows where its classes lie in feature space on the microscopes that it was trained on. On
+another microscope they lie elsewhere, and only a few named cells show where. So all centres are moved by the
+mean shift of the named classes, and each further towards its own cells, the more there are of them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ TARGET_ERROR = 0.05
 """Share of the calls that may be wrong, on named cells that were held back."""
 
 LEAST_CALLED = 0.7
-"""Share of the named cells of counted classes that is called, whatever else is wished for."""
+"""Least share of the named cells of counted classes that must be called, whatever the error rate."""
 
-_CENTRE_WEIGHS = 5.0  # cells: the parent's centre of a class, beside its named cells
-_SPREAD_WEIGHS = 50.0  # cells: the parent's spread of the features
+_CENTRE_WEIGHS = 5.0  # cells that the parent's centre of a class counts as, against the named cells
+_SPREAD_WEIGHS = 50.0  # cells that the parent's spread of the features counts as
 _USUAL = 0.99
 
 
@@ -54,7 +54,7 @@ def relocated(known: Familiarity, features: Floats, labels: Labels) -> Familiari
         known,
         centres=tuple(tuple(round(float(value), 3) for value in row) for row in moved),
         spread=tuple(round(max(float(value), 1e-3), 4) for value in np.sqrt(within)),
-        logits=(),  # the named cells have told better than any without a name
+        logits=(),  # not aligned any more: named cells say more than cells without a name
     )
 
 
@@ -68,8 +68,8 @@ def adapted_rule(
 ) -> Reject:
     """Return when the adapted model does not answer, by cross-validation over the named cells.
 
-    The threshold of trust is the parent's, or the lowest at which at most one call in twenty is wrong where
-    that is higher, but never one that refuses more than three in ten of the cells that are to be counted.
+    The confidence threshold is the parent's, or the lowest at which at most one call in twenty is wrong if
+    that is higher; but never one that refuses more than three in ten of the cells that should be counted.
     features: float64 (cells, n). labels: (cells,). probabilities: (cells, classes), each cell's from a layer
     that was fitted without it. parts: the cells that were held back together, bool (cells,) each.
     """
@@ -110,11 +110,11 @@ def judged_apart(
     probabilities: Floats,
     parts: Sequence[NDArray[np.bool_]],
 ) -> list[Judgement]:
-    """Return what is said of each named cell where the centres and the spread are those of the others.
+    """Return how each named cell is judged by the centres and the spread of the other cells.
 
-    parent: the rule before. adapted: what `adapted_rule` gave for the same cells, whose thresholds hold.
-    Judged by centres that it is part of, a cell lies nearer than a new one does, and the microscope would be
-    taken for another one as soon as new cells come.
+    parent: the rule before. adapted: what `adapted_rule` returned for the same cells; its thresholds hold.
+    If a cell helped to make the centres, it lies nearer to them than a new cell does; compared with such
+    cells, the new ones would seem to be of another microscope.
     """
     said = probabilities.astype(np.float32)
     if parent.familiarity is None or adapted.familiarity is None:
@@ -132,10 +132,10 @@ def judged_apart(
 
 
 def _lowest_right(score: Floats, right: NDArray[np.bool_]) -> float:
-    """Return the lowest trust (n,) from which on few enough calls are wrong; 0 where all may be called."""
+    """Return the lowest confidence from which few enough calls are wrong; 0 if all may be called."""
     order = np.argsort(-score, kind="stable")
     falling, wrong = score[order], np.cumsum(~right[order])
-    # Cells of the very same trust are all called, or none.
+    # Of cells with exactly the same confidence, all are called, or none.
     complete = np.append(falling[:-1] != falling[1:], [True] * bool(falling.size))
     kept = np.flatnonzero(complete & (wrong <= TARGET_ERROR * np.arange(1, len(falling) + 1)))
     if not kept.size:

@@ -1,4 +1,4 @@
-"""What is to be known of the cells that a model is adapted to: a code with its values, and a sentence."""
+"""Remarks on the cells that a model is adapted to: a code with its values, and a sentence."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Models installed, signed, on probation and rolled back: `install`, `probation`."""
+"""Installing signed models, testing them at their first start, and rolling back: `install`, `probation`."""

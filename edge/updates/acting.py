@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def as_owner(folder: Path) -> Iterator[None]:
-    """Act as the owner of the folder, or of the nearest one above it that is there.
+    """Act as the owner of the folder, or of the nearest folder above it that exists.
 
-    For root: what a daemon that has been broken into may have put there cannot lead this one anywhere else,
-    and what is written here belongs to the daemon.
+    For root: if the daemon's account was broken into, links that it has left there cannot lead root to other
+    files; and what is written here belongs to the daemon.
     """
     owner = _owner(folder.absolute()) if os.geteuid() == 0 else None
     if owner is None or owner.st_uid == 0:
@@ -41,9 +41,9 @@ def as_owner(folder: Path) -> Iterator[None]:
 
 
 def _owner(folder: Path) -> os.stat_result:
-    """Whom the folder belongs to, or the nearest one above it; behind a link, who may turn that elsewhere.
+    """Return who owns the folder, or the nearest one above it; for a link, who could change where it leads.
 
-    Each step is looked at once, and links as links: between two looks it could be exchanged.
+    Each step is looked at only once, and links as links, since it could be exchanged between two looks.
     """
     found: list[os.stat_result] = []
     for path in (folder, *folder.parents):

@@ -46,8 +46,8 @@ def adapt_here(
 def to_start_from(config: Config) -> Path:
     """Return the bundle to adapt: the one that answers or, where that is adapted, the one it was made from.
 
-    Cells that were named before are named still: fitted to them twice, a model would be taken for better
-    than it is. Where the one that it was made from is gone, the adapted one must do.
+    The cells that were named for the first adaptation are still named: fitted to them twice, a model would
+    seem better than it is. If the model that it was made from is gone, the adapted one is used.
     """
     path = answering(config).path
     known = {read_bundle(SHIPPED_MODEL).sha256: SHIPPED_MODEL}

@@ -1,4 +1,4 @@
-"""Which model answers: the one place that the daemon, the listings and the checks ask."""
+"""Which model is used: the daemon, the listings and the checks all ask here."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Answering(NamedTuple):
 def answering(config: Config, state: State | None = None) -> Answering:
     """Return the bundle that the configuration names, else the one installed last, else the one that ships.
 
-    An installed one that is missing or damaged does not answer: the one before it does, if it is whole.
-    state: of the installed models, as the daemon has it after it began its start; None: as it is on the disk.
+    If the installed one is missing or damaged, the one before it is used, if that is whole. state: of the
+    installed models, as the daemon has noted it at its start; None: as it is on the disk.
     """
     if config.model.path:
         return Answering(config.model.bundle, "named by model.path")

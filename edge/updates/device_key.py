@@ -1,7 +1,7 @@
-"""The device's own key: what was adapted on a device is trusted on it, and nowhere else.
+"""The device's own key: a model that was adapted on a device is trusted on that device, and nowhere else.
 
-It lies beside the installed models, for the daemon's user alone, and is made on first use. Whoever can read
-it can write the installed models as well, so it opens nothing that was not open.
+It lies beside the installed models, readable by the daemon's user alone, and is made on first use. Whoever
+can read it could change the installed models anyway, so it gives nobody more rights.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def device_key(models: Path) -> tuple[TrustedKey, ...]:
 
 
 def _is_spoilt(key: Path) -> bool:
-    """Say whether a key ends before its last line, as one does whose writing a power cut has ended."""
+    """Return whether a key lacks its last line, as it does if the power failed while it was written."""
     if read_limited(key, MAX_BYTES, "key").rstrip().endswith(b"-----END PRIVATE KEY-----"):
         return False
     log.warning("%s: is only part of a key; what it has signed is trusted no longer", key)

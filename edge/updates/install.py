@@ -1,4 +1,4 @@
-"""A signed bundle to the device, and back again."""
+"""Installs a signed bundle on the device, and goes back to the former one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A model in its place: current, former, failed, or configured. note: what is to be known of it there."""
+    """A model and its role: current, former, failed, or configured. note: what people should know of it."""
 
     which: str
     model: str
@@ -44,9 +44,9 @@ class Row(NamedTuple):
 
 
 def install(file: Path, config: Config) -> Outcome:
-    """Install a bundle that was adapted here, or is signed by a trusted key, from the next field on.
+    """Install a bundle that was adapted here, or is signed by a trusted key, for use from the next field on.
 
-    Nothing in the file is looked at before its signature is known to be good. Raises SignatureError,
+    Nothing in the file is read before its signature has been checked. Raises SignatureError,
     BundleError, StoreError, ConfigError, OutputError, and changes nothing then.
     """
     check_that_it_would_be_used(config)
@@ -106,7 +106,7 @@ def list_models(config: Config) -> list[Row]:
 
 
 def check_that_it_would_be_used(config: Config) -> None:
-    """See that installed models answer here. Raises ConfigError."""
+    """Check that installed models are used here. Raises ConfigError if the configuration names another."""
     if config.model.path:
         raise ConfigError(
             f"model.path: names {config.model.path}, so no installed model would be used; remove the line"

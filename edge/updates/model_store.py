@@ -1,8 +1,8 @@
-"""The models that were installed: which one answers, which one did before, and which one is on trial.
+"""The installed models: which one is used, which one was before, and which one is on trial.
 
 `models/` beside the results holds each bundle as `<sha256>.tflite`, and `state.json`, which names them. The
-state is replaced in one step and on the disk before anybody acts on it, so that a power cut leaves the old or
-the new one. Whatever is wrong with the folder, the model that ships stays.
+state is replaced in one step, and is safely on the disk before anybody acts on it, so a power cut leaves the
+old or the new one. Whatever is wrong with the folder, the model that ships can still be used.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ SHIPPED = "shipped"
 _STATE = "state.json"
 _LOCK = "lock"
 _INCOMING = "incoming-"
-_TRIES = 3  # starts of a new model that a power cut may have ended
+_TRIES = 3  # unfinished starts of a new model that are put down to power cuts
 
 Name = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}|shipped)\Z")]
 
 
 class Installed(Struct, frozen=True):
-    """What is known of an installed bundle besides what it says itself."""
+    """What is known of an installed bundle, besides what is in the bundle itself."""
 
     name: str
     signed_by: str
@@ -46,14 +46,14 @@ class Installed(Struct, frozen=True):
 
 
 class Trial(Struct, frozen=True):
-    """The current model has not proved itself yet. boot_id, starts: of its starts that came to no end."""
+    """The current model has not proved itself yet. boot_id, starts: of its starts that did not finish."""
 
     boot_id: str = ""
     starts: int = 0
 
 
 class Fallen(Struct, frozen=True):
-    """A model that was gone back from, why, and when."""
+    """A model that has failed, so that the device went back to another one; why, and when."""
 
     sha256: Name
     reason: str
@@ -61,7 +61,7 @@ class Fallen(Struct, frozen=True):
 
 
 class State(Struct, frozen=True, omit_defaults=True):
-    """Which model answers. former: the one before it, to go back to; untried: it has not proved itself."""
+    """Which model is used. former: the one before it, to go back to; untried: it has not proved itself."""
 
     format: Literal["leukoscope.models/1"] = "leukoscope.models/1"
     current: Name = SHIPPED
@@ -100,7 +100,7 @@ class ModelStore:
             ) from None
 
     def last_change(self) -> tuple[int, int] | None:
-        """Return what differs after each change of the state; None while there is none. Never raises."""
+        """Return a value that differs after each change of the state; None if there is none. Never raises."""
         return last_change(self.folder / _STATE)
 
     def standing(self) -> State:
@@ -141,9 +141,9 @@ class ModelStore:
             os.close(locked)
 
     def adopt(self, incoming: Path, sha256: str, about: Installed) -> bool:
-        """Let a proved file be the current model from the next field on, on trial, and keep the present one.
+        """Make a checked file the current model from the next field on, on trial, and keep the present one.
 
-        Gives False, and changes nothing, where it is the current one already.
+        Returns False, and changes nothing, if it is the current one already.
         """
         with self._changing():
             try:
@@ -157,7 +157,7 @@ class ModelStore:
                 sync_folder(self.folder)
             former: str | None = state.current
             untried = state.trial is not None
-            # One that has proved itself is the better one to go back to, but it is none where it comes back.
+            # Keep a former model that has proved itself to go back to, unless it is the one being installed.
             if state.former != sha256 and (untried or state.current == sha256):
                 former, untried = state.former, state.untried
             installed = {**state.installed, sha256: about}
@@ -167,7 +167,7 @@ class ModelStore:
         return True
 
     def roll_back(self) -> State:
-        """Change places with the former model; give the new state. Raises StoreError where there is none."""
+        """Exchange the current and the former model; return the new state. Raises StoreError if none is."""
         with self._changing():
             state = self.state()
             if state.former is None:
@@ -183,11 +183,10 @@ class ModelStore:
             return self.state()
 
     def begin(self) -> State:
-        """Note that the current model is being started, and give the state.
+        """Note that the current model is being started, and return the state.
 
-        From one that failed it goes back first.
-        A model on trial has failed when its start came to no end on this boot, or on `_TRIES` others: then
-        it was not the mains plug.
+        If it has failed, go back to the former one first. A model on trial has failed if an earlier start of
+        it did not finish on this boot, or if `_TRIES` starts did not on others: then it was no power cut.
         """
         if not (self.folder / _STATE).exists():
             return State()
@@ -205,7 +204,7 @@ class ModelStore:
             return state
 
     def fail(self, name: str, reason: str) -> State:
-        """Go back from this model; give the new state."""
+        """Note that this model has failed, and go back to the former one; return the new state."""
         with self._changing():
             state = self.state()
             return self._fall(state, reason) if state.current == name else state
@@ -264,7 +263,7 @@ class ModelStore:
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether a process that lives has a file locked; a link or a pipe is not waited for."""
+    """Return whether a running process has locked a file; a link or a pipe is not waited for."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

@@ -24,10 +24,10 @@ Loaded = TypeVar("Loaded")
 
 
 class FirstStart:
-    """What `run` tells the store of the model it was started with. notice: what users must know, if anything.
+    """Tells the store how the first start of a model went. notice: what users must know, if anything.
 
-    As a context, it tells an end in order, which says nothing of the model, from a crash, which does: after
-    one of these the next start finds the trial unended.
+    Used as a context, it distinguishes a normal end, which says nothing about the model, from a crash, which
+    does: after a crash the next start finds the trial unfinished.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class FirstStart:
         try:
             store.end_trial(self._name, passed=passed)
         except StoreError as error:
-            # The next start then takes this model for one that failed, which costs an update and no result.
+            # The next start then takes this model for failed: that costs an update, but no result.
             log.warning("%s", error)
         else:
             if passed:
@@ -65,11 +65,11 @@ class FirstStart:
 
 
 def load_chosen(config: Config, load: Callable[[Path], Loaded]) -> tuple[Loaded, FirstStart]:
-    """Load the model that is to answer, by `load`, from its path.
+    """Load the model to use, by `load`, from its path.
 
-    That is the one that the configuration names, else the one installed last, else the one that ships. An
-    installed one that is damaged, fails to load or failed before is gone back from, and that is reported.
-    Raises BundleError, NoRuntimeError where not even the last resort can be loaded.
+    That is the one that the configuration names, else the one installed last, else the one that ships. If an
+    installed one is damaged, cannot be loaded, or failed before, the former is used, and that is reported.
+    Raises BundleError or NoRuntimeError if not even the last resort can be loaded.
     """
     if config.model.path:
         return load(answering(config).path), FirstStart()

@@ -1,4 +1,4 @@
-"""A bundle is proved in a process of its own: one that brings the interpreter down can at worst be refused.
+"""Tests a bundle in a process of its own, so that one that crashes the interpreter is merely refused.
 
 python -m edge.updates.proof BUNDLE RECIPE RUNTIME
 """
@@ -42,12 +42,12 @@ def prove(path: Path, config: Config) -> None:
     if done.returncode:
         said = done.stderr.strip().splitlines()
         ended = f"brought the process down (status {done.returncode})"
-        # A crash says nothing of itself: what stands there then was said before it, of something else.
+        # A crash prints nothing itself: what is there was printed before it, about something else.
         raise BundleError((said[-1] if said and done.returncode == 1 else ended).removeprefix(f"{path}: "))
 
 
 def main() -> str | None:
-    """Prove the bundle of the command line; what is wrong with it in one sentence, or None."""
+    """Test the bundle on the command line; return what is wrong with it in one sentence, or None."""
     from edge.analyzer import Analyzer  # noqa: PLC0415 (only this process needs them)
     from edge.naming.classifier import Classifier  # noqa: PLC0415
 

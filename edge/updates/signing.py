@@ -70,8 +70,8 @@ def read_limited(path: Path, limit: int, what: str) -> bytes:
 def trusted_keys(folder: Path) -> tuple[TrustedKey, ...]:
     """Read the public keys of a folder, its `*.pub`, in the order of their names.
 
-    Raises SignatureError where there is none, or where one cannot be read: a key that is left out in silence
-    would be looked for in the wrong place.
+    Raises SignatureError if there is none, or if one cannot be read: if it were skipped silently, people
+    would look for the fault in the wrong place.
     """
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == KEY_SUFFIX)
@@ -111,8 +111,8 @@ def read_signature(path: Path) -> bytes:
 def make_key(path: Path) -> Path:
     """Make a key: the secret half at `path`, for its owner's eyes only, the public one beside it, `.pub`.
 
-    Gives the public half's path. Raises OutputError; a file that is there already is never written over,
-    for whoever trusts its other half would have to be told.
+    Returns the public half's path. Raises OutputError. An existing file is never overwritten, because others
+    may trust its public half.
     """
     if not path.name or path.suffix == KEY_SUFFIX:
         raise OutputError(
@@ -174,7 +174,7 @@ def _public_key(path: Path) -> Ed25519PublicKey:
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that was not there; where that fails there is none. On the disk when it is done."""
+    """Write a new file, safely on the disk when it is done; if that fails, no file is left."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except FileExistsError:
