@@ -44,8 +44,11 @@ def differential_in(config: Config, store: Store, specimen_id: str | None) -> Di
 
     Raises SpecimenError, StoreError.
     """
-    chosen, reporter = chosen_specimen(store, specimen_id), reporter_of(config)
-    return reporter.differential(reporter.recount(store, chosen), chosen)
+    reporter = reporter_of(config)
+    reporter.remember(store)
+    with store.snapshot():  # else a signature could stand beside cells that came after it
+        chosen = chosen_specimen(store, specimen_id)
+        return reporter.differential(reporter.counted(store, chosen), chosen)
 
 
 def chosen_specimen(store: Store, specimen_id: str | None) -> Specimen:

@@ -84,9 +84,18 @@ class Reporter:
         One that takes no more fields is by the model that called its last ones, whichever answers now.
         signed: as it was signed; then SpecimenError, too.
         """
-        own, target = self._model.reference, specimen.target or self._target
-        models = self._models
-        models.remember(store)
+        self.remember(store)
+        return self.counted(store, specimen, signed)
+
+    def remember(self, store: Store) -> None:
+        """Keep what counts need of the model that answers now. Raises StoreError."""
+        self._models.remember(store)
+
+    def counted(
+        self, store: Store, specimen: Specimen, signed: SignedRevision | None = None
+    ) -> SpecimenCount:
+        """Return the same and write nothing: for a `snapshot`, before which the model is remembered."""
+        own, target, models = self._model.reference, specimen.target or self._target, self._models
 
         def known_by(model: ModelReference) -> KnownMicroscopes | None:
             described = models.described(store, model)

@@ -24,10 +24,12 @@ def signed_report(config: Config, store: Store, specimen_id: str | None, revisio
     It is made again from what was counted, noted and said until then. Raises NoSuchRevisionError,
     SpecimenError, StoreError.
     """
-    signed = store.signed.find(chosen_specimen(store, specimen_id).specimen_id, revision)
     reporter = reporter_of(config)
-    count = reporter.recount(store, signed.specimen, signed)
-    differential = reporter.differential(count, signed.specimen)
+    reporter.remember(store)
+    with store.snapshot():  # what comes meanwhile was not signed
+        signed = store.signed.find(chosen_specimen(store, specimen_id).specimen_id, revision)
+        count = reporter.counted(store, signed.specimen, signed)
+        differential = reporter.differential(count, signed.specimen)
     return SignedReport(**msgspec.structs.asdict(differential), superseded=signed.superseded)
 
 

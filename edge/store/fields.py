@@ -23,7 +23,7 @@ from edge.slide.contribution import Contribution, standing
 from edge.store.alignments import Alignments
 from edge.store.cells import Cells
 from edge.store.command_log import Answers
-from edge.store.database import connect
+from edge.store.database import connect, snapshot
 from edge.store.keyframes import Keyframes
 from edge.store.models import Models
 from edge.store.outbox import Outbox
@@ -108,6 +108,10 @@ class Store(Outbox):
     def transaction(self) -> AbstractContextManager[None]:
         """All that is done to the store in the block is done, or nothing of it. Raises StoreError."""
         return self._transaction()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that is read in the block is of one moment; nothing is written in it. Raises StoreError."""
+        return snapshot(self._db, self.path)
 
     # Specimens
 

@@ -323,6 +323,27 @@ def test_a_name_that_holds_although_a_word_was_taken_back_is_not_said_to_hold_no
     assert service.signed_report("S", revision).reviewed == 0
 
 
+def test_a_report_is_of_one_moment_though_a_field_comes_while_it_is_made(service, tmp_path, monkeypatch):
+    service.sign(SignSpecimen(specimen_id="S", operator="dr.1", reason="seen"))
+    signed = service.specimen("S").revision
+    real, late = Store.contributions, [field(2, cell("eosinophil"))]
+
+    def contributions(store, *which):
+        while late:
+            with Store.open(tmp_path / "results.db") as another:
+                assert another.add(late[0], f"{late.pop().sequence}.png")
+        return real(store, *which)
+
+    monkeypatch.setattr(Store, "contributions", contributions)
+    for state, cells in (("final", 3), ("corrected", 4)):
+        said = service.differential("S")
+        assert (said.state, said.signature is not None, said.counted) == (state, state == "final", cells)
+    late.append(field(3, cell("eosinophil")))
+    assert service.sign(SignSpecimen(specimen_id="S", operator="dr.1", reason="seen")).revision > signed
+    assert service.signed_report("S", service.specimen("S").revision).counted == 4
+    assert service.differential("S").counted == 5
+
+
 def test_named_cells_are_counted_also_where_a_damaged_store_has_lost_one(service, tmp_path):
     service.review(review(0, 1))
     with contextlib.closing(sqlite3.connect(tmp_path / "results.db")) as db, db:
