@@ -61,9 +61,12 @@ class Preview:
             return
         self._shown_at = time.monotonic()
         try:
-            self._write(self._folder, PICTURE, as_jpeg(frame.pixels))
             self._number += 1
-            self._write(self._folder, STATE, msgspec.json.encode(self._state(frame, field)))
+            picture, state = as_jpeg(frame.pixels), msgspec.json.encode(self._state(frame, field))
+            self._write(self._folder, PICTURE, picture)
+            self._write(
+                self._folder, STATE, state
+            )  # at once: who reads in between has what does not belong together
         except OSError as error:
             log.debug("the live picture cannot be written: %s", error)
 

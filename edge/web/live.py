@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ MOST_LOOKING, MOST_OF_ADDRESS = 24, 8
 
 _LOOK_S = 0.2  # between looks at what the daemon has written
 _COUNT_S = 1.0  # between looks into the store
+_KEPT = 8  # pictures, for who is slow to ask for the one that a state is of
+_TRIES, _TRY_S = 4, 0.01  # a state is written just after its picture
 _OLD_S = 5.0  # a picture that is older is none of now
 _BEAT_S = 10.0  # something is sent at least so often, so that a reader who has gone is noticed
 _RUN = f"{time.time_ns():x}"  # ids of another process are others'
@@ -70,6 +73,7 @@ class Live:
         self._looked_at = self._counted_at = float("-inf")
         self._specimen: Any = None
         self._nearly_full = False
+        self._pictures: dict[int, bytes] = {}
         self._lock = asyncio.Lock()
         self.lookers: dict[str, int] = {}
 
@@ -83,11 +87,16 @@ class Live:
                     self._state, self._id = state, self._id + 1
             return f"{_RUN}-{self._id}", self._state
 
-    def picture(self) -> bytes | None:
-        """Return the latest picture, JPEG; None where there is none of now."""
+    def picture(self, number: int | None = None) -> bytes | None:
+        """Return the latest picture, JPEG; None where there is none of now.
+
+        number: of the state that it is to go with, so that outlines lie over their cells, where it is kept.
+        """
         self._want()
         if self._folder is None:
             return None
+        if number is not None and (kept := self._pictures.get(number)):
+            return kept
         try:
             path = self._folder / PICTURE
             return path.read_bytes() if time.time() - path.stat().st_mtime < _OLD_S else None
@@ -124,12 +133,35 @@ class Live:
         if self._folder is None:
             return None
         try:
-            path = self._folder / STATE
-            if time.time() - path.stat().st_mtime > _OLD_S:
-                return None
-            return _decoder.decode(path.read_bytes())
+            for _ in range(_TRIES):
+                with (self._folder / STATE).open("rb") as file:
+                    written = os.fstat(file.fileno())
+                    if time.time() - written.st_mtime > _OLD_S:
+                        return None
+                    frame = _decoder.decode(file.read())
+                if self._keep_picture(self._folder / PICTURE, frame.number, written.st_mtime_ns):
+                    break
+                time.sleep(_TRY_S)
         except (OSError, msgspec.MsgspecError):
             return None
+        return frame
+
+    def _keep_picture(self, path: Path, number: int, written_ns: int) -> bool:
+        """Keep the picture of a state that was written at that time: each is written before its state.
+
+        False where it is the next one's already, whose state is on its way.
+        """
+        if number in self._pictures or not path.is_file():
+            return True
+        picture = path.read_bytes()
+        if path.stat().st_mtime_ns > written_ns:
+            return False
+        if number < max(self._pictures, default=0):  # of another run
+            self._pictures.clear()
+        self._pictures[number] = picture
+        while len(self._pictures) > _KEPT:
+            del self._pictures[min(self._pictures)]
+        return True
 
     def _want(self) -> None:
         if self._folder is not None:
@@ -143,8 +175,10 @@ def live_routes() -> list[BaseRoute]:
 
 
 async def live_picture(request: Request) -> Response:
-    """The latest picture; 404 where there is none."""
-    picture = await run_in_threadpool(request.app.state.live.picture)
+    """The latest picture, or the one of the state of a `number`; 404 where there is none."""
+    asked = request.query_params.get("number", "")
+    number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 16 else None
+    picture = await run_in_threadpool(request.app.state.live.picture, number)
     if picture is None:
         return refusal(404, "there is no live picture: the counter does not run, or its camera is away")
     return Response(picture, media_type="image/jpeg")

@@ -36,6 +36,8 @@ export class Preview {
   constructor(refusals, say, classes, onState = () => {}) {
     this.picture = document.getElementById("picture");
     this.outlines = document.getElementById("outlines");
+    this.state = null; // as it was said last
+    this.shown = null; // the number of the picture on the screen
     this.best = 0;
     this.heard = 0;
     const verdict = document.getElementById("verdict");
@@ -44,11 +46,13 @@ export class Preview {
       verdict.className = how;
     };
     const focus = document.getElementById("focus");
+    this.nameOf = (each) => classes[each.label] ?? each.label ?? "";
     const take = (event) => {
       const state = JSON.parse(event.data);
       onState(state);
       if (state.number === null) return; // no picture of now
       this.heard = Date.now();
+      this.state = state;
       const reason = state.refused ?? null;
       tell(reason ? (refusals[reason] ?? reason) : say("good"), reason ? "warn" : "good");
       if (typeof state.focus === "number") {
@@ -56,7 +60,6 @@ export class Preview {
         focus.max = this.best || 1;
         focus.value = state.focus;
       }
-      if (this.outlines) outline(this.outlines, state.width ?? 640, state.height ?? 480, state.cells ?? [], (each) => (classes[each.label] ?? each.label ?? ""));
     };
     let why = "silent";
     const listen = () => {
@@ -79,13 +82,22 @@ export class Preview {
     else addEventListener("load", () => this.next());
   }
 
-  /** Ask for the next picture once this one is there; slower while there is none, not at all while nobody looks. */
+  /** Ask for the next picture once this one is there, if there is another; not at all while nobody looks. */
   next() {
     const again = (pause) => setTimeout(() => this.next(), pause);
+    const state = this.state;
     if (document.hidden) { again(500); return; }
+    if (!state || state.number === this.shown) { again(100); return; }
     const fresh = new Image();
-    fresh.onload = () => { this.picture.src = fresh.src; this.picture.hidden = false; again(200); };
+    fresh.onload = () => {
+      this.picture.src = fresh.src;
+      this.picture.hidden = false;
+      this.shown = state.number;
+      // What was found in this picture: with the latest, outlines would lie beside the cells of a slide that moves.
+      if (this.outlines) outline(this.outlines, state.width ?? 640, state.height ?? 480, state.cells ?? [], this.nameOf);
+      again(100);
+    };
     fresh.onerror = () => again(1000);
-    fresh.src = `/live.jpg?${Date.now()}`;
+    fresh.src = `/live.jpg?number=${state.number}&at=${Date.now()}`;
   }
 }

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from PIL import Image
 from samples import LABELS, cell, field
 from served import Served
 
-from edge.messages.live import STATE, LiveCell, LiveFrame
+from edge.messages.live import PICTURE, STATE, LiveCell, LiveFrame
 from edge.store.fields import Store
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def test_a_cell_that_the_model_is_not_sure_of_or_was_not_asked_of_is_outlined_wi
         focus=1.0,
         simulated=False,
     )
+    Image.new("RGB", (640, 480)).save(page.folder / "run" / PICTURE, "JPEG")
     (page.folder / "run" / STATE).write_bytes(msgspec.json.encode(state))
     seen = window("OPE")
     seen.goto("/live")

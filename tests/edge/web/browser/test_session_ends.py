@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from served import PATIENCE_S, PIN
 from stored import count_into
 
+from edge.messages.live import STATE
 from edge.web.live import MOST_OF_ADDRESS
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def test_what_is_refused_keeps_no_session_alive(window) -> None:
 
 
 @pytest.mark.parametrize("path", ["/live", "/microscope"])
-def test_until_there_is_a_picture_none_is_shown_as_broken(window, path: str) -> None:
+def test_until_there_is_a_picture_none_is_shown_as_broken(page: Served, window, path: str) -> None:
     looker = window("OPE")
     looker.goto(path)
     looker.locator("#verdict:not(:empty)").wait_for()
@@ -92,4 +94,7 @@ def test_until_there_is_a_picture_none_is_shown_as_broken(window, path: str) -> 
         "47494638396101000100800000ffffff00000021f90400000000002c00000000010001000002024401003b"
     )
     looker.route("**/live.jpg*", lambda route: route.fulfill(body=jpeg, content_type="image/gif"))
+    state = {"run_id": "r", "number": 1, "sequence": None, "specimen_id": None, "width": 1, "height": 1}
+    state |= {"cells": [], "refused": None, "focus": 1.0, "simulated": False}
+    (page.folder / "run" / STATE).write_text(json.dumps(state))
     looker.locator("#picture").wait_for()
