@@ -76,8 +76,8 @@ class MaskingConfig(Struct, frozen=True, forbid_unknown_fields=True):
         """Refuse a scale that no microscope has."""
         if 0 < self.micrometres_per_pixel < FINEST:
             raise ValueError(
-                f"micrometres_per_pixel: no microscope shows a pixel that small; write {FINEST:g} to 2, or 0 "
-                "to let the red cells tell"
+                f"micrometres_per_pixel: is too small for any microscope; write {FINEST:g} to 2, or 0 to let "
+                "the red cells tell"
             )
 
 

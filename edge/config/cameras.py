@@ -11,6 +11,7 @@ from edge.config.texts import SomeText, Text  # noqa: TC001 (msgspec reads annot
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Mark = Literal["banner", "scale bar", "arrow", "ink", "text", "frame"]
+_WITH_NAME = re.compile(r"https?://(\[[^\]/]+\]|[^/:?#\[\]]+)")
 # What network cameras call a secret in their addresses.
 _SECRET = re.compile(r"[?&;]-?(\w*pwd?|\w*pas|\w*pass\w*|\w*(secret|token|key)|auth\w*|sid)=", re.IGNORECASE)
 
@@ -78,6 +79,11 @@ class UsbConfig(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind
             if "@" in self.device or _SECRET.search(self.device):
                 raise ValueError(
                     "device: is published with every field; write an address without a user and a password"
+                )
+            if not _WITH_NAME.match(self.device):
+                scheme = self.device.partition("://")[0]
+                raise ValueError(
+                    f"device: is an address without the name of a computer; write {scheme}://NAME:PORT/"
                 )
             if self.exposure_us or self.gain >= 0 or self.white_balance_k:
                 raise ValueError(

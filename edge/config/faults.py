@@ -65,18 +65,16 @@ class _Check:
         found: list[Fault] = []
         guesses: set[str] = set()
         for key in raw:
-            types = [
-                field.type for kind in chosen or kinds for field in kind.fields if field.encode_name == key
-            ]
+            fields = [field for kind in chosen or kinds for field in kind.fields if field.encode_name == key]
             if key == tag:
                 continue
-            if not types:
+            if not fields:
                 known = _keys(chosen or kinds)
                 aliases = KEYS_MEANT if place or not isinstance(raw[key], dict) else SECTIONS_MEANT
                 guesses |= {meant(key, known, aliases) or ""}
                 found.append(Fault((*place, key), self._unknown(key, raw[key], chosen, kinds, place)))
             elif one is not None:
-                found += self._value(raw[key], types[0], (*place, key))
+                found += self._value(raw[key], fields[0], (*place, key))
         if tag is not None and not chosen and tag not in guesses:
             found.append(Fault((*place, tag), _kind(dotted(place), raw.get(tag), kinds)))
         missing = [field for field in one.fields if field.required] if one is not None else []
@@ -89,8 +87,8 @@ class _Check:
             found += _whole(raw, one, place)
         yield from found
 
-    def _value(self, value: Any, kind: inspect.Type, place: Place) -> Iterator[Fault]:
-        described = ""
+    def _value(self, value: Any, field: inspect.Field, place: Place) -> Iterator[Fault]:
+        kind, described = field.type, ""
         if isinstance(kind, inspect.Metadata):
             described = (kind.extra_json_schema or {}).get("description", "")
         structs = _structs(kind)
@@ -103,7 +101,9 @@ class _Check:
                 what = f"{dotted(place)}: {shown(value)} is called {shown(now)} since 0.2"
                 yield Fault(place, f"{what}; write {key} = {shown(now)}")
             else:
-                yield Fault(place, f"{dotted(place)} {instead(value, kind, key, described)}")
+                yield Fault(
+                    place, f"{dotted(place)} {instead(value, kind, key, described, needed=field.required)}"
+                )
 
     def _unknown(  # noqa: PLR0911 (one a reason)
         self,

@@ -10,6 +10,7 @@ from msgspec import inspect
 from edge.config.words import fits, meant, quoted, shown, wanted
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LEFT_OUT = ", or leave the line out"
 
 
 def alternatives(kind: inspect.Type) -> tuple[inspect.Type, ...]:
@@ -43,10 +44,11 @@ def is_of(value: Any, kind: inspect.Type) -> bool:  # noqa: PLR0911 (one a type)
     return False
 
 
-def instead(value: Any, kind: inspect.Type, key: str, described: str) -> str:
+def instead(value: Any, kind: inspect.Type, key: str, described: str, *, needed: bool = False) -> str:
     """Say what a value is and what to write instead of it, such as `is 0; write a number of 1 or more`.
 
-    described: what the key's own description says of its values; empty where it has none.
+    described: what the key's own description says of its values; empty where it has none. needed: the key
+    cannot be left out.
     """
     kinds = alternatives(kind)
     if isinstance(value, dict):
@@ -56,6 +58,8 @@ def instead(value: Any, kind: inspect.Type, key: str, described: str) -> str:
         return f"has \\u{ord(control):04x} in it, a control character; write it without"
     if isinstance(value, str):
         said = _of_text(value, kinds, key, described)
+        if needed and said is not None:
+            said = said.removesuffix(_LEFT_OUT)
     elif isinstance(value, list):
         said = _of_list(value, kinds, key)
     else:
@@ -76,7 +80,7 @@ def _of_text(value: str, kinds: tuple[inspect.Type, ...], key: str, described: s
     for kind in kinds:
         match kind:
             case inspect.VarTupleType() if text:
-                return f"is a list; write {key} = [{quoted(value)}]"
+                return f"is {shown(value)}, and must be a list; write {key} = [{quoted(value)}]"
             case inspect.BoolType() if text.lower() in {"true", "false"}:
                 return f"is {shown(value)}, which is text; write {key} = {text.lower()}, without quotes"
             case inspect.IntType() | inspect.FloatType():
@@ -89,7 +93,7 @@ def _of_text(value: str, kinds: tuple[inspect.Type, ...], key: str, described: s
                 if guess:
                     return f"is {shown(value)}; write {key} = {quoted(guess)}, or {' or '.join(others)}"
             case inspect.StrType() if not text:
-                return f"is empty; write {described or 'something between the quotes'}, or leave the line out"
+                return f"is empty; write {described or 'something between the quotes'}{_LEFT_OUT}"
     return None
 
 

@@ -86,6 +86,36 @@ WRONG = [
         "line 4: mqtt.host is empty; write something between the quotes, or leave the line out",
         MQTT,
     ),
+    # What is said of an empty text that is needed, and of a value that is too small
+    (
+        VIDEO + 'path = ""\n',
+        "line 3: camera.path is empty; write something between the quotes",
+        VIDEO + 'path = "slide.mp4"\n',
+    ),
+    (
+        SIMULATED + "[masking]\nmicrometres_per_pixel = 0.005\n",
+        (
+            "line 4: masking.micrometres_per_pixel is too small for any microscope; write 0.01 to 2, or 0 to"
+            " let the red cells tell"
+        ),
+        SIMULATED + "[masking]\nmicrometres_per_pixel = 0.01\n",
+    ),
+    # The camera's address
+    (
+        USB + 'device = "http://"\n',
+        "line 3: camera.device is an address without the name of a computer; write http://NAME:PORT/",
+        USB + 'device = "http://microscope-pc:8080/"\n',
+    ),
+    (
+        USB + 'device = "https://:8080/"\n',
+        "line 3: camera.device is an address without the name of a computer; write https://NAME:PORT/",
+        USB + 'device = "https://microscope-pc:8080/"\n',
+    ),
+    (
+        USB + 'device = "http://[x"\n',
+        "line 3: camera.device is an address without the name of a computer; write http://NAME:PORT/",
+        USB + 'device = "http://[::1]:8080/x?y=1"\n',
+    ),
     # The page's address
     (
         WEB + 'host = "http://0.0.0.0:8080"\n',
@@ -222,7 +252,7 @@ WRONG = [
     ),
     (
         REPLAY + 'paths = "slides"\n',
-        'line 3: camera.paths is a list; write paths = ["slides"]',
+        'line 3: camera.paths is "slides", and must be a list; write paths = ["slides"]',
         REPLAY + 'paths = ["slides"]\n',
     ),
     (
