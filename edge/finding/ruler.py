@@ -130,11 +130,6 @@ class Ruler:
         return bool(self._readings) and self.micrometres_per_pixel != self._start
 
     @property
-    def is_remembered(self) -> bool:
-        """Return whether it still is what was known before this specimen."""
-        return not (self.is_fixed or self.is_seen) and self._start is not None
-
-    @property
     def is_settled(self) -> bool:
         """Return whether it stays as it is for the rest of the specimen, by its fields."""
         return self._settled is not None
