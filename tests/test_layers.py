@@ -43,6 +43,7 @@ ROOMS = {
             "files",
             "versions",
             "outputs",
+            "recipe_files",
             "recipe",
             "data",
             "networks",
