@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from edge.slide.registration import Sketch, Thumbnail
 
-_KEYFRAME_GAP = (
-    0.35  # of a frame's sides: a frame at the rim of the map then still shares half with a keyframe
-)
+# Of a frame's sides: a frame at the rim of the map then still shares half with a keyframe.
+_KEYFRAME_GAP = 0.35
 _NEAREST = 4  # nearby keyframes that are tried before all others
 _LIKELIEST = 8  # keyframes of anywhere that are tried, the likeliest by their sketches
 _SURE = 0.9  # likeness: with this, no other match would be better by more than a fraction of a pixel
