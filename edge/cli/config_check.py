@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.cameras.image_folders import find_images
-from edge.config import PicameraConfig, ReplayConfig, UsbConfig, VideoConfig
+from edge.config import ModelConfig, PicameraConfig, ReplayConfig, UsbConfig, VideoConfig, WebConfig
 from edge.config.file import complaint, line_of, lines_of, read_toml
 from edge.errors import BundleError, CameraError, ConfigError
 from edge.mqtt.credentials import is_hidden, password, tls_context
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
 _SQLITE = b"SQLite format 3\x00"
 _OURS = b"leuk"  # as `database` marks a store
 _MARK = slice(68, 72)  # where SQLite keeps it
+_FOR_IMAGES = 'for its images write kind = "replay" and paths = ["FOLDER"]'
 
 
 def check_that_it_can_start(config: Config, path: Path) -> None:
-    """Raise ConfigError that names, by line and key of the file at `path`, all that a start would fail at."""
-    found = [*_camera(config.camera), *_model(config), *_store(Path(config.store.path)), *_broker(config)]
+    """Raise ConfigError that names, by line and key of the file at `path`, all that a start would fail at.
+
+    Of the counter, of its page, and of what is asked of them later: a model that is to be installed.
+    """
+    found = [*_camera(config.camera), *_model(config), *_keys(config.model.folder_of_keys)]
+    found += [*_store(Path(config.store.path)), *_broker(config), *_page(config.web)]
     if found:
         lines = lines_of(read_toml(path).text)
         raise complaint(path, [(line_of(place, lines), text) for place, text in found])
@@ -44,10 +50,16 @@ def _camera(camera: CameraConfig) -> Iterator[Obstacle]:
                     find_images([given])
                 except CameraError as error:
                     yield ("camera", "paths"), f"camera.paths: {error}"
+        case VideoConfig() if Path(camera.path).is_dir():
+            what = f"{camera.path} is a folder and no video; {_FOR_IMAGES}"
+            yield ("camera", "path"), f"camera.path: {what}"
         case VideoConfig() if not Path(camera.path).is_file():
             yield ("camera", "path"), f"camera.path: {camera.path} is not there"
         case UsbConfig() if "://" not in camera.node and Path(camera.node).is_file():
             what = f'{camera.node} is a file and no camera; for a video write kind = "video"'
+            yield ("camera", "device"), f"camera.device: {what}"
+        case UsbConfig() if "://" not in camera.node and Path(camera.node).is_dir():
+            what = f"{camera.node} is a folder and no camera; {_FOR_IMAGES}"
             yield ("camera", "device"), f"camera.device: {what}"
         case PicameraConfig() if find_spec("picamera2") is None:
             what = (
@@ -86,6 +98,35 @@ def _model(config: Config) -> Iterator[Obstacle]:
         yield ("masking", "recipe"), f'masking.recipe is "{recipe}", and {what}'
     elif recipe == "found" and (problem := finder_problem(about.finder)):
         yield ("model", "path"), f"model.path: {bundle} {problem}"
+
+
+def _keys(folder: Path) -> Iterator[Obstacle]:
+    place = ("model", "trusted_keys")
+    if folder == ModelConfig().folder_of_keys:
+        return  # the default is wanted only where models come from elsewhere
+    with suppress(PermissionError):  # the device's own user may see what this one may not
+        if not folder.exists():
+            what = "make this folder, and copy into it the .pub files of whoever makes your models"
+            yield place, f"model.trusted_keys: {folder} is not there; {what}, or leave the line out"
+        elif not folder.is_dir():
+            yield place, f"model.trusted_keys: {folder} is a file; write the name of a folder"
+
+
+def _page(web: WebConfig) -> Iterator[Obstacle]:
+    for key, path in (("certificate_file", web.certificate_file), ("key_file", web.key_file)):
+        with suppress(PermissionError):
+            if path and not Path(path).exists():
+                yield ("web", key), f"web.{key}: {path} is not there"
+            elif path and Path(path).is_dir():
+                yield ("web", key), f"web.{key}: {path} is a folder; write the name of a file"
+    folder = Path(web.preview_dir).absolute()
+    with suppress(PermissionError):
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+        if web.preview_dir and not there.is_dir():
+            what = f"is a file; write the name of a folder, such as {WebConfig().preview_dir}"
+            if there != folder:
+                what = f"cannot be a folder, since {there} is a file"
+            yield ("web", "preview_dir"), f"web.preview_dir: {folder} {what}"
 
 
 def _store(path: Path) -> Iterator[Obstacle]:

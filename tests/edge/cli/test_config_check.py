@@ -44,6 +44,38 @@ def folder(tmp_path):
             "line 3: camera.device: {}/device.toml is a file and no",
         ),
         (
+            '[camera]\nkind = "usb"\ndevice = "slides [2024]"\n',
+            "line 3: camera.device: {}/slides [2024] is a folder and no camera; for its images write",
+        ),
+        (
+            '[camera]\nkind = "video"\npath = "slides [2024]"\n',
+            "line 3: camera.path: {}/slides [2024] is a folder and no video; for its images write",
+        ),
+        (
+            SIMULATED + '[web]\ncertificate_file = "page.crt"\n',
+            "line 4: web.certificate_file: {}/page.crt is not there",
+        ),
+        (
+            SIMULATED + '[web]\ncertificate_file = "other.db"\nkey_file = "slides [2024]"\n',
+            "line 5: web.key_file: {}/slides [2024] is a folder; write the name of a file",
+        ),
+        (
+            SIMULATED + '[model]\ntrusted_keys = "keys"\n',
+            "line 4: model.trusted_keys: {}/keys is not there; make this folder, and copy",
+        ),
+        (
+            SIMULATED + '[model]\ntrusted_keys = "other.db"\n',
+            "line 4: model.trusted_keys: {}/other.db is a file; write the name of a folder",
+        ),
+        (
+            SIMULATED + '[web]\npreview_dir = "other.db"\n',
+            "line 4: web.preview_dir: {}/other.db is a file; write the name of a folder",
+        ),
+        (
+            SIMULATED + '[web]\npreview_dir = "other.db/live"\n',
+            "line 4: web.preview_dir: {0}/other.db/live cannot be a folder, since {0}/other.db is a file",
+        ),
+        (
             '[camera]\nkind = "picamera2"\n',
             "line 2: camera.kind: picamera2 is not installed here; apt install",
         ),
@@ -136,6 +168,13 @@ def test_all_of_it_is_said_at_once(folder, capsys):
         SIMULATED + '[store]\npath = "new/folders/results.db"\n',
         '[camera]\nkind = "usb"\n',  # may be plugged in later
         '[camera]\nkind = "usb"\ndevice = "http://pi/"\n',
+        '[camera]\nkind = "usb"\ndevice = "/dev/null"\n',  # no camera, but a device: a start says more
+        SIMULATED
+        + '[model]\ntrusted_keys = "/etc/leukoscope/keys"\n',  # the default, made with the first key
+        SIMULATED + '[model]\ntrusted_keys = "slides [2024]"\n',
+        SIMULATED + '[web]\npreview_dir = "not/yet"\n',  # made when the daemon's unit starts
+        SIMULATED + '[web]\npreview_dir = ""\n',
+        SIMULATED + '[web]\ncertificate_file = "other.db"\n',
     ],
 )
 def test_what_can_start_is_right_and_looking_makes_nothing(folder, capsys, text):
