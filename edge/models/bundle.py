@@ -22,6 +22,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import BundleError
 from edge.models.confusion import Confusion  # noqa: TC001 (msgspec reads annotations at run time)
+from edge.models.damage import DamageError, damage_in_words
 from edge.models.known import KnownMicroscopes  # noqa: TC001 (msgspec reads annotations at run time)
 from edge.models.reject import Reject  # noqa: TC001 (msgspec reads annotations at run time)
 
@@ -162,7 +163,8 @@ def read_bundle(path: Path) -> Bundle:
     ) as error:
         # ValueError covers msgspec's errors, text that is no UTF-8, and zipfile's own on a broken directory;
         # RuntimeError an entry marked as encrypted, and JSON that is nested without end.
-        raise BundleError(f"{path}: is damaged or is no Leukoscope model bundle ({error})") from None
+        damage = damage_in_words(error, _DESCRIPTION)
+        raise BundleError(f"{path}: is damaged or is no Leukoscope model bundle: {damage}") from None
     model = content[:start]
     if hashlib.sha256(model).hexdigest() != description.model_sha256:
         raise BundleError(f"{path}: is damaged: the network is not the one that its description names")
@@ -196,18 +198,19 @@ def _content(path: Path) -> bytes:
 
 
 def _check_directory(archive: zipfile.ZipFile, content: bytes, start: int) -> None:
-    """See that the zip's directory names all that is in it, by its own names. Raises ValueError, BadZipFile.
+    """See that the zip's directory names all that is in it, by its own names.
 
     Else a damaged directory could lose a member that a bundle need not have, and nobody would miss it.
+    Raises DamageError, BadZipFile.
     """
     at = start
     for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
         archive.open(entry).close()  # compares the two names of the entry
         if entry.header_offset != at:
-            raise ValueError("its directory leaves something out")
+            raise DamageError("its list of parts leaves something out")
         at += _HEADER + sum(struct.unpack_from("<HH", content, at + _HEADER - 4)) + entry.compress_size
     if content[at : at + 4] != _DIRECTORY:
-        raise ValueError("its directory leaves something out")
+        raise DamageError("its list of parts leaves something out")
 
 
 def _check_finder(path: Path, described: FinderDescription, finder: bytes) -> None:
@@ -259,14 +262,21 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
+def _found(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    try:
+        return archive.getinfo(name)
+    except KeyError:
+        raise DamageError(f"it has no {name!r}") from None
+
+
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    entry = archive.getinfo(name)
+    entry = _found(archive, name)
     if entry.file_size > MAX_BYTES:
-        raise ValueError(f"{name} unpacks to more than {MAX_BYTES >> 20} MiB")
+        raise DamageError(f"{name} in it unpacks to more than {MAX_BYTES >> 20} MiB")
     return archive.read(entry)
 
 
 def _images(archive: zipfile.ZipFile, names: list[str]) -> tuple[bytes, ...]:
-    if sum(archive.getinfo(name).file_size for name in names) > MAX_BYTES:
-        raise ValueError(f"its golden inputs unpack to more than {MAX_BYTES >> 20} MiB")
+    if sum(_found(archive, name).file_size for name in names) > MAX_BYTES:
+        raise DamageError(f"its golden inputs unpack to more than {MAX_BYTES >> 20} MiB")
     return tuple(_member(archive, name) for name in names)

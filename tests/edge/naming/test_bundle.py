@@ -272,6 +272,62 @@ def test_a_cut_off_copy_is_refused(tmp_path, length):
         read_bundle(path)
 
 
+def spoilt(path, change):
+    """The shipped bundle's parts with one of them changed, or left out where it comes to None."""
+    with zipfile.ZipFile(SHIPPED_MODEL) as whole, zipfile.ZipFile(path, "w") as archive:
+        for name in whole.namelist():
+            content = change(name, whole.read(name))
+            if content is not None:
+                archive.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda name, content: None if name == "labels.txt" else content, "it has no 'labels.txt'"),
+        (lambda name, content: b"\xff\xfe" if name == "labels.txt" else content, "a part of it is no text"),
+        (
+            lambda name, content: b"{" if name == "leukoscope.json" else content,
+            "leukoscope.json in it is damaged",
+        ),
+        (
+            lambda name, content: (
+                content.replace(b'"temperature"', b'"x"') if name == "leukoscope.json" else content
+            ),
+            "leukoscope.json in it lacks temperature",
+        ),
+        (
+            lambda name, content: (
+                content.replace(b'"tolerance": ', b'"tolerance": -') if name == "leukoscope.json" else content
+            ),
+            "leukoscope.json in it has a wrong value for tolerance",
+        ),
+    ],
+)
+def test_what_is_damaged_in_a_bundle_is_said_in_its_readers_words(tmp_path, change, reason):
+    path = tmp_path / "spoilt.tflite"
+    spoilt(path, change)
+    with pytest.raises(BundleError) as refused:
+        read_bundle(path)
+    assert str(refused.value) == f"{path}: is damaged or is no Leukoscope model bundle: {reason}"
+
+
+def test_what_python_says_of_a_damaged_file_is_not_said_to_a_reader(tmp_path):
+    path = tmp_path / "short.tflite"
+    flipped = bytearray(MODEL)
+    flipped[MODEL.index(b"leukoscope.json") + 200] ^= 255
+    cut = "its end is missing, so it was not copied whole, or it is a file of another kind"
+    for content, reason in (
+        (MODEL[:-1000], cut),
+        (b"TFL3" * 9, cut),
+        (bytes(flipped), "a part of it cannot be unpacked"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(BundleError) as refused:
+            read_bundle(path)
+        assert str(refused.value) == f"{path}: is damaged or is no Leukoscope model bundle: {reason}"
+
+
 def test_a_bundle_that_answers_its_goldens_wrongly_is_refused(tmp_path):
     bundle = read_bundle(SHIPPED_MODEL)
     first = bundle.description.goldens[0]
