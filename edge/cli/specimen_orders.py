@@ -22,6 +22,7 @@ from edge.messages.commands import (
     StopSpecimen,
 )
 from edge.messages.ids import refused
+from edge.messages.target import MOST_CELLS
 from edge.specimens.service import SpecimenService
 from edge.specimens.words import standing_in_words
 from edge.store.database import expect_store
@@ -35,7 +36,7 @@ _TYPED = {"specimen_id": "SPECIMEN", "new_id": "NEW", "cell_ids": "--cell", "lab
 _MEANT = {
     "label": "give a class, such as lymphocyte",
     "reason": "give one of 1 to 200 characters, on one line",
-    "target": "give a whole number from 1 to 10000",
+    "target": f"give a whole number from 1 to {MOST_CELLS}",
     "wbc_count": "write it as 7.2 or 7,2 (10^9/L), or as 7200/uL",
 }
 """What to write for a key, where its rule alone does not say it."""

@@ -18,10 +18,12 @@ from edge.config.cameras import (
 )
 from edge.config.file import complaint, line_of, lines_of, read_toml
 from edge.config.mqtt import MqttConfig, TlsConfig
-from edge.config.texts import SomeText, Text, in_utf8
+from edge.config.store import LEAST_MAX_MB, StoreConfig
+from edge.config.texts import Text, in_utf8
 from edge.config.web import WebConfig
 from edge.identity import machine_device_id
 from edge.messages.ids import ID_CHARACTERS, WHY
+from edge.messages.target import MOST_CELLS
 
 if TYPE_CHECKING:
     from edge.config.faults import Fault
@@ -51,8 +53,6 @@ __all__ = [
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "clinic.tflite"
 
-LEAST_MAX_MB = 1.0
-"""Holds an empty store and the most crowded field: with less, counting would stop before it begins."""
 FINEST = 0.01
 """Micrometres a pixel: with less, a red cell would be wider than any frame."""
 # Of the device and of a specimen; empty: it is made.
@@ -108,7 +108,8 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The specimen's id (never a person's name), and how many cells are wanted."""
 
     id: Identifier = ""  # empty: made from the source, so that the same images are one specimen
-    target: Annotated[int, Meta(ge=1, le=1_000_000)] = 200  # cells to count; laboratories use 100, 200 or 400
+    # Cells to count; laboratories use 100, 200 or 400.
+    target: Annotated[int, Meta(ge=1, le=MOST_CELLS)] = 200
     interval: Literal["exact", "wilson"] = "exact"  # "exact": Clopper-Pearson, as in Rumke's tables
     # Counting is also enough when no class's interval is wider than this, in percentage points. 0: only the
     # target counts.
@@ -121,28 +122,6 @@ class SpecimenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     # Whether overlapping frames are registered to each other, so that a cell that is seen again counts once.
     # "auto": off for images and for the simulated slide's grid, where each view is new; on for all else.
     registration: Literal["auto", "on", "off"] = "auto"
-
-
-class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where results are kept until they are delivered, and for some time after."""
-
-    path: SomeText = "leukoscope.db"  # an SQLite file
-    # How long a field is kept after its delivery; after that only what it counted.
-    retention_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0
-    # How long the picture of each cell is kept, so that a person can look at it. 0: none is kept.
-    pictures_days: Annotated[float, Meta(ge=0, le=36500)] = 30.0
-    # The largest size of the store, MB. 0: no limit. When it is full, pictures are deleted first, then the
-    # oldest delivered fields; what waits for delivery never is.
-    max_mb: Annotated[
-        float, Meta(ge=0, extra_json_schema={"anyOf": [{"const": 0}, {"minimum": LEAST_MAX_MB}]})
-    ] = 2000.0
-
-    def __post_init__(self) -> None:
-        """Refuse a limit below which counting would never begin."""
-        if 0 < self.max_mb < LEAST_MAX_MB:
-            raise ValueError(
-                f"max_mb: cannot hold one result; write {LEAST_MAX_MB:g} or more, or 0 for no limit"
-            )
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):

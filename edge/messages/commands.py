@@ -8,12 +8,13 @@ from msgspec import Meta, Struct
 
 from edge.messages.differential import CellsPerLitre, OperatorCode  # noqa: TC001 (msgspec reads annotations)
 from edge.messages.ids import KnownSpecimenId, SpecimenId  # noqa: TC001
+from edge.messages.target import MOST_CELLS
 
 CorrelationId = Annotated[
     str,
     Meta(max_length=128, description="comes back in the answer; the same request again is not done twice"),
 ]
-Target = Annotated[int, Meta(ge=1, le=10_000, description="cells to count: 100, 200, 400")]
+Target = Annotated[int, Meta(ge=1, le=MOST_CELLS, description="cells to count: 100, 200, 400")]
 WbcCountText = Annotated[
     str, Meta(max_length=64, description='with comma or point, and its unit: "7,2", "7.2 10^9/L", "7200/uL"')
 ]

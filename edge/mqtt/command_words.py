@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from edge.messages.ids import refused
+from edge.messages.target import MOST_CELLS
 
 if TYPE_CHECKING:
     import msgspec
@@ -25,7 +26,7 @@ MEANT = {
     "revision": "the whole number that the specimen's count had",
     "shown": "a list of names in quotes, one for each of the cells",
     "specimen_id": "an id in quotes",
-    "target": "a whole number from 1 to 10000",
+    "target": f"a whole number from 1 to {MOST_CELLS}",
     "wbc_count": '"7.2" or "7,2" (10^9/L), "7200/uL", or a number above 0 and at most 2000 (10^9/L)',
 }
 """What may stand in each key that a command has."""

@@ -46,7 +46,7 @@ def test_every_section_and_key_of_the_configuration_is_on_the_page():
         if name in {struct.__name__ for _, struct in generated.SECTIONS}:
             keys = set(of["properties"]) - {"kind"}
             assert all(f"| `{key}` |" in page or f"{key}]`" in page for key in keys), name
-    assert "| `target` | a whole number from 1 to 1,000,000 | `200` | " in page
+    assert "| `target` | a whole number from 1 to 10,000 | `200` | " in page
     structs = {
         name for name in config.config_schema()["$defs"] if name.endswith("Config") or name == "Config"
     }

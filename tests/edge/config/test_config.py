@@ -22,6 +22,8 @@ from edge.config import (
     load_config,
 )
 from edge.errors import ConfigError
+from edge.messages import json_schema
+from edge.mqtt.command_words import MEANT
 
 USB = '[camera]\nkind = "usb"\n'
 VIDEO = '[camera]\nkind = "video"\n'
@@ -158,3 +160,35 @@ def test_what_is_told_to_the_network_holds_no_secret(tmp_path):
     assert "secret" not in str(told)
     assert "key_file" not in told["web"]
     assert told["web"]["certificate_file"].endswith("page.crt")
+
+
+def numbers():
+    """The section, what else must stand in it, and the name of every key that takes a number with a point."""
+    found = []
+    for name, of in config_schema()["$defs"].items():
+        kind = of["properties"].get("kind", {}).get("enum", [None])[0]
+        section = "camera" if kind else name.removesuffix("Config").lower()
+        needed = {"replay": {"paths": ["x"]}, "video": {"path": "x"}}.get(kind, {})
+        needed |= {"kind": kind} if kind else {}
+        found += [
+            (section, needed, key) for key, value in of["properties"].items() if value.get("type") == "number"
+        ]
+    return found
+
+
+@pytest.mark.parametrize(("section", "needed", "key"), numbers())
+def test_a_number_without_end_is_refused_wherever_it_stands(section, needed, key):
+    for value in (float("inf"), float("-inf"), float("nan")):
+        raw = {"camera": {"kind": "simulated"}, section: {**needed, key: value}}
+        with pytest.raises(ConfigError) as refused:
+            from_plain(raw, origin="x")
+        assert str(refused.value).startswith(f"x: {section}.{key} is {value}; write ")
+        assert "\n" not in str(refused.value)
+
+
+def test_as_many_cells_may_be_wanted_in_the_file_as_by_a_command():
+    asked = json_schema()["$defs"]["StartSpecimen"]["properties"]["target"]["anyOf"]
+    most = next(each["maximum"] for each in asked if "maximum" in each)
+    target = config_schema()["$defs"]["SpecimenConfig"]["properties"]["target"]
+    assert target["maximum"] == most
+    assert f"to {most}" in MEANT["target"]

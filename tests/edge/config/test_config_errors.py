@@ -423,6 +423,21 @@ WRONG = [
         STORE + "max_mb = 1\n",
     ),
     (
+        STORE + "max_mb = inf\n",
+        "line 4: store.max_mb is inf; write 1 or more, or 0 for no limit",
+        STORE + "max_mb = 0\n",
+    ),
+    (
+        STORE + "max_mb = 9e400\n",
+        "line 4: store.max_mb is inf; write 1 or more, or 0 for no limit",
+        STORE + "max_mb = 1\n",
+    ),
+    (
+        STORE + "max_mb = nan\n",
+        "line 4: store.max_mb is nan; write a number of 0 or more",
+        STORE + "max_mb = 0\n",
+    ),
+    (
         STORE + "retention_days = nan\n",
         "line 4: store.retention_days is nan; write a number from 0 to 36500",
         STORE + "retention_days = 30\n",
@@ -631,13 +646,13 @@ WRONG = [
     ),
     (
         SPECIMEN + f"target = {2**63}\n",
-        f"line 4: specimen.target is {2**63}; write a whole number from 1 to 1000000",
-        SPECIMEN + "target = 1000000\n",
+        f"line 4: specimen.target is {2**63}; write a whole number from 1 to 10000",
+        SPECIMEN + "target = 10000\n",
     ),
     (
         SPECIMEN + f"target = {'9' * 400}\n",
-        f"line 4: specimen.target is {'9' * 60}...; write a whole number from 1 to 1000000",
-        SPECIMEN + "target = 1000000\n",
+        f"line 4: specimen.target is {'9' * 60}...; write a whole number from 1 to 10000",
+        SPECIMEN + "target = 10000\n",
     ),
     (
         STORE + f"max_mb = {'9' * 400}\n",
