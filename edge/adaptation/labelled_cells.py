@@ -117,7 +117,7 @@ def read_labelled(
         crops.append(crop)
         numbers.append(place)
     missing = [label for place, label in enumerate(labels) if place not in numbers]
-    if missing:
+    if missing and numbers:  # with no cell at all, nothing is measured on any class
         text = f"{folder}: has no {' and no '.join(missing)}: how right it is on them is not measured"
         remarks.append(of_image(text))
     return LabelledCells(

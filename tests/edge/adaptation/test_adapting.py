@@ -371,6 +371,20 @@ def test_images_that_are_left_out_are_named(labelled):
     assert "is the same image as" in left_out["twice.png"]
 
 
+def test_a_folder_without_a_usable_cell_is_refused_without_a_list_of_all_classes(labelled, tmp_path, capsys):
+    """Named photographs of empty glass, as when the wrong folder was taken."""
+    for number, image in enumerate(labelled.rglob("*.png")):
+        glass = np.full((240, 240, 3), 230, np.uint8)
+        glass[0, 0] = number
+        cv2.imwrite(str(image), glass)
+    out = tmp_path / "new.tflite"
+    assert main(["model", "adapt", str(labelled), "--out", str(out)])
+    said = capsys.readouterr().err
+    assert "and no" not in said
+    assert f"{labelled}: too few named cells: none; at least 5 of a class" in said.splitlines()[-1]
+    assert not out.exists()
+
+
 def test_of_very_many_images_some_are_taken(labelled, monkeypatch):
     monkeypatch.setattr("edge.adaptation.labelled_cells.MAX_IMAGES_OF_A_CLASS", 10)
     cells = read_labelled(labelled, read_bundle(SHIPPED_MODEL).description.labels, find_cells)
