@@ -22,6 +22,7 @@ from edge.config import load_config
 from edge.demo.broker import LocalBroker
 from edge.errors import LeukoscopeError
 from edge.messages.commands import ReviewCells
+from edge.messages.target import MOST_CELLS
 from edge.specimens.adapting import adapt_to_named
 from edge.specimens.service import SpecimenService
 from edge.store.fields import Store
@@ -194,7 +195,7 @@ class _Device:
             pictures,
             self._broker,
             model={"trusted_keys": str(self._folder / "keys")},
-            specimen=f'id = "{specimen}"\ntarget = 100000',
+            specimen=f'id = "{specimen}"\ntarget = {MOST_CELLS}',
         )
         path.write_text(text, encoding="utf-8")
         self.config: Config = load_config(path)
