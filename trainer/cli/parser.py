@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         "--left-out",
         type=Path,
         metavar="FILE",
-        help="left-out.json of microscopes --left-out: how sure a call must be at least",
+        help="left-out.json of microscopes --left-out: how sure a call must be",
     )
     add_force(export)
     export.set_defaults(run=_export)

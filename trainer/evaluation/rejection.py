@@ -52,22 +52,21 @@ def fit_rejection(
     classes: Sequence[str],
     temperature: float,
     minimum_probability: float,
-    least_trust: float = 0.0,
+    left_out_trust: float | None = None,
     groups: Sequence[str] | None = None,
 ) -> tuple[Reject, dict[str, float]]:
     """Fit the rule; give it with its figures on the held-out cells.
 
     seen: training cells, which say where each class lies in feature space. held_out: they say how much
-    confidence and distance tell, and where the threshold lies: where wrong calls and refused cells cost the
-    least together, and not so high that more than 30 % of known cells are refused. weights: (n,) of them,
-    so that each photograph counts once, and `other` as often as it is expected on slides. least_trust: the
-    threshold is no lower, as microscopes left out told (`trainer.evaluation.trust`), if that refuses no more
-    than 30 % either. With too few calls to learn from that should not have been made, only the minimum
-    probability stands.
+    confidence and distance tell. weights: (n,) of them, so that each photograph counts once, and `other` as
+    often as it is expected on slides. left_out_trust: the threshold, as microscopes left out told it
+    (`trainer.evaluation.trust`); None: the held-out cells tell it, by `cheapest_threshold`. In neither case
+    is it so high that more than 30 % of known cells are refused. With too few calls to learn from that should
+    not have been made, only the minimum probability stands.
     groups: n names of photographs or slides; None: each cell is one. Each cell's figures are by a rule that
     was fitted without its group, for the rule's own cells flatter it. There are none where so few are left.
     """
-    asked = _Asked(tuple(classes), temperature, minimum_probability, least_trust)
+    asked = _Asked(tuple(classes), temperature, minimum_probability, left_out_trust)
     known = _where_classes_lie(seen, len(classes))
     fitted = None if known is None else _fitted(known, held_out, weights, asked)
     if known is None or fitted is None:
@@ -82,7 +81,7 @@ class _Asked(NamedTuple):
     classes: tuple[str, ...]
     temperature: float
     minimum_probability: float
-    least_trust: float
+    left_out_trust: float | None
 
 
 class _Judged(NamedTuple):
@@ -135,8 +134,11 @@ def _fitted(
         confidence=round(confidence_weight, 4),
         distance=round(distance_weight, 4),
     )
-    threshold = cheapest_threshold(*_judged(known, cells, asked), weights, asked.least_trust)
-    return replace(known, minimum_trust=threshold)
+    judged = _judged(known, cells, asked)
+    threshold = asked.left_out_trust
+    if threshold is None:
+        threshold = cheapest_threshold(*judged, weights)
+    return replace(known, minimum_trust=min(round(threshold, 6), _highest_threshold(judged, weights)))
 
 
 def _held_back_figures(
@@ -194,17 +196,15 @@ def cheapest_threshold(
     is_known: NDArray[np.bool_],
     answered: NDArray[np.bool_],
     weights: NDArray[np.float64],
-    least_trust: float = 0.0,
 ) -> float:
     """Return the confidence from which on cells are called: where errors and refusals cost the least.
 
     A wrong call costs as much as twenty refused cells of known classes. Of thresholds that cost hardly more,
-    by one known cell in a hundred, the lowest, which calls most. It is no lower than `least_trust`, but
-    whatever is asked, at most 30 % of known cells are refused.
+    by one known cell in a hundred, the lowest, which calls most. At most 30 % of known cells are refused.
     score: the confidence, (n,). right: called by its name. answered: not refused already, whatever the
     confidence. weights: (n,).
     """
-    highest = _quantile(np.where(answered, score, 0.0)[is_known], weights[is_known], _MOST_REJECTED)
+    judged = _Judged(score, right, is_known, answered)
     order = np.argsort(-score[answered])
     falling, share, wrong = score[answered][order], weights[answered][order], ~right[answered][order]
     # int8 gives many cells the very same score: the threshold lets in all of them, or none.
@@ -216,7 +216,13 @@ def cheapest_threshold(
     if falling.size:
         hardly_more = _HARDLY_MORE * float(weights[is_known].sum())
         lowest = float(falling[np.flatnonzero(together <= together.min() + hardly_more)[-1]])
-    return round(min(highest, max(lowest, least_trust)), 6)
+    return round(min(_highest_threshold(judged, weights), lowest), 6)
+
+
+def _highest_threshold(judged: _Judged, weights: NDArray[np.float64]) -> float:
+    """Return the confidence from which on seven in ten of the known cells are called."""
+    shown = np.where(judged.answered, judged.score, 0.0)[judged.is_known]
+    return round(_quantile(shown, weights[judged.is_known], _MOST_REJECTED), 6)
 
 
 def _quantile(values: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:

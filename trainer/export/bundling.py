@@ -67,7 +67,7 @@ def export_run(
     evaluations: files that `evaluate` wrote, of this run or another, whose int8 figures the bundle is to
     carry. finder: its run, for a recipe of masking "found"; None: the one that ships. alone: to be
     measured without one, which no device does, so that no agreement with float is asked of it either.
-    left_out: what `microscopes --left-out` wrote, which then says how sure a call must be at least.
+    left_out: what `microscopes --left-out` wrote, which then says how sure a call must be.
     A network without class activation maps is written as a plain .tflite file, which no device takes.
     The study's own split, whose held-out part measures nothing, is taken with the study's masking alone, and
     the bundle says so.
@@ -130,7 +130,7 @@ def export_run(
                 recipe.data.classes,
                 temperature,
                 _MINIMUM_PROBABILITY,
-                0.0 if elsewhere_trust is None else elsewhere_trust.asked,
+                None if elsewhere_trust is None else elsewhere_trust.asked,
                 unseen.photographs,
             )
             about = _about_refusing(reject, recipe.data, elsewhere_trust) if rejecting else {}

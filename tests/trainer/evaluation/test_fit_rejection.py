@@ -49,7 +49,7 @@ def test_cells_of_one_slide_are_held_back_together():
     once, seen = cells(150, noise=3, seed=7), cells(500, noise=1.5)
     thrice = once.chosen(np.repeat(np.arange(150), 3))
     names = [f"{number:03}" for number in range(150)]
-    asked = (CLASSES, 1.0, 0.5, 0.0)
+    asked = (CLASSES, 1.0, 0.5, None)
     _, alone = fit_rejection(seen, once, np.ones(150), *asked, names)
     _, together = fit_rejection(seen, thrice, np.full(450, 1 / 3), *asked, np.repeat(names, 3).tolist())
     assert together == pytest.approx(alone, abs=1e-3)
@@ -58,7 +58,7 @@ def test_cells_of_one_slide_are_held_back_together():
 
 
 def test_where_one_slide_has_all_cells_there_is_no_figure():
-    rule, found = fit_rejection(cells(500), cells(200), np.ones(200), CLASSES, 1.0, 0.5, 0.0, ["a"] * 200)
+    rule, found = fit_rejection(cells(500), cells(200), np.ones(200), CLASSES, 1.0, 0.5, None, ["a"] * 200)
     assert rule.familiarity is not None
     assert found == {}
 
