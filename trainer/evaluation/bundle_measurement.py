@@ -24,8 +24,10 @@ from trainer.data.samples import Loaded, load_samples, named
 from trainer.data.splits import photograph_weights
 from trainer.evaluation.metrics import Estimate, Figures, measure
 from trainer.evaluation.rejection import figures
+from trainer.evaluation.seen import seen_nearly
 from trainer.files import put_in_place
 from trainer.recipe import Data, Recipe
+from trainer.training.fitting import centre
 from trainer.training.run import progress_bar, read_run
 
 if TYPE_CHECKING:
@@ -103,7 +105,6 @@ def measure_bundle(
         split="photographs",
         test_sets=(),
         leave_out=(),
-        context=1.0,
         own={**trained.data.own, **described},
     )
     with progress_bar() as progress:
@@ -130,14 +131,15 @@ def measure_bundle(
             samples, part = samples.chosen(_held_out(on, loaded, record)), "held out of training"
         seen = np.zeros(len(samples.labels), np.bool_)
         if not own:
-            seen = named(samples, trained_on) | seen_before(tuple(samples.pixels), bundle.seen)
+            seen = named(samples, trained_on) | seen_before(tuple(centre(samples.pixels)), bundle.seen)
+            seen |= seen_nearly(samples.pixels, bundle.seen)
             samples = samples.chosen(~seen)
         if not len(samples.labels):
             raise ConfigError(f"{on}: {model} was trained on the cells of all its images")
         classifier = Classifier.load(model)
         bar = progress.add_task("calling", total=len(samples.labels), note="")
         calls = []
-        for crop in samples.pixels:
+        for crop in centre(samples.pixels):
             calls.append(classifier.classify(crop))
             progress.advance(bar)
     classes, rule = bundle.description.labels, bundle.description.reject
