@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,25 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(strict)
+
+
+@pytest.fixture
+def mount_disk(tmp_path):
+    """Return a function that mounts a disk of its own at `tmp_path / "disk"`; who may not mount skips."""
+    disk = tmp_path / "disk"
+
+    def mount(options: str = "size=50%") -> Path:
+        disk.mkdir()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=False, capture_output=True
+        )
+        if done.returncode:
+            pytest.skip("no file system can be mounted here")
+        return disk
+
+    yield mount
+    if disk.is_mount():
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

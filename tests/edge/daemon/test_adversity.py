@@ -54,29 +54,21 @@ def test_a_store_overwritten_under_a_running_daemon(tmp_path, config, broker, li
     assert listener.counted() == 12, "each once, though the store had to begin anew"
 
 
-def test_a_full_disk_for_real(tmp_path, config, broker, listen):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", disk], capture_output=True, check=False
-    ).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        listener = listen(broker)
-        full = changed(config, "store", path=str(disk / "results.db"))
-        ballast = disk / "ballast"
-        ballast.write_bytes(bytes(1_350_000))
-        log = tmp_path / "log"
-        assert finish(full, tmp_path / "device.toml", log) == 1
-        assert "disk is full" in one_sentence(log)
-        before = len(listener.fields())
-        ballast.unlink()
-        assert finish(full, tmp_path / "device.toml", log) == 0
-        wait_for(lambda: len(listener.fields()) == 12, "all fields")
-        assert before < 12
-        assert listener.counted() == 12
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
+def test_a_full_disk_for_real(tmp_path, mount_disk, config, broker, listen):
+    disk = mount_disk("size=1500k")
+    listener = listen(broker)
+    full = changed(config, "store", path=str(disk / "results.db"))
+    ballast = disk / "ballast"
+    ballast.write_bytes(bytes(1_350_000))
+    log = tmp_path / "log"
+    assert finish(full, tmp_path / "device.toml", log) == 1
+    assert "disk is full" in one_sentence(log)
+    before = len(listener.fields())
+    ballast.unlink()
+    assert finish(full, tmp_path / "device.toml", log) == 0
+    wait_for(lambda: len(listener.fields()) == 12, "all fields")
+    assert before < 12
+    assert listener.counted() == 12
 
 
 @pytest.mark.parametrize("years", ["-50y", "+50y"])

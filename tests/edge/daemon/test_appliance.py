@@ -44,76 +44,53 @@ def test_a_full_store_pauses_the_count_says_so_and_goes_on(tmp_path, config, idl
         assert sum(one.fields for _, one in store.contributions("T")) == 100
 
 
-def test_a_disk_with_little_room_says_so_in_the_log_and_over_mqtt(tmp_path, config, broker, listen):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", disk], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        path = toml(changed(config, "store", path=str(disk / "results.db")), tmp_path / "device.toml")
-        listener = listen(broker)
-        log = tmp_path / "log"
-        with spawn(SCRIPTED, path, log) as daemon:
-            assert daemon.wait(PATIENCE_S) == 0
-        assert log.read_text().count("the disk is nearly full") == 1
-        said = [each.notices["disk"] for each in listener.of("health") if "disk" in each.notices]
-        assert said
-        assert "make room before counting stops" in said[-1]
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
+def test_a_disk_with_little_room_says_so_in_the_log_and_over_mqtt(
+    tmp_path, mount_disk, config, broker, listen
+):
+    disk = mount_disk("size=60m")
+    path = toml(changed(config, "store", path=str(disk / "results.db")), tmp_path / "device.toml")
+    listener = listen(broker)
+    log = tmp_path / "log"
+    with spawn(SCRIPTED, path, log) as daemon:
+        assert daemon.wait(PATIENCE_S) == 0
+    assert log.read_text().count("the disk is nearly full") == 1
+    said = [each.notices["disk"] for each in listener.of("health") if "disk" in each.notices]
+    assert said
+    assert "make room before counting stops" in said[-1]
 
 
-def test_a_read_only_state_directory(tmp_path, config, broker, listen):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", disk], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        closed = changed(config, "store", path=str(disk / "results.db"))
-        path = toml(closed, tmp_path / "device.toml")
-        done = leukoscope("run", "--config", str(path))
+def test_a_read_only_state_directory(tmp_path, mount_disk, config, broker, listen):
+    disk = mount_disk("ro,size=1m")
+    closed = changed(config, "store", path=str(disk / "results.db"))
+    path = toml(closed, tmp_path / "device.toml")
+    done = leukoscope("run", "--config", str(path))
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].endswith("Read-only file system")
+    assert "Traceback" not in done.stderr
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+    listener = listen(broker)
+    with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
+        assert daemon.wait(PATIENCE_S) == 0
+    wait_for(lambda: len(listener.fields()) == 12, "all fields, once it can be written")
+
+
+def test_what_to_do_with_a_store_on_a_disk_that_cannot_be_written_is_said(tmp_path, mount_disk, config):
+    disk = mount_disk()
+    path = disk / "results.db"
+    with Store.open(path) as store:
+        store.ledger.start("S", target=10, wbc_count=None, resume=False)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    device = toml(changed(config, "store", path=str(path)), tmp_path / "device.toml")
+    for words in (("specimen", "list"), ("specimen", "show"), ("results", "list")):
+        done = leukoscope(*words, "--config", str(device))
         assert done.returncode == 1
-        assert done.stderr.strip().splitlines()[-1].endswith("Read-only file system")
-        assert "Traceback" not in done.stderr
-        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
-        listener = listen(broker)
-        with spawn(SCRIPTED, path, tmp_path / "log") as daemon:
-            assert daemon.wait(PATIENCE_S) == 0
-        wait_for(lambda: len(listener.fields()) == 12, "all fields, once it can be written")
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
-
-
-def test_what_to_do_with_a_store_on_a_disk_that_cannot_be_written_is_said(tmp_path, config):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], check=False, capture_output=True)
-    if mounted.returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        path = disk / "results.db"
-        with Store.open(path) as store:
-            store.ledger.start("S", target=10, wbc_count=None, resume=False)
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-        device = toml(changed(config, "store", path=str(path)), tmp_path / "device.toml")
-        for words in (("specimen", "list"), ("specimen", "show"), ("results", "list")):
-            done = leukoscope(*words, "--config", str(device))
-            assert done.returncode == 1
-            (said,) = done.stderr.splitlines()
-            assert said.startswith(
-                f"leukoscope: {path}: the result store cannot be opened: {disk} cannot be written here"
-            )
-            assert said.endswith("copy the whole folder to another place, and read it there")
-        shutil.copytree(disk, tmp_path / "copy")
-        assert leukoscope("results", "list", "--store", str(tmp_path / "copy/results.db")).returncode == 0
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
+        (said,) = done.stderr.splitlines()
+        assert said.startswith(
+            f"leukoscope: {path}: the result store cannot be opened: {disk} cannot be written here"
+        )
+        assert said.endswith("copy the whole folder to another place, and read it there")
+    shutil.copytree(disk, tmp_path / "copy")
+    assert leukoscope("results", "list", "--store", str(tmp_path / "copy/results.db")).returncode == 0
 
 
 def test_republish_by_command_and_what_it_refuses(tmp_path, config, broker, listen):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 import shutil
-import subprocess
 
 import pytest
 from served import Served
@@ -50,9 +49,8 @@ def test_less_than_the_store_may_still_take_stands_out(shown, tmp_path):
 
 
 @pytest.mark.parametrize("screen", ["/", "/live"])
-def test_a_disk_that_is_as_good_as_full_is_the_first_thing_that_start_and_live_say(screen, tmp_path):
-    disk = small_disk(tmp_path, "40m")
-    served = Served(disk)
+def test_a_disk_that_is_as_good_as_full_is_the_first_thing_that_start_and_live_say(screen, mount_disk):
+    served = Served(mount_disk("size=40m"))
     try:
         said = html.unescape(served.ask("GET", screen).body.decode())
         main = said.partition('<main id="main" tabindex="-1">')[2].lstrip()
@@ -62,7 +60,6 @@ def test_a_disk_that_is_as_good_as_full_is_the_first_thing_that_start_and_live_s
         assert served.ask("GET", "/api/v1/live").json["disk_nearly_full"] is True
     finally:
         served.close()
-        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_a_disk_with_room_is_no_word_on_start_and_live(shown, tmp_path):
@@ -71,17 +68,6 @@ def test_a_disk_with_room_is_no_word_on_start_and_live(shown, tmp_path):
     shown(10**9)
     for screen in ("/", "/live"):
         assert 'id="disk" role="alert" hidden' in shown.served.ask("GET", screen).body.decode()
-
-
-def small_disk(folder, size):
-    disk = folder / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("no file system can be mounted here")
-    return disk
 
 
 def test_a_disk_that_is_as_good_as_full_stands_out_whatever_the_store_may_take(monkeypatch, tmp_path):
