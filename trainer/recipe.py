@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
 from edge.labels import OTHER
-from trainer.recipe_files import read_recipe, recipe_path
+from trainer.recipe_files import read_recipe
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -126,8 +126,7 @@ def load_recipe(name: str) -> Recipe:
     It may extend another one (`trainer.recipe_files.read_recipe`). Raises ConfigError naming the file and the
     key.
     """
-    path = recipe_path(name, Path(), RECIPES)
-    raw = read_recipe(path, RECIPES)
+    path, raw = read_recipe(name, RECIPES)
     try:
         recipe = msgspec.convert({**raw, "name": path.stem}, Recipe)
     except msgspec.ValidationError as error:

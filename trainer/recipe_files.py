@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from edge.errors import ConfigError
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
+def read_recipe(name: str, shipped: Path) -> tuple[Path, dict[str, Any]]:
+    """Return a recipe's file and its values.
 
-def recipe_path(name: str, folder: Path, shipped: Path) -> Path:
-    """Return where a recipe lies: a .toml file below `folder`, or, by its name, among the shipped ones."""
-    return folder / name if name.endswith(".toml") else shipped / f"{name}.toml"
-
-
-def read_recipe(path: Path, shipped: Path) -> dict[str, Any]:
-    """Return a recipe's values. shipped: the folder of the recipes that come with the package.
-
+    name: of one that comes with the package, whose folder is `shipped`, or the path of a .toml file.
     `extends = NAME` starts from another recipe; the file then says only what differs, section by section. A
     section with another `name` takes over none of the former's keys. Raises ConfigError naming the file.
     """
-    return _read(path, shipped, ())
+    path = _path(name, Path(), shipped)
+    return path, _read(path, shipped, ())
+
+
+def _path(name: str, folder: Path, shipped: Path) -> Path:
+    return folder / name if name.endswith(".toml") else shipped / f"{name}.toml"
 
 
 def _read(path: Path, shipped: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def _read(path: Path, shipped: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
         return raw
     if not isinstance(former, str):
         raise ConfigError(f"{path}: extends names one recipe, as text")
-    base = _read(recipe_path(former, path.parent, shipped), shipped, (*heirs, path))
+    base = _read(_path(former, path.parent, shipped), shipped, (*heirs, path))
     for key, value in raw.items():
         kept = base.get(key)
         if not isinstance(kept, dict) or not isinstance(value, dict) or _another(kept, value):

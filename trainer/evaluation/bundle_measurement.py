@@ -132,7 +132,7 @@ def measure_bundle(
         seen = np.zeros(len(samples.labels), np.bool_)
         if not own:
             seen = named(samples, trained_on) | seen_before(tuple(centre(samples.pixels)), bundle.seen)
-            seen |= seen_nearly(samples.pixels, bundle.seen)
+            seen[~seen] = seen_nearly(samples.pixels[~seen], bundle.seen)
             samples = samples.chosen(~seen)
         if not len(samples.labels):
             raise ConfigError(f"{on}: {model} was trained on the cells of all its images")

@@ -135,10 +135,12 @@ def _fitted(
         distance=round(distance_weight, 4),
     )
     judged = _judged(known, cells, asked)
-    threshold = asked.left_out_trust
-    if threshold is None:
-        threshold = cheapest_threshold(*judged, weights)
-    return replace(known, minimum_trust=min(round(threshold, 6), _highest_threshold(judged, weights)))
+    threshold = (
+        cheapest_threshold(*judged, weights)
+        if asked.left_out_trust is None
+        else min(round(asked.left_out_trust, 6), _highest_threshold(judged, weights))
+    )
+    return replace(known, minimum_trust=threshold)
 
 
 def _held_back_figures(
@@ -204,7 +206,6 @@ def cheapest_threshold(
     score: the confidence, (n,). right: called by its name. answered: not refused already, whatever the
     confidence. weights: (n,).
     """
-    judged = _Judged(score, right, is_known, answered)
     order = np.argsort(-score[answered])
     falling, share, wrong = score[answered][order], weights[answered][order], ~right[answered][order]
     # int8 gives many cells the very same score: the threshold lets in all of them, or none.
@@ -216,7 +217,8 @@ def cheapest_threshold(
     if falling.size:
         hardly_more = _HARDLY_MORE * float(weights[is_known].sum())
         lowest = float(falling[np.flatnonzero(together <= together.min() + hardly_more)[-1]])
-    return round(min(_highest_threshold(judged, weights), lowest), 6)
+    highest = _highest_threshold(_Judged(score, right, is_known, answered), weights)
+    return min(highest, round(lowest, 6))
 
 
 def _highest_threshold(judged: _Judged, weights: NDArray[np.float64]) -> float:

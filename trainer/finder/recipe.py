@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
 from edge.finding import KINDS
-from trainer.recipe_files import read_recipe, recipe_path
+from trainer.recipe_files import read_recipe
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -111,8 +111,7 @@ def load_finder_recipe(name: str) -> FinderRecipe:
     It may extend another one (`trainer.recipe_files.read_recipe`). Raises ConfigError naming the file and the
     key.
     """
-    path = recipe_path(name, Path(), RECIPES)
-    raw = read_recipe(path, RECIPES)
+    path, raw = read_recipe(name, RECIPES)
     try:
         recipe = msgspec.convert({**raw, "name": path.stem}, FinderRecipe)
     except msgspec.ValidationError as error:
