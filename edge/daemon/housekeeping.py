@@ -141,9 +141,8 @@ class Housekeeping:
 
     def _set_times_right(self) -> None:
         if not identity.clock_synced():
-            self._times_right_at = float(
-                "inf"
-            )  # also where a time source was lost: what is noted waits again
+            # Also where a time source was lost: what is noted from then on waits again.
+            self._times_right_at = float("inf")
             return
         now = time.monotonic()
         if now > self._times_right_at:

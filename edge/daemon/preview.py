@@ -63,10 +63,9 @@ class Preview:
         try:
             self._number += 1
             picture, state = as_jpeg(frame.pixels), msgspec.json.encode(self._state(frame, field))
+            # At once, one after the other: who reads in between has what does not belong together.
             self._write(self._folder, PICTURE, picture)
-            self._write(
-                self._folder, STATE, state
-            )  # at once: who reads in between has what does not belong together
+            self._write(self._folder, STATE, state)
         except OSError as error:
             log.debug("the live picture cannot be written: %s", error)
 
